@@ -1,0 +1,19 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/embed.smk"
+include: "workflow/rules/mapping.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/tables.smk"
+
+
+rule all:
+    default_target: True
+    localrule: True
+    input:
+        expand("results/{table}.csv", table=TABLES),

@@ -1,0 +1,272 @@
+"""The configuration's model: what a user may write in `config.yaml`, and what each key means for reruns.
+
+Every key is *identity* (a changed value reruns what uses it) unless its annotation says otherwise: `DISPLAY` keys are
+seen by the tables only, `RUNTIME` keys never cause a rerun, and of `CONTENT` keys the file's content counts, not its
+name (of `COLUMNS` keys, only those columns).
+"""
+
+import os
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from mllm_classify.files import InputError, read_bytes, read_csv, sha256
+
+
+class Mark(Enum):
+    DISPLAY = "display"
+    RUNTIME = "runtime"
+    CONTENT = "content"
+
+
+DISPLAY, RUNTIME, CONTENT = Mark
+
+
+class COLUMNS(tuple[str, ...]):
+    """Marks a CSV file of which only some columns count: another stage may read the rest."""
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=100)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Task = Literal["OW", "CW"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dataset(Section):
+    """One class list, the images that are evaluated, and their labels."""
+
+    source: Literal["table"] = Field(description="files that list the classes, the images and the labels")
+    name: Name = Field(description="names the folders under results/")
+    label: Annotated[Label, DISPLAY] = Field(description="what tables call the data set")
+    classes: Annotated[str, CONTENT] = Field(description="class names: a text file, one a line, or a JSON list")
+    images: Annotated[str, COLUMNS(("image_id", "file", "sha256"))] = Field(
+        description="CSV of image_id and file, and sha256 where a picture must be just that one"
+    )
+    folder: Annotated[str | None, RUNTIME] = Field(None, description="what `file` is relative to")
+    imgt: Annotated[str, CONTENT] = Field(description="CSV of image_id and class: one original label an image")
+    regt: Annotated[str | None, CONTENT] = Field(
+        None, description="CSV of image_id and classes, separated by |: all labels that apply, N where none does"
+    )
+    equivalences: Annotated[str | None, CONTENT] = Field(
+        None, description="CSV of class_a and class_b: pairs that count as one class (eq. 1)"
+    )
+
+
+class Encoder(Section):
+    """A text encoder, and how names and answers are put to it."""
+
+    name: Name
+    kind: Literal["sentence-transformers"]
+    path: str = Field(description="hub id, folder, or package:NAME/FOLDER")
+    templates: Annotated[str, CONTENT] = Field(description="text file of templates, one a line, {} for the name")
+    answers: Literal["templates", "bare"] = Field(
+        "templates", description="whether answers pass through the templates, as class names do"
+    )
+    device: Annotated[str, RUNTIME] = "cpu"
+    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = 256
+
+
+class TaskPrompt(Section):
+    prompt: Annotated[str, CONTENT] = Field(description="a versioned prompt file")
+
+
+class Resources(Section):
+    """What a scheduler is asked for."""
+
+    gpus: int = Field(0, ge=0)
+    mem_mb: int = Field(3000, gt=0)
+    runtime: int = Field(60, gt=0, description="minutes")
+
+
+class Classifier(Section):
+    """A timm model with a classification head over the data set's classes."""
+
+    architecture: str = Field(description="timm's name of the model")
+    weights: str | None = Field(
+        None, description="checkpoint: a path or package:NAME/FILE; without it, timm's own from the hub"
+    )
+    device: Annotated[str, RUNTIME] = "cpu"
+    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = 16
+
+
+class Model(Section):
+    name: Name = Field(description="names the model's files")
+    label: Annotated[Label, DISPLAY] = Field(description="what tables call the model")
+    resources: Annotated[Resources, RUNTIME] = Resources()
+
+
+class TimmModel(Model, Classifier):
+    kind: Literal["timm"]
+    family: Annotated[Literal["supervised"], DISPLAY] = "supervised"
+
+
+class ConseModel(Model):
+    """Convex combination of semantic embeddings (Norouzi et al., ICLR 2014)."""
+
+    kind: Literal["conse"]
+    family: Annotated[Literal["supervised + text"], DISPLAY] = "supervised + text"
+    classifier: Classifier
+    top: int = Field(10, gt=0, description="T, the classes that are combined")
+
+
+class ChatModel(Model):
+    """A model asked through the OpenAI chat protocol."""
+
+    family: Annotated[Literal["MLLM"], DISPLAY] = "MLLM"
+    model: str = Field(description="the model's name in requests")
+    revision: str = Field("1", description="raise it when the same requests would be answered by something else")
+    tasks: list[Task] = ["OW", "CW"]
+    temperature: float = Field(0.0, ge=0)
+    max_tokens: int = Field(64, gt=0)
+    seed: int | None = None
+    api_key_env: Annotated[str | None, RUNTIME] = Field(
+        None, description="the environment variable that holds the key; the key itself is never written"
+    )
+    concurrency: Annotated[int, RUNTIME, Field(gt=0)] = 8
+    timeout: Annotated[float, RUNTIME, Field(gt=0)] = Field(120, description="seconds for one request")
+    retries: Annotated[int, RUNTIME, Field(ge=0)] = Field(4, description="per request, with back-off")
+
+
+class EndpointModel(ChatModel):
+    kind: Literal["endpoint"]
+    url: Annotated[str, RUNTIME] = Field(description="base URL of an OpenAI-compatible API, with /v1")
+
+
+class EngineModel(ChatModel):
+    """An endpoint that the job starts, waits for, and stops."""
+
+    kind: Literal["engine"]
+    command: list[str] = Field(min_length=1, description="{port} and {python} are filled in")
+    start_timeout: Annotated[float, RUNTIME, Field(gt=0)] = Field(600, description="seconds until it must answer")
+
+
+AnyModel = Annotated[TimmModel | ConseModel | EndpointModel | EngineModel, Field(discriminator="kind")]
+
+
+class Config(Section):
+    """A whole `config.yaml`."""
+
+    dataset: Dataset
+    encoder: Encoder
+    tasks: dict[Task, TaskPrompt] = {}
+    models: list[AnyModel] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _cross_checks(self) -> Self:
+        for key in ("name", "label"):
+            seen: dict[str, int] = {}
+            for number, model in enumerate(self.models):
+                value = getattr(model, key)
+                if value in seen:
+                    msg = f"models[{number}].{key}: {value!r} is also models[{seen[value]}].{key}; give each its own"
+                    raise ValueError(msg)
+                seen[value] = number
+        for number, model in enumerate(self.models):
+            if isinstance(model, ChatModel):
+                missing = [task for task in model.tasks if task not in self.tasks]
+                if missing:
+                    msg = f"models[{number}].tasks: {missing[0]!r} has no prompt; add it under tasks:"
+                    raise ValueError(msg)
+        return self
+
+    def model(self, name: str) -> AnyModel:
+        """The entry of that name. Raises InputError where there is none."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        msg = f"--model: {name!r} is not in the configuration; it has {', '.join(m.name for m in self.models)}"
+        raise InputError(msg)
+
+    @property
+    def chat_models(self) -> list[ChatModel]:
+        return [model for model in self.models if isinstance(model, ChatModel)]
+
+
+def identity(section: BaseModel, *, display: bool = False) -> dict[str, Any]:
+    """What a section contributes to the lineage of the jobs that use it.
+
+    RUNTIME keys are left out; so are DISPLAY keys unless `display`. CONTENT keys become the file's SHA-256.
+    """
+    result: dict[str, Any] = {}
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if RUNTIME in field.metadata or (DISPLAY in field.metadata and not display):
+            continue
+        columns = next((mark for mark in field.metadata if isinstance(mark, COLUMNS)), None)
+        if columns is not None:
+            result[key] = [[row.get(column, "") for column in columns] for _, row in read_csv(value)]
+        elif CONTENT in field.metadata and value is not None:
+            result[key] = sha256(read_bytes(value))
+        elif isinstance(value, BaseModel):
+            result[key] = identity(value, display=display)
+        else:
+            result[key] = value
+    return result
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error, not a silent replacement."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load(path: str | os.PathLike[str]) -> Config:
+    """Read and check a configuration.
+
+    Raises InputError naming the file, the key and the value of the first things that are wrong.
+    """
+    name = os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else os.fspath(path)
+    try:
+        content = yaml.load(Path(path).read_bytes(), _Loader)  # noqa: S506 (derives from SafeLoader)
+    except OSError as error:
+        msg = f"{name}: cannot be read ({error.strerror})"
+        raise InputError(msg) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}:" if mark else ""
+        msg = f"{name}:{where} {getattr(error, 'problem', None) or 'not YAML'}"
+        raise InputError(msg) from None
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise InputError("\n".join(f"{name}: {_explain(detail)}" for detail in error.errors())) from None
+
+
+def _explain(detail: Any) -> str:
+    """One validation error as `key: value: what to do`."""
+    # pydantic puts the chosen kind between a list's index and the key; users know no such level
+    kinds = {"timm", "conse", "endpoint", "engine"}
+    key = ""
+    for number, part in enumerate(detail["loc"]):
+        if isinstance(part, int):
+            key += f"[{part}]"
+        elif not (part in kinds and number == 2 and detail["loc"][0] == "models"):
+            key += f".{part}" if key else part
+    value = repr(detail["input"])
+    value = value if len(value) <= 80 else f"{value[:77]}..."
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key (value {value}); remove it, or see docs/configuration.md for the keys"
+        case "missing":
+            return f"{key}: missing; see docs/configuration.md"
+        case "union_tag_invalid":
+            return f"{key}.kind: {detail['ctx']['tag']!r} is no kind of model; one of {detail['ctx']['expected_tags']}"
+        case "union_tag_not_found":
+            return f"{key}.kind: missing; one of {', '.join(sorted(kinds))}"
+        case "value_error":
+            return str(detail["ctx"]["error"])
+        case _:
+            return f"{key}: {value}: {detail['msg'][0].lower()}{detail['msg'][1:]}"

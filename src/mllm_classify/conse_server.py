@@ -1,0 +1,154 @@
+"""A chat server that answers from the picture without being a language model.
+
+It is the embedded default's stand-in for an MLLM: an OpenAI-compatible server on this machine, started like any other
+engine. It sees the picture with an image classifier, combines the embeddings of the classes' WordNet names by their
+probabilities (ConSE, Norouzi et al., ICLR 2014), and answers with the nearest term of its vocabulary: WordNet names
+that timm ships, and the names that the prompt lists after "- ". Synonyms, and answers outside of the list, are
+therefore consequences of the pixels. It understands nothing else of a prompt.
+"""
+
+import argparse
+import asyncio
+import base64
+import binascii
+import logging
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from aiohttp import web
+from PIL import UnidentifiedImageError
+from timm.data import ImageNetInfo
+
+from mllm_classify.config import Classifier as ClassifierConfig
+from mllm_classify.embed import normalised, text_encoder
+from mllm_classify.predict.conse import convex_combination
+from mllm_classify.vision import Classifier
+
+log = logging.getLogger("conse_server")
+
+LISTED = re.compile(r"^- (.+)$", re.MULTILINE)
+TOP = 10
+
+
+def vocabulary() -> list[str]:
+    """WordNet names: the first of every ImageNet-1k class, and of the ImageNet-12k classes those of one word."""
+    first = {
+        name: [description.split(",")[0].strip() for description in ImageNetInfo(name).label_descriptions()]
+        for name in ("imagenet-1k", "imagenet-12k")
+    }
+    words = {term for term in first["imagenet-12k"] if " " not in term}
+    return sorted(words.union(first["imagenet-1k"]))
+
+
+class Responder:
+    """Names for pictures."""
+
+    def __init__(self, classifier: ClassifierConfig, encoder: str) -> None:
+        self.classifier = Classifier(classifier)
+        self.encode = text_encoder(encoder)
+        self.terms = vocabulary()
+        self.term_vectors = self.vectors(self.terms)
+        place = {term: index for index, term in enumerate(self.terms)}
+        known = ImageNetInfo("imagenet-1k").label_descriptions()
+        self.class_vectors = self.term_vectors[[place[name.split(",")[0].strip()] for name in known]]
+        self.listed: dict[tuple[str, ...], np.ndarray] = {}
+
+    def vectors(self, terms: list[str]) -> np.ndarray:
+        return normalised(self.encode(terms))
+
+    def answer(self, image: bytes, prompt: str) -> str:
+        """The term nearest to what the classifier sees, among the vocabulary and the names that the prompt lists."""
+        seen = convex_combination(self.classifier.probabilities([image]), self.class_vectors, TOP)[0]
+        names = tuple(LISTED.findall(prompt))
+        if names and names not in self.listed:
+            self.listed = {names: self.vectors(list(names))}
+        terms = [*names, *self.terms]
+        nearness = self.term_vectors @ seen
+        if names:
+            nearness = np.concatenate([self.listed[names] @ seen, nearness])
+        return terms[int(nearness.argmax())]
+
+
+def read_request(body: Any) -> tuple[str, bytes]:
+    """Prompt and image of a chat request. Raises ValueError with what is wrong."""
+    try:
+        parts = [
+            part
+            for message in body["messages"]
+            for part in (
+                [{"type": "text", "text": message["content"]}]
+                if isinstance(message["content"], str)
+                else message["content"]
+            )
+        ]
+        prompt = "\n".join(part["text"] for part in parts if part["type"] == "text")
+        urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    except (KeyError, TypeError) as error:
+        msg = f"not a chat request: {error!r}"
+        raise ValueError(msg) from None
+    if len(urls) != 1 or not urls[0].startswith("data:image/"):
+        msg = "exactly one image is needed, as a data URL"
+        raise ValueError(msg)
+    try:
+        return prompt, base64.b64decode(urls[0].partition("base64,")[2], validate=True)
+    except binascii.Error as error:
+        msg = f"the image is not base64: {error}"
+        raise ValueError(msg) from None
+
+
+def application(name: str, responder: Responder) -> web.Application:
+    """`/v1/models` and `/v1/chat/completions`. Pictures are answered one after the other, each on its own."""
+    thread = ThreadPoolExecutor(max_workers=1)
+
+    def refusal(status: int, message: str) -> web.Response:
+        return web.json_response({"error": {"message": message, "type": "invalid_request_error"}}, status=status)
+
+    async def models(_: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": name, "object": "model", "owned_by": "mllm-classify"}]})
+
+    async def chat(request: web.Request) -> web.Response:
+        body = await request.json()
+        if body.get("model") != name:
+            return refusal(404, f"the model {body.get('model')!r} is not served here; {name!r} is")
+        try:
+            prompt, image = read_request(body)
+            text = await asyncio.get_running_loop().run_in_executor(thread, responder.answer, image, prompt)
+        except (ValueError, UnidentifiedImageError) as error:
+            return refusal(400, str(error))
+        log.info("answered %s", ascii(text))
+        return web.json_response(
+            {
+                "id": f"chatcmpl-{time.time_ns()}",
+                "object": "chat.completion",
+                "created": int(time.time()),
+                "model": name,
+                "choices": [
+                    {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+                ],
+            }
+        )
+
+    app = web.Application(client_max_size=64 * 2**20)
+    app.add_routes([web.get("/v1/models", models), web.post("/v1/chat/completions", chat)])
+    return app
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m mllm_classify.conse_server", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--name", default="conse-chat", help="the model's name in requests")
+    parser.add_argument("--architecture", required=True, help="timm model with ImageNet-1k's classes")
+    parser.add_argument("--weights", help="checkpoint: a path or package:NAME/FILE")
+    parser.add_argument("--encoder", required=True, help="sentence-transformers model: hub id, path or package:NAME/FOLDER")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    responder = Responder(ClassifierConfig(architecture=args.architecture, weights=args.weights), args.encoder)
+    log.info("%d terms; serving %s on port %d", len(responder.terms), args.name, args.port)
+    web.run_app(application(args.name, responder), host="127.0.0.1", port=args.port, print=None)
+
+
+if __name__ == "__main__":
+    main()

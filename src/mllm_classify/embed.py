@@ -1,0 +1,85 @@
+"""Texts as unit vectors: class names, and answers, through a text encoder and its templates."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from mllm_classify.files import InputError, locate, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mllm_classify.config import Encoder
+
+LONGEST = 2000
+"""Characters of an answer that are embedded: encoders read a few hundred tokens, whatever a model wrote."""
+
+
+def class_schema(dimensions: int) -> dict[str, pl.DataType]:
+    return {"class_id": pl.Int32(), "embedding": pl.Array(pl.Float32, dimensions)}
+
+
+def answer_schema(dimensions: int) -> dict[str, pl.DataType]:
+    return {"text": pl.String(), "embedding": pl.Array(pl.Float32, dimensions)}
+
+
+def read_templates(name: str) -> list[str]:
+    """Templates of a file: one a line, {} for the text; lines that begin with # are comments."""
+    templates = [line for line in read_text(name).splitlines() if line.strip() and not line.startswith("#")]
+    wrong = [template for template in templates if template.count("{}") != 1]
+    if wrong or not templates:
+        msg = f"{name}: {wrong[0]!r} must contain {{}} once" if wrong else f"{name}: no templates"
+        raise InputError(msg)
+    return templates
+
+
+def averaged(encode: "Callable[[list[str]], np.ndarray]", texts: list[str], templates: list[str]) -> np.ndarray:
+    """One unit vector per text: each template's embedding normalised, then averaged, then normalised again.
+
+    The usual prompt ensemble (Radford et al., 2021). `encode` maps k texts to k x d; returns len(texts) x d, float32.
+    """
+    total = sum(normalised(encode([template.replace("{}", text) for text in texts])) for template in templates)
+    return normalised(np.asarray(total) / len(templates))
+
+
+def normalised(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def text_encoder(path: str, device: str = "cpu", batch_size: int = 256) -> "Callable[[list[str]], np.ndarray]":
+    """The sentence-transformers model at a path, or of a hub id, as a function from k texts to k x d."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(locate(path)) if path.startswith("package:") else path, device=device)
+
+    def encode(texts: list[str]) -> np.ndarray:
+        return model.encode(texts, batch_size=batch_size, show_progress_bar=False, convert_to_numpy=True)
+
+    return encode
+
+
+def _encode(encoder: "Encoder") -> "Callable[[list[str]], np.ndarray]":
+    return text_encoder(encoder.path, encoder.device, encoder.batch_size)
+
+
+def embed_classes(encoder: "Encoder", classes: pl.DataFrame) -> pl.DataFrame:
+    """Unit vectors of the class names. Equal names get equal vectors."""
+    templates = read_templates(encoder.templates)
+    vectors = averaged(_encode(encoder), classes["name"].to_list(), templates)
+    return pl.DataFrame({"class_id": classes["class_id"], "embedding": vectors}, schema=class_schema(vectors.shape[1]))
+
+
+def embed_answers(encoder: "Encoder", predictions: pl.DataFrame) -> pl.DataFrame:
+    """Unit vectors of a model's distinct answers, stripped of blanks at both ends. Empty answers have none."""
+    templates = read_templates(encoder.templates) if encoder.answers == "templates" else ["{}"]
+    texts = distinct_answers(predictions)
+    if not texts:
+        return pl.DataFrame(schema=answer_schema(1))
+    vectors = averaged(_encode(encoder), [text[:LONGEST] for text in texts], templates)
+    return pl.DataFrame({"text": texts, "embedding": vectors}, schema=answer_schema(vectors.shape[1]))
+
+
+def distinct_answers(predictions: pl.DataFrame) -> list[str]:
+    texts = predictions["text"].drop_nulls().str.strip_chars().unique().sort()
+    return texts.filter(texts != "").to_list()

@@ -1,0 +1,103 @@
+"""Where files are, and how they are written: beside their name first, then renamed."""
+
+import csv
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+class InputError(Exception):
+    """Something that the user gave cannot be used. The message is one line: file, key, value and what to do."""
+
+
+def locate(name: str, folder: str | None = None) -> Path:
+    """The path that a name in the configuration stands for.
+
+    `package:skimage/data/coffee.png` is a file inside an installed package (which is not imported). Any other name is
+    relative to `folder`, else to the working directory, else to the project (so that what the project ships is found
+    from a study in another directory).
+    """
+    if name.startswith("package:"):
+        package, _, inside = name.removeprefix("package:").partition("/")
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            msg = f"{name}: the package {package!r} is not installed here"
+            raise InputError(msg)
+        return Path(spec.submodule_search_locations[0]) / inside
+    if folder is not None:
+        return Path(folder) / name
+    path = Path(name)
+    return path if path.exists() or path.is_absolute() or not (PROJECT / path).exists() else PROJECT / path
+
+
+def read_bytes(name: str) -> bytes:
+    """The content of a file that the configuration names.
+
+    Raises InputError when it cannot be read.
+    """
+    path = locate(name)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"{name}: cannot be read ({error.strerror}); looked for {path.absolute()}"
+        raise InputError(msg) from None
+
+
+def read_text(name: str) -> str:
+    """The content of a UTF-8 text file that the configuration names (a byte order mark is dropped)."""
+    try:
+        return read_bytes(name).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"{name}: not UTF-8 text (byte {error.start})"
+        raise InputError(msg) from None
+
+
+def read_csv(name: str, *columns: str) -> list[tuple[str, dict[str, str]]]:
+    """The rows of a CSV file that the configuration names, each after its place (`file:line`).
+
+    Lines that begin with # are comments. Every value is stripped text. Raises InputError when a column is missing or a
+    row is of another length than the header.
+    """
+    # a comment becomes an empty line, so that line numbers stay the file's
+    lines = ("" if line.startswith("#") else line for line in read_text(name).splitlines())
+    reader = csv.reader(lines, strict=True)
+    found: list[tuple[str, list[str]]] = []
+    try:
+        found += ((f"{name}:{reader.line_num}", values) for values in reader if values)
+    except csv.Error as error:
+        msg = f"{name}:{reader.line_num}: not CSV ({error})"
+        raise InputError(msg) from None
+    header = [column.strip() for column in found[0][1]] if found else []
+    missing = [column for column in columns if column not in header]
+    if missing:
+        msg = f"{name}: no column {missing[0]!r}; the header is {','.join(header)!r}"
+        raise InputError(msg)
+    rows = []
+    for place, values in found[1:]:
+        if len(values) != len(header):
+            msg = f"{place}: {len(values)} values under a header of {len(header)}: {','.join(values)[:80]!r}"
+            raise InputError(msg)
+        rows.append((place, {column: value.strip() for column, value in zip(header, values, strict=True)}))
+    return rows
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def written(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; renamed to `path` at the end, removed if anything failed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

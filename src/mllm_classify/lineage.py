@@ -1,0 +1,150 @@
+"""What every job depends on, as one digest: the only thing besides its input files that makes Snakemake rerun it.
+
+A job's lineage covers the part of the configuration that it uses, its code, and the lineages of all its inputs,
+recursively. A stage that failed and was repaired therefore reruns everything below it, whatever Snakemake remembers of
+the failure.
+"""
+
+import ast
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mllm_classify.config import Config
+
+PACKAGE = Path(__file__).parent
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value's JSON with sorted keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def code_digest(*modules: str, package: Path = PACKAGE) -> str:
+    """Digest of modules of this package (`predict.timm`) and of all modules of it that they import, transitively.
+
+    Comments, docstrings, layout and imports for type checkers do not count, nor do the fields that a newer Python adds
+    to its syntax tree: it is the same on every supported Python.
+    """
+    found: dict[str, str] = {}
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module in found:
+            continue
+        tree = _syntax_tree(package, module)
+        found[module] = digest(_plain(tree))
+        waiting += _imports(tree, package)
+    return digest(found)
+
+
+@cache
+def _syntax_tree(package: Path, module: str) -> ast.Module:
+    stem = package.joinpath(*module.split("."))
+    return ast.parse((stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")).read_bytes())
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run: neither docstrings nor `if TYPE_CHECKING:`."""
+    for statement in body:
+        match statement:
+            case ast.Expr(value=ast.Constant(value=str())) | ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue
+            case _:
+                yield statement
+
+
+def _plain(node: Any) -> Any:
+    """A syntax tree as JSON, without positions and empty fields."""
+    if isinstance(node, ast.AST):
+        fields: dict[str, Any] = {"": type(node).__name__}
+        for name, value in ast.iter_fields(node):
+            kept = list(_statements(value)) if name in ("body", "orelse") and isinstance(value, list) else value
+            if kept is not None and kept != []:
+                fields[name] = _plain(kept)
+        return fields
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    return repr(node)
+
+
+def _imports(tree: ast.Module, package: Path) -> Iterator[str]:
+    """Modules of the package that a tree imports, at any depth, subpackages' own `__init__` included."""
+
+    def walk(node: ast.AST) -> Iterator[ast.AST]:
+        yield node
+        for child in ast.iter_child_nodes(node):
+            if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):
+                yield from walk(child)
+
+    for node in walk(tree):
+        match node:
+            case ast.Import(names=names):
+                targets = [alias.name for alias in names]
+            case ast.ImportFrom(module=str(source), level=0, names=names):
+                targets = [source, *(f"{source}.{alias.name}" for alias in names)]
+            case _:
+                continue
+        for target in targets:
+            parts = target.split(".")
+            for end in range(2, len(parts) + 1):
+                stem = package.joinpath(*parts[1:end])
+                if parts[0] == package.name and (stem.is_dir() or stem.with_suffix(".py").exists()):
+                    yield ".".join(parts[1:end])
+
+
+def lineages(config: "Config") -> dict[str, str]:
+    """The lineage of every job of a configuration, by the job's name: a stage, and what it is for (`predict/MODEL`).
+
+    Raises InputError where a file that the configuration names cannot be read.
+    """
+    from mllm_classify.config import ChatModel, ConseModel, identity
+
+    def lineage(spec: Any, modules: list[str], *inputs: str) -> str:
+        return digest({"spec": spec, "code": code_digest(*modules), "inputs": inputs})
+
+    dataset = identity(config.dataset)
+    labelling = {key: dataset.pop(key) for key in ("imgt", "regt", "equivalences")}
+    encoder = identity(config.encoder)
+    answers = encoder.pop("answers")
+    result: dict[str, str] = {}
+
+    result["images"] = images = lineage(dataset, ["dataset.images"])
+    result["labels"] = labels = lineage(labelling, ["dataset.labels"], images)
+    result["classes"] = classes = lineage(encoder, ["embed"], images)
+    scored = []
+    for model in config.models:
+        spec = identity(model)
+        name = spec.pop("name")
+        inputs = [images]
+        if isinstance(model, ConseModel):
+            inputs.append(classes)
+        if isinstance(model, ChatModel):
+            spec["prompts"] = {task: identity(config.tasks[task]) for task in model.tasks}
+        result[f"predict/{name}"] = predicted = lineage(spec, [f"predict.{model.kind}"], *inputs)
+        if isinstance(model, ChatModel):
+            result[f"answers/{name}"] = embedded = lineage([encoder, answers], ["embed"], predicted)
+            result[f"mapping/{name}"] = predicted = lineage(
+                config.encoder.name, ["mapping"], images, classes, predicted, embedded
+            )
+        scored.append([name, predicted])
+    # by name: the order of the models in the file changes nothing
+    result["score"] = score = lineage(sorted(scored), ["score"], labels)
+    shown = [identity(model, display=True) for model in config.models]
+    display = {
+        "dataset": [config.dataset.name, config.dataset.label],
+        "models": sorted([model["name"], model["label"], model["family"]] for model in shown),
+    }
+    result["table2"] = lineage(display["dataset"], ["tables"], labels)
+    for table in ("table3", "table4", "table5"):
+        result[table] = lineage(display, ["tables"], score)
+    return result
+
+
+if __name__ == "__main__":
+    print(code_digest(*sys.argv[1:]))

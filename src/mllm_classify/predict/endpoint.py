@@ -1,0 +1,268 @@
+"""Chat models behind any OpenAI-compatible API: every request once, every answer kept."""
+
+import asyncio
+import base64
+import io
+import json
+import logging
+import os
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import openai
+import polars as pl
+from PIL import Image
+
+from mllm_classify.files import InputError, read_text, sha256
+from mllm_classify.predict import journal
+from mllm_classify.predict.images import read_image
+from mllm_classify.predict.rows import PREDICTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from mllm_classify.config import ChatModel, EndpointModel, TaskPrompt
+
+log = logging.getLogger(__name__)
+
+SENT_AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+"""Formats that every OpenAI-compatible server reads. Others are re-encoded without loss, as PNG."""
+LONG_ANSWER = 1000
+"""Characters beyond which an answer is no class name any more, and is reported."""
+
+
+class Question(NamedTuple):
+    """One request that may have to be sent. `image` is its row in the images frame."""
+
+    key: str
+    task: str
+    image: int
+
+
+def render_prompt(file: str, names: list[str]) -> str:
+    """A prompt file's text, without its comments, with the class names filled in."""
+    lines = [line for line in read_text(file).splitlines() if not line.startswith("#")]
+    return "\n".join(lines).strip().replace("{classes}", "\n".join(f"- {name}" for name in names))
+
+
+def request_body(model: "ChatModel", prompt: str, image: str) -> dict[str, Any]:
+    """A chat request. What all images share stands first, so that a prefix cache serves it; the image stands last."""
+    content = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": image}}]
+    body = {
+        "model": model.model,
+        "messages": [{"role": "user", "content": content}],
+        "temperature": model.temperature,
+        "max_tokens": model.max_tokens,
+    }
+    return body if model.seed is None else body | {"seed": model.seed}
+
+
+def answer_identity(model: "ChatModel") -> dict[str, Any]:
+    """What besides the request decides an answer: who is asked. Neither URL nor port nor concurrency."""
+    return {"revision": model.revision, "command": getattr(model, "command", None)}
+
+
+def questions(model: "ChatModel", prompts: dict[str, str], images: pl.DataFrame) -> "Iterator[Question]":
+    """All requests of a model, by task and then by image.
+
+    The key is the digest of the request's body (the image by its SHA-256), the repeat's number and the entry's
+    identity.
+    """
+    for task, prompt in prompts.items():
+        for index, digest in enumerate(images["sha256"]):
+            asked = {"body": request_body(model, prompt, f"sha256:{digest}"), "repeat": 0, **answer_identity(model)}
+            yield Question(sha256(json.dumps(asked, sort_keys=True).encode()), task, index)
+
+
+def data_url(content: bytes) -> str:
+    """An image as it is sent: its own bytes where servers read the format, else PNG."""
+    with Image.open(io.BytesIO(content)) as image:
+        media_type = SENT_AS_THEY_ARE.get(image.format or "")
+        if media_type is None:
+            encoded = io.BytesIO()
+            image.convert("RGB").save(encoded, "PNG")
+            content, media_type = encoded.getvalue(), "image/png"
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+class BadReplyError(Exception):
+    """A reply with status 200 that is no answer."""
+
+
+async def ask(client: openai.AsyncOpenAI, request: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    """Send one request, retried as the server asks. Returns the whole response and the seconds it took.
+
+    Raises openai.OpenAIError, or BadReplyError when what came is not a chat completion.
+    """
+    started = time.perf_counter()
+    reply = await client.chat.completions.with_raw_response.create(**request)
+    latency = time.perf_counter() - started
+    try:
+        response = json.loads(reply.text)
+        if isinstance(response["choices"][0]["message"].get("content"), str | None):
+            return response, latency
+    except (ValueError, LookupError, TypeError, AttributeError):
+        pass
+    msg = f"not a chat completion: {reply.text[:200]!r}"
+    raise BadReplyError(msg)
+
+
+def api_key(model: "ChatModel") -> str:
+    """The key from the environment; local servers take any.
+
+    Raises InputError when the variable that the entry names is not set.
+    """
+    if model.api_key_env is None:
+        return "none"
+    if not (key := os.environ.get(model.api_key_env, "")):
+        msg = f"model {model.name!r}: api_key_env: the environment variable {model.api_key_env} is not set; export the key"
+        raise InputError(msg)
+    return key
+
+
+async def ask_all(
+    model: "ChatModel",
+    url: str,
+    unanswered: list[Question],
+    prompts: dict[str, str],
+    images: pl.DataFrame,
+    folder: str | None,
+    journal_folder: Path,
+    progress: "Callable[[int], None]",
+) -> None:
+    """Ask what is unanswered, at most `concurrency` at a time, and journal every answer as it comes.
+
+    Raises InputError at the end, naming how many requests failed and why; the answers that came are in the journal.
+    """
+    rows = images.select("image_id", "file", "sha256").rows()
+    failures: list[tuple[Question, Exception]] = []
+    done = images.height * len(prompts) - len(unanswered)
+    progress(done)
+
+    def request(question: Question) -> dict[str, Any]:
+        return request_body(model, prompts[question.task], data_url(read_image(*rows[question.image], folder)))
+
+    async def worker(client: openai.AsyncOpenAI, waiting: "Iterator[Question]", writer: journal.Writer) -> None:
+        nonlocal done
+        for question in waiting:
+            try:
+                response, latency = await ask(client, await asyncio.to_thread(request, question))
+            except (openai.OpenAIError, BadReplyError) as error:
+                failures.append((question, error))
+            else:
+                writer.append({"key": question.key, "latency": latency, "response": response})
+            done += 1
+            progress(done)
+
+    waiting = iter(unanswered)  # one iterator for all workers: each takes the next question when it is free
+    async with openai.AsyncOpenAI(
+        base_url=url, api_key=api_key(model), timeout=model.timeout, max_retries=model.retries
+    ) as client:
+        with journal.Writer(journal_folder) as writer:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(model.concurrency):
+                    group.create_task(worker(client, waiting, writer))
+    if failures:
+        question, error = failures[0]
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        msg = (
+            f"model {model.name!r}: {len(failures)} of {len(unanswered)} requests failed, the first for task "
+            f"{question.task}, image {rows[question.image][0]!r}: {ascii(reason)}; what was answered is in "
+            f"{journal_folder}, and another run asks for the rest only"
+        )
+        raise InputError(msg)
+
+
+def collect(asked: list[Question], images: pl.DataFrame, journal_folder: Path) -> pl.DataFrame:
+    """The predictions of a model whose journal is complete, by task and then in the images' order."""
+    answers = journal.read(journal_folder)
+    ids = images["image_id"].to_list()
+    rows = []
+    for question in asked:
+        record = answers[question.key]
+        choice = record["response"]["choices"][0]
+        usage = record["response"].get("usage") or {}
+        rows.append(
+            {
+                "image_id": ids[question.image],
+                "task": question.task,
+                "variant": "",
+                "repeat": 0,
+                "text": _valid_unicode(choice["message"].get("content") or ""),
+                "class_ids": None,
+                "scores": None,
+                "status": "ok",
+                "finish_reason": choice.get("finish_reason"),
+                "prompt_tokens": usage.get("prompt_tokens"),
+                "completion_tokens": usage.get("completion_tokens"),
+                "cached_tokens": (usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
+                "latency": record["latency"],
+            }
+        )
+    frame = pl.DataFrame(rows, schema=PREDICTIONS)
+    _report_odd_answers(frame)
+    return frame
+
+
+def _valid_unicode(text: str) -> str:
+    """JSON can carry half of a surrogate pair, which no file encoding can."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _report_odd_answers(answers: pl.DataFrame) -> None:
+    """One line for each sort of answer that is hardly meant as one. They are kept and scored by the rules."""
+    text = pl.col("text")
+    sorts = {
+        "empty (out of prompt, never embedded)": text.str.strip_chars() == "",
+        f"longer than {LONG_ANSWER} characters": text.str.len_chars() > LONG_ANSWER,
+        "with control characters": text.str.contains(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"),
+    }
+    for sort, condition in sorts.items():
+        odd = answers.filter(condition)
+        if odd.height:
+            shown = ascii(odd["text"][0][:60])
+            log.warning(
+                "%d of %d answers are %s, the first for image %r: %s",
+                odd.height, answers.height, sort, odd["image_id"][0], shown,
+            )  # fmt: skip
+
+
+def answer(
+    model: "ChatModel",
+    tasks: "dict[str, TaskPrompt]",
+    images: pl.DataFrame,
+    classes: pl.DataFrame,
+    folder: str | None,
+    journal_folder: Path,
+    progress: "Callable[[int], None]",
+    serving: "Callable[[], AbstractContextManager[str]]",
+) -> pl.DataFrame:
+    """The answers to all tasks of a model. Only what its journal lacks is asked; `serving` gives the URL for that."""
+    names = classes["name"].to_list()
+    prompts = {task: render_prompt(tasks[task].prompt, names) for task in model.tasks}
+    asked = list(questions(model, prompts, images))
+    answered = journal.read(journal_folder)
+    unanswered = [question for question in asked if question.key not in answered]
+    log.info("%s holds %d of %d answers", journal_folder, len(asked) - len(unanswered), len(asked))
+    if unanswered:
+        api_key(model)
+        with serving() as url:
+            log.info("asking %s for %d answers", url, len(unanswered))
+            asyncio.run(ask_all(model, url, unanswered, prompts, images, folder, journal_folder, progress))
+    return collect(asked, images, journal_folder)
+
+
+def predict(
+    model: "EndpointModel",
+    tasks: "dict[str, TaskPrompt]",
+    images: pl.DataFrame,
+    classes: pl.DataFrame,
+    folder: str | None,
+    journal_folder: Path,
+    progress: "Callable[[int], None]",
+) -> pl.DataFrame:
+    """The answers of the model behind the entry's URL."""
+    return answer(model, tasks, images, classes, folder, journal_folder, progress, lambda: nullcontext(model.url))

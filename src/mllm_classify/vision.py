@@ -1,0 +1,64 @@
+"""Image classifiers of timm: their own weights, their own preprocessing, class probabilities."""
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import safetensors.torch
+import timm
+import torch
+from PIL import Image
+from timm.data import create_transform, resolve_data_config
+
+from mllm_classify.files import InputError, locate
+
+if TYPE_CHECKING:
+    from mllm_classify.config import Classifier as ClassifierConfig
+
+
+class Classifier:
+    """A model with a classification head, ready to be asked for probabilities."""
+
+    def __init__(self, config: "ClassifierConfig") -> None:
+        if not timm.is_model(config.architecture):
+            msg = f"architecture: {config.architecture!r} is not a model of timm {timm.__version__}; see timm.list_models()"
+            raise InputError(msg)
+        self.model = timm.create_model(config.architecture, pretrained=config.weights is None)
+        if config.weights is not None:
+            _load(self.model, config.weights)
+        self.model.eval().to(config.device)
+        self.device = config.device
+        self.batch_size = config.batch_size
+        self.transform = create_transform(**resolve_data_config(model=self.model), is_training=False)
+
+    @torch.inference_mode()
+    def probabilities(self, contents: list[bytes]) -> np.ndarray:
+        """Class probabilities (n x classes, float32) of encoded images."""
+        pictures = (Image.open(io.BytesIO(content)).convert("RGB") for content in contents)
+        batch = torch.stack([self.transform(picture) for picture in pictures]).to(self.device)
+        return self.model(batch).softmax(dim=1).cpu().numpy()
+
+
+def _load(model: torch.nn.Module, weights: str) -> None:
+    """Load a checkpoint whose tensors have the model's names, or stand in the model's order.
+
+    Only tensors are read: safetensors, or `torch.load` with `weights_only`.
+    """
+    path = locate(weights)
+    if not path.exists():
+        msg = f"weights: {weights} not found; looked for {path.absolute()}"
+        raise InputError(msg)
+    if path.suffix == ".safetensors":
+        found = safetensors.torch.load_file(path)
+    else:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    wanted = model.state_dict()
+    if found.keys() != wanted.keys():
+        pairs = list(zip(wanted.items(), found.items(), strict=False))
+        wrong = next(((w, f) for w, f in pairs if w[1].shape != f[1].shape), None)
+        if len(found) != len(wanted) or wrong:
+            detail = f"{wrong[1][0]} where {wrong[0][0]} belongs" if wrong else f"{len(found)} tensors, not {len(wanted)}"
+            msg = f"weights: {weights} does not fit the architecture: {detail}"
+            raise InputError(msg)
+        found = dict(zip(wanted, found.values(), strict=True))
+    model.load_state_dict(found)

@@ -1,0 +1,19 @@
+rule mapping:
+    input:
+        predictions=rules.predict.output,
+        classes=rules.images.output.classes,
+        class_embeddings=rules.embed_classes.output,
+        answer_embeddings=rules.embed_answers.output,
+    output:
+        f"results/mapping/{DATASET}/{{model}}.parquet",
+    log:
+        "logs/mapping/{model}.log",
+    localrule: True
+    params:
+        lineage=get_lineage("mapping/{model}"),
+    message:
+        "Mapping the answers of {wildcards.model} to classes"
+    shell:
+        "python -m mllm_classify mapping --lineage {params.lineage} --model {wildcards.model}"
+        " --predictions {input.predictions} --classes {input.classes} --class-embeddings {input.class_embeddings}"
+        " --answer-embeddings {input.answer_embeddings} --output {output} 2>&1 | tee {log}"
