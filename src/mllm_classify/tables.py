@@ -27,15 +27,30 @@ ACCURACIES = ["ImGT_A", *REGT, "ImGT_and_ReGT"]
 SELECTABLE = ["OW", "CW+"]
 """Scorings among which a model that answers in words is shown at its best in Table 3; the first wins a full tie."""
 CONFIDENCE = 0.95
+WORDS = {"statistic", "model", "family", "task"}
+"""Columns of words, which stand on the left; figures stand on the right."""
+ACCURACY_NOTES = {
+    "ReGT_S": "S to M-: ReGT accuracy by label category, the number of images in brackets; under ReGT every answer to an "
+    "image without a label (N) is correct. Change: ReGT minus ImGT, in points.",
+    "ImGT_A_interval": "CI: Wilson.",
+}
+NOT_IN_LATEX = {"family", "ImGT_A_interval", "ReGT_A_interval", "crossfit"}
+"""Columns that a page of a paper has no room for; the paper's own tables do not have them either."""
+WORDS = {"statistic", "model", "family", "task"}
+"""Columns of words, which stand on the left; figures stand on the right."""
+CATEGORY_NOTE = (
+    "S to M-: ReGT accuracy by label category, the number of images in brackets; under ReGT every answer "
+    "to an image without a label (N) is correct. Change: ReGT minus ImGT, in points. CI: Wilson."
+)
 
 
 class Table(NamedTuple):
-    """One table: for machines `figures`, whose first columns are the paper's; for people the rest."""
+    """One table. `figures` are for machines, and their first columns are the paper's; the rest is for people."""
 
     figures: pl.DataFrame
     title: str
-    headers: dict[str, str]  # column of `figures`: its heading
-    notes: list[str]
+    headers: dict[str, str]  # of the columns that people see; `_interval` stands for `_low` and `_high`
+    notes: dict[str, str]  # by the column that they explain
 
 
 def in_subset(subset: str) -> pl.Expr:
@@ -143,8 +158,8 @@ def table2(categories: pl.Series, dataset: str) -> Table:
     return Table(
         figures,
         f"Table 2. Images per label category: {dataset}, n = {frame.height}",
-        {"statistic": "", **{subset: _sign(subset) for subset in SUBSETS}},
-        ["S: one ReGT label, M: several, N: none; +: ImGT is among them, -: it is not (Table 1 of the paper)."],
+        {name: name for name in ["statistic", *SUBSETS]},
+        {"S": "S: one ReGT label, M: several, N: none; +: ImGT is among them, -: it is not (Table 1 of the paper)."},
     )
 
 
@@ -198,26 +213,17 @@ def table3(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
             "model": "Model",
             "family": "Family",
             "task": "Task",
-            "ImGT_A": "ImGT A",
-            "ImGT_A_low": "95 %",
-            "ImGT_A_high": "CI",
-            "ReGT_A": "ReGT A",
-            "ReGT_A_low": "95 %",
-            "ReGT_A_high": "CI",
-            "change": "Change",
-            **{name: _sign(subset) for name, subset in REGT.items() if subset != "A"},
+            **_headers(figures),
             "ImGT_and_ReGT": "Im and Re",
-            "crossfit_task": "Cross-fit task",
-            "crossfit_ImGT_A": "Cross-fit ImGT A",
-            "crossfit_ReGT_A": "Cross-fit ReGT A",
+            "crossfit": "Cross-fit",
         },
-        [
-            "Task: for models that answer in words, whichever of OW and CW+ has the higher ImGT accuracy on these same "
-            "images (ties by ReGT), as in the paper: optimistic. Cross-fit: the task chosen on one half of the images "
-            "and scored on the other.",
-            "S to M-: ReGT accuracy by label category; under ReGT every answer to an image without a label (N) is "
-            "correct. Change: ReGT A minus ImGT A. CI: Wilson.",
-        ],
+        {
+            "task": "Task: for models that answer in words, whichever of OW and CW+ has the higher ImGT accuracy on these "
+            "same images, ties by ReGT. That is the paper's choice, and optimistic.",
+            "crossfit": "Cross-fit: ImGT and ReGT accuracy when that task is chosen on one half of the images and scored "
+            "on the other.",
+            **ACCURACY_NOTES,
+        },
     )
 
 
@@ -229,27 +235,28 @@ def table4(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
     baseline = figures.filter(pl.col("scoring") == "CW").select("model", *ACCURACIES)
     figures = (
         figures.join(baseline, on="model", how="left", suffix="_CW")
-        .with_columns((pl.col(name) - pl.col(f"{name}_CW")).alias(f"{name}_vs_CW") for name in ACCURACIES)
+        .with_columns(
+            (pl.col("ReGT_A") - pl.col("ImGT_A")).alias("change"),
+            *((pl.col(name) - pl.col(f"{name}_CW")).alias(f"{name}_vs_CW") for name in ACCURACIES),
+        )
         .with_columns(pl.col("ImGT_A").max().over("model").alias("best"))
         .sort("best", "model", pl.col("scoring").replace_strict({name: i for i, name in enumerate(scorings)}))
     )
     columns = [name for name in ACCURACIES if name != "ImGT_and_ReGT"]
     return Table(
-        _labelled(figures, models, dataset, [*columns, *(f"{name}_vs_CW" for name in columns), *_intervals(columns), *_sizes()]),
+        _labelled(
+            figures,
+            models,
+            dataset,
+            [*columns, "change", *(f"{name}_vs_CW" for name in columns), *_intervals(columns), *_sizes()],
+        ),
         _title("Table 4. Accuracy (%) by task of the models that answer in words", dataset, figures),
+        {"model": "Model", "task": "Task", **_headers(figures)},
         {
-            "model": "Model",
-            "task": "Task",
-            "ImGT_A": "ImGT A",
-            "ImGT_A_vs_CW": "vs CW",
-            "ReGT_A": "ReGT A",
-            "ReGT_A_vs_CW": "vs CW",
-            **{name: _sign(subset) for name, subset in REGT.items() if subset != "A"},
+            "task": "OW: no class list, nearest class embedding. CW: the class list is in the prompt, other answers are "
+            "wrong. CW+: such answers go to the nearest class embedding.",
+            **ACCURACY_NOTES,
         },
-        [
-            "OW: no class list, nearest class embedding. CW: the class list is in the prompt, other answers are wrong. "
-            "CW+: such answers go to the nearest class embedding.",
-        ],
     )
 
 
@@ -270,13 +277,30 @@ def table5(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
     return Table(
         table,
         _title("Table 5. Out-of-prompt answers (%) to the closed-world task", dataset, figures),
-        {"model": "Model", **{subset: _sign(subset) for subset in SUBSETS}},
-        ["Answers that are none of the listed class names after lower-casing and stripping; empty answers among them."],
+        {"model": "Model", **{subset: _sized(figures, subset) for subset in SUBSETS}},
+        {
+            "A": "Answers that are none of the listed class names after lower-casing and stripping; empty answers among "
+            "them. The number of images is in brackets."
+        },
     )
 
 
-def _sign(subset: str) -> str:
-    return subset.replace("-", "\N{MINUS SIGN}")
+def _sized(figures: pl.DataFrame, subset: str) -> str:
+    """A subset's sign with its number of images, where that is the same in all rows."""
+    sizes = figures[f"n_{subset}"].unique()
+    return subset + (f" ({sizes[0]})" if sizes.len() == 1 else "")
+
+
+def _headers(figures: pl.DataFrame) -> dict[str, str]:
+    """Headings of the accuracies that both tables of accuracies show."""
+    return {
+        "ImGT_A": "ImGT",
+        "ImGT_A_interval": "95 % CI",
+        "ReGT_A": "ReGT",
+        "ReGT_A_interval": "95 % CI",
+        "change": "Change",
+        **{name: _sized(figures, subset) for name, subset in REGT.items() if subset != "A"},
+    }
 
 
 def _intervals(names: list[str] = ACCURACIES) -> list[str]:
@@ -306,35 +330,56 @@ def _labelled(
 
 def write(table: Table, path: Path) -> None:
     """Write `path` (.csv), and beside it .md, .html and .tex."""
-    shown = table.figures.select(list(table.headers)).fill_null("")
     for suffix, content in {
         ".csv": table.figures.write_csv(),
-        ".md": as_markdown(table, shown),
-        ".html": as_html(table, shown),
-        ".tex": as_latex(table, shown),
+        ".md": as_markdown(table),
+        ".html": as_html(table),
+        ".tex": as_latex(table),
     }.items():
         with written(path.with_suffix(suffix)) as temporary:
             temporary.write_text(content)
 
 
-def as_markdown(table: Table, shown: pl.DataFrame) -> str:
+def _with_joined(figures: pl.DataFrame) -> pl.DataFrame:
+    """The figures with, for people, intervals and cross-fitted accuracies in one column each."""
+    joined = {
+        **{f"{name}_interval": ("\N{EN DASH}", [f"{name}_low", f"{name}_high"]) for name in ("ImGT_A", "ReGT_A")},
+        "crossfit": (" / ", ["crossfit_ImGT_A", "crossfit_ReGT_A"]),
+    }
+    return figures.with_columns(
+        pl.concat_str(parts, separator=separator).alias(name)
+        for name, (separator, parts) in joined.items()
+        if set(parts) <= set(figures.columns)
+    )
+
+
+def _shown(table: Table, without: set[str]) -> tuple[pl.DataFrame, dict[str, str], list[str]]:
+    """What people see: figures, headings, and the notes that explain them."""
+    headers = {name: heading for name, heading in table.headers.items() if name not in without}
+    notes = [note for name, note in table.notes.items() if name in headers]
+    return _with_joined(table.figures).select(list(headers)).fill_null(""), headers, notes
+
+
+def as_markdown(table: Table) -> str:
+    shown, headers, notes = _shown(table, set())
     rows = [[str(value).replace("|", "\\|") for value in row] for row in shown.rows()]
-    body = tabulate(rows, headers=list(table.headers.values()), tablefmt="pipe", disable_numparse=True)
-    return "\n\n".join([f"**{table.title}**", body, *table.notes]) + "\n"
+    align = ["left" if name in WORDS else "right" for name in headers]
+    body = tabulate(rows, list(headers.values()), tablefmt="pipe", disable_numparse=True, colalign=align)
+    return "\n\n".join([f"**{table.title}**", body, *notes]) + "\n"
 
 
-def _great_table(table: Table, shown: pl.DataFrame) -> GT:
-    numbers = [name for name in shown.columns if name not in ("model", "family", "task", "statistic", "crossfit_task")]
-    great = GT(shown, id="table").tab_header(title=table.title).cols_label(table.headers)
-    great = great.cols_align("right", columns=numbers)
-    for note in table.notes:
+def _great_table(table: Table, without: set[str]) -> GT:
+    shown, headers, notes = _shown(table, without)
+    great = GT(shown, id="table").tab_header(title=table.title).cols_label(headers)
+    great = great.cols_align("right", columns=[name for name in headers if name not in WORDS])
+    for note in notes:
         great = great.tab_source_note(note)
     return great
 
 
-def as_html(table: Table, shown: pl.DataFrame) -> str:
-    return _great_table(table, shown).as_raw_html(make_page=True)
+def as_html(table: Table) -> str:
+    return _great_table(table, set()).as_raw_html(make_page=True)
 
 
-def as_latex(table: Table, shown: pl.DataFrame) -> str:
-    return _great_table(table, shown).as_latex() + "\n"
+def as_latex(table: Table) -> str:
+    return _great_table(table, NOT_IN_LATEX).tab_options(table_font_size="7pt").as_latex() + "\n"
