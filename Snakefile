@@ -14,6 +14,6 @@ include: "workflow/rules/tables.smk"
 
 rule all:
     default_target: True
-    localrule: True
     input:
         expand("results/{table}.csv", table=TABLES),
+    localrule: True

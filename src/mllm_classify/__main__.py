@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mllm_classify import config as configuration
 from mllm_classify.files import InputError
@@ -87,19 +88,19 @@ def embed_answers(args: argparse.Namespace, config: configuration.Config) -> Non
 
 def predict(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import parquet
+    from mllm_classify.predict.images import Images
     from mllm_classify.predict.rows import PREDICTIONS
 
     model = config.model(args.model)
-    images = parquet.read(args.images)
+    images = Images(parquet.read(args.images), config.dataset.folder)
     classes = parquet.read(args.classes)
-    folder = config.dataset.folder
-    seen = progress(images.height, "images")
-    log.info("%s (%s): %d images", model.name, model.kind, images.height)
+    seen = progress(len(images), "images")
+    log.info("%s (%s): %d images", model.name, model.kind, len(images))
     match model:
         case configuration.TimmModel():
             from mllm_classify.predict import timm
 
-            frame = timm.predict(model, images, classes, folder, seen)
+            frame = timm.predict(model, images, classes, seen)
         case configuration.ConseModel():
             from mllm_classify.predict import conse
 
@@ -107,13 +108,16 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
                 msg = f"--class-embeddings: needed for {model.name}, a model of kind conse"
                 raise InputError(msg)
             vectors = parquet.read(args.class_embeddings).sort("class_id")["embedding"].to_numpy()
-            frame = conse.predict(model, images, vectors, folder, seen)
-        case configuration.EndpointModel() | configuration.EngineModel():
+            frame = conse.predict(model, images, vectors, seen)
+        case configuration.ChatModel():
             from mllm_classify.predict import endpoint, engine
 
-            kind = engine.predict if isinstance(model, configuration.EngineModel) else endpoint.predict
-            answered = progress(images.height * len(model.tasks), "answers")
-            frame = kind(model, config.tasks, images, classes, folder, Path(args.journal) / model.name, answered)
+            answered = progress(len(images) * len(model.tasks), "answers")
+            journal = Path(args.journal) / model.name
+            if isinstance(model, configuration.EngineModel):
+                frame = engine.predict(model, config.tasks, images, classes, journal, answered)
+            else:
+                frame = endpoint.predict(model, config.tasks, images, classes, journal, answered)
     parquet.write(frame, PREDICTIONS, args.output)
     log.info("%s: %d predictions in %s", model.name, frame.height, args.output)
 
@@ -174,8 +178,8 @@ def parser() -> argparse.ArgumentParser:
     )
     stages = top.add_subparsers(title="stages", required=True, metavar="STAGE")
 
-    def command(where: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Run, job: str, text: str):  # type: ignore[no-untyped-def]
-        added = where.add_parser(name, help=text, description=text)
+    def command(where: Any, name: str, run: Run, job: str, text: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = where.add_parser(name, help=text, description=text)
         added.add_argument(
             "--config",
             default=os.environ.get(CONFIG_VARIABLE, "config.yaml"),
@@ -222,7 +226,9 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     predicting.add_argument("--model", required=True, help="the model's name in the configuration")
     file(predicting, "images", "classes")
-    predicting.add_argument("--class-embeddings", metavar="FILE", help="classes.parquet of the embed stage (kind conse)")
+    predicting.add_argument(
+        "--class-embeddings", metavar="FILE", help="classes.parquet of the embed stage (kind conse)"
+    )
     predicting.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     file(predicting, "output")
 
@@ -233,7 +239,11 @@ def parser() -> argparse.ArgumentParser:
     scored = command(stages, "score", score, "score", "Right or wrong, for every model, image and scoring.")
     scored.add_argument("--models", nargs="+", required=True, metavar="NAME", help="names, in the order of --inputs")
     scored.add_argument(
-        "--inputs", nargs="+", required=True, metavar="FILE", help="mapping of models that answer in words, else predictions"
+        "--inputs",
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="mapping of models that answer in words, else predictions",
     )
     file(scored, "labels", "classes", "output")
 
@@ -251,19 +261,24 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def check_lineage(args: argparse.Namespace, config: configuration.Config) -> None:
+    """Stop a job whose configuration or code is no longer what Snakemake planned and will record."""
+    if lineages(config).get(args.job.format_map(vars(args))) != args.lineage:
+        msg = (
+            f"{args.config}: the configuration, a file that it names, or the code has changed since this run was "
+            "started; let the other jobs end and start Snakemake again"
+        )
+        raise InputError(msg)
+
+
 def main() -> int:
     args = parser().parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("mllm_classify").setLevel(logging.INFO)
     try:
         config = configuration.load(args.config)
-        job = args.job.format_map(vars(args))
-        if args.lineage and lineages(config).get(job) != args.lineage:
-            msg = (
-                f"{args.config}: the configuration, a file that it names, or the code has changed since this run was "
-                "started; let the other jobs end and start Snakemake again"
-            )
-            raise InputError(msg)
+        if args.lineage:
+            check_lineage(args, config)
         args.run(args, config)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

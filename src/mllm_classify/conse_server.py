@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from aiohttp import web
 from PIL import UnidentifiedImageError
-from timm.data import ImageNetInfo
+from timm.data.imagenet_info import ImageNetInfo
 
+from mllm_classify.arrays import FloatArray, normalised
 from mllm_classify.config import Classifier as ClassifierConfig
-from mllm_classify.embed import normalised, text_encoder
+from mllm_classify.embed import text_encoder
 from mllm_classify.predict.conse import convex_combination
 from mllm_classify.vision import Classifier
 
@@ -49,14 +50,14 @@ class Responder:
     def __init__(self, classifier: ClassifierConfig, encoder: str) -> None:
         self.classifier = Classifier(classifier)
         self.encode = text_encoder(encoder)
-        self.terms = vocabulary()
+        self.terms: list[str] = vocabulary()
         self.term_vectors = self.vectors(self.terms)
         place = {term: index for index, term in enumerate(self.terms)}
         known = ImageNetInfo("imagenet-1k").label_descriptions()
         self.class_vectors = self.term_vectors[[place[name.split(",")[0].strip()] for name in known]]
-        self.listed: dict[tuple[str, ...], np.ndarray] = {}
+        self.listed: dict[tuple[str, ...], FloatArray] = {}
 
-    def vectors(self, terms: list[str]) -> np.ndarray:
+    def vectors(self, terms: list[str]) -> FloatArray:
         return normalised(self.encode(terms))
 
     def answer(self, image: bytes, prompt: str) -> str:
@@ -69,21 +70,16 @@ class Responder:
         nearness = self.term_vectors @ seen
         if names:
             nearness = np.concatenate([self.listed[names] @ seen, nearness])
-        return terms[int(nearness.argmax())]
+        best: str = terms[int(nearness.argmax())]
+        return best
 
 
 def read_request(body: Any) -> tuple[str, bytes]:
     """Prompt and image of a chat request. Raises ValueError with what is wrong."""
     try:
-        parts = [
-            part
-            for message in body["messages"]
-            for part in (
-                [{"type": "text", "text": message["content"]}]
-                if isinstance(message["content"], str)
-                else message["content"]
-            )
-        ]
+        contents = [message["content"] for message in body["messages"]]
+        listed = [[{"type": "text", "text": part}] if isinstance(part, str) else part for part in contents]
+        parts: list[dict[str, Any]] = [part for content in listed for part in content]
         prompt = "\n".join(part["text"] for part in parts if part["type"] == "text")
         urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
     except (KeyError, TypeError) as error:
@@ -107,7 +103,9 @@ def application(name: str, responder: Responder) -> web.Application:
         return web.json_response({"error": {"message": message, "type": "invalid_request_error"}}, status=status)
 
     async def models(_: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": name, "object": "model", "owned_by": "mllm-classify"}]})
+        return web.json_response(
+            {"object": "list", "data": [{"id": name, "object": "model", "owned_by": "mllm-classify"}]}
+        )
 
     async def chat(request: web.Request) -> web.Response:
         body = await request.json()
@@ -125,9 +123,7 @@ def application(name: str, responder: Responder) -> web.Application:
                 "object": "chat.completion",
                 "created": int(time.time()),
                 "model": name,
-                "choices": [
-                    {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-                ],
+                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
             }
         )
 
@@ -142,7 +138,9 @@ def main() -> None:
     parser.add_argument("--name", default="conse-chat", help="the model's name in requests")
     parser.add_argument("--architecture", required=True, help="timm model with ImageNet-1k's classes")
     parser.add_argument("--weights", help="checkpoint: a path or package:NAME/FILE")
-    parser.add_argument("--encoder", required=True, help="sentence-transformers model: hub id, path or package:NAME/FOLDER")
+    parser.add_argument(
+        "--encoder", required=True, help="sentence-transformers model: hub id, path or package:NAME/FOLDER"
+    )
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     responder = Responder(ClassifierConfig(architecture=args.architecture, weights=args.weights), args.encoder)

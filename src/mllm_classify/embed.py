@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from mllm_classify.arrays import FloatArray, normalised
 from mllm_classify.files import InputError, locate, read_text
 
 if TYPE_CHECKING:
@@ -34,32 +35,31 @@ def read_templates(name: str) -> list[str]:
     return templates
 
 
-def averaged(encode: "Callable[[list[str]], np.ndarray]", texts: list[str], templates: list[str]) -> np.ndarray:
+def averaged(encode: "Callable[[list[str]], FloatArray]", texts: list[str], templates: list[str]) -> FloatArray:
     """One unit vector per text: each template's embedding normalised, then averaged, then normalised again.
 
     The usual prompt ensemble (Radford et al., 2021). `encode` maps k texts to k x d; returns len(texts) x d, float32.
     """
-    total = sum(normalised(encode([template.replace("{}", text) for text in texts])) for template in templates)
-    return normalised(np.asarray(total) / len(templates))
+    each: list[FloatArray] = [
+        normalised(encode([template.replace("{}", text) for text in texts])) for template in templates
+    ]
+    return normalised(np.mean(each, axis=0, dtype=np.float32))
 
 
-def normalised(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
-def text_encoder(path: str, device: str = "cpu", batch_size: int = 256) -> "Callable[[list[str]], np.ndarray]":
+def text_encoder(path: str, device: str = "cpu", batch_size: int = 256) -> "Callable[[list[str]], FloatArray]":
     """The sentence-transformers model at a path, or of a hub id, as a function from k texts to k x d."""
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(locate(path)) if path.startswith("package:") else path, device=device)
 
-    def encode(texts: list[str]) -> np.ndarray:
-        return model.encode(texts, batch_size=batch_size, show_progress_bar=False, convert_to_numpy=True)
+    def encode(texts: list[str]) -> FloatArray:
+        vectors: FloatArray = model.encode(texts, batch_size=batch_size, show_progress_bar=False)
+        return vectors
 
     return encode
 
 
-def _encode(encoder: "Encoder") -> "Callable[[list[str]], np.ndarray]":
+def _encode(encoder: "Encoder") -> "Callable[[list[str]], FloatArray]":
     return text_encoder(encoder.path, encoder.device, encoder.batch_size)
 
 

@@ -79,7 +79,9 @@ def _imports(tree: ast.Module, package: Path) -> Iterator[str]:
     def walk(node: ast.AST) -> Iterator[ast.AST]:
         yield node
         for child in ast.iter_child_nodes(node):
-            if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):
+            if not (
+                isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"
+            ):
                 yield from walk(child)
 
     for node in walk(tree):

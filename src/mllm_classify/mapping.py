@@ -3,6 +3,8 @@
 import numpy as np
 import polars as pl
 
+from mllm_classify.arrays import FloatArray
+
 MAPPING: dict[str, pl.DataType] = {
     "image_id": pl.String(),
     "task": pl.String(),
@@ -25,7 +27,7 @@ def normalise(column: str) -> pl.Expr:
     return pl.col(column).str.to_lowercase().str.strip_chars()
 
 
-def nearest(answers: np.ndarray, classes: np.ndarray, same_name: list[list[int]]) -> pl.DataFrame:
+def nearest(answers: FloatArray, classes: FloatArray, same_name: list[list[int]]) -> pl.DataFrame:
     """The class of highest cosine similarity for each answer, and how far ahead of other names it is.
 
     Shapes: answers n x d, classes k x d, both of unit length; returns n rows.
@@ -73,7 +75,9 @@ def map_answers(
             )
         )
     else:
-        near = pl.DataFrame(schema={"text": pl.String(), **{k: MAPPING[k] for k in ("nearest_class", "similarity", "margin")}})
+        near = pl.DataFrame(
+            schema={"text": pl.String(), **{k: MAPPING[k] for k in ("nearest_class", "similarity", "margin")}}
+        )
     exact = classes.select(normalise("name").alias("key"), pl.col("same_name").alias("exact_classes")).unique("key")
     listed = (pl.col("task") != "OW") & (pl.col("status") == "ok")
     return (

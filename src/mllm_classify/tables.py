@@ -370,7 +370,7 @@ def as_markdown(table: Table) -> str:
 
 def _great_table(table: Table, without: set[str]) -> GT:
     shown, headers, notes = _shown(table, without)
-    great = GT(shown, id="table").tab_header(title=table.title).cols_label(headers)
+    great = GT(shown, id="table").tab_header(title=table.title).cols_label(**headers)  # type: ignore[arg-type]
     great = great.cols_align("right", columns=[name for name in headers if name not in WORDS])
     for note in notes:
         great = great.tab_source_note(note)

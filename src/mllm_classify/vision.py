@@ -1,15 +1,16 @@
 """Image classifiers of timm: their own weights, their own preprocessing, class probabilities."""
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import safetensors.torch
 import timm
 import torch
 from PIL import Image
-from timm.data import create_transform, resolve_data_config
+from timm.data.config import resolve_data_config
+from timm.data.transforms_factory import create_transform
 
+from mllm_classify.arrays import FloatArray
 from mllm_classify.files import InputError, locate
 
 if TYPE_CHECKING:
@@ -29,14 +30,20 @@ class Classifier:
         self.model.eval().to(config.device)
         self.device = config.device
         self.batch_size = config.batch_size
-        self.transform = create_transform(**resolve_data_config(model=self.model), is_training=False)
+        self.transform = create_transform(**self._preprocessing(), is_training=False)
+
+    def _preprocessing(self) -> dict[str, Any]:
+        """Size, crop, interpolation, mean and deviation as the model's pretrained configuration says."""
+        found: dict[str, Any] = resolve_data_config(model=self.model)  # type: ignore[no-untyped-call]
+        return found
 
     @torch.inference_mode()
-    def probabilities(self, contents: list[bytes]) -> np.ndarray:
+    def probabilities(self, contents: list[bytes]) -> FloatArray:
         """Class probabilities (n x classes, float32) of encoded images."""
         pictures = (Image.open(io.BytesIO(content)).convert("RGB") for content in contents)
         batch = torch.stack([self.transform(picture) for picture in pictures]).to(self.device)
-        return self.model(batch).softmax(dim=1).cpu().numpy()
+        probabilities: FloatArray = self.model(batch).softmax(dim=1).cpu().numpy()
+        return probabilities
 
 
 def _load(model: torch.nn.Module, weights: str) -> None:
@@ -57,7 +64,9 @@ def _load(model: torch.nn.Module, weights: str) -> None:
         pairs = list(zip(wanted.items(), found.items(), strict=False))
         wrong = next(((w, f) for w, f in pairs if w[1].shape != f[1].shape), None)
         if len(found) != len(wanted) or wrong:
-            detail = f"{wrong[1][0]} where {wrong[0][0]} belongs" if wrong else f"{len(found)} tensors, not {len(wanted)}"
+            detail = (
+                f"{wrong[1][0]} where {wrong[0][0]} belongs" if wrong else f"{len(found)} tensors, not {len(wanted)}"
+            )
             msg = f"weights: {weights} does not fit the architecture: {detail}"
             raise InputError(msg)
         found = dict(zip(wanted, found.values(), strict=True))

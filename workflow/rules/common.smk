@@ -73,3 +73,16 @@ def get_resource(key):
         return getattr(MODELS[wildcards.model].resources, key)
 
     return resource
+
+
+def get_class_embeddings(wildcards):
+    """What a model needs of the embed stage: class embeddings for ConSE, nothing for others."""
+    return rules.embed_classes.output if isinstance(MODELS[wildcards.model], ConseModel) else []
+
+
+def get_scored():
+    """By model, in the order of names: the mapping of chat models, the predictions of others."""
+    return {
+        name: (rules.mapping if isinstance(MODELS[name], ChatModel) else rules.predict).output[0].format(model=name)
+        for name in sorted(MODELS)
+    }

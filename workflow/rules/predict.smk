@@ -1,8 +1,3 @@
-def get_class_embeddings(wildcards):
-    """What a model needs of the embed stage: class embeddings for ConSE, nothing for others."""
-    return rules.embed_classes.output if isinstance(MODELS[wildcards.model], ConseModel) else []
-
-
 rule predict:
     input:
         images=rules.images.output.images,

@@ -1,11 +1,3 @@
-def get_scored():
-    """By model, in the order of names: the mapping of chat models, the predictions of others."""
-    return {
-        name: (rules.mapping if isinstance(MODELS[name], ChatModel) else rules.predict).output[0].format(model=name)
-        for name in sorted(MODELS)
-    }
-
-
 rule score:
     input:
         labels=rules.labels.output,

@@ -1,8 +1,9 @@
 rule table2:
     input:
-        rules.labels.output,
+        labels=rules.labels.output,
     output:
-        multiext("results/table2", ".csv", ".md", ".html", ".tex"),
+        csv="results/table2.csv",
+        renderings=multiext("results/table2", ".md", ".html", ".tex"),
     log:
         "logs/tables/table2.log",
     localrule: True
@@ -11,44 +12,50 @@ rule table2:
     message:
         "Table 2: images per label category"
     shell:
-        "python -m mllm_classify tables {rule} --lineage {params.lineage} --labels {input} --output {output[0]}"
-        " 2>&1 | tee {log}"
+        "python -m mllm_classify tables table2 --lineage {params.lineage} --labels {input.labels}"
+        " --output {output.csv} 2>&1 | tee {log}"
 
 
 rule table3:
     input:
-        rules.score.output,
+        scores=rules.score.output,
     output:
-        multiext("results/table3", ".csv", ".md", ".html", ".tex"),
+        csv="results/table3.csv",
+        renderings=multiext("results/table3", ".md", ".html", ".tex"),
     log:
         "logs/tables/table3.log",
     localrule: True
     params:
         lineage=get_lineage("table3"),
+        table="table3",
     message:
         "Table 3: every model at its best task"
     shell:
-        "python -m mllm_classify tables {rule} --lineage {params.lineage} --scores {input} --output {output[0]}"
-        " 2>&1 | tee {log}"
+        "python -m mllm_classify tables {params.table} --lineage {params.lineage} --scores {input.scores}"
+        " --output {output.csv} 2>&1 | tee {log}"
 
 
 use rule table3 as table4 with:
     output:
-        multiext("results/table4", ".csv", ".md", ".html", ".tex"),
+        csv="results/table4.csv",
+        renderings=multiext("results/table4", ".md", ".html", ".tex"),
     log:
         "logs/tables/table4.log",
     params:
         lineage=get_lineage("table4"),
+        table="table4",
     message:
         "Table 4: models that answer in words, by task"
 
 
 use rule table3 as table5 with:
     output:
-        multiext("results/table5", ".csv", ".md", ".html", ".tex"),
+        csv="results/table5.csv",
+        renderings=multiext("results/table5", ".md", ".html", ".tex"),
     log:
         "logs/tables/table5.log",
     params:
         lineage=get_lineage("table5"),
+        table="table5",
     message:
         "Table 5: out-of-prompt answers"

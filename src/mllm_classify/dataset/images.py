@@ -2,15 +2,11 @@
 
 import io
 import json
-from typing import TYPE_CHECKING
 
 import polars as pl
 from PIL import Image, UnidentifiedImageError
 
-from mllm_classify.files import InputError, locate, read_bytes, read_csv, read_text, sha256
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from mllm_classify.files import InputError, locate, read_csv, read_text, sha256
 
 IMAGES: dict[str, pl.DataType] = {"image_id": pl.String(), "file": pl.String(), "sha256": pl.String()}
 CLASSES: dict[str, pl.DataType] = {"class_id": pl.Int32(), "name": pl.String(), "same_name": pl.List(pl.Int32)}

@@ -115,7 +115,9 @@ class _Classes:
             return found[0]
         if key.isdecimal() and int(key) < self.count:
             return int(key)
-        msg = f"{place}: {text!r} is no class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"
+        msg = (
+            f"{place}: {text!r} is no class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"
+        )
         raise InputError(msg)
 
     def several(self, place: str, text: str) -> set[int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mllm_classify.arrays import FloatArray, normalised
 from mllm_classify.predict.rows import ranking_rows
 from mllm_classify.predict.timm import KEPT, probabilities
 from mllm_classify.vision import Classifier
@@ -18,32 +19,28 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mllm_classify.config import ConseModel
+    from mllm_classify.predict.images import Images
 
 
-def convex_combination(probabilities: np.ndarray, embeddings: np.ndarray, top: int) -> np.ndarray:
+def convex_combination(probabilities: FloatArray, embeddings: FloatArray, top: int) -> FloatArray:
     """The mean embedding of the `top` likeliest classes, weighted by their probabilities, of length 1 (eq. 2 there).
 
     Shapes: probabilities n x classes, embeddings classes x d; returns n x d.
     """
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     weights = np.take_along_axis(probabilities, best, axis=1)
-    combined = np.einsum("nt,ntd->nd", weights, embeddings[best])
-    return combined / np.linalg.norm(combined, axis=1, keepdims=True)
+    return normalised(np.einsum("nt,ntd->nd", weights, embeddings[best]))
 
 
 def predict(
-    model: "ConseModel",
-    images: "pl.DataFrame",
-    class_embeddings: np.ndarray,
-    folder: str | None,
-    progress: "Callable[[int], None]",
+    model: "ConseModel", images: "Images", class_embeddings: FloatArray, progress: "Callable[[int], None]"
 ) -> "pl.DataFrame":
     """The classes whose embeddings are nearest to each image's convex combination."""
     classifier = Classifier(model.classifier)
     rankings, scores = [], []
-    for batch in probabilities(classifier, images, folder, progress):
+    for batch in probabilities(classifier, images, progress):
         similarity = convex_combination(batch, class_embeddings, model.top) @ class_embeddings.T
         best = np.argsort(-similarity, axis=1, kind="stable")[:, :KEPT]
         rankings += best.tolist()
         scores += np.take_along_axis(similarity, best, axis=1).tolist()
-    return ranking_rows(images["image_id"].to_list(), rankings, scores)
+    return ranking_rows(images.ids, rankings, scores)

@@ -17,14 +17,14 @@ from PIL import Image
 
 from mllm_classify.files import InputError, read_text, sha256
 from mllm_classify.predict import journal
-from mllm_classify.predict.images import read_image
 from mllm_classify.predict.rows import PREDICTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from mllm_classify.config import ChatModel, EndpointModel, TaskPrompt
+    from mllm_classify.config import ChatModel, EndpointModel, Task, TaskPrompt
+    from mllm_classify.predict.images import Images
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +35,10 @@ LONG_ANSWER = 1000
 
 
 class Question(NamedTuple):
-    """One request that may have to be sent. `image` is its row in the images frame."""
+    """One request that may have to be sent. `image` is the image's place in the data set."""
 
     key: str
-    task: str
+    task: "Task"
     image: int
 
 
@@ -65,14 +65,14 @@ def answer_identity(model: "ChatModel") -> dict[str, Any]:
     return {"revision": model.revision, "command": getattr(model, "command", None)}
 
 
-def questions(model: "ChatModel", prompts: dict[str, str], images: pl.DataFrame) -> "Iterator[Question]":
+def questions(model: "ChatModel", prompts: "dict[Task, str]", images: "Images") -> "Iterator[Question]":
     """All requests of a model, by task and then by image.
 
     The key is the digest of the request's body (the image by its SHA-256), the repeat's number and the entry's
     identity.
     """
     for task, prompt in prompts.items():
-        for index, digest in enumerate(images["sha256"]):
+        for index, digest in enumerate(images.digests):
             asked = {"body": request_body(model, prompt, f"sha256:{digest}"), "repeat": 0, **answer_identity(model)}
             yield Question(sha256(json.dumps(asked, sort_keys=True).encode()), task, index)
 
@@ -127,9 +127,8 @@ async def ask_all(
     model: "ChatModel",
     url: str,
     unanswered: list[Question],
-    prompts: dict[str, str],
-    images: pl.DataFrame,
-    folder: str | None,
+    prompts: "dict[Task, str]",
+    images: "Images",
     journal_folder: Path,
     progress: "Callable[[int], None]",
 ) -> None:
@@ -137,13 +136,12 @@ async def ask_all(
 
     Raises InputError at the end, naming how many requests failed and why; the answers that came are in the journal.
     """
-    rows = images.select("image_id", "file", "sha256").rows()
     failures: list[tuple[Question, Exception]] = []
-    done = images.height * len(prompts) - len(unanswered)
+    done = len(images) * len(prompts) - len(unanswered)
     progress(done)
 
     def request(question: Question) -> dict[str, Any]:
-        return request_body(model, prompts[question.task], data_url(read_image(*rows[question.image], folder)))
+        return request_body(model, prompts[question.task], data_url(images.read(question.image)))
 
     async def worker(client: openai.AsyncOpenAI, waiting: "Iterator[Question]", writer: journal.Writer) -> None:
         nonlocal done
@@ -170,16 +168,15 @@ async def ask_all(
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         msg = (
             f"model {model.name!r}: {len(failures)} of {len(unanswered)} requests failed, the first for task "
-            f"{question.task}, image {rows[question.image][0]!r}: {ascii(reason)}; what was answered is in "
+            f"{question.task}, image {images.ids[question.image]!r}: {reason!a}; what was answered is in "
             f"{journal_folder}, and another run asks for the rest only"
         )
         raise InputError(msg)
 
 
-def collect(asked: list[Question], images: pl.DataFrame, journal_folder: Path) -> pl.DataFrame:
+def collect(asked: list[Question], images: "Images", journal_folder: Path) -> pl.DataFrame:
     """The predictions of a model whose journal is complete, by task and then in the images' order."""
     answers = journal.read(journal_folder)
-    ids = images["image_id"].to_list()
     rows = []
     for question in asked:
         record = answers[question.key]
@@ -187,7 +184,7 @@ def collect(asked: list[Question], images: pl.DataFrame, journal_folder: Path) -
         usage = record["response"].get("usage") or {}
         rows.append(
             {
-                "image_id": ids[question.image],
+                "image_id": images.ids[question.image],
                 "task": question.task,
                 "variant": "",
                 "repeat": 0,
@@ -232,10 +229,9 @@ def _report_odd_answers(answers: pl.DataFrame) -> None:
 
 def answer(
     model: "ChatModel",
-    tasks: "dict[str, TaskPrompt]",
-    images: pl.DataFrame,
+    tasks: "dict[Task, TaskPrompt]",
+    images: "Images",
     classes: pl.DataFrame,
-    folder: str | None,
     journal_folder: Path,
     progress: "Callable[[int], None]",
     serving: "Callable[[], AbstractContextManager[str]]",
@@ -251,18 +247,17 @@ def answer(
         api_key(model)
         with serving() as url:
             log.info("asking %s for %d answers", url, len(unanswered))
-            asyncio.run(ask_all(model, url, unanswered, prompts, images, folder, journal_folder, progress))
+            asyncio.run(ask_all(model, url, unanswered, prompts, images, journal_folder, progress))
     return collect(asked, images, journal_folder)
 
 
 def predict(
     model: "EndpointModel",
-    tasks: "dict[str, TaskPrompt]",
-    images: pl.DataFrame,
+    tasks: "dict[Task, TaskPrompt]",
+    images: "Images",
     classes: pl.DataFrame,
-    folder: str | None,
     journal_folder: Path,
     progress: "Callable[[int], None]",
 ) -> pl.DataFrame:
     """The answers of the model behind the entry's URL."""
-    return answer(model, tasks, images, classes, folder, journal_folder, progress, lambda: nullcontext(model.url))
+    return answer(model, tasks, images, classes, journal_folder, progress, lambda: nullcontext(model.url))

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from mllm_classify.config import EngineModel, TaskPrompt
+    from mllm_classify.config import EngineModel, Task, TaskPrompt
+    from mllm_classify.predict.images import Images
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +36,9 @@ STOP_TIMEOUT = 10.0
 
 def predict(
     model: "EngineModel",
-    tasks: "dict[str, TaskPrompt]",
-    images: "pl.DataFrame",
+    tasks: "dict[Task, TaskPrompt]",
+    images: "Images",
     classes: "pl.DataFrame",
-    folder: str | None,
     journal_folder: Path,
     progress: "Callable[[int], None]",
 ) -> "pl.DataFrame":
@@ -47,7 +47,7 @@ def predict(
     def serving() -> "AbstractContextManager[str]":
         return running(model, journal_folder / "engine.log")
 
-    return answer(model, tasks, images, classes, folder, journal_folder, progress, serving)
+    return answer(model, tasks, images, classes, journal_folder, progress, serving)
 
 
 @contextlib.contextmanager
@@ -70,7 +70,7 @@ def running(model: "EngineModel", log_file: Path) -> "Iterator[str]":
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 (no other thread runs yet)
         )
     previous = signal.signal(signal.SIGTERM, _stop)
     try:
@@ -85,7 +85,7 @@ def running(model: "EngineModel", log_file: Path) -> "Iterator[str]":
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def _die_with_parent() -> None:

@@ -1,23 +1,38 @@
 """Reading the images that were registered, and only those."""
 
+import polars as pl
+
 from mllm_classify.files import InputError, locate, sha256
 
 
-def read_image(image_id: str, file: str, digest: str, folder: str | None) -> bytes:
-    """The bytes of a registered image.
+class Images:
+    """The registered images in their order, and where their files lie."""
 
-    Raises InputError when the file is gone, or is no longer the one that the dataset stage saw.
-    """
-    path = locate(file, folder)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        msg = f"image {image_id!r}: {path.absolute()} cannot be read ({error.strerror}); see dataset.folder"
-        raise InputError(msg) from None
-    if (found := sha256(content)) != digest:
-        msg = (
-            f"image {image_id!r}: {path.absolute()} has changed since it was registered (SHA-256 {digest} then, {found} "
-            "now); restore it, or give the manifest (dataset.images) its new SHA-256 in the column sha256"
-        )
-        raise InputError(msg)
-    return content
+    def __init__(self, registered: pl.DataFrame, folder: str | None) -> None:
+        self.ids: list[str] = registered["image_id"].to_list()
+        self.digests: list[str] = registered["sha256"].to_list()
+        self._files: list[str] = registered["file"].to_list()
+        self._folder = folder
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def read(self, index: int) -> bytes:
+        """The bytes of one image.
+
+        Raises InputError when the file is gone, or is no longer the one that the dataset stage saw.
+        """
+        path = locate(self._files[index], self._folder)
+        name = f"image {self.ids[index]!r}: {path.absolute()}"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            msg = f"{name} cannot be read ({error.strerror}); dataset.folder says where images are"
+            raise InputError(msg) from None
+        if (found := sha256(content)) != self.digests[index]:
+            msg = (
+                f"{name} has changed since it was registered (SHA-256 {self.digests[index]} then, {found} now); restore "
+                "it, or write its new SHA-256 into the manifest (dataset.images, column sha256)"
+            )
+            raise InputError(msg)
+        return content

@@ -1,0 +1,49 @@
+# `make table3` installs and runs the demonstration; `make test` installs and runs the tests.
+
+PYTHON ?= python3
+BIN = .venv/bin
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml
+
+.PHONY: table3 install test lint lock
+.DELETE_ON_ERROR:
+
+table3: .venv/installed
+	$(BIN)/snakemake --cores 2 results/table3.csv
+	@echo
+	@cat results/table3.md
+
+install: .venv/installed
+
+test: .venv/installed-dev
+	$(BIN)/pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	@echo "snakemake --lint (rules have no conda environments: .venv is the one environment)"
+	@$(BIN)/snakemake --lint > .venv/lint.log 2>&1 || true
+	@grep -q 'Lints for\|good condition' .venv/lint.log || { cat .venv/lint.log; exit 1; }
+	@! grep '^    \*' .venv/lint.log | grep -v 'Specify a conda environment or container'
+
+# Dependencies as pyproject.toml asks for them, resolved once for all platforms.
+lock: .venv/installed-dev
+	$(UV_COMPILE) --output-file requirements.lock
+	$(UV_COMPILE) --extra dev --constraints requirements.lock --output-file requirements-dev.lock
+
+.venv/installed: requirements.lock pyproject.toml
+	$(call install_lock,requirements.lock)
+
+.venv/installed-dev: requirements-dev.lock pyproject.toml
+	$(call install_lock,requirements-dev.lock)
+	@touch .venv/installed
+
+define install_lock
+	@echo "Creating .venv with the packages of $(1): about 7 GB, a few minutes, downloaded once"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --require-hashes --no-deps -r $(1)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "Installed."
+endef
