@@ -1,0 +1,44 @@
+import polars as pl
+import pytest
+
+from mllm_classify.files import InputError, sha256
+from mllm_classify.predict.images import Images
+
+
+def registered(**contents):
+    rows = [{"image_id": name, "file": f"{name}.png", "sha256": sha256(content)} for name, content in contents.items()]
+    return pl.DataFrame(rows)
+
+
+def test_images_keep_their_order_and_their_bytes(tmp_path):
+    contents = {"b": b"bytes of b", "a": b"bytes of a"}
+    for name, content in contents.items():
+        (tmp_path / f"{name}.png").write_bytes(content)
+    images = Images(registered(**contents), str(tmp_path))
+    assert images.ids == ["b", "a"]
+    assert len(images) == 2
+    assert [images.read(0), images.read(1)] == [b"bytes of b", b"bytes of a"]
+
+
+def test_an_image_inside_an_installed_package_is_found_from_any_folder(tmp_path):
+    import skimage.data
+
+    content = (tmp_path / skimage.data.__path__[0] / "coffee.png").read_bytes()
+    frame = pl.DataFrame([{"image_id": "a", "file": "package:skimage/data/coffee.png", "sha256": sha256(content)}])
+    assert Images(frame, str(tmp_path)).read(0) == content
+
+
+def test_an_image_that_is_gone_is_named_with_what_to_do(tmp_path):
+    with pytest.raises(
+        InputError, match=r"image 'a': .*a\.png cannot be read \(No such file.*dataset\.folder"
+    ) as caught:
+        Images(registered(a=b"bytes"), str(tmp_path)).read(0)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_an_image_that_changed_since_it_was_registered_is_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"other bytes")
+    with pytest.raises(InputError, match="has changed since it was registered") as caught:
+        Images(registered(a=b"bytes"), str(tmp_path)).read(0)
+    assert sha256(b"bytes") in str(caught.value)
+    assert sha256(b"other bytes") in str(caught.value)

@@ -1,0 +1,109 @@
+"""The embedded default, end to end: real photographs, real weights, a real encoder, a real endpoint."""
+
+import csv
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests import plain
+from tests.workflow.study import Study
+
+HEADERS = {
+    "table2": "statistic,A,S,S+,S-,M,M+,M-,N",
+    "table3": "model,task,ImGT_A,ReGT_A,ReGT_S,ReGT_S+,ReGT_S-,ReGT_M,ReGT_M+,ReGT_M-,ImGT_and_ReGT",
+    "table4": "model,task,ImGT_A,ReGT_A,ReGT_S,ReGT_S+,ReGT_S-,ReGT_M,ReGT_M+,ReGT_M-",
+    "table5": "model,A,S,S+,S-,M,M+,M-,N",
+}
+
+
+def rows(study: Study, table: str) -> list[dict[str, str]]:
+    with (study.folder / "results" / f"{table}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("table", HEADERS)
+def test_first_columns_are_the_papers(demonstration: Study, table: str) -> None:
+    header = (demonstration.folder / "results" / f"{table}.csv").read_text().splitlines()[0]
+    assert header.startswith(HEADERS[table] + ",")
+
+
+@pytest.mark.parametrize("table", HEADERS)
+def test_every_figure_equals_an_independent_computation(demonstration: Study, table: str) -> None:
+    expected = plain.tables(demonstration.folder / "results", demonstration.config["models"])[table]
+    found = rows(demonstration, table)
+    assert [row.get("model", row.get("statistic")) for row in found] == [
+        row.get("model", row.get("statistic")) for row in expected
+    ]
+    for one, other in zip(found, expected, strict=True):
+        assert {name: one[name] for name in other} == other
+        assert set(one) - set(other) <= {"dataset", "n"}
+
+
+def test_every_model_has_its_row_and_family(demonstration: Study) -> None:
+    families = {row["model"]: row["family"] for row in rows(demonstration, "table3")}
+    assert families == {
+        "EfficientNet-Lite0": "supervised",
+        "EfficientNet-Lite1": "supervised",
+        "EfficientNet-Lite2": "supervised",
+        "ConSE on EfficientNet-Lite2": "supervised + text",
+        "conse-chat (not an LLM)": "MLLM",
+    }
+
+
+def test_oop_rate_is_neither_0_nor_100(demonstration: Study) -> None:
+    assert [0 < float(row["A"]) < 100 for row in rows(demonstration, "table5")] == [True]
+
+
+def test_cw_plus_is_at_least_cw_in_every_column(demonstration: Study) -> None:
+    found = {row["task"]: row for row in rows(demonstration, "table4")}
+    columns = [name for name in HEADERS["table4"].split(",")[2:] if found["CW"][name]]
+    assert len(columns) >= 6
+    assert all(float(found["CW+"][name]) >= float(found["CW"][name]) for name in columns)
+
+
+@pytest.mark.parametrize("table", HEADERS)
+@pytest.mark.parametrize("suffix", [".csv", ".md", ".html", ".tex"])
+def test_every_rendering_says_demonstration_and_n(demonstration: Study, table: str, suffix: str) -> None:
+    content = (demonstration.folder / "results" / table).with_suffix(suffix).read_text()
+    assert "(demonstration)" in content
+    assert ",18" in content if suffix == ".csv" else "n = 18" in content
+
+
+def test_predictions_keep_the_contract(demonstration: Study) -> None:
+    contract = (
+        "image_id task variant repeat text class_ids scores status finish_reason prompt_tokens completion_tokens "
+        "cached_tokens latency"
+    )
+    folder = demonstration.folder / "results/predictions/photos"
+    for model in demonstration.config["models"]:
+        frame = pl.read_parquet(folder / f"{model['name']}.parquet")
+        tasks = ["OW", "CW"] if model["kind"] == "engine" else ["CW"]
+        assert " ".join(frame.columns) == contract
+        assert frame.select("image_id", "task").is_unique().all()
+        assert frame["task"].unique(maintain_order=True).to_list() == tasks
+        assert frame.height == 18 * len(tasks)
+        assert frame["status"].unique().to_list() == ["ok"]
+
+
+def test_every_answer_of_the_chat_model_is_in_its_journal(demonstration: Study) -> None:
+    files = list((demonstration.folder / "journal/conse-chat").glob("*.jsonl"))
+    records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    answers = pl.read_parquet(demonstration.folder / "results/predictions/photos/conse-chat.parquet")["text"]
+    assert len(records) == 36
+    assert sorted(record["response"]["choices"][0]["message"]["content"] for record in records) == sorted(answers)
+
+
+def test_nothing_to_do_after_a_finished_run(demonstration: Study) -> None:
+    done = demonstration.snakemake("results/table3.csv")
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stderr + done.stdout
+
+
+def test_same_inputs_give_the_same_bytes(demonstration: Study, tmp_path: Path) -> None:
+    again = demonstration.copy(tmp_path / "study")
+    cheap = ["images", "labels", "score", "table2", "table3", "table4", "table5"]
+    again.make("all", "--forcerun", *cheap, "mapping")
+    for file in sorted(path for path in (again.folder / "results").rglob("*") if path.is_file()):
+        assert file.read_bytes() == (demonstration.folder / file.relative_to(again.folder)).read_bytes(), file

@@ -1,0 +1,138 @@
+"""What a change schedules, read from `snakemake -n`."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from tests.workflow.study import Study
+
+MODELS = ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "conse", "conse-chat"]
+TABLES = {"table3", "table4", "table5"}
+SCORED = {"score", *TABLES}
+CHAT = {"predict/conse-chat", "answers/conse-chat", "mapping/conse-chat", *SCORED}
+PREDICTED = {f"predict/{model}" for model in MODELS}
+PIPELINE = {"images", "labels", "classes", *PREDICTED, *CHAT, "table2"}
+
+
+@pytest.fixture(scope="module")
+def finished(demonstration: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return demonstration.copy(tmp_path_factory.mktemp("rerun") / "study")
+
+
+@pytest.fixture
+def study(finished: Study):
+    """The finished study; what a test edits is put back."""
+    kept = {path: path.read_bytes() for path in finished.folder.rglob("*") if is_source(path)}
+    yield finished
+    for path in [path for path in finished.folder.rglob("*") if is_source(path) and path not in kept]:
+        path.unlink()
+    for path, content in kept.items():
+        path.write_bytes(content)
+
+
+def is_source(path) -> bool:
+    generated = {"results", "journal", "logs", ".snakemake", "__pycache__"}
+    return path.is_file() and not generated & set(path.parts)
+
+
+def reconfigure(change: Callable[[dict], object]) -> Callable[[Study], None]:
+    def apply(study: Study) -> None:
+        config = study.config
+        change(config)
+        study.write_config(config)
+
+    return apply
+
+
+def model(config: dict, name: str) -> dict:
+    return next(entry for entry in config["models"] if entry["name"] == name)
+
+
+def touch_everything(study: Study) -> None:
+    for path in study.folder.rglob("*"):
+        if ".snakemake" not in path.parts:
+            os.utime(path)
+
+
+def reorder_keys(config: dict) -> None:
+    config["models"] = [dict(reversed(entry.items())) for entry in reversed(config["models"])]
+    config["dataset"] = dict(reversed(config["dataset"].items()))
+    for key in list(config):
+        config[key] = config.pop(key)
+
+
+def runtime_settings(config: dict) -> None:
+    model(config, "conse-chat").update(
+        concurrency=3, timeout=5, retries=0, start_timeout=9, resources={"mem_mb": 4000, "gpus": 1, "runtime": 9}
+    )
+    model(config, "efficientnet-lite0").update(batch_size=1)
+    config["encoder"]["batch_size"] = 16
+    config["dataset"]["folder"] = "/elsewhere"
+
+
+def append_model(config: dict) -> None:
+    config["models"].append(model(config, "efficientnet-lite0") | {"name": "another", "label": "Another"})
+
+
+CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
+    "nothing": (lambda _: None, set()),
+    "touch": (touch_everything, set()),
+    "comment in the configuration": (lambda s: s.edit("config.yaml", "models:\n", "models:  # all of them\n"), set()),
+    "comment in a stage": (lambda s: s.edit("src/mllm_classify/score.py", "KEYS = [", "# of a row\nKEYS = ["), set()),
+    "docstring of a stage": (
+        lambda s: s.edit("src/mllm_classify/embed.py", '"""Unit vectors of the class names.', '"""Vectors.'), set(),
+    ),
+    "layout of a stage": (lambda s: s.edit("src/mllm_classify/mapping.py", "BLOCK = 4096", "BLOCK = (\n  4096\n)"), set()),
+    "reordered keys and models": (reconfigure(reorder_keys), set()),
+    "runtime settings": (reconfigure(runtime_settings), set()),
+    "command line": (lambda s: s.edit("src/mllm_classify/__main__.py", "PROGRESS_INTERVAL = 5.0", "PROGRESS_INTERVAL = 9"), set()),
+    "label of a model": (reconfigure(lambda c: model(c, "conse").update(label="Renamed")), TABLES),
+    "label of the data set": (reconfigure(lambda c: c["dataset"].update(label="18 (demonstration)")), {"table2", *TABLES}),
+    "appended model": (reconfigure(append_model), {"predict/another", *SCORED}),
+    "removed model": (reconfigure(lambda c: c["models"].pop(0)), SCORED),
+    "parameter of one model": (reconfigure(lambda c: model(c, "conse").update(top=3)), {"predict/conse", *SCORED}),
+    "parameter of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(max_tokens=32)), CHAT),
+    "revision of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(revision="2")), CHAT),
+    "prompt": (lambda s: s.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of"), CHAT),
+    "templates": (
+        lambda s: s.edit("resources/templates/imagenet-7.v1.txt", "itap of a {}.", "a photo of a {}."),
+        {"classes", "predict/conse", "answers/conse-chat", "mapping/conse-chat", *SCORED},
+    ),
+    "how answers are embedded": (
+        reconfigure(lambda c: c["encoder"].update(answers="bare")),
+        {"answers/conse-chat", "mapping/conse-chat", *SCORED},
+    ),
+    "ImGT file": (lambda s: s.edit("resources/photos/imgt.csv", "rocket,657", "rocket,812"), {"labels", "table2", *SCORED}),
+    "ReGT file": (lambda s: s.edit("resources/photos/regt.csv", "flower,N,", "flower,daisy,"), {"labels", "table2", *SCORED}),
+    "equivalences": (reconfigure(lambda c: c["dataset"].pop("equivalences")), {"labels", "table2", *SCORED}),
+    "title of an image": (lambda s: s.edit("resources/photos/images.csv", ",rocket\n", ",launch\n"), set()),
+    "removed image": (
+        lambda s: [s.edit(f"resources/photos/{file}.csv", row, "#") for file, row in
+                   {"images": "text,package", "imgt": "text,623", "regt": "text,N"}.items()] and None,
+        PIPELINE,
+    ),
+    "function that only scoring uses": (
+        lambda s: s.edit("src/mllm_classify/score.py", 'pl.lit("CW").alias', 'pl.lit("CW" + "").alias'), SCORED,
+    ),
+    "function that only tables use": (
+        lambda s: s.edit("src/mllm_classify/tables.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), {"table2", *TABLES},
+    ),
+    "function that only ConSE uses": (
+        lambda s: s.edit("src/mllm_classify/predict/conse.py", "[:, :KEPT]", "[:, : KEPT + 0]"), {"predict/conse", *SCORED},
+    ),
+    "code of the chat client": (
+        lambda s: s.edit("src/mllm_classify/predict/endpoint.py", "LONG_ANSWER = 1000", "LONG_ANSWER = 900"), CHAT,
+    ),
+    "code that vision models share": (
+        lambda s: s.edit("src/mllm_classify/vision.py", '.convert("RGB")', '.convert(mode="RGB")'),
+        PREDICTED - {"predict/conse-chat"} | SCORED,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_schedules(study: Study, change: str) -> None:
+    apply, expected = CHANGES[change]
+    apply(study)
+    assert study.scheduled() == expected

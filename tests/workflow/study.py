@@ -1,0 +1,90 @@
+"""A copy of this checkout in which a test may run Snakemake, change anything, and break stages."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+MESSAGES = {
+    "Checking every image of the data set": "images",
+    "Reading both label sets": "labels",
+    "Embedding the class names": "classes",
+    "Embedding the answers of (.+)": "answers",
+    "Asking (.+)": "predict",
+    "Mapping the answers of (.+) to classes": "mapping",
+    "Scoring all models": "score",
+    "Table (\\d): .*": "table",
+}
+
+
+class Study:
+    """The files that git tracks or would track, copied to a folder of their own; the code is run from there."""
+
+    def __init__(self, folder: Path, config: dict | None = None) -> None:
+        self.folder = folder
+        self.environment: dict[str, str] = {}
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=PROJECT, check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+        for name in filter(None, listed.split("\0")):
+            if (PROJECT / name).is_file() and not name.startswith("tests/"):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(PROJECT / name, folder / name)
+        if config is not None:
+            self.write_config(config)
+
+    @property
+    def config(self) -> dict:
+        return yaml.safe_load((self.folder / "config.yaml").read_text())
+
+    def write_config(self, config: dict) -> None:
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def copy(self, folder: Path) -> "Study":
+        """The study as it stands, results and Snakemake's records included, elsewhere."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        other = object.__new__(Study)
+        other.folder, other.environment = folder, dict(self.environment)
+        return other
+
+    def run(self, *command: str, **options) -> subprocess.CompletedProcess[str]:
+        paths = [str(self.folder / "src"), *filter(None, [self.environment.get("PYTHONPATH")])]
+        environment = os.environ | self.environment | {"PYTHONPATH": os.pathsep.join(paths)}
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=300, **options
+        )
+
+    def snakemake(self, *arguments: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
+        return self.run(python, "-m", "snakemake", "--cores", "2", *arguments)
+
+    def make(self, *targets: str) -> None:
+        """Run to the end, or fail with what was printed."""
+        done = self.snakemake(*targets)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def scheduled(self, *targets: str, python: str = sys.executable) -> set[str]:
+        """The jobs that Snakemake would run: `predict/conse`, `score`, `table3`, ..."""
+        done = self.snakemake("-n", *(targets or ("all",)), python=python)
+        assert done.returncode == 0, done.stdout + done.stderr
+        jobs = set()
+        for message in re.findall(r"^Job \d+: (.+)$", done.stderr + done.stdout, re.MULTILINE):
+            for pattern, stage in MESSAGES.items():
+                if found := re.fullmatch(pattern, message):
+                    name = "".join(found.groups())
+                    jobs.add(stage + name if stage == "table" else f"{stage}/{name}" if name else stage)
+                    break
+            else:
+                raise AssertionError(message)
+        return jobs
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.folder / file
+        content = path.read_text()
+        assert old in content, f"{old!r} is not in {file}"
+        path.write_text(content.replace(old, new))
