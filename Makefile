@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml
 
-.PHONY: table3 install test lint lock
+.PHONY: table3 install test lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -27,6 +27,10 @@ lint: .venv/installed-dev
 	@grep -q 'Lints for\|good condition' .venv/lint.log || { cat .venv/lint.log; exit 1; }
 	@! grep '^    \*' .venv/lint.log | grep -v 'Specify a conda environment or container'
 
+# The configuration's schema and page, from its model in the code.
+reference: .venv/installed
+	$(BIN)/python -m mllm_classify.reference
+
 # Dependencies as pyproject.toml asks for them, resolved once for all platforms.
 lock: .venv/installed-dev
 	$(UV_COMPILE) --output-file requirements.lock
@@ -40,9 +44,10 @@ lock: .venv/installed-dev
 	@touch .venv/installed
 
 define install_lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@echo "Creating .venv with the packages of $(1): about 7 GB, a few minutes, downloaded once"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --require-hashes --no-deps -r $(1)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes --no-deps -r $(1)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 	@echo "Installed."

@@ -63,27 +63,29 @@ class Dataset(Section):
 class Encoder(Section):
     """A text encoder, and how names and answers are put to it."""
 
-    name: Name
+    name: Name = Field(description="names the folder of its embeddings")
     kind: Literal["sentence-transformers"]
     path: str = Field(description="hub id, folder, or package:NAME/FOLDER")
     templates: Annotated[str, CONTENT] = Field(description="text file of templates, one a line, {} for the name")
     answers: Literal["templates", "bare"] = Field(
         "templates", description="whether answers pass through the templates, as class names do"
     )
-    device: Annotated[str, RUNTIME] = "cpu"
-    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = 256
+    device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
+    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(256, description="texts at once")
 
 
 class TaskPrompt(Section):
+    """How a task is put to chat models."""
+
     prompt: Annotated[str, CONTENT] = Field(description="a versioned prompt file")
 
 
 class Resources(Section):
     """What a scheduler is asked for."""
 
-    gpus: int = Field(0, ge=0)
-    mem_mb: int = Field(3000, gt=0)
-    runtime: int = Field(60, gt=0, description="minutes")
+    gpus: Annotated[int, RUNTIME] = Field(0, ge=0)
+    mem_mb: Annotated[int, RUNTIME] = Field(3000, gt=0, description="megabytes of main memory")
+    runtime: Annotated[int, RUNTIME] = Field(60, gt=0, description="minutes")
 
 
 class Classifier(Section):
@@ -93,49 +95,57 @@ class Classifier(Section):
     weights: str | None = Field(
         None, description="checkpoint: a path or package:NAME/FILE; without it, timm's own from the hub"
     )
-    device: Annotated[str, RUNTIME] = "cpu"
-    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = 16
+    device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
+    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(16, description="images at once")
 
 
 class Model(Section):
+    """One entry makes one row of the tables."""
+
     name: Name = Field(description="names the model's files")
     label: Annotated[Label, DISPLAY] = Field(description="what tables call the model")
-    resources: Annotated[Resources, RUNTIME] = Resources()
+    resources: Annotated[Resources, RUNTIME] = Field(Resources(), description="what a scheduler is asked for")
 
 
 class TimmModel(Model, Classifier):
+    """A classifier as it is."""
+
     kind: Literal["timm"]
-    family: Annotated[Literal["supervised"], DISPLAY] = "supervised"
+    family: Annotated[Literal["supervised"], DISPLAY] = Field("supervised", description="as tables show it")
 
 
 class ConseModel(Model):
     """Convex combination of semantic embeddings (Norouzi et al., ICLR 2014)."""
 
     kind: Literal["conse"]
-    family: Annotated[Literal["supervised + text"], DISPLAY] = "supervised + text"
-    classifier: Classifier
+    family: Annotated[Literal["supervised + text"], DISPLAY] = Field(
+        "supervised + text", description="as tables show it"
+    )
+    classifier: Classifier = Field(description="whose probabilities weight the class embeddings")
     top: int = Field(10, gt=0, description="T, the classes that are combined")
 
 
 class ChatModel(Model):
     """A model asked through the OpenAI chat protocol."""
 
-    family: Annotated[Literal["MLLM"], DISPLAY] = "MLLM"
+    family: Annotated[Literal["MLLM"], DISPLAY] = Field("MLLM", description="as tables show it")
     model: str = Field(description="the model's name in requests")
     revision: str = Field("1", description="raise it when the same requests would be answered by something else")
-    tasks: list[Task] = ["OW", "CW"]
-    temperature: float = Field(0.0, ge=0)
-    max_tokens: int = Field(64, gt=0)
-    seed: int | None = None
+    tasks: list[Task] = Field(["OW", "CW"], description="what it is asked; each needs a prompt under tasks")
+    temperature: float = Field(0.0, ge=0, description="as sent")
+    max_tokens: int = Field(64, gt=0, description="as sent")
+    seed: int | None = Field(None, description="as sent, if any")
     api_key_env: Annotated[str | None, RUNTIME] = Field(
         None, description="the environment variable that holds the key; the key itself is never written"
     )
-    concurrency: Annotated[int, RUNTIME, Field(gt=0)] = 8
+    concurrency: Annotated[int, RUNTIME, Field(gt=0)] = Field(8, description="requests at once")
     timeout: Annotated[float, RUNTIME, Field(gt=0)] = Field(120, description="seconds for one request")
     retries: Annotated[int, RUNTIME, Field(ge=0)] = Field(4, description="per request, with back-off")
 
 
 class EndpointModel(ChatModel):
+    """An API that somebody else runs."""
+
     kind: Literal["endpoint"]
     url: Annotated[str, RUNTIME] = Field(description="base URL of an OpenAI-compatible API, with /v1")
 

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,5 +14,5 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 @pytest.fixture
-def demonstration_copy(demonstration: Study, tmp_path: Path) -> Iterator[Study]:
-    yield demonstration.copy(tmp_path / "study")
+def demonstration_copy(demonstration: Study, tmp_path: Path) -> Study:
+    return demonstration.copy(tmp_path / "study")

@@ -1,5 +1,6 @@
 """A copy of this checkout in which a test may run Snakemake, change anything, and break stages."""
 
+import csv
 import os
 import re
 import shutil
@@ -57,7 +58,14 @@ class Study:
         paths = [str(self.folder / "src"), *filter(None, [self.environment.get("PYTHONPATH")])]
         environment = os.environ | self.environment | {"PYTHONPATH": os.pathsep.join(paths)}
         return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=300, **options
+            command,
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            **options,
         )
 
     def snakemake(self, *arguments: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
@@ -82,6 +90,10 @@ class Study:
             else:
                 raise AssertionError(message)
         return jobs
+
+    def rows(self, table: str) -> list[dict[str, str]]:
+        with (self.folder / "results" / f"{table}.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file

@@ -1,6 +1,5 @@
 """The embedded default, end to end: real photographs, real weights, a real encoder, a real endpoint."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -18,11 +17,6 @@ HEADERS = {
 }
 
 
-def rows(study: Study, table: str) -> list[dict[str, str]]:
-    with (study.folder / "results" / f"{table}.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.mark.parametrize("table", HEADERS)
 def test_first_columns_are_the_papers(demonstration: Study, table: str) -> None:
     header = (demonstration.folder / "results" / f"{table}.csv").read_text().splitlines()[0]
@@ -32,7 +26,7 @@ def test_first_columns_are_the_papers(demonstration: Study, table: str) -> None:
 @pytest.mark.parametrize("table", HEADERS)
 def test_every_figure_equals_an_independent_computation(demonstration: Study, table: str) -> None:
     expected = plain.tables(demonstration.folder / "results", demonstration.config["models"])[table]
-    found = rows(demonstration, table)
+    found = demonstration.rows(table)
     assert [row.get("model", row.get("statistic")) for row in found] == [
         row.get("model", row.get("statistic")) for row in expected
     ]
@@ -42,7 +36,7 @@ def test_every_figure_equals_an_independent_computation(demonstration: Study, ta
 
 
 def test_every_model_has_its_row_and_family(demonstration: Study) -> None:
-    families = {row["model"]: row["family"] for row in rows(demonstration, "table3")}
+    families = {row["model"]: row["family"] for row in demonstration.rows("table3")}
     assert families == {
         "EfficientNet-Lite0": "supervised",
         "EfficientNet-Lite1": "supervised",
@@ -53,11 +47,11 @@ def test_every_model_has_its_row_and_family(demonstration: Study) -> None:
 
 
 def test_oop_rate_is_neither_0_nor_100(demonstration: Study) -> None:
-    assert [0 < float(row["A"]) < 100 for row in rows(demonstration, "table5")] == [True]
+    assert [0 < float(row["A"]) < 100 for row in demonstration.rows("table5")] == [True]
 
 
 def test_cw_plus_is_at_least_cw_in_every_column(demonstration: Study) -> None:
-    found = {row["task"]: row for row in rows(demonstration, "table4")}
+    found = {row["task"]: row for row in demonstration.rows("table4")}
     columns = [name for name in HEADERS["table4"].split(",")[2:] if found["CW"][name]]
     assert len(columns) >= 6
     assert all(float(found["CW+"][name]) >= float(found["CW"][name]) for name in columns)
