@@ -1,0 +1,56 @@
+"""What the README shows is what a user gets."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mllm_classify.files import locate
+from tests.chat_server import chat_server
+from tests.workflow.study import PROJECT, Study
+
+README = (PROJECT / "README.md").read_text()
+BLOCKS = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+
+
+def test_it_shows_the_table_that_the_demonstration_prints(demonstration: Study) -> None:
+    assert (demonstration.folder / "results/table3.md").read_text().strip() in README
+
+
+@pytest.mark.parametrize("command", re.findall(r"^\.venv/bin/python (.+)$", README, re.MULTILINE))
+def test_stages_explain_themselves(demonstration: Study, command: str) -> None:
+    done = demonstration.run(*("python " + command).split())
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: python -m mllm_classify")
+
+
+def test_own_model_on_own_images(tmp_path: Path) -> None:
+    """The two YAML blocks as they stand, but for the server's address."""
+    entry, dataset = BLOCKS
+    study = Study(tmp_path / "study")
+    folder = study.folder / "my-images"
+    folder.mkdir()
+    for name in ("coffee", "chelsea"):
+        shutil.copy(locate(f"package:skimage/data/{name}.png"), folder)
+    (folder / "classes.txt").write_text("a cat\nan espresso\na cup\n")
+    (folder / "labels.csv").write_text("image_id,file,class\n1,chelsea.png,a cat\n2,coffee.png,2\n")
+    (folder / "all-labels.csv").write_text("image_id,classes\n1,a cat\n2,an espresso|a cup\n")
+    with chat_server(
+        lambda body: "An espresso " if "- a cat" in body["messages"][0]["content"][0]["text"] else ""
+    ) as server:
+        config = study.config | yaml.safe_load(dataset)
+        config["models"] = yaml.safe_load(entry.replace("http://127.0.0.1:8000/v1", server.url))
+        study.write_config(config)
+        study.make("results/table3.csv", "results/table4.csv")
+        assert {body["model"] for body in server.requests} == {"name-on-the-server"}
+    row = study.rows("table3")[0]
+    assert (row["model"], row["task"], row["ImGT_A"], row["ReGT_A"], row["n_A"]) == (
+        "My model",
+        "CW+",
+        "0.00",
+        "50.00",
+        "2",
+    )
+    assert {row["task"]: row["ReGT_A"] for row in study.rows("table4")} == {"OW": "0.00", "CW+": "50.00", "CW": "50.00"}
