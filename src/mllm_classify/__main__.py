@@ -49,12 +49,16 @@ def progress(total: int, what: str) -> Callable[[int], None]:
 def dataset_images(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import parquet
     from mllm_classify.dataset.images import CLASSES, IMAGES, classes, images
+    from mllm_classify.dataset.labels import labels
 
-    names = classes(config.dataset.classes)
-    frame = images(config.dataset.images, config.dataset.folder)
+    dataset = config.dataset
+    names = classes(dataset.classes)
+    frame = images(dataset.images, dataset.folder)
+    # all models wait for this stage: a mistake in the labels shows before any of them is asked
+    labels(frame, names, dataset.imgt, dataset.regt, dataset.equivalences)
     parquet.write(names, CLASSES, args.classes)
     parquet.write(frame, IMAGES, args.images)
-    log.info("%s: %d images, %d classes", config.dataset.name, frame.height, names.height)
+    log.info("%s: %d images, %d classes", dataset.name, frame.height, names.height)
 
 
 def dataset_labels(args: argparse.Namespace, config: configuration.Config) -> None:

@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import importlib.util
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,10 +91,13 @@ def sha256(content: bytes) -> str:
 
 @contextmanager
 def written(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; renamed to `path` at the end, removed if anything failed."""
+    """A temporary path beside `path` to write to; renamed to `path` at the end, removed if anything failed.
+
+    What a killed process left behind is overwritten by the next one.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         yield temporary
         temporary.replace(path)

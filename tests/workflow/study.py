@@ -23,6 +23,21 @@ MESSAGES = {
 }
 
 
+SMALL = {
+    "classes.txt": "espresso\ntea cup\ntabby cat\nstone wall\nmissile\nspace shuttle\nmaze\ndaisy\n",
+    "images.csv": "image_id,file\n"
+    "coffee,package:skimage/data/coffee.png\n"
+    "cat,package:skimage/data/chelsea.png\n"
+    "brick,package:skimage/data/brick.png\n"
+    "rocket,package:skimage/data/rocket.jpg\n",
+    "imgt.csv": "image_id,class\ncoffee,tea cup\ncat,tabby cat\nbrick,stone wall\nrocket,missile\n",
+    "regt.csv": "image_id,classes\ncoffee,espresso|tea cup\ncat,tabby cat\nbrick,N\nrocket,space shuttle\n",
+    "pairs.csv": "class_a,class_b\nmissile,space shuttle\n",
+    "templates.txt": "a photo of a {}.\nart of the {}.\n",
+}
+"""A data set of four photographs and eight classes: with it, stages take little more than their imports."""
+
+
 class Study:
     """The files that git tracks or would track, copied to a folder of their own; the code is run from there."""
 
@@ -46,6 +61,26 @@ class Study:
 
     def write_config(self, config: dict) -> None:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def shrink(self, **model: object) -> None:
+        """Configure the small data set and one chat model instead of the demonstration."""
+        (self.folder / "small").mkdir()
+        for name, content in SMALL.items():
+            (self.folder / "small" / name).write_text(content)
+        config = self.config
+        config["dataset"] = {
+            "source": "table",
+            "name": "small",
+            "label": "Four photographs",
+            "classes": "small/classes.txt",
+            "images": "small/images.csv",
+            "imgt": "small/imgt.csv",
+            "regt": "small/regt.csv",
+            "equivalences": "small/pairs.csv",
+        }
+        config["encoder"]["templates"] = "small/templates.txt"
+        config["models"] = [{"name": "chat", "label": "Chat", "model": "chat", **model}]
+        self.write_config(config)
 
     def copy(self, folder: Path) -> "Study":
         """The study as it stands, results and Snakemake's records included, elsewhere."""

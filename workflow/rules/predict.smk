@@ -3,8 +3,6 @@ rule predict:
         images=rules.images.output.images,
         classes=rules.images.output.classes,
         class_embeddings=get_class_embeddings,
-        # not read: labels are checked before any model is asked, and their edits ask no model again
-        labels=ancient(rules.labels.output),
     output:
         f"results/predictions/{DATASET}/{{model}}.parquet",
     log:

@@ -241,8 +241,9 @@ def answer(
     prompts = {task: render_prompt(tasks[task].prompt, names) for task in model.tasks}
     asked = list(questions(model, prompts, images))
     answered = journal.read(journal_folder)
-    unanswered = [question for question in asked if question.key not in answered]
-    log.info("%s holds %d of %d answers", journal_folder, len(asked) - len(unanswered), len(asked))
+    # by key: an image that the data set holds twice is asked about once
+    unanswered = list({question.key: question for question in asked if question.key not in answered}.values())
+    log.info("%s lacks %d of %d answers", journal_folder, len(unanswered), len(asked))
     if unanswered:
         api_key(model)
         with serving() as url:
