@@ -117,10 +117,10 @@ def serving(app: web.Application) -> Iterator[str]:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         address.append("http://{}:{}".format(*runner.addresses[0]))
-        started.set()
 
     def run() -> None:
         loop.run_until_complete(start())
+        started.set()
         loop.run_forever()
         loop.run_until_complete(runner.cleanup())
         loop.close()

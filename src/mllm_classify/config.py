@@ -34,6 +34,8 @@ class COLUMNS(tuple[str, ...]):
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=100)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Task = Literal["OW", "CW"]
+CLASSES = "classes"
+"""Stands beside the models' names in results/embeddings/, so no model can have it."""
 
 
 class Section(BaseModel):
@@ -131,7 +133,9 @@ class ChatModel(Model):
     family: Annotated[Literal["MLLM"], DISPLAY] = Field("MLLM", description="as tables show it")
     model: str = Field(description="the model's name in requests")
     revision: str = Field("1", description="raise it when the same requests would be answered by something else")
-    tasks: list[Task] = Field(["OW", "CW"], description="what it is asked; each needs a prompt under tasks")
+    tasks: list[Task] = Field(
+        ["OW", "CW"], min_length=1, description="what it is asked; each needs a prompt under tasks"
+    )
     temperature: float = Field(0.0, ge=0, description="as sent")
     max_tokens: int = Field(64, gt=0, description="as sent")
     seed: int | None = Field(None, description="as sent, if any")
@@ -171,6 +175,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _cross_checks(self) -> Self:
+        for number, model in enumerate(self.models):
+            if model.name == CLASSES:
+                msg = f"models[{number}].name: {CLASSES!r} is the file of the class embeddings; choose another name"
+                raise ValueError(msg)
         for key in ("name", "label"):
             seen: dict[str, int] = {}
             for number, model in enumerate(self.models):
@@ -226,14 +234,16 @@ class _Loader(yaml.SafeLoader):
     """YAML in which a key that stands twice is an error, not a silent replacement."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
+        seen: set[str] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
+            problem = None
+            if not isinstance(key_node, yaml.ScalarNode):
+                problem = "a key must be text; text that begins with { or [ needs quotes"
+            elif key_node.value in seen:
+                problem = f"the key {key_node.value!r} stands twice"
+            if problem:
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
 

@@ -10,7 +10,6 @@ therefore consequences of the pixels. It understands nothing else of a prompt.
 import argparse
 import asyncio
 import base64
-import binascii
 import logging
 import re
 import time
@@ -19,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from aiohttp import web
-from PIL import UnidentifiedImageError
 from timm.data.imagenet_info import ImageNetInfo
 
 from mllm_classify.arrays import FloatArray, normalised
@@ -85,12 +83,12 @@ def read_request(body: Any) -> tuple[str, bytes]:
     except (KeyError, TypeError) as error:
         msg = f"not a chat request: {error!r}"
         raise ValueError(msg) from None
-    if len(urls) != 1 or not urls[0].startswith("data:image/"):
+    if len(urls) != 1 or not str(urls[0]).startswith("data:image/"):
         msg = "exactly one image is needed, as a data URL"
         raise ValueError(msg)
     try:
         return prompt, base64.b64decode(urls[0].partition("base64,")[2], validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         msg = f"the image is not base64: {error}"
         raise ValueError(msg) from None
 
@@ -108,13 +106,13 @@ def application(name: str, responder: Responder) -> web.Application:
         )
 
     async def chat(request: web.Request) -> web.Response:
-        body = await request.json()
-        if body.get("model") != name:
-            return refusal(404, f"the model {body.get('model')!r} is not served here; {name!r} is")
         try:
+            body = await request.json()
             prompt, image = read_request(body)
+            if body.get("model") != name:
+                return refusal(404, f"the model {body.get('model')!r} is not served here; {name!r} is")
             text = await asyncio.get_running_loop().run_in_executor(thread, responder.answer, image, prompt)
-        except (ValueError, UnidentifiedImageError) as error:
+        except (ValueError, OSError) as error:  # what Pillow raises for what is no picture is an OSError
             return refusal(400, str(error))
         log.info("answered %s", ascii(text))
         return web.json_response(

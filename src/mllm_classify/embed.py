@@ -64,10 +64,17 @@ def _encode(encoder: "Encoder") -> "Callable[[list[str]], FloatArray]":
 
 
 def embed_classes(encoder: "Encoder", classes: pl.DataFrame) -> pl.DataFrame:
-    """Unit vectors of the class names. Equal names get equal vectors."""
+    """Unit vectors of the class names. Classes of the same name have the same vector, to the bit."""
     templates = read_templates(encoder.templates)
-    vectors = averaged(_encode(encoder), classes["name"].to_list(), templates)
-    return pl.DataFrame({"class_id": classes["class_id"], "embedding": vectors}, schema=class_schema(vectors.shape[1]))
+    firsts = classes["same_name"].list.first()
+    distinct = classes.filter(pl.col("class_id") == firsts)
+    vectors = averaged(_encode(encoder), distinct["name"].to_list(), templates)
+    embedded = pl.DataFrame({"first": distinct["class_id"], "embedding": vectors})
+    return (
+        pl.DataFrame({"class_id": classes["class_id"], "first": firsts})
+        .join(embedded, on="first", how="left", maintain_order="left")
+        .select(pl.col(name).cast(dtype) for name, dtype in class_schema(vectors.shape[1]).items())
+    )
 
 
 def embed_answers(encoder: "Encoder", predictions: pl.DataFrame) -> pl.DataFrame:

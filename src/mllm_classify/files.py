@@ -23,7 +23,10 @@ def locate(name: str, folder: str | None = None) -> Path:
     """
     if name.startswith("package:"):
         package, _, inside = name.removeprefix("package:").partition("/")
-        spec = importlib.util.find_spec(package)
+        try:
+            spec = importlib.util.find_spec(package)
+        except (ImportError, ValueError):
+            spec = None
         if spec is None or not spec.submodule_search_locations:
             msg = f"{name}: the package {package!r} is not installed here"
             raise InputError(msg)
@@ -72,6 +75,10 @@ def read_csv(name: str, *columns: str) -> list[tuple[str, dict[str, str]]]:
         msg = f"{name}:{reader.line_num}: not CSV ({error})"
         raise InputError(msg) from None
     header = [column.strip() for column in found[0][1]] if found else []
+    twice = [column for column in header if column and header.count(column) > 1]
+    if twice:
+        msg = f"{name}: the column {twice[0]!r} stands twice in the header {','.join(header)!r}"
+        raise InputError(msg)
     missing = [column for column in columns if column not in header]
     if missing:
         msg = f"{name}: no column {missing[0]!r}; the header is {','.join(header)!r}"

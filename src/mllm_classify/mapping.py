@@ -36,10 +36,9 @@ def nearest(answers: FloatArray, classes: FloatArray, same_name: list[list[int]]
     best_ids, best_scores, margins = [], [], []
     for start in range(0, len(answers), BLOCK):
         similarity = answers[start : start + BLOCK] @ classes.T
-        rows = np.arange(len(similarity))
         best = first[similarity.argmax(axis=1)]
         best_ids.append(best)
-        best_scores.append(similarity[rows, best])
+        best_scores.append(similarity.max(axis=1))
         # equal names have equal embeddings: the runner-up must be a class of another name
         others = np.where(first[None, :] == best[:, None], -np.inf, similarity)
         margins.append(best_scores[-1] - others.max(axis=1, initial=-np.inf))

@@ -10,7 +10,7 @@ SCORES: dict[str, pl.DataType] = {
     "repeat": pl.Int32(),
     "encoder": pl.String(),  # null where no text was mapped
     "scoring": pl.String(),  # OW, CW, CW+
-    "oop": pl.Boolean(),  # null where the prompt lists no classes
+    "oop": pl.Boolean(),  # null where the prompt lists no classes, and for errors
     "imgt": pl.Boolean(),  # correct under ImGT
     "regt": pl.Boolean(),  # correct under ReGT; null without a second label set
     "category": pl.String(),

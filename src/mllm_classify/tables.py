@@ -59,7 +59,7 @@ def in_subset(subset: str) -> pl.Expr:
 
 def fixed(column: str, decimals: int) -> pl.Expr:
     """Figures as text with so many decimals; null stays null."""
-    return pl.col(column).map_elements(lambda value: f"{value:.{decimals}f}", return_dtype=pl.String)
+    return pl.col(column).map_elements(lambda value: f"{value:z.{decimals}f}", return_dtype=pl.String)
 
 
 def accuracy(scores: pl.DataFrame) -> pl.DataFrame:
@@ -76,14 +76,20 @@ def accuracy(scores: pl.DataFrame) -> pl.DataFrame:
     counts = scores.group_by("model", "scoring", maintain_order=True).agg(
         *((flag & among).sum().alias(name) for name, (flag, among) in correct.items()),
         *(among.sum().alias(f"{name}_n") for name, (_, among) in correct.items()),
-        pl.len().alias("n_A"),
-        *(in_subset(subset).sum().alias(f"n_{subset}") for subset in SUBSETS if subset != "A"),
+        *_size_columns(),
     )
     return counts.with_columns(
         column
         for name in ACCURACIES
         for column in _percent_with_interval(name, counts[name].to_list(), counts[f"{name}_n"].to_list())
     ).drop(f"{name}_n" for name in ACCURACIES)
+
+
+def _size_columns() -> list[pl.Expr]:
+    """Number of images in every subset; without a second label set, in all of them together only."""
+    known = pl.col("category").is_not_null().any()
+    parts = [pl.when(known).then(in_subset(subset).sum()).alias(f"n_{subset}") for subset in SUBSETS if subset != "A"]
+    return [pl.len().alias("n_A"), *parts]
 
 
 def _percent_with_interval(name: str, correct: list[int], total: list[int]) -> list[pl.Series]:
@@ -181,7 +187,7 @@ def table3(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
             .then(pl.lit("best ImGT_A of OW and CW+ on these same images (optimistic)"))
             .otherwise(pl.lit("only task"))
             .alias("selection"),
-            pl.col("crossfit_task").fill_null("CW"),
+            pl.when(worded).then("crossfit_task").otherwise("scoring").alias("crossfit_task"),
             pl.when(worded).then("crossfit_ImGT_A").otherwise("ImGT_A").alias("crossfit_ImGT_A"),
             pl.when(worded).then("crossfit_ReGT_A").otherwise("ReGT_A").alias("crossfit_ReGT_A"),
             (pl.col("ReGT_A") - pl.col("ImGT_A")).alias("change"),
@@ -268,7 +274,7 @@ def table5(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
         listed.group_by("model", maintain_order=True)
         .agg(
             *((pl.col("oop").filter(among).mean() * 100).alias(subset) for subset, among in members.items()),
-            *(pl.col("oop").filter(among).len().alias(f"n_{subset}") for subset, among in members.items()),
+            *_size_columns(),
         )
         .with_columns(pl.lit("CW").alias("scoring"))
         .sort("A", "model")
@@ -288,7 +294,7 @@ def table5(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
 def _sized(figures: pl.DataFrame, subset: str) -> str:
     """A subset's sign with its number of images, where that is the same in all rows."""
     sizes = figures[f"n_{subset}"].unique()
-    return subset + (f" ({sizes[0]})" if sizes.len() == 1 else "")
+    return subset + (f" ({sizes[0]})" if sizes.len() == 1 and sizes[0] is not None else "")
 
 
 def _headers(figures: pl.DataFrame) -> dict[str, str]:

@@ -29,7 +29,6 @@ class Classifier:
             _load(self.model, config.weights)
         self.model.eval().to(config.device)
         self.device = config.device
-        self.batch_size = config.batch_size
         self.transform = create_transform(**self._preprocessing(), is_training=False)
 
     def _preprocessing(self) -> dict[str, Any]:
@@ -55,19 +54,26 @@ def _load(model: torch.nn.Module, weights: str) -> None:
     if not path.exists():
         msg = f"weights: {weights} not found; looked for {path.absolute()}"
         raise InputError(msg)
-    if path.suffix == ".safetensors":
-        found = safetensors.torch.load_file(path)
-    else:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        if path.suffix == ".safetensors":
+            found = safetensors.torch.load_file(path)
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 (whatever an unknown file makes the readers raise)
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        msg = f"weights: {weights} is not a checkpoint of tensors alone ({reason})"
+        raise InputError(msg) from None
+    if not isinstance(found, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
+        msg = f"weights: {weights} holds something else than a table of tensors"
+        raise InputError(msg)
     wanted = model.state_dict()
+    if len(found) != len(wanted):
+        msg = f"weights: {weights} does not fit the architecture: {len(found)} tensors, not {len(wanted)}"
+        raise InputError(msg)
     if found.keys() != wanted.keys():
-        pairs = list(zip(wanted.items(), found.items(), strict=False))
-        wrong = next(((w, f) for w, f in pairs if w[1].shape != f[1].shape), None)
-        if len(found) != len(wanted) or wrong:
-            detail = (
-                f"{wrong[1][0]} where {wrong[0][0]} belongs" if wrong else f"{len(found)} tensors, not {len(wanted)}"
-            )
-            msg = f"weights: {weights} does not fit the architecture: {detail}"
-            raise InputError(msg)
         found = dict(zip(wanted, found.values(), strict=True))
+    for name, tensor in wanted.items():
+        if found[name].shape != tensor.shape:
+            msg = f"weights: {weights} does not fit the architecture: {name} is {list(found[name].shape)}, not {list(tensor.shape)}"
+            raise InputError(msg)
     model.load_state_dict(found)

@@ -1,4 +1,4 @@
-import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -54,7 +54,7 @@ shell.prefix(
 
 
 wildcard_constraints:
-    model="|".join(MODELS),
+    model="|".join(map(re.escape, MODELS)),
 
 
 def get_lineage(job):

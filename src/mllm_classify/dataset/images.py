@@ -75,7 +75,11 @@ def images(manifest: str, folder: str | None) -> pl.DataFrame:
 
 def _decodable(place: str, file: str, folder: str | None) -> bytes:
     """An image file's bytes, after they were decoded in full."""
-    path = locate(file, folder)
+    try:
+        path = locate(file, folder)
+    except InputError as error:
+        msg = f"{place}: file {error}"
+        raise InputError(msg) from None
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as image:

@@ -11,7 +11,6 @@ import numpy as np
 from mllm_classify.arrays import FloatArray, normalised
 from mllm_classify.predict.rows import ranking_rows
 from mllm_classify.predict.timm import KEPT, probabilities
-from mllm_classify.vision import Classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +35,8 @@ def predict(
     model: "ConseModel", images: "Images", class_embeddings: FloatArray, progress: "Callable[[int], None]"
 ) -> "pl.DataFrame":
     """The classes whose embeddings are nearest to each image's convex combination."""
-    classifier = Classifier(model.classifier)
     rankings, scores = [], []
-    for batch in probabilities(classifier, images, progress):
+    for batch in probabilities(model.classifier, images, len(class_embeddings), progress):
         similarity = convex_combination(batch, class_embeddings, model.top) @ class_embeddings.T
         best = np.argsort(-similarity, axis=1, kind="stable")[:, :KEPT]
         rankings += best.tolist()

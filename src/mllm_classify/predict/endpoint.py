@@ -10,6 +10,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import openai
 import polars as pl
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 SENT_AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 """Formats that every OpenAI-compatible server reads. Others are re-encoded without loss, as PNG."""
+THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
+"""Hosts that are reached without the proxies that the environment names."""
 LONG_ANSWER = 1000
 """Characters beyond which an answer is no class name any more, and is reported."""
 
@@ -104,7 +107,7 @@ async def ask(client: openai.AsyncOpenAI, request: dict[str, Any]) -> tuple[dict
         response = json.loads(reply.text)
         if isinstance(response["choices"][0]["message"].get("content"), str | None):
             return response, latency
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass
     msg = f"not a chat completion: {reply.text[:200]!r}"
     raise BadReplyError(msg)
@@ -117,8 +120,12 @@ def api_key(model: "ChatModel") -> str:
     """
     if model.api_key_env is None:
         return "none"
-    if not (key := os.environ.get(model.api_key_env, "")):
-        msg = f"model {model.name!r}: api_key_env: the environment variable {model.api_key_env} is not set; export the key"
+    where = f"model {model.name!r}: api_key_env: the environment variable {model.api_key_env}"
+    if not (key := os.environ.get(model.api_key_env, "").strip()):
+        msg = f"{where} is not set; export the key"
+        raise InputError(msg)
+    if not (key.isascii() and key.isprintable()):
+        msg = f"{where} holds characters that no key has; export it again"
         raise InputError(msg)
     return key
 
@@ -157,14 +164,21 @@ async def ask_all(
 
     waiting = iter(unanswered)  # one iterator for all workers: each takes the next question when it is free
     async with openai.AsyncOpenAI(
-        base_url=url, api_key=api_key(model), timeout=model.timeout, max_retries=model.retries
+        base_url=url,
+        api_key=api_key(model),
+        timeout=model.timeout,
+        max_retries=model.retries,
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=urlsplit(url).hostname not in THIS_MACHINE),
     ) as client:
         with journal.Writer(journal_folder) as writer:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(model.concurrency):
-                    group.create_task(worker(client, waiting, writer))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(model.concurrency):
+                        group.create_task(worker(client, waiting, writer))
+            except* InputError as errors:
+                raise errors.exceptions[0] from None
     if failures:
-        question, error = failures[0]
+        question, error = min(failures, key=lambda failure: unanswered.index(failure[0]))
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         msg = (
             f"model {model.name!r}: {len(failures)} of {len(unanswered)} requests failed, the first for task "
@@ -181,7 +195,7 @@ def collect(asked: list[Question], images: "Images", journal_folder: Path) -> pl
     for question in asked:
         record = answers[question.key]
         choice = record["response"]["choices"][0]
-        usage = record["response"].get("usage") or {}
+        usage = record["response"].get("usage")
         rows.append(
             {
                 "image_id": images.ids[question.image],
@@ -193,15 +207,22 @@ def collect(asked: list[Question], images: "Images", journal_folder: Path) -> pl
                 "scores": None,
                 "status": "ok",
                 "finish_reason": choice.get("finish_reason"),
-                "prompt_tokens": usage.get("prompt_tokens"),
-                "completion_tokens": usage.get("completion_tokens"),
-                "cached_tokens": (usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
+                "prompt_tokens": _count(usage, "prompt_tokens"),
+                "completion_tokens": _count(usage, "completion_tokens"),
+                "cached_tokens": _count(usage, "prompt_tokens_details", "cached_tokens"),
                 "latency": record["latency"],
             }
         )
     frame = pl.DataFrame(rows, schema=PREDICTIONS)
     _report_odd_answers(frame)
     return frame
+
+
+def _count(usage: Any, *path: str) -> int | None:
+    """A number of tokens, where the server gives one."""
+    for key in path:
+        usage = usage.get(key) if isinstance(usage, dict) else None
+    return usage if isinstance(usage, int) and 0 <= usage < 2**31 else None
 
 
 def _valid_unicode(text: str) -> str:

@@ -1,20 +1,15 @@
 """Chat models served by a command that the job starts, waits for, uses for all tasks, and stops."""
 
 import contextlib
-import ctypes
+import http.client
 import logging
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import psutil
 
 from mllm_classify.files import InputError
 from mllm_classify.predict.endpoint import answer
@@ -29,9 +24,6 @@ if TYPE_CHECKING:
     from mllm_classify.predict.images import Images
 
 log = logging.getLogger(__name__)
-
-STOP_TIMEOUT = 10.0
-"""Seconds that an engine has to end after SIGTERM."""
 
 
 def predict(
@@ -52,7 +44,7 @@ def predict(
 
 @contextlib.contextmanager
 def running(model: "EngineModel", log_file: Path) -> "Iterator[str]":
-    """Start the model's command, wait until it answers, yield its URL, and stop it with all of its children.
+    """Start the model's command, wait until it answers, yield its URL, and stop it with all that it started.
 
     Raises InputError when the command does not exist, ends, or does not answer within `start_timeout`.
     """
@@ -64,22 +56,19 @@ def running(model: "EngineModel", log_file: Path) -> "Iterator[str]":
     log_file.parent.mkdir(parents=True, exist_ok=True)
     log.info("starting the engine of %s on port %d; its output goes to %s", model.name, port, log_file)
     with log_file.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 (the configuration's own command)
-            command,
+        supervisor = subprocess.Popen(  # noqa: S603 (the configuration's own command)
+            [sys.executable, "-m", "mllm_classify.predict.supervisor", *command],
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 (no other thread runs yet)
         )
-    previous = signal.signal(signal.SIGTERM, _stop)
     try:
-        url = f"http://127.0.0.1:{port}/v1"
-        _wait(model, process, url, log_file)
-        yield url
+        _wait(model, supervisor, port, log_file)
+        yield f"http://127.0.0.1:{port}/v1"
     finally:
-        _end(process)
-        signal.signal(signal.SIGTERM, previous)
+        # the end of its input tells the supervisor to stop the engine
+        supervisor.communicate()
 
 
 def _free_port() -> int:
@@ -88,56 +77,36 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _die_with_parent() -> None:
-    """Have Linux stop the engine when this process is killed outright."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-
-
-def _stop(signum: int, _frame: object) -> None:
-    """Turn SIGTERM (a scheduler's time limit, a cancelled job) into an exit that stops the engine."""
-    sys.exit(128 + signum)
-
-
-def _wait(model: "EngineModel", process: subprocess.Popen[bytes], url: str, log_file: Path) -> None:
+def _wait(model: "EngineModel", supervisor: subprocess.Popen[bytes], port: int, log_file: Path) -> None:
     """Return once the engine lists its models."""
     deadline = time.monotonic() + model.start_timeout
     while time.monotonic() < deadline:
-        if (status := process.poll()) is not None:
-            msg = f"model {model.name!r}: command: the engine ended with status {status} before it answered{_tail(log_file)}"
-            raise InputError(msg)
-        try:
-            with urllib.request.urlopen(f"{url}/models", timeout=2) as reply:  # noqa: S310 (http on this machine)
-                if reply.status == 200:
-                    return
-        except OSError:
-            pass
+        if (status := supervisor.poll()) is not None:
+            msg = f"model {model.name!r}: command: the engine ended with status {status} before it answered"
+            raise InputError(msg + _tail(log_file))
+        if _answers(port):
+            return
         time.sleep(0.2)
     msg = (
-        f"model {model.name!r}: start_timeout: the engine did not answer at {url}/models within {model.start_timeout:g} s"
-        + _tail(log_file)
+        f"model {model.name!r}: start_timeout: the engine did not answer at http://127.0.0.1:{port}/v1/models within "
+        f"{model.start_timeout:g} s"
     )
-    raise InputError(msg)
+    raise InputError(msg + _tail(log_file))
+
+
+def _answers(port: int) -> bool:
+    """Whether the engine lists its models. No proxy is asked: it is on this machine."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/v1/models")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _tail(log_file: Path) -> str:
     lines = log_file.read_text(errors="backslashreplace").strip().splitlines()
     last = ascii(lines[-1][-200:]) if lines else "nothing"
     return f"; {log_file} ends with {last}"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop the engine and every process that it started, in its process group or out of it."""
-    try:
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        family = []
-    for signum in (signal.SIGTERM, signal.SIGKILL):
-        for member in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.send_signal(signum)
-        _, family = psutil.wait_procs(family, timeout=STOP_TIMEOUT)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

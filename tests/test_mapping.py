@@ -1,0 +1,177 @@
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from mllm_classify.mapping import BLOCK, MAPPING, map_answers, nearest
+
+NAMES = ["cat", "Missile", "dog", "missile "]
+SAME = [[0], [1, 3], [2], [1, 3]]
+VECTORS = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+CLASSES = pl.DataFrame(
+    {"class_id": range(4), "name": NAMES, "same_name": SAME},
+    schema={"class_id": pl.Int32, "name": pl.String, "same_name": pl.List(pl.Int32)},
+)
+CLASS_VECTORS = pl.DataFrame(
+    {"class_id": range(4), "embedding": VECTORS}, schema={"class_id": pl.Int32, "embedding": pl.Array(pl.Float32, 3)}
+)
+BLANKS = st.text("  \t\n\r\u00a0\u3000", max_size=3)
+
+
+def embedded(**vectors):
+    """Embeddings of answers."""
+    schema = {"text": pl.String, "embedding": pl.Array(pl.Float32, 3)}
+    return pl.DataFrame({"text": list(vectors), "embedding": list(vectors.values())}, schema=schema)
+
+
+def predicted(*answers):
+    """Predictions from (image, task, text) or (image, task, text, status)."""
+    rows = [(image, task, "", 0, text, *(status or ["ok"])) for image, task, text, *status in answers]
+    schema = {"image_id": pl.String, "task": pl.String, "variant": pl.String, "repeat": pl.Int32, "text": pl.String}
+    return pl.DataFrame(rows, schema=schema | {"status": pl.String}, orient="row")
+
+
+def mapped(answers, vectors, classes=CLASSES, class_vectors=CLASS_VECTORS):
+    return map_answers(predicted(*answers), classes, class_vectors, vectors, "e")
+
+
+def test_answers_become_classes_exactly_and_by_the_nearest():
+    found = mapped(
+        [
+            ("a", "OW", " Puss "),
+            ("b", "OW", ""),
+            ("a", "CW", "puss"),
+            ("b", "CW", "DOG\n"),
+            ("c", "CW", "  "),
+            ("d", "CW", None, "error"),
+        ],
+        embedded(Puss=[0.8, 0.6, 0], puss=[0, 0.6, 0.8], DOG=[0, 0, 1]),
+    )
+    expected = pl.DataFrame(
+        {
+            "image_id": ["a", "b", "a", "b", "c", "d"],
+            "task": ["OW", "OW", "CW", "CW", "CW", "CW"],
+            "variant": "",
+            "repeat": 0,
+            "encoder": "e",
+            "status": ["ok", "ok", "ok", "ok", "ok", "error"],
+            "in_prompt": [None, None, False, True, False, None],
+            "exact_classes": [[], [], [], [2], [], []],
+            "nearest_class": [0, None, 2, 2, None, None],
+            "similarity": [0.8, None, 0.8, 1.0, None, None],
+            "margin": [0.2, None, 0.2, 1.0, None, None],
+        },
+        schema=MAPPING,
+    )
+    assert_frame_equal(found, expected)
+
+
+@given(st.sampled_from(NAMES), BLANKS, BLANKS, st.integers(0))
+def test_an_answer_that_lower_case_and_stripping_make_a_class_name_is_in_prompt(name, before, after, case):
+    letters = "".join(c.upper() if case >> i & 1 else c.lower() for i, c in enumerate(name.strip()))
+    (row,) = mapped([("a", "CW", before + letters + after)], embedded()).to_dicts()
+    assert row["in_prompt"] is True
+    assert row["exact_classes"] == SAME[NAMES.index(name)]
+
+
+@pytest.mark.parametrize("answer", ["a cat", "cat.", "cats", "ca", "c at", "cat dog", "cat|dog", "0", "", " ", "-"])
+def test_nothing_more_lenient_is_in_prompt(answer):
+    (row,) = mapped([("a", "CW", answer)], embedded()).to_dicts()
+    assert row["in_prompt"] is False
+    assert row["exact_classes"] == []
+
+
+@pytest.mark.parametrize("task", ["OW", "CW"])
+def test_the_nearest_class_knows_no_exact_match(task):
+    """An answer that is a class name goes where its embedding goes."""
+    (row,) = mapped([("a", task, "cat")], embedded(cat=[0, 0.6, 0.8])).to_dicts()
+    assert row["nearest_class"] == 2
+    assert row["exact_classes"] == [0]
+
+
+@pytest.mark.parametrize("answer", ["MISSILE", "rocket"])
+def test_a_shared_name_is_all_its_classes_exactly_and_its_first_when_nearest(answer):
+    (row,) = mapped([("a", "CW", answer)], embedded(**{answer: [0.6, 0.8, 0]})).to_dicts()
+    assert row["exact_classes"] == ([1, 3] if answer == "MISSILE" else [])
+    assert row["nearest_class"] == 1
+    assert row["margin"] == pytest.approx(0.2)
+
+
+def test_a_shared_name_is_its_first_class_whichever_embedding_is_nearer():
+    """Names that differ in case may have different vectors."""
+    vectors = CLASS_VECTORS.with_columns(
+        pl.Series("embedding", [*VECTORS[:3], [0.0, 0.8, 0.6]], pl.Array(pl.Float32, 3))
+    )
+    (row,) = mapped([("a", "OW", "x")], embedded(x=[0, 0.8, 0.6]), class_vectors=vectors).to_dicts()
+    assert row["nearest_class"] == 1
+    assert (row["similarity"], row["margin"]) == (pytest.approx(1), pytest.approx(0.4))
+
+
+def test_of_equally_near_classes_the_lowest_wins():
+    (row,) = mapped([("a", "OW", "x")], embedded(x=[0.5, 0, 0.5])).to_dicts()
+    assert (row["nearest_class"], row["margin"]) == (0, 0)
+
+
+def test_answers_beyond_one_block_are_all_compared():
+    count = BLOCK + 3
+    angles = np.arange(count) % 7
+    answers = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    classes = answers[:7]
+    found = nearest(answers, classes, [[i] for i in range(7)])
+    assert found["nearest_class"].to_list() == angles.tolist()
+    assert found["similarity"].to_numpy() == pytest.approx(np.ones(count), abs=1e-6)
+
+
+def test_without_another_name_the_margin_is_infinite():
+    one = np.ones((1, 1), dtype=np.float32)
+    assert nearest(one, one, [[0]]).row(0) == (0, 1, math.inf)
+
+
+TEXTS = {"cat": [0, 0, 1], "missile": [0, 1, 0], "puss": [1, 0, 0], "rocket": [1, 2, 0], "x": [2, 0, 1], "": None}
+ANSWERS = st.lists(
+    st.tuples(st.sampled_from(["OW", "CW"]), st.sampled_from(list(TEXTS)), st.sampled_from(["ok", "error"])), max_size=8
+)
+
+
+def numbered(answers):
+    return [(f"i{number}", *answer) for number, answer in enumerate(answers)]
+
+
+def vectors_of(answers):
+    """What the embed stage would have written: each distinct answer once, in sorted order."""
+    texts = sorted({text for _, _, text, _ in answers} - {""})
+    return embedded(**{text: TEXTS[text] for text in texts})
+
+
+@given(ANSWERS, st.tuples(st.sampled_from(["OW", "CW"]), st.sampled_from(list(TEXTS)), st.just("ok")))
+def test_an_appended_image_changes_no_other_row(answers, another):
+    before, after = numbered(answers), numbered([*answers, another])
+    found = mapped(after, vectors_of(after))
+    assert_frame_equal(found.head(len(before)), mapped(before, vectors_of(before)))
+    assert found.height == len(after)
+
+
+@given(ANSWERS.flatmap(lambda answers: st.tuples(st.just(numbered(answers)), st.permutations(numbered(answers)))),
+       st.permutations(range(4)), st.randoms())  # fmt: skip
+def test_the_order_of_images_and_classes_changes_no_row(answers, order, random):
+    before, shuffled = answers
+    vectors = vectors_of(before)
+    rows = list(range(vectors.height))
+    random.shuffle(rows)
+    found = mapped(shuffled, vectors[rows], CLASSES[list(order)], CLASS_VECTORS[list(reversed(order))])
+    assert_frame_equal(found.sort("image_id"), mapped(before, vectors).sort("image_id"))
+
+
+@given(ANSWERS)
+def test_each_answer_has_one_row_and_what_is_empty_has_no_nearest_class(answers):
+    rows = numbered(answers)
+    found = mapped(rows, vectors_of(rows))
+    assert found["image_id"].to_list() == [image for image, *_ in rows]
+    assert found.schema == MAPPING
+    for (_, task, text, status), row in zip(rows, found.to_dicts(), strict=True):
+        assert (row["nearest_class"] is None) == (text == "")
+        assert (row["in_prompt"] is None) == (task == "OW" or status == "error")

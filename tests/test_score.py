@@ -1,0 +1,227 @@
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from mllm_classify.mapping import MAPPING
+from mllm_classify.score import SCORES, predicted_by_ranking, predicted_by_text, score
+
+SAME = [[0], [1, 3], [2], [1, 3], [4]]
+CLASSES = pl.DataFrame(
+    {"class_id": range(5), "same_name": SAME}, schema={"class_id": pl.Int32, "same_name": pl.List(pl.Int32)}
+)
+
+
+def labels(*rows):
+    """Labels from (image, admissible under ImGT, admissible under ReGT, category); N where nothing is admissible."""
+    schema = {"image_id": pl.String, "imgt_admissible": pl.List(pl.Int32), "regt_admissible": pl.List(pl.Int32)}
+    frame = pl.DataFrame(rows, schema=schema | {"category": pl.String}, orient="row")
+    return frame.with_columns(pl.col("regt_admissible").alias("regt"))
+
+
+def mapping(*rows):
+    """Mapping from (image, task, exact classes, nearest class) or with a status behind."""
+    cells = [
+        {
+            "image_id": image,
+            "task": task,
+            "variant": "",
+            "repeat": 0,
+            "encoder": "e",
+            "status": (status or ["ok"])[0],
+            "in_prompt": None if task == "OW" or status == ["error"] else bool(exact),
+            "exact_classes": exact,
+            "nearest_class": nearest,
+        }
+        for image, task, exact, nearest, *status in rows
+    ]
+    return pl.DataFrame(cells, schema=MAPPING)
+
+
+def rankings(*rows):
+    """Predictions of a model that ranks classes, from (image, ranking) or with a status behind."""
+    cells = [(image, "CW", "", 0, ids, *(status or ["ok"])) for image, ids, *status in rows]
+    schema = {"image_id": pl.String, "task": pl.String, "variant": pl.String, "repeat": pl.Int32}
+    return pl.DataFrame(cells, schema=schema | {"class_ids": pl.List(pl.Int32), "status": pl.String}, orient="row")
+
+
+def judged(predicted, *labelled):
+    """Per scoring and image: whether it is correct under ImGT and under ReGT."""
+    found = score("m", predicted, labels(*labelled))
+    return {(row["scoring"], row["image_id"]): (row["imgt"], row["regt"]) for row in found.to_dicts()}
+
+
+def test_scores_of_answers_in_words():
+    found = score(
+        "m",
+        predicted_by_text(mapping(("a", "OW", [0], 2), ("a", "CW", [0], 2), ("b", "CW", [], 1)), CLASSES),
+        labels(("a", [0], [2], "S-"), ("b", [3], [0, 3], "M+")),
+    )
+    expected = pl.DataFrame(
+        {
+            "model": "m",
+            "image_id": ["a", "a", "b", "a", "b"],
+            "task": ["OW", "CW", "CW", "CW", "CW"],
+            "variant": "",
+            "repeat": 0,
+            "encoder": "e",
+            "scoring": ["OW", "CW", "CW", "CW+", "CW+"],
+            "oop": [None, False, True, False, True],
+            "imgt": [False, True, False, True, True],
+            "regt": [True, False, False, False, True],
+            "category": ["S-", "S-", "M+", "S-", "M+"],
+        },
+        schema=SCORES,
+    )
+    assert_frame_equal(found, expected)
+
+
+def test_scores_of_rankings_take_the_first():
+    found = score(
+        "m",
+        predicted_by_ranking(rankings(("a", [2, 0]), ("b", [0, 1]))),
+        labels(("a", [0], [2], "S-"), ("b", [0], [], "N")),
+    )
+    expected = pl.DataFrame(
+        {
+            "model": "m",
+            "image_id": ["a", "b"],
+            "task": "CW",
+            "variant": "",
+            "repeat": 0,
+            "encoder": None,
+            "scoring": "CW",
+            "oop": None,
+            "imgt": [False, True],
+            "regt": [True, True],
+            "category": ["S-", "N"],
+        },
+        schema=SCORES,
+    )
+    assert_frame_equal(found, expected)
+
+
+def test_an_empty_answer_is_wrong_everywhere_but_on_n():
+    rows = [(image, task, [], None) for task in ("OW", "CW") for image in ("a", "n")]
+    found = judged(predicted_by_text(mapping(*rows), CLASSES), ("a", [0], [0], "S+"), ("n", [0], [], "N"))
+    assert found == {(scoring, image): (False, image == "n") for scoring in ("OW", "CW", "CW+") for image in ("a", "n")}
+
+
+def test_an_error_is_wrong_everywhere_on_n_too():
+    """Whatever came with the error."""
+    rows = [(image, task, [0], 0, "error") for task in ("OW", "CW") for image in ("a", "n")]
+    labelled = [("a", [0], [0], "S+"), ("n", [0], [], "N")]
+    assert set(judged(predicted_by_text(mapping(*rows), CLASSES), *labelled).values()) == {(False, False)}
+    ranked = predicted_by_ranking(rankings(("a", [0], "error"), ("n", None, "error")))
+    assert set(judged(ranked, *labelled).values()) == {(False, False)}
+
+
+@pytest.mark.parametrize("ids", [None, []])
+def test_a_ranking_of_nothing_is_wrong_but_on_n(ids):
+    found = judged(predicted_by_ranking(rankings(("a", ids), ("n", ids))), ("a", [0], [0], "S+"), ("n", [0], [], "N"))
+    assert found == {("CW", "a"): (False, False), ("CW", "n"): (False, True)}
+
+
+def test_a_shared_name_is_correct_as_any_of_its_classes():
+    """Whether it was matched or nearest, and whichever of its classes the label is."""
+    rows = [("a", "OW", [], 1), ("b", "OW", [], 1), ("a", "CW", [1, 3], 0), ("b", "CW", [], 1)]
+    found = judged(predicted_by_text(mapping(*rows), CLASSES), ("a", [3], [1], "S-"), ("b", [1], [3], "S-"))
+    assert found == {
+        ("OW", "a"): (True, True),
+        ("OW", "b"): (True, True),
+        ("CW", "a"): (True, True),
+        ("CW", "b"): (False, False),
+        ("CW+", "a"): (True, True),
+        ("CW+", "b"): (True, True),
+    }
+
+
+def test_ow_has_no_shortcut_for_an_exact_match():
+    found = judged(predicted_by_text(mapping(("a", "OW", [0], 2)), CLASSES), ("a", [0], [2], "S-"))
+    assert found == {("OW", "a"): (False, True)}
+
+
+def test_cw_plus_prefers_the_exact_class_to_the_nearest():
+    found = judged(predicted_by_text(mapping(("a", "CW", [0], 2)), CLASSES), ("a", [0], [2], "S-"))
+    assert found == {("CW", "a"): (True, False), ("CW+", "a"): (True, False)}
+
+
+def test_without_a_second_label_set_regt_is_null_and_imgt_is_not():
+    found = score(
+        "m",
+        predicted_by_ranking(rankings(("a", [0]), ("b", [1]))),
+        labels(("a", [0], None, None), ("b", [0], None, None)),
+    )
+    assert found.select("imgt", "regt", "category").rows() == [(True, None, None), (False, None, None)]
+
+
+IDS = st.integers(0, 4)
+ROW = st.tuples(
+    st.sampled_from(["OW", "CW"]),
+    st.sampled_from([[], *SAME]),
+    st.none() | st.sampled_from([0, 1, 2, 4]),
+    st.sampled_from(["ok", "ok", "ok", "error"]),
+)
+LABEL = st.tuples(st.lists(IDS, min_size=1, unique=True), st.lists(IDS, unique=True))
+STUDY = st.lists(st.tuples(ROW, LABEL), min_size=1, max_size=8)
+
+
+def scored(study):
+    """Scores of a study in which image number i is called ii."""
+    rows = [(f"i{image}", *row) for image, (row, _) in enumerate(study)]
+    labelled = [(f"i{image}", *label, "?") for image, (_, label) in enumerate(study)]
+    return score("m", predicted_by_text(mapping(*rows), CLASSES), labels(*labelled))
+
+
+@given(STUDY)
+def test_cw_plus_is_correct_wherever_cw_is(study):
+    """Hence its accuracy is at least CW's on every subset of images, under both label sets."""
+    rows = {(row["scoring"], row["image_id"]): row for row in scored(study).to_dicts()}
+    for (scoring, image), row in rows.items():
+        if scoring == "CW":
+            other = rows["CW+", image]
+            assert row["imgt"] <= other["imgt"]
+            assert row["regt"] <= other["regt"]
+            assert row["oop"] == other["oop"]
+
+
+@given(STUDY)
+def test_in_prompt_answers_score_the_same_under_cw_and_cw_plus(study):
+    found = scored(study).filter(oop=False).sort("image_id")
+    keys = ["image_id", "imgt", "regt"]
+    assert_frame_equal(found.filter(scoring="CW").select(keys), found.filter(scoring="CW+").select(keys))
+
+
+@given(STUDY)
+def test_on_n_everything_is_correct_under_regt_but_errors(study):
+    for row in scored(study).to_dicts():
+        (_, _, _, status), (_, regt) = study[int(row["image_id"][1:])]
+        if not regt:
+            assert row["regt"] == (status == "ok")
+
+
+@given(STUDY)
+def test_each_row_is_scored_once_per_scoring_and_never_null(study):
+    found = scored(study)
+    tasks = [row[0] for row, _ in study]
+    assert found["scoring"].value_counts().sort("scoring").rows() == [
+        (scoring, tasks.count(scoring[:2])) for scoring in ("CW", "CW+", "OW") if scoring[:2] in tasks
+    ]
+    assert found.select("imgt", "regt").null_count().row(0) == (0, 0)
+
+
+@given(STUDY, st.tuples(ROW, LABEL))
+def test_an_appended_image_changes_no_other_row(study, another):
+    found = scored([*study, another]).filter(pl.col("image_id") != f"i{len(study)}")
+    assert_frame_equal(found, scored(study))
+
+
+@given(STUDY, st.randoms())
+def test_the_order_of_images_classes_and_labels_changes_no_row(study, random):
+    rows = [(f"i{image}", *row) for image, (row, _) in enumerate(study)]
+    labelled = [(f"i{image}", *label, "?") for image, (_, label) in enumerate(study)]
+    for each in (rows, labelled):
+        random.shuffle(each)
+    found = score("m", predicted_by_text(mapping(*rows), CLASSES.reverse()), labels(*labelled))
+    assert_frame_equal(found.sort("scoring", "image_id"), scored(study).sort("scoring", "image_id"))
