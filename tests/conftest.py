@@ -1,6 +1,7 @@
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share an expensive fixture run in one process: all that use the demonstration, else those of a file."""
     for item in items:

@@ -12,7 +12,6 @@ from mllm_classify.files import locate
 from tests.chat_server import serving
 
 MODEL = "conse-chat"
-pytestmark = pytest.mark.xdist_group("conse_server")  # one process starts the responder, for all
 
 
 def photograph(name):

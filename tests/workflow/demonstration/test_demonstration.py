@@ -1,6 +1,9 @@
 """The embedded default, end to end: real photographs, real weights, a real encoder, a real endpoint."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -101,3 +104,30 @@ def test_same_inputs_give_the_same_bytes(demonstration: Study, tmp_path: Path) -
     again.make("all", "--forcerun", *cheap, "mapping")
     for file in sorted(path for path in (again.folder / "results").rglob("*") if path.is_file()):
         assert file.read_bytes() == (demonstration.folder / file.relative_to(again.folder)).read_bytes(), file
+
+
+def test_conse_chat_killed_half_way_asks_only_for_what_it_lacks(demonstration: Study, tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "mllm_classify", "predict", "--model", "conse-chat"),
+        *("--images", "results/dataset/photos/images.parquet", "--classes", "results/dataset/photos/classes.parquet"),
+        *("--journal", str(tmp_path), "--output", str(tmp_path / "again.parquet")),
+    ]
+
+    def answered() -> int:
+        return sum(file.read_text().count("\n") for file in (tmp_path / "conse-chat").glob("*.jsonl"))
+
+    killed = subprocess.Popen(command, cwd=demonstration.folder, stderr=subprocess.PIPE)
+    while answered() < 12:
+        assert killed.poll() is None
+        time.sleep(0.005)
+    killed.kill()
+    killed.communicate()
+    before = answered()
+    assert 12 <= before < 36
+
+    done = demonstration.run(*command)
+    assert done.returncode == 0, done.stderr
+    assert f"lacks {36 - before} of 36 answers" in done.stderr
+    assert answered() == 36
+    undisturbed = pl.read_parquet(demonstration.folder / "results/predictions/photos/conse-chat.parquet")
+    assert pl.read_parquet(tmp_path / "again.parquet").drop("latency").equals(undisturbed.drop("latency"))
