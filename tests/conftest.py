@@ -1,9 +1,17 @@
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+SHARING_THE_DEMONSTRATION = ("demonstration", "readme", "relocated", "rerun")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share an expensive fixture run in one process: all that use the demonstration, else those of a file."""
-    for item in items:
-        shared = "demonstration" if "demonstration" in item.fixturenames else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(shared))
+class Grouped(LoadScopeScheduling):
+    """Tests that share an expensive fixture run in one process: those of a file, and all that use the demonstration."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        sharing = any(f"tests/workflow/{folder}/" in file for folder in SHARING_THE_DEMONSTRATION)
+        return "demonstration" if sharing else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Grouped:
+    return Grouped(config, log)

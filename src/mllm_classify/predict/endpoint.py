@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SENT_AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-"""Formats that every OpenAI-compatible server reads. Others are re-encoded without loss, as PNG."""
+"""Formats that every OpenAI-compatible server reads. Others are sent as PNG, 8-bit RGB."""
 THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 """Hosts that are reached without the proxies that the environment names."""
 LONG_ANSWER = 1000
@@ -155,7 +155,7 @@ async def ask_all(
         for question in waiting:
             try:
                 response, latency = await ask(client, await asyncio.to_thread(request, question))
-            except (openai.OpenAIError, BadReplyError) as error:
+            except (openai.OpenAIError, BadReplyError, InputError) as error:
                 failures.append((question, error))
             else:
                 writer.append({"key": question.key, "latency": latency, "response": response})
@@ -171,15 +171,13 @@ async def ask_all(
         http_client=openai.DefaultAsyncHttpxClient(trust_env=urlsplit(url).hostname not in THIS_MACHINE),
     ) as client:
         with journal.Writer(journal_folder) as writer:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(model.concurrency):
-                        group.create_task(worker(client, waiting, writer))
-            except* InputError as errors:
-                raise errors.exceptions[0] from None
+            async with asyncio.TaskGroup() as group:
+                for _ in range(model.concurrency):
+                    group.create_task(worker(client, waiting, writer))
     if failures:
-        question, error = min(failures, key=lambda failure: unanswered.index(failure[0]))
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        place = {question.key: number for number, question in enumerate(unanswered)}
+        question, error = min(failures, key=lambda failure: place[failure[0].key])
+        reason = " ".join(f"{error} {error.__cause__ or ''}".split())[:600] or type(error).__name__
         msg = (
             f"model {model.name!r}: {len(failures)} of {len(unanswered)} requests failed, the first for task "
             f"{question.task}, image {images.ids[question.image]!r}: {reason!a}; what was answered is in "

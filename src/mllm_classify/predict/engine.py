@@ -67,6 +67,8 @@ def running(model: "EngineModel", log_file: Path) -> "Iterator[str]":
         _wait(model, supervisor, port, log_file)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
+        if (status := supervisor.poll()) is not None:
+            log.warning("the engine of %s has ended with status %d%s", model.name, status, _tail(log_file))
         # the end of its input tells the supervisor to stop the engine
         supervisor.communicate()
 

@@ -22,7 +22,7 @@ power loses this much."""
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
-    """All answers in a model's journal by their key; of two under one key the first written.
+    """All answers in a model's journal by their key; of two under one key the first, by the file's name and then by line.
 
     A line that cannot be read (the torn end of a killed job's file) is reported and left where it is: what it answered
     is asked again.
