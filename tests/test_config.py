@@ -53,7 +53,6 @@ def whole(*keys, **values):
 def test_shipped_configuration_has_every_kind_of_offline_model():
     shipped = load(PROJECT / "config.yaml")
     assert {model.kind for model in shipped.models} == {"timm", "conse", "engine"}
-    assert [model.name for model in shipped.chat_models] == ["conse-chat"]
 
 
 def test_each_kind_becomes_its_own_model_with_defaults(folder):
@@ -63,7 +62,6 @@ def test_each_kind_becomes_its_own_model_with_defaults(folder):
     ]  # fmt: skip
     assert [model.family for model in read.models] == ["supervised", "supervised + text", "MLLM", "MLLM"]
     assert read.model("api").tasks == ["OW", "CW"]
-    assert read.chat_models == [read.model("api"), read.model("engine")]
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,7 @@ def parser() -> argparse.ArgumentParser:
     predicting.add_argument("--model", required=True, help="the model's name in the configuration")
     file(predicting, "images", "classes")
     predicting.add_argument(
-        "--class-embeddings", metavar="FILE", help="classes.parquet of the embed stage (kind conse)"
+        "--class-embeddings", nargs="?", metavar="FILE", help="classes.parquet of the embed stage (kind conse)"
     )
     predicting.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     file(predicting, "output")

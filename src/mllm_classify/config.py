@@ -8,7 +8,7 @@ name (of `COLUMNS` keys, only those columns).
 import os
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -163,6 +163,7 @@ class EngineModel(ChatModel):
 
 
 AnyModel = Annotated[TimmModel | ConseModel | EndpointModel | EngineModel, Field(discriminator="kind")]
+KINDS = {kind for model in get_args(get_args(AnyModel)[0]) for kind in get_args(model.model_fields["kind"].annotation)}
 
 
 class Config(Section):
@@ -202,10 +203,6 @@ class Config(Section):
                 return model
         msg = f"--model: {name!r} is not in the configuration; it has {', '.join(m.name for m in self.models)}"
         raise InputError(msg)
-
-    @property
-    def chat_models(self) -> list[ChatModel]:
-        return [model for model in self.models if isinstance(model, ChatModel)]
 
 
 def identity(section: BaseModel, *, display: bool = False) -> dict[str, Any]:
@@ -272,12 +269,11 @@ def load(path: str | os.PathLike[str]) -> Config:
 def _explain(detail: Any) -> str:
     """One validation error as `key: value: what to do`."""
     # pydantic puts the chosen kind between a list's index and the key; users know no such level
-    kinds = {"timm", "conse", "endpoint", "engine"}
     key = ""
     for number, part in enumerate(detail["loc"]):
         if isinstance(part, int):
             key += f"[{part}]"
-        elif not (part in kinds and number == 2 and detail["loc"][0] == "models"):
+        elif not (part in KINDS and number == 2 and detail["loc"][0] == "models"):
             key += f".{part}" if key else part
     value = repr(detail["input"])
     value = value if len(value) <= 80 else f"{value[:77]}..."
@@ -289,7 +285,7 @@ def _explain(detail: Any) -> str:
         case "union_tag_invalid":
             return f"{key}.kind: {detail['ctx']['tag']!r} is no kind of model; one of {detail['ctx']['expected_tags']}"
         case "union_tag_not_found":
-            return f"{key}.kind: missing; one of {', '.join(sorted(kinds))}"
+            return f"{key}.kind: missing; one of {', '.join(sorted(KINDS))}"
         case "value_error":
             return str(detail["ctx"]["error"])
         case _:

@@ -17,5 +17,4 @@ rule predict:
         "Asking {wildcards.model}"
     shell:
         "python -m mllm_classify predict --lineage {params.lineage} --model {wildcards.model} --images {input.images}"
-        " --classes {input.classes} $([ -z '{input.class_embeddings}' ] ||"
-        " echo --class-embeddings '{input.class_embeddings}') --output {output} 2>&1 | tee {log}"
+        " --classes {input.classes} --class-embeddings {input.class_embeddings} --output {output} 2>&1 | tee {log}"
