@@ -23,12 +23,6 @@ def encode(texts):
     return np.array([VECTORS[text] for text in texts], dtype=np.float32)
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def minilm(templates="t.txt", **options):
     return Encoder(
         name="minilm",
@@ -42,17 +36,6 @@ def minilm(templates="t.txt", **options):
 def classes(folder, *names):
     (folder / "c.txt").write_text("\n".join(names))
     return read_classes("c.txt")
-
-
-@pytest.fixture
-def one_thread():
-    """Torch on one thread: more than the machine has idle make short texts many times slower."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_averaged_normalises_each_template_before_and_after_the_mean():

@@ -9,12 +9,6 @@ from hypothesis import strategies as st
 from mllm_classify.files import PROJECT, InputError, locate, read_bytes, read_csv, read_text, sha256, written
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def message(call, *arguments):
     with pytest.raises(InputError) as caught:
         call(*arguments)

@@ -24,12 +24,6 @@ def encoded(format_):
 PNG, JPEG = encoded("PNG"), encoded("JPEG")
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def message(call, *arguments):
     with pytest.raises(InputError) as caught:
         call(*arguments)

@@ -17,12 +17,6 @@ IDS = st.integers(0, 6)
 PAIRS = st.sets(st.frozensets(IDS, min_size=2, max_size=2))
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def labelled(folder, imgt, regt=None, equivalences=None, ids="abc"):
     """Labels of images a, b and c, from rows without their headers."""
     files = {"classes.txt": "\n".join(NAMES), "imgt.csv": "\n".join(["image_id,class", *imgt])}
@@ -185,17 +179,6 @@ def shipped():
     manifest = pl.DataFrame([row for _, row in read_csv("resources/photos/images.csv")])
     files = [f"resources/{name}.csv" for name in ("photos/imgt", "photos/regt", "equivalences/imagenet.v1")]
     return classes, manifest, labels(manifest, classes, *files)
-
-
-@pytest.fixture
-def one_thread():
-    """Torch on one thread: more than the machine has idle make short texts many times slower."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_shipped_imgt_labels_follow_their_recorded_rule(shipped, one_thread):

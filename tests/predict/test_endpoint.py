@@ -393,7 +393,7 @@ def test_a_request_that_takes_longer_than_its_timeout_is_an_error(predict, tmp_p
         chat_server(stall_after=3) as server,
         pytest.raises(InputError, match=r"2 of 5 requests failed.*image 'image1'.*timed out"),
     ):
-        predict(server.url, timeout=0.3, concurrency=1)
+        predict(server.url, timeout=2, concurrency=1)
     assert len(journal.read(tmp_path / "journal")) == 3
 
 

@@ -29,7 +29,7 @@ def study(tmp_path: Path) -> Study:
             "kind": "engine",
             "model": "chat",
             "command": [sys.executable, SERVER, "--port", "{port}", "--log", str(tmp_path / "asked")],
-            "start_timeout": 30,
+            "start_timeout": 60,
         }
     ]
     study.write_config(config)
