@@ -1,5 +1,10 @@
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
+
+# no test depends on how busy the machine is
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 SHARING_THE_DEMONSTRATION = ("demonstration", "readme", "relocated", "rerun")
 

@@ -280,7 +280,7 @@ def test_an_engine_that_does_not_serve_is_one_line_of_error(study, command, opti
     assert not study.output.exists()
     assert running_with(study.log) == []
     if options:
-        assert line.endswith("within 1 s; journal/m/engine.log ends with 'still loading'")
+        assert line.endswith("within 5 s; journal/m/engine.log ends with 'still loading'")
 
 
 def test_an_engine_without_output_is_said_to_have_written_nothing(start_engine):
