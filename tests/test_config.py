@@ -171,13 +171,11 @@ def sections(folder):
 def test_runtime_keys_have_no_identity(sections):
     for section in sections:
         assert not marked(section, RUNTIME) & set(identity(section))
-        assert not marked(section, RUNTIME) & set(identity(section, display=True))
 
 
-def test_display_keys_have_an_identity_for_tables_only(sections):
+def test_display_keys_have_no_identity(sections):
     for section in sections:
         assert not marked(section, DISPLAY) & set(identity(section))
-        assert marked(section, DISPLAY) <= set(identity(section, display=True))
 
 
 def test_all_other_keys_have_an_identity(sections):

@@ -205,15 +205,15 @@ class Config(Section):
         raise InputError(msg)
 
 
-def identity(section: BaseModel, *, display: bool = False) -> dict[str, Any]:
+def identity(section: BaseModel) -> dict[str, Any]:
     """What a section contributes to the lineage of the jobs that use it.
 
-    RUNTIME keys are left out; so are DISPLAY keys unless `display`. CONTENT keys become the file's SHA-256.
+    RUNTIME and DISPLAY keys are left out (the tables' lineage names what they show). CONTENT keys become the file's SHA-256.
     """
     result: dict[str, Any] = {}
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
-        if RUNTIME in field.metadata or (DISPLAY in field.metadata and not display):
+        if RUNTIME in field.metadata or DISPLAY in field.metadata:
             continue
         columns = next((mark for mark in field.metadata if isinstance(mark, COLUMNS)), None)
         if columns is not None:
@@ -221,7 +221,7 @@ def identity(section: BaseModel, *, display: bool = False) -> dict[str, Any]:
         elif CONTENT in field.metadata and value is not None:
             result[key] = sha256(read_bytes(value))
         elif isinstance(value, BaseModel):
-            result[key] = identity(value, display=display)
+            result[key] = identity(value)
         else:
             result[key] = value
     return result

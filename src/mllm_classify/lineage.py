@@ -137,10 +137,9 @@ def lineages(config: "Config") -> dict[str, str]:
         scored.append([name, predicted])
     # by name: the order of the models in the file changes nothing
     result["score"] = score = lineage(sorted(scored), ["score"], labels)
-    shown = [identity(model, display=True) for model in config.models]
     display = {
         "dataset": [config.dataset.name, config.dataset.label],
-        "models": sorted([model["name"], model["label"], model["family"]] for model in shown),
+        "models": sorted([model.name, model.label, model.family] for model in config.models),
     }
     result["table2"] = lineage(display["dataset"], ["tables"], labels)
     for table in ("table3", "table4", "table5"):

@@ -1,0 +1,24 @@
+import pytest
+
+from mllm_classify.config import DISPLAY, Config, TimmModel, load
+from mllm_classify.files import PROJECT
+from mllm_classify.lineage import lineages
+
+SHIPPED = load(PROJECT / "config.yaml")
+TABLES = {"table3", "table4", "table5"}
+
+
+def changed(config: Config) -> set[str]:
+    before = lineages(SHIPPED)
+    return {job for job, lineage in lineages(config).items() if lineage != before[job]}
+
+
+@pytest.mark.parametrize("key", [key for key, field in TimmModel.model_fields.items() if DISPLAY in field.metadata])
+def test_what_tables_show_of_a_model_is_in_their_lineage_only(key: str) -> None:
+    first, *others = SHIPPED.models
+    assert changed(SHIPPED.model_copy(update={"models": [first.model_copy(update={key: "other"}), *others]})) == TABLES
+
+
+def test_what_tables_show_of_the_data_set_is_in_their_lineage_only() -> None:
+    dataset = SHIPPED.dataset.model_copy(update={"label": "other"})
+    assert changed(SHIPPED.model_copy(update={"dataset": dataset})) == {"table2", *TABLES}
