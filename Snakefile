@@ -15,5 +15,5 @@ include: "workflow/rules/tables.smk"
 rule all:
     default_target: True
     input:
-        expand("results/{table}.csv", table=TABLES),
+        get_tables(),
     localrule: True

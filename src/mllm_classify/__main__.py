@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mllm_classify import config as configuration
-from mllm_classify.files import InputError
+from mllm_classify.files import InputError, written
 from mllm_classify.lineage import lineages
 
 log = logging.getLogger("mllm_classify")
@@ -48,14 +48,15 @@ def progress(total: int, what: str) -> Callable[[int], None]:
 
 def dataset_images(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import parquet
-    from mllm_classify.dataset.images import CLASSES, IMAGES, classes, images
+    from mllm_classify.dataset.classes import CLASSES, classes
+    from mllm_classify.dataset.images import IMAGES, images
     from mllm_classify.dataset.labels import labels
 
     dataset = config.dataset
-    names = classes(dataset.classes)
-    frame = images(dataset.images, dataset.folder)
+    names = classes(dataset)
+    frame = images(dataset, names, lambda total: progress(total, "images"))
     # all models wait for this stage: a mistake in the labels shows before any of them is asked
-    labels(frame, names, dataset.imgt, dataset.regt, dataset.equivalences)
+    labels(frame, names, dataset)
     parquet.write(names, CLASSES, args.classes)
     parquet.write(frame, IMAGES, args.images)
     log.info("%s: %d images, %d classes", dataset.name, frame.height, names.height)
@@ -65,29 +66,38 @@ def dataset_labels(args: argparse.Namespace, config: configuration.Config) -> No
     from mllm_classify import parquet
     from mllm_classify.dataset.labels import LABELS, labels
 
-    dataset = config.dataset
-    frame = labels(
-        parquet.read(args.images), parquet.read(args.classes), dataset.imgt, dataset.regt, dataset.equivalences
-    )
+    frame = labels(parquet.read(args.images), parquet.read(args.classes), config.dataset)
     parquet.write(frame, LABELS, args.output)
-    counts = frame["category"].value_counts(sort=True).rows()
-    log.info("%s: %s", dataset.name, ", ".join(f"{category} {count}" for category, count in counts))
+    excluded = frame["excluded"].drop_nulls()
+    for column in (frame.filter(frame["excluded"].is_null())["category"], excluded):
+        counts = ", ".join(f"{name} {count}" for name, count in column.value_counts(sort=True).rows())
+        if counts:
+            log.info("%s: %s%s", config.dataset.name, "left out: " if column is excluded else "", counts)
+
+
+def encoder_of(config: configuration.Config) -> configuration.Encoder:
+    if config.encoder is None:
+        msg = "encoder: missing; no model of this configuration needs one"
+        raise InputError(msg)
+    return config.encoder
 
 
 def embed_classes(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import embed, parquet
 
-    frame = embed.embed_classes(config.encoder, parquet.read(args.classes))
+    encoder = encoder_of(config)
+    frame = embed.embed_classes(encoder, parquet.read(args.classes))
     parquet.write(frame, dict(frame.schema), args.output)
-    log.info("%s: %d class embeddings", config.encoder.name, frame.height)
+    log.info("%s: %d class embeddings", encoder.name, frame.height)
 
 
 def embed_answers(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import embed, parquet
 
-    frame = embed.embed_answers(config.encoder, parquet.read(args.predictions, "text"))
+    encoder = encoder_of(config)
+    frame = embed.embed_answers(encoder, parquet.read(args.predictions, "text"))
     parquet.write(frame, dict(frame.schema), args.output)
-    log.info("%s: %d distinct answers of %s", config.encoder.name, frame.height, args.predictions)
+    log.info("%s: %d distinct answers of %s", encoder.name, frame.height, args.predictions)
 
 
 def predict(args: argparse.Namespace, config: configuration.Config) -> None:
@@ -113,6 +123,10 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
                 raise InputError(msg)
             vectors = parquet.read(args.class_embeddings).sort("class_id")["embedding"].to_numpy()
             frame = conse.predict(model, images, vectors, seen)
+        case configuration.RecordedModel():
+            from mllm_classify.predict import recorded
+
+            frame = recorded.predict(model, config.dataset, images.ids, classes.height)
         case configuration.ChatModel():
             from mllm_classify.predict import endpoint, engine
 
@@ -134,7 +148,7 @@ def mapping(args: argparse.Namespace, config: configuration.Config) -> None:
         parquet.read(args.classes),
         parquet.read(args.class_embeddings),
         parquet.read(args.answer_embeddings),
-        config.encoder.name,
+        encoder_of(config).name,
     )
     parquet.write(frame, mapping.MAPPING, args.output)
     listed = frame["in_prompt"].drop_nulls()
@@ -162,16 +176,51 @@ def tables(args: argparse.Namespace, config: configuration.Config) -> None:
 
     from mllm_classify import parquet, tables
 
+    labels, classes = parquet.read(args.labels), parquet.read(args.classes)
+    evaluated = labels.filter(labels["excluded"].is_null())
+    dataset = config.dataset
+    study = tables.Study(
+        dataset.label,
+        dataset.imgt.label,
+        dataset.regt.label if dataset.regt else None,
+        dataset.equivalences.label if dataset.equivalences else None,
+        f"{dataset.class_list} ({classes.height})",
+        config.tables.n_images,
+        labels.height - evaluated.height,
+    )
     if args.table == "table2":
-        table = tables.table2(parquet.read(args.labels, "category")["category"], config.dataset.label)
-    else:
-        models = pl.DataFrame(
-            [{"model": model.name, "label": model.label, "family": model.family} for model in config.models]
-        )
-        make = {"table3": tables.table3, "table4": tables.table4, "table5": tables.table5}[args.table]
-        table = make(parquet.read(args.scores), models, config.dataset.label)
-    tables.write(table, Path(args.output))
-    log.info("%s, with .md, .html and .tex beside it", args.output)
+        tables.write(tables.table2(evaluated["category"], study), Path(args.output))
+        return
+    models = pl.DataFrame(
+        [{"model": model.name, "label": model.label, "family": model.family} for model in config.models]
+    )
+    scores = parquet.read(args.scores)
+    match args.table:
+        case "accuracy":
+            frame = tables.accuracies(scores, models, study, config.tables.resamples)
+            parquet.write(frame, dict(frame.schema), args.output)
+        case "mcnemar":
+            with written(args.output) as temporary:
+                tables.mcnemar(scores, models, study).write_csv(temporary)
+        case "ranking":
+            tables.write(tables.ranking(scores, models, study, config.tables.resamples), Path(args.output))
+        case "mustelidae":
+            tables.write(tables.mustelidae(scores, labels, classes, models, study), Path(args.output))
+        case name:
+            make = {"table3": tables.table3, "table4": tables.table4, "table5": tables.table5}[name]
+            tables.write(make(scores, models, study), Path(args.output))
+
+
+def scorecard(args: argparse.Namespace, config: configuration.Config) -> None:
+    from mllm_classify import scorecard
+
+    frame = scorecard.scorecard(
+        config, {name: getattr(args, name) for name in ("table2", "table3", "table4", "table5")}
+    )
+    with written(args.output) as temporary:
+        frame.write_csv(temporary)
+    comparable = (frame["comparable"] == "yes").sum()
+    log.info("%s: %d figures beside the paper's, %d of them comparable", args.output, frame.height, comparable)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -251,17 +300,28 @@ def parser() -> argparse.ArgumentParser:
     )
     file(scored, "labels", "classes", "output")
 
-    table = stages.add_parser("tables", help="the paper's tables")
+    table = stages.add_parser("tables", help="the paper's tables, and comparisons between models")
     parts = table.add_subparsers(title="tables", required=True, metavar="TABLE")
-    for name, text in {
-        "table2": "Images per label category.",
-        "table3": "Every model at its best task.",
-        "table4": "Models that answer in words, by task.",
-        "table5": "Out-of-prompt rate by label category.",
+    renderings = "the .csv; .md, .html, .tex beside it"
+    for name, (text, output) in {
+        "table2": ("Images per label category.", renderings),
+        "table3": ("Every model at its best task.", renderings),
+        "table4": ("Models that answer in words, by task.", renderings),
+        "table5": ("Out-of-prompt rate by label category.", renderings),
+        "accuracy": ("Every accuracy, by both rules for N, with Wilson and bootstrap intervals.", "the .parquet"),
+        "ranking": ("Ranks under both label sets, with intervals, and Kendall's tau.", renderings),
+        "mcnemar": ("McNemar's test between any two rows.", "the .csv"),
+        "mustelidae": ("ImageNet's weasel family under the expert labels.", renderings),
     }.items():
         made = command(parts, name, tables, name, text)
         made.set_defaults(table=name)
-        file(made, "labels" if name == "table2" else "scores", "output", output="the .csv; .md, .html, .tex beside it")
+        file(made, "labels", "classes", *([] if name == "table2" else ["scores"]), "output", output=output)
+    made = command(
+        parts, "scorecard", scorecard, "scorecard", "The paper's figures beside those of models that name them."
+    )
+    for name in ("table2", "table3", "table4", "table5"):
+        made.add_argument(f"--{name}", required=True, metavar="FILE", help=f"{name}.csv")
+    file(made, "output")
     return top
 
 

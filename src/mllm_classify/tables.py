@@ -1,17 +1,22 @@
-"""Scores as the paper's tables 2 to 5, each as CSV, and as Markdown, HTML and LaTeX for people."""
+"""Scores as tables: the paper's 2 to 5, every accuracy with its intervals, and comparisons between models.
+
+Each is a CSV, or Parquet, for machines; those that people read are Markdown, HTML and LaTeX too.
+"""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 from great_tables import GT
-from scipy.stats import binomtest
 from tabulate import tabulate
 
+from mllm_classify import statistics
 from mllm_classify.files import written
 
-SUBSETS: dict[str, list[str]] = {
+SUBSETS: dict[str, list[str | None]] = {
     "A": ["S+", "S-", "M+", "M-", "N"],
     "S": ["S+", "S-"],
     "S+": ["S+"],
@@ -26,22 +31,39 @@ REGT = {f"ReGT_{subset}": subset for subset in SUBSETS if subset != "N"}
 ACCURACIES = ["ImGT_A", *REGT, "ImGT_and_ReGT"]
 SELECTABLE = ["OW", "CW+"]
 """Scorings among which a model that answers in words is shown at its best in Table 3; the first wins a full tie."""
-CONFIDENCE = 0.95
-WORDS = {"statistic", "model", "family", "task"}
+SCORINGS = ["OW", "CW+", "CW"]
+WORDS = {"statistic", "model", "family", "task", "class"}
 """Columns of words, which stand on the left; figures stand on the right."""
-ACCURACY_NOTES = {
-    "ReGT_S": "S to M-: ReGT accuracy by label category, the number of images in brackets; under ReGT every answer to an "
-    "image without a label (N) is correct. Change: ReGT minus ImGT, in points.",
-    "ImGT_A_interval": "CI: Wilson.",
-}
 NOT_IN_LATEX = {"family", "ImGT_A_interval", "ReGT_A_interval", "crossfit"}
 """Columns that a page of a paper has no room for; the paper's own tables do not have them either."""
-WORDS = {"statistic", "model", "family", "task"}
-"""Columns of words, which stand on the left; figures stand on the right."""
-CATEGORY_NOTE = (
-    "S to M-: ReGT accuracy by label category, the number of images in brackets; under ReGT every answer "
-    "to an image without a label (N) is correct. Change: ReGT minus ImGT, in points. CI: Wilson."
-)
+
+
+class Study(NamedTuple):
+    """What the figures are of. Every table carries it."""
+
+    dataset: str
+    imgt: str
+    regt: str | None
+    equivalences: str | None
+    classes: str
+    n_images: str = "correct"  # or excluded: the rule for images without a label
+    excluded: int = 0  # images that a label set leaves open
+
+    def columns(self) -> list[pl.Expr]:
+        fields = self._asdict() | {"excluded": str(self.excluded)}
+        return [pl.lit(value, dtype=pl.String).alias(name) for name, value in fields.items()]
+
+    def __str__(self) -> str:
+        parts = [
+            self.dataset,
+            f"ImGT: {self.imgt}",
+            f"ReGT: {self.regt or 'none'}",
+            f"equivalences: {self.equivalences or 'none'}",
+            f"classes: {self.classes}",
+        ]
+        if self.excluded:
+            parts.append(f"{self.excluded} images with an open label left out")
+        return "; ".join(parts)
 
 
 class Table(NamedTuple):
@@ -49,6 +71,7 @@ class Table(NamedTuple):
 
     figures: pl.DataFrame
     title: str
+    subtitle: str
     headers: dict[str, str]  # of the columns that people see; `_interval` stands for `_low` and `_high`
     notes: dict[str, str]  # by the column that they explain
 
@@ -62,122 +85,430 @@ def fixed(column: str, decimals: int) -> pl.Expr:
     return pl.col(column).map_elements(lambda value: f"{value:z.{decimals}f}", return_dtype=pl.String)
 
 
-def accuracy(scores: pl.DataFrame) -> pl.DataFrame:
-    """Accuracy in percent (eq. 2) per model and scoring, its 95 % Wilson interval, and the number of images.
-
-    Columns of ACCURACIES, each with `_low` and `_high`, null where there is no image; `n_` of every subset.
-    """
-    known = pl.col("category").is_not_null()
-    correct = {
-        "ImGT_A": (pl.col("imgt"), pl.col("imgt").is_not_null()),
-        **{name: (pl.col("regt"), in_subset(subset)) for name, subset in REGT.items()},
-        "ImGT_and_ReGT": (pl.col("imgt") & pl.col("regt"), known),
-    }
-    counts = scores.group_by("model", "scoring", maintain_order=True).agg(
-        *((flag & among).sum().alias(name) for name, (flag, among) in correct.items()),
-        *(among.sum().alias(f"{name}_n") for name, (_, among) in correct.items()),
-        *_size_columns(),
-    )
-    return counts.with_columns(
-        column
-        for name in ACCURACIES
-        for column in _percent_with_interval(name, counts[name].to_list(), counts[f"{name}_n"].to_list())
-    ).drop(f"{name}_n" for name in ACCURACIES)
-
-
-def _size_columns() -> list[pl.Expr]:
-    """Number of images in every subset; without a second label set, in all of them together only."""
-    known = pl.col("category").is_not_null().any()
-    parts = [pl.when(known).then(in_subset(subset).sum()).alias(f"n_{subset}") for subset in SUBSETS if subset != "A"]
-    return [pl.len().alias("n_A"), *parts]
-
-
-def _percent_with_interval(name: str, correct: list[int], total: list[int]) -> list[pl.Series]:
-    intervals = [
-        binomtest(k, n).proportion_ci(CONFIDENCE, method="wilson") if n else (None, None)
-        for k, n in zip(correct, total, strict=True)
-    ]
-    values = {
-        name: [k / n if n else None for k, n in zip(correct, total, strict=True)],
-        f"{name}_low": [low for low, _ in intervals],
-        f"{name}_high": [high for _, high in intervals],
-    }
-    return [pl.Series(column, value, dtype=pl.Float64) * 100 for column, value in values.items()]
-
-
 def fold(image_id: str) -> int:
     """Which half of the images one belongs to when tasks are chosen on the other half: 0 or 1, from its id alone."""
     return hashlib.sha256(f"fold:{image_id}".encode()).digest()[0] % 2
 
 
-def best_scoring(scores: pl.DataFrame) -> pl.DataFrame:
+def counts(scores: pl.DataFrame) -> pl.DataFrame:
+    """Numbers of images, and of correct ones, per model, scoring, fold and category: what tables 3 to 5 are made of."""
+    ids = scores["image_id"].unique()
+    folds = pl.DataFrame({"image_id": ids, "fold": [fold(image_id) for image_id in ids]})
+    return (
+        scores.join(folds, on="image_id", how="left")
+        .group_by("model", "scoring", "fold", "category")
+        .agg(
+            pl.len().alias("n"),
+            pl.col("imgt").sum(),
+            pl.col("regt").sum(),
+            (pl.col("imgt") & pl.col("regt")).sum().alias("both"),
+            pl.col("oop").count().alias("listed"),
+            pl.col("oop").sum(),
+        )
+        .sort("model", "scoring", "fold", "category", nulls_last=True)
+    )
+
+
+def accuracy(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
+    """Accuracy in percent (eq. 2) per model and scoring, its 95 % Wilson interval, and the number of images.
+
+    Columns of ACCURACIES, each with `_low` and `_high`, null where there is no image; `n`, and `n_` of every subset.
+    Where images in N are excluded, ReGT_A and ImGT_and_ReGT leave them out.
+    """
+    known = pl.col("category").is_not_null()
+    judged = known & (pl.col("category") != "N") if n_images == "excluded" else known
+    parts = {
+        "ImGT_A": ("imgt", pl.lit(value=True)),
+        **{name: ("regt", in_subset(subset)) for name, subset in REGT.items()},
+        "ReGT_A": ("regt", judged),
+        "ImGT_and_ReGT": ("both", judged),
+    }
+    result = counted.group_by("model", "scoring", maintain_order=True).agg(
+        *(pl.col(count).filter(among).sum().alias(name) for name, (count, among) in parts.items()),
+        *(pl.col("n").filter(among).sum().alias(f"{name}_total") for name, (_, among) in parts.items()),
+        *sizes(),
+    )
+    for name in ACCURACIES:
+        total = pl.col(f"{name}_total")
+        low, high = statistics.wilson(result[name].to_numpy(), result[f"{name}_total"].to_numpy())
+        result = result.with_columns(
+            pl.when(total > 0).then(pl.col(name) / total * 100).alias(name),
+            pl.Series(f"{name}_low", low * 100).fill_nan(None),
+            pl.Series(f"{name}_high", high * 100).fill_nan(None),
+        )
+    return result.drop(f"{name}_total" for name in ACCURACIES)
+
+
+def sizes() -> list[pl.Expr]:
+    """Number of images, and in every subset; without a second label set, in all of them together only."""
+    known = pl.col("category").is_not_null().any()
+    return [
+        pl.col("n").sum(),
+        *(
+            pl.when(known).then(pl.col("n").filter(in_subset(subset)).sum()).alias(f"n_{subset}")
+            for subset in SUBSETS
+            if subset != "A"
+        ),
+    ]
+
+
+def best_scoring(counted: pl.DataFrame) -> pl.DataFrame:
     """For each model that answers in words, the scoring of highest ImGT accuracy; ties by ReGT, then OW.
 
     Columns model, scoring.
     """
     order = {name: rank for rank, name in enumerate(SELECTABLE)}
     return (
-        scores.filter(pl.col("scoring").is_in(SELECTABLE))
+        counted.filter(pl.col("scoring").is_in(SELECTABLE))
         .group_by("model", "scoring")
-        .agg(pl.col("imgt").mean(), pl.col("regt").mean().fill_null(0))
+        .agg(pl.col("imgt").sum() / pl.col("n").sum(), pl.col("regt").sum() / pl.col("n").sum())
         .sort("model", "imgt", "regt", pl.col("scoring").replace_strict(order), descending=[False, True, True, False])
         .group_by("model", maintain_order=True)
         .agg(pl.col("scoring").first())
     )
 
 
-def cross_fitted(scores: pl.DataFrame) -> pl.DataFrame:
+def shown_rows(counted: pl.DataFrame) -> pl.DataFrame:
+    """The rows of Table 3, as model and scoring: words at their best task, rankings as they are."""
+    best = best_scoring(counted)
+    rankings = counted.filter((pl.col("scoring") == "CW") & ~pl.col("model").is_in(best["model"].implode()))
+    return pl.concat([best, rankings.select("model", "scoring").unique(maintain_order=True)])
+
+
+def cross_fitted(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
     """Accuracy when each half of the images is scored by the task that was best on the other half.
 
     Columns model, crossfit_task (the choices for half 0 and half 1), crossfit_ImGT_A, crossfit_ReGT_A.
     """
-    halves = scores.with_columns(pl.col("image_id").map_elements(fold, return_dtype=pl.Int64).alias("fold"))
     kept = pl.concat(
-        halves.filter(pl.col("fold") == half).join(
-            best_scoring(halves.filter(pl.col("fold") != half)), on=["model", "scoring"], how="semi"
+        counted.filter(pl.col("fold") == half).join(
+            best_scoring(counted.filter(pl.col("fold") != half)), on=["model", "scoring"], how="semi"
         )
         for half in (0, 1)
     )
+    known = pl.col("category").is_not_null()
+    judged = known & (pl.col("category") != "N") if n_images == "excluded" else known
+    images = pl.col("n").filter(judged).sum()
     return kept.group_by("model").agg(
         pl.col("scoring").sort_by("fold").unique(maintain_order=True).str.join(" / ").alias("crossfit_task"),
-        (pl.col("imgt").mean() * 100).alias("crossfit_ImGT_A"),
-        (pl.col("regt").mean() * 100).alias("crossfit_ReGT_A"),
+        (pl.col("imgt").sum() / pl.col("n").sum() * 100).alias("crossfit_ImGT_A"),
+        pl.when(images > 0).then(pl.col("regt").filter(judged).sum() / images * 100).alias("crossfit_ReGT_A"),
     )
 
 
-def table2(categories: pl.Series, dataset: str) -> Table:
-    """Images per label category, from the category of every image (Table 2)."""
-    frame = categories.alias("category").to_frame()
-    counts = dict(zip(SUBSETS, frame.select(_size_columns()).row(0), strict=True))
+class Matrices(NamedTuple):
+    """Correctness of every row (model and scoring) on every image. Shapes: images x rows, 0 or 1."""
+
+    rows: pl.DataFrame  # model, scoring
+    categories: list[str | None]  # of each image
+    present: statistics.Flags  # whether the row has the image
+    imgt: statistics.Flags
+    regt: statistics.Flags  # zeros without a second label set
+
+
+def matrices(scores: pl.DataFrame, only: pl.DataFrame | None = None) -> Matrices:
+    """Images in the order of their ids, rows in the order of model and scoring; `only` some rows."""
+    if only is not None:
+        scores = scores.join(only, on=["model", "scoring"], how="semi")
+    rows = scores.select("model", "scoring").unique().sort("model", "scoring").with_row_index("row")
+    images = scores.select("image_id", "category").unique("image_id").sort("image_id").with_row_index("image")
+    places = (
+        scores.select("model", "scoring", "image_id", "imgt", "regt")
+        .join(images.select("image_id", "image"), on="image_id", how="left")
+        .join(rows, on=["model", "scoring"], how="left")
+    )
+    flat = places["image"].to_numpy().astype(np.int64) * rows.height + places["row"].to_numpy()
+
+    def matrix(values: pl.Series | float) -> statistics.Flags:
+        result = np.zeros(images.height * rows.height, dtype=np.float32)
+        result[flat] = values
+        return result.reshape(images.height, rows.height)
+
+    return Matrices(
+        rows.drop("row"),
+        images["category"].to_list(),
+        matrix(1.0),
+        matrix(places["imgt"]),
+        matrix(places["regt"].fill_null(value=False)),
+    )
+
+
+class Sums(NamedTuple):
+    """Correct and present images per category, over resamples of the images. Shapes: resamples x categories x rows."""
+
+    categories: list[str | None]
+    imgt: statistics.Floats
+    regt: statistics.Floats
+    both: statistics.Floats
+    present: statistics.Floats
+
+    def total(self, measure: str, among: list[str | None]) -> statistics.Floats:
+        """Sums of one measure over these categories. Shape: resamples x rows."""
+        kept = [number for number, category in enumerate(self.categories) if category in among]
+        found: statistics.Floats = getattr(self, measure)[:, kept].sum(axis=1)
+        return found
+
+    def accuracy(self, measure: str, among: list[str | None]) -> statistics.Floats:
+        """The share of correct images, in percent; NaN where there is none. Shape: resamples x rows."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.total(measure, among) / self.total("present", among) * 100
+
+
+def sums(found: Matrices, blocks: Iterable[statistics.Flags]) -> Sums:
+    categories = sorted(set(found.categories), key=str)
+    codes = np.array([categories.index(category) for category in found.categories])
+    columns = np.concatenate([found.imgt, found.regt, found.imgt * found.regt, found.present], axis=1)
+    each = statistics.category_sums(blocks, columns, codes, len(categories)).astype(np.float64)
+    return Sums(categories, *np.split(each, 4, axis=2))
+
+
+def resampled(found: Matrices, count: int) -> tuple[Sums, Sums]:
+    """Sums over the images as they are (one resample), and over `count` resamples of them."""
+    images = len(found.categories)
+    return sums(found, [np.ones((1, images), np.float32)]), sums(found, statistics.resamples(images, count))
+
+
+ALL: list[str | None] = [None, *SUBSETS["A"]]
+RULES: dict[str, list[str | None]] = {
+    "correct": SUBSETS["A"],
+    "excluded": [category for category in SUBSETS["A"] if category != "N"],
+}
+"""The categories that ReGT accuracy is over, by the rule for images in N: the paper's, and ReaL's."""
+MEASURES = {"ImGT": "imgt", "ReGT": "regt", "ImGT and ReGT": "both"}
+CHANGE = "change"
+
+
+def figure(of: Sums, measure: str, among: list[str | None]) -> statistics.Floats:
+    """Accuracy by a measure over some categories; the change is ReGT's over these minus ImGT's over all images."""
+    if measure == CHANGE:
+        return of.accuracy("regt", among) - of.accuracy("imgt", ALL)
+    return of.accuracy(MEASURES[measure], among)
+
+
+def accuracies(scores: pl.DataFrame, models: pl.DataFrame, study: Study, count: int) -> pl.DataFrame:
+    """Every accuracy in percent, long: per model, task, measure, rule for N and subset, with two 95 % intervals.
+
+    Measures: ImGT, ReGT, `ImGT and ReGT` (correct under both), and `change`, ReGT minus ImGT in points, whose interval
+    is paired: both are taken on the same resamples of the images. The rule for N does not concern ImGT, which is over
+    all images. There is no row for a subset without images.
+    """
+    found = matrices(scores)
+    exact, drawn = resampled(found, count)
+    cells: list[tuple[str, str | None, str, list[str | None]]] = [
+        ("ImGT", None, "A", ALL),
+        *(("ImGT", None, subset, parts) for subset, parts in SUBSETS.items() if subset != "A"),
+        *(
+            (measure, rule, "A", among)
+            for measure in ("ReGT", "ImGT and ReGT", CHANGE)
+            for rule, among in RULES.items()
+        ),
+        *(("ReGT", "correct", subset, SUBSETS[subset]) for subset in REGT.values() if subset != "A"),
+    ]
+    frames = []
+    for measure, rule, subset, among in cells:
+        total = exact.total("present", among)[0]
+        correct = None if measure == CHANGE else exact.total(MEASURES[measure], among)[0]
+        bounds = {"bootstrap": statistics.percentiles(figure(drawn, measure, among))}
+        if correct is not None:
+            bounds["wilson"] = tuple(bound * 100 for bound in statistics.wilson(correct, total))  # type: ignore[assignment]
+        columns = {"n": total, "correct": correct, "accuracy": figure(exact, measure, among)[0]}
+        columns |= {
+            f"{kind}_{end}": bounds[kind][place] if kind in bounds else None
+            for kind in ("wilson", "bootstrap")
+            for place, end in enumerate(("low", "high"))
+        }
+        frames.append(
+            found.rows.with_columns(
+                pl.lit(measure).alias("measure"),
+                pl.lit(rule, dtype=pl.String).alias("n_images"),
+                pl.lit(subset).alias("subset"),
+                *(
+                    pl.lit(None, dtype=pl.Float64).alias(name)
+                    if values is None
+                    else pl.Series(name, values, dtype=pl.Float64).fill_nan(None)
+                    for name, values in columns.items()
+                ),
+            )
+        )
+    integers = [pl.col("n").cast(pl.Int64), pl.col("correct").cast(pl.Int64)]
+    about = [column for column in study.columns() if column.meta.output_name() != "n_images"]
+    return _named(pl.concat(frames).filter(pl.col("n") > 0).with_columns(integers), models).with_columns(about)
+
+
+def _named(figures: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
+    """Models under their labels, and `task` for scoring; the names stay as `name`."""
+    return figures.rename({"model": "name", "scoring": "task"}).join(
+        models.rename({"model": "name", "label": "model"}), on="name", how="left", maintain_order="left"
+    )
+
+
+def ranking(scores: pl.DataFrame, models: pl.DataFrame, study: Study, count: int) -> Table:
+    """The rows of Table 3 ranked under both label sets: intervals of ranks and of the change, and Kendall's tau."""
+    found = matrices(scores, shown_rows(counts(scores)))
+    exact, drawn = resampled(found, count)
+    among = RULES[study.n_images]
+    columns: dict[str, np.ndarray] = {}
+    for measure, over in {"ImGT": ALL, "ReGT": among}.items():
+        values = figure(exact, measure, over)
+        columns[f"{measure}_A"] = values[0]
+        if not np.isnan(values).any():
+            columns[f"{measure}_A_rank"] = statistics.dense_ranks(values)[0]
+            low, high = statistics.rank_intervals(figure(drawn, measure, over))
+            columns |= {f"{measure}_A_rank_low": low, f"{measure}_A_rank_high": high}
+    columns["change"] = figure(exact, CHANGE, among)[0]
+    columns["change_low"], columns["change_high"] = statistics.percentiles(figure(drawn, CHANGE, among))
+    one, other = figure(drawn, "ImGT", ALL), figure(drawn, "ReGT", among)
+    rows = found.rows.height
+    taus = np.array([statistics.tau(*pair) for pair in zip(one, other, strict=True)])
+    columns["tau"] = np.full(rows, statistics.tau(columns["ImGT_A"], columns["ReGT_A"]))
+    columns["tau_low"], columns["tau_high"] = (np.full(rows, bound) for bound in statistics.percentiles(taus))
+    ranks = [f"{measure}_A_rank{end}" for measure in ("ImGT", "ReGT") for end in ("", "_low", "_high")]
+    figures = found.rows.with_columns(
+        *(pl.Series(name, values).fill_nan(None) for name, values in columns.items() if name not in ranks),
+        *(pl.Series(name, columns.get(name, [None] * rows), dtype=pl.Int64) for name in ranks),
+        pl.Series("n", exact.total("present", ALL)[0]).cast(pl.Int64),
+    ).sort("ImGT_A", "ReGT_A", "model", nulls_last=True)
+    tau = figures.select("tau", "tau_low", "tau_high").row(0) if rows else (None, None, None)
+    notes = {"ImGT_A_rank": "Ranks: 1 is best, equal accuracies share one; in brackets 95 % of the bootstrap's resamples. "
+             f"Change: {study.regt or 'ReGT'} minus {study.imgt}, in points, with a paired bootstrap interval."}  # fmt: skip
+    if None not in tau:
+        notes["change"] = f"Kendall's tau between both rankings: {tau[0]:.2f} ({tau[1]:.2f} to {tau[2]:.2f})."
+    return Table(
+        _labelled(
+            figures,
+            models,
+            study,
+            ["ImGT_A", "ImGT_A_rank", "ImGT_A_rank_low", "ImGT_A_rank_high", "ReGT_A", "ReGT_A_rank", "ReGT_A_rank_low",
+             "ReGT_A_rank_high", "change", "change_low", "change_high", "tau", "tau_low", "tau_high", "family", "n"],
+        ),
+        "Ranking under both label sets",
+        _subtitle(study, figures),
+        {
+            "model": "Model",
+            "family": "Family",
+            "task": "Task",
+            "ImGT_A": study.imgt,
+            "ImGT_A_rank": "Rank",
+            "ImGT_A_rank_interval": "95 %",
+            "ReGT_A": study.regt or "ReGT",
+            "ReGT_A_rank": "Rank",
+            "ReGT_A_rank_interval": "95 %",
+            "change": "Change",
+            "change_interval": "95 % CI",
+        },
+        notes,
+    )  # fmt: skip
+
+
+def mcnemar(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> pl.DataFrame:
+    """McNemar's exact test between any two rows (model and task), on the images that both have.
+
+    All pairs under one label set are one family for Holm's correction. Images in N are left out under ReGT where the
+    rule says so. Columns: measure, model_a, task_a, model_b, task_b, n, only_a, only_b (images that only this one has
+    right), difference (a minus b, points) with its 95 % interval, p, p_holm, tests (the family's size).
+    """
+    found = matrices(scores)
+    named = _named(found.rows, models)
+    frames = []
+    for measure, among in {"ImGT": ALL, "ReGT": RULES[study.n_images]}.items():
+        kept = np.array([category in among for category in found.categories])
+        if not kept.any():
+            continue
+        pairs = statistics.mcnemar(getattr(found, MEASURES[measure])[kept], found.present[kept])
+        sides = {
+            f"{column}_{side}": named[column].gather(rows)
+            for side, rows in {"a": pairs.first, "b": pairs.second}.items()
+            for column in ("model", "task")
+        }
+        frames.append(
+            pl.DataFrame(
+                {
+                    "measure": pl.Series([measure] * len(pairs.first), dtype=pl.String),
+                    **sides,
+                    "n": pairs.images,
+                    "only_a": pairs.only_first,
+                    "only_b": pairs.only_second,
+                    "difference": pairs.difference * 100,
+                    "difference_low": pairs.low * 100,
+                    "difference_high": pairs.high * 100,
+                    "p": pairs.p,
+                    "p_holm": pairs.p_holm,
+                }
+            ).with_columns(pl.lit(len(pairs.first)).alias("tests"))
+        )
+    percent = [fixed(name, 2) for name in ("difference", "difference_low", "difference_high")]
+    p = [pl.col(name).map_elements(lambda value: f"{value:.3g}", return_dtype=pl.String) for name in ("p", "p_holm")]
+    return pl.concat(frames).fill_nan(None).with_columns(*percent, *p, *study.columns())
+
+
+def mustelidae(
+    scores: pl.DataFrame, labels: pl.DataFrame, classes: pl.DataFrame, models: pl.DataFrame, study: Study
+) -> Table:
+    """Accuracy on the weasel family under ImGT and under the expert labels, by ImGT class."""
+    names = classes.select(pl.col("class_id").alias("imgt_class"), pl.col("name").alias("class"))
+    original = labels.select("image_id", pl.col("imgt").alias("imgt_class")).join(names, on="imgt_class", how="left")
+    seen = scores.filter(pl.col("expert").is_not_null()).join(original, on="image_id", how="left")
+    every = pl.concat([seen, seen.with_columns(pl.lit("all").alias("class"), pl.lit(-1, pl.Int32).alias("imgt_class"))])
+    counted = (
+        every.group_by("model", "scoring", "imgt_class", "class")
+        .agg(pl.len().alias("n"), pl.col("imgt").sum(), pl.col("expert").sum())
+        .sort("model", pl.col("scoring").replace_strict({name: i for i, name in enumerate(SCORINGS)}), "imgt_class")
+    )
+    columns = []
+    for name, column in {"ImGT": "imgt", "expert": "expert"}.items():
+        low, high = statistics.wilson(counted[column].to_numpy(), counted["n"].to_numpy())
+        columns += [
+            (counted[column] / counted["n"] * 100).alias(name),
+            pl.Series(f"{name}_low", low * 100),
+            pl.Series(f"{name}_high", high * 100),
+        ]
+    figures = counted.drop("imgt", "expert").with_columns(*columns)
+    return Table(
+        _labelled(
+            figures, models, study,
+            ["class", "n", "ImGT", "expert", "ImGT_low", "ImGT_high", "expert_low", "expert_high", "family"],
+        ),
+        f"Weasel family: accuracy (%) by class of {study.imgt}",
+        str(study),
+        {"model": "Model", "task": "Task", "class": "Class", "n": "n", "ImGT": study.imgt, "ImGT_interval": "95 % CI",
+         "expert": "Expert", "expert_interval": "95 % CI"},
+        {"expert": "Expert: labels of the weasel family by a specialist (Kisel et al., 2025); images on which the expert "
+                   "could not decide are left out, every answer is right where no class applies. CI: Wilson."},
+    )  # fmt: skip
+
+
+def table2(categories: pl.Series, study: Study) -> Table:
+    """Images per label category, from the category of every evaluated image (Table 2)."""
+    frame = categories.alias("category").to_frame().with_columns(pl.lit(1).alias("n"))
+    numbers = dict(zip(SUBSETS, frame.select(sizes()).row(0), strict=True))
     rows = [
-        {"statistic": "count"} | {key: None if n is None else str(n) for key, n in counts.items()},
+        {"statistic": "count"} | {key: None if n is None else str(n) for key, n in numbers.items()},
         {"statistic": "percent"}
-        | {key: None if n is None else f"{100 * n / frame.height:.1f}" for key, n in counts.items()},
+        | {key: None if n is None else f"{100 * n / frame.height:.1f}" for key, n in numbers.items()},
     ]
     figures = pl.DataFrame(rows, schema=dict.fromkeys(["statistic", *SUBSETS], pl.String)).with_columns(
-        pl.lit(dataset).alias("dataset"), pl.lit(frame.height).alias("n")
+        *study.columns(), pl.lit(frame.height).alias("n")
     )
     return Table(
         figures,
-        f"Table 2. Images per label category: {dataset}, n = {frame.height}",
+        "Table 2. Images per label category",
+        f"{study}; n = {frame.height}",
         {name: name for name in ["statistic", *SUBSETS]},
-        {"S": "S: one ReGT label, M: several, N: none; +: ImGT is among them, -: it is not (Table 1 of the paper)."},
-    )
+        {"S": f"S: one label in {study.regt or 'ReGT'}, M: several, N: none; +: the ImGT label ({study.imgt}) is among "
+              "them, -: it is not (Table 1 of the paper)."},
+    )  # fmt: skip
 
 
-def table3(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
+def table3(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
     """Every model at its best task: OW or CW+ for those that answer in words, CW for the others (Table 3).
 
     `models` has columns model (the name in `scores`), label and family.
     """
-    best = best_scoring(scores)
-    worded = pl.col("model").is_in(best["model"].implode())
-    rows = accuracy(scores)
-    chosen = pl.concat(
-        [rows.join(best, on=["model", "scoring"], how="semi"), rows.filter(~worded & (pl.col("scoring") == "CW"))]
-    )
+    counted = counts(scores)
+    chosen = accuracy(counted, study.n_images).join(shown_rows(counted), on=["model", "scoring"], how="semi")
+    worded = pl.col("scoring").is_in(SELECTABLE)
     figures = (
-        chosen.join(cross_fitted(scores), on="model", how="left")
+        chosen.join(cross_fitted(counted, study.n_images), on="model", how="left")
         .with_columns(
             pl.when(worded)
             .then(pl.lit("best ImGT_A of OW and CW+ on these same images (optimistic)"))
@@ -196,7 +527,7 @@ def table3(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
         _labelled(
             figures,
             models,
-            dataset,
+            study,
             [
                 *ACCURACIES,
                 "family",
@@ -210,30 +541,33 @@ def table3(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
                 "crossfit_ReGT_A",
             ],
         ),
-        _title("Table 3. Accuracy (%) of every model at its best task", dataset, figures),
+        "Table 3. Accuracy (%) of every model at its best task",
+        _subtitle(study, figures),
         {
             "model": "Model",
             "family": "Family",
             "task": "Task",
-            **_headers(figures),
-            "ImGT_and_ReGT": "Im and Re",
+            **_headers(figures, study),
+            "ImGT_and_ReGT": "Both",
             "crossfit": "Cross-fit",
         },
         {
             "task": "Task: for models that answer in words, whichever of OW and CW+ has the higher ImGT accuracy on these "
             "same images, ties by ReGT. That is the paper's choice, and optimistic.",
-            "crossfit": "Cross-fit: ImGT and ReGT accuracy when that task is chosen on one half of the images and scored "
-            "on the other.",
-            **ACCURACY_NOTES,
+            "crossfit": "Cross-fit: both accuracies when that task is chosen on one half of the images and scored on the "
+            "other.",
+            **_accuracy_notes(study),
         },
     )
 
 
-def table4(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
+def table4(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
     """Every model that answers in words, under OW, CW+ and CW (Table 4)."""
-    scorings = ["OW", "CW+", "CW"]
-    worded = scores.filter(pl.col("scoring").is_in(SELECTABLE))["model"].unique()
-    figures = accuracy(scores.filter(pl.col("model").is_in(worded.implode()) & pl.col("scoring").is_in(scorings)))
+    counted = counts(scores)
+    worded = best_scoring(counted)["model"].implode()
+    figures = accuracy(
+        counted.filter(pl.col("model").is_in(worded) & pl.col("scoring").is_in(SCORINGS)), study.n_images
+    )
     baseline = figures.filter(pl.col("scoring") == "CW").select("model", *ACCURACIES)
     figures = (
         figures.join(baseline, on="model", how="left", suffix="_CW")
@@ -242,43 +576,47 @@ def table4(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
             *((pl.col(name) - pl.col(f"{name}_CW")).alias(f"{name}_vs_CW") for name in ACCURACIES),
         )
         .with_columns(pl.col("ImGT_A").max().over("model").alias("best"))
-        .sort("best", "model", pl.col("scoring").replace_strict({name: i for i, name in enumerate(scorings)}))
+        .sort("best", "model", pl.col("scoring").replace_strict({name: i for i, name in enumerate(SCORINGS)}))
     )
     columns = [name for name in ACCURACIES if name != "ImGT_and_ReGT"]
     return Table(
         _labelled(
             figures,
             models,
-            dataset,
+            study,
             [*columns, "change", *(f"{name}_vs_CW" for name in columns), *_intervals(columns), *_sizes()],
         ),
-        _title("Table 4. Accuracy (%) by task of the models that answer in words", dataset, figures),
-        {"model": "Model", "task": "Task", **_headers(figures)},
+        "Table 4. Accuracy (%) by task of the models that answer in words",
+        _subtitle(study, figures),
+        {"model": "Model", "task": "Task", **_headers(figures, study)},
         {
             "task": "OW: no class list, nearest class embedding. CW: the class list is in the prompt, other answers are "
             "wrong. CW+: such answers go to the nearest class embedding.",
-            **ACCURACY_NOTES,
+            **_accuracy_notes(study),
         },
     )
 
 
-def table5(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
+def table5(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
     """Out-of-prompt rate: answers to CW that are none of the listed classes, in percent per category (Table 5)."""
-    listed = scores.filter((pl.col("scoring") == "CW") & pl.col("oop").is_not_null())
-    members = {subset: pl.col("oop").is_not_null() if subset == "A" else in_subset(subset) for subset in SUBSETS}
+    listed = counts(scores.filter((pl.col("scoring") == "CW") & pl.col("oop").is_not_null()))
+    members = {subset: pl.lit(value=True) if subset == "A" else in_subset(subset) for subset in SUBSETS}
     figures = (
         listed.group_by("model", maintain_order=True)
         .agg(
-            *((pl.col("oop").filter(among).mean() * 100).alias(subset) for subset, among in members.items()),
-            *_size_columns(),
+            *((pl.col("oop").filter(among).sum() / pl.col("n").filter(among).sum() * 100).alias(subset)
+              for subset, among in members.items()),
+            *sizes(),
         )
+        .with_columns(pl.col(subset).fill_nan(None) for subset in SUBSETS)
         .with_columns(pl.lit("CW").alias("scoring"))
         .sort("A", "model")
-    )
-    table = _labelled(figures, models, dataset, [*SUBSETS, *_sizes()], decimals=1).drop("task")
+    )  # fmt: skip
+    table = _labelled(figures, models, study, [*SUBSETS, *_sizes()], decimals=1).drop("task")
     return Table(
         table,
-        _title("Table 5. Out-of-prompt answers (%) to the closed-world task", dataset, figures),
+        "Table 5. Out-of-prompt answers (%) to the closed-world task",
+        _subtitle(study, figures),
         {"model": "Model", **{subset: _sized(figures, subset) for subset in SUBSETS}},
         {
             "A": "Answers that are none of the listed class names after lower-casing and stripping; empty answers among "
@@ -287,18 +625,31 @@ def table5(scores: pl.DataFrame, models: pl.DataFrame, dataset: str) -> Table:
     )
 
 
+def _accuracy_notes(study: Study) -> dict[str, str]:
+    rule = {
+        "correct": "every answer to an image without a label (N) is correct",
+        "excluded": "images without a label (N) are left out (ReaL's rule)",
+    }[study.n_images]
+    regt = study.regt or "ReGT"
+    return {
+        "ReGT_S": f"S to M-: accuracy under {regt} by label category, the number of images in brackets; under {regt} "
+        f"{rule}. Change: {regt} minus {study.imgt}, in points.",
+        "ImGT_A_interval": "CI: Wilson.",
+    }
+
+
 def _sized(figures: pl.DataFrame, subset: str) -> str:
     """A subset's sign with its number of images, where that is the same in all rows."""
-    sizes = figures[f"n_{subset}"].unique()
-    return subset + (f" ({sizes[0]})" if sizes.len() == 1 and sizes[0] is not None else "")
+    numbers = figures["n" if subset == "A" else f"n_{subset}"].unique()
+    return subset + (f" ({numbers[0]})" if numbers.len() == 1 and numbers[0] is not None else "")
 
 
-def _headers(figures: pl.DataFrame) -> dict[str, str]:
+def _headers(figures: pl.DataFrame, study: Study) -> dict[str, str]:
     """Headings of the accuracies that both tables of accuracies show."""
     return {
-        "ImGT_A": "ImGT",
+        "ImGT_A": study.imgt,
         "ImGT_A_interval": "95 % CI",
-        "ReGT_A": "ReGT",
+        "ReGT_A": study.regt or "ReGT",
         "ReGT_A_interval": "95 % CI",
         "change": "Change",
         **{name: _sized(figures, subset) for name, subset in REGT.items() if subset != "A"},
@@ -310,22 +661,20 @@ def _intervals(names: list[str] = ACCURACIES) -> list[str]:
 
 
 def _sizes() -> list[str]:
-    return [f"n_{subset}" for subset in SUBSETS]
+    return ["n", *(f"n_{subset}" for subset in SUBSETS if subset != "A")]
 
 
-def _title(text: str, dataset: str, figures: pl.DataFrame) -> str:
-    sizes = figures["n_A"].unique().sort().to_list()
-    return f"{text}: {dataset}, n = {' to '.join(str(n) for n in (sizes[:1] + sizes[-1:] if len(sizes) > 1 else sizes)) or 0}"
+def _subtitle(study: Study, figures: pl.DataFrame) -> str:
+    numbers = figures["n"].unique().sort().to_list()
+    ends = numbers[:1] + numbers[-1:] if len(numbers) > 1 else numbers
+    return f"{study}; n = {' to '.join(map(str, ends)) or 0}"
 
 
 def _labelled(
-    figures: pl.DataFrame, models: pl.DataFrame, dataset: str, columns: list[str], decimals: int = 2
+    figures: pl.DataFrame, models: pl.DataFrame, study: Study, columns: list[str], decimals: int = 2
 ) -> pl.DataFrame:
-    """The columns model (its label) and task, then `columns`, then dataset; percentages as text."""
-    named = figures.rename({"model": "name", "scoring": "task"}).join(
-        models.rename({"model": "name", "label": "model"}), on="name", how="left", maintain_order="left"
-    )
-    shown = named.select("model", "task", *columns, pl.lit(dataset).alias("dataset"))
+    """The columns model (its label) and task, then `columns`, then the study's; percentages as text."""
+    shown = _named(figures, models).select("model", "task", *columns, *study.columns())
     floats = [name for name, dtype in shown.schema.items() if dtype == pl.Float64]
     return shown.with_columns(fixed(name, decimals) for name in floats)
 
@@ -344,8 +693,9 @@ def write(table: Table, path: Path) -> None:
 
 def _with_joined(figures: pl.DataFrame) -> pl.DataFrame:
     """The figures with, for people, intervals and cross-fitted accuracies in one column each."""
+    lows = [column.removesuffix("_low") for column in figures.columns if column.endswith("_low")]
     joined = {
-        **{f"{name}_interval": ("\N{EN DASH}", [f"{name}_low", f"{name}_high"]) for name in ("ImGT_A", "ReGT_A")},
+        **{f"{name}_interval": (" to ", [f"{name}_low", f"{name}_high"]) for name in lows},
         "crossfit": (" / ", ["crossfit_ImGT_A", "crossfit_ReGT_A"]),
     }
     return figures.with_columns(
@@ -359,7 +709,7 @@ def _shown(table: Table, without: set[str]) -> tuple[pl.DataFrame, dict[str, str
     """What people see: figures, headings, and the notes that explain them."""
     headers = {name: heading for name, heading in table.headers.items() if name not in without}
     notes = [note for name, note in table.notes.items() if name in headers]
-    return _with_joined(table.figures).select(list(headers)).fill_null(""), headers, notes
+    return _with_joined(table.figures).select(pl.col(*headers).cast(pl.String).fill_null("")), headers, notes
 
 
 def as_markdown(table: Table) -> str:
@@ -367,12 +717,12 @@ def as_markdown(table: Table) -> str:
     rows = [[str(value).replace("|", "\\|") for value in row] for row in shown.rows()]
     align = ["left" if name in WORDS else "right" for name in headers]
     body = tabulate(rows, list(headers.values()), tablefmt="pipe", disable_numparse=True, colalign=align)
-    return "\n\n".join([f"**{table.title}**", body, *notes]) + "\n"
+    return "\n\n".join([f"**{table.title}**", table.subtitle, body, *notes]) + "\n"
 
 
 def _great_table(table: Table, without: set[str]) -> GT:
     shown, headers, notes = _shown(table, without)
-    great = GT(shown, id="table").tab_header(title=table.title).cols_label(**headers)  # type: ignore[arg-type]
+    great = GT(shown, id="table").tab_header(title=table.title, subtitle=table.subtitle).cols_label(**headers)  # type: ignore[arg-type]
     great = great.cols_align("right", columns=[name for name in headers if name not in WORDS])
     for note in notes:
         great = great.tab_source_note(note)

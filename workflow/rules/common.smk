@@ -5,11 +5,16 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from mllm_classify.config import ChatModel, ConseModel, load
+from mllm_classify.config import ConseModel, load
 from mllm_classify.files import InputError
 from mllm_classify.lineage import lineages
 
-TABLES = ["table2", "table3", "table4", "table5"]
+TABLES = {
+    **dict.fromkeys(["table2", "table3", "table4", "table5", "ranking", "mustelidae"], "csv"),
+    "accuracy": "parquet",
+    "mcnemar": "csv",
+    "scorecard": "csv",
+}
 
 
 def read_config():
@@ -29,7 +34,7 @@ def read_config():
 
 def require_provenance():
     """Without its records, Snakemake takes old tables for new: an appended model would be ignored."""
-    tables = [path for path in Path("results").glob("*.csv") if path.stem in TABLES]
+    tables = [path for path in Path("results").glob("*.*") if path.name == f"{path.stem}.{TABLES.get(path.stem)}"]
     metadata = Path(".snakemake/metadata")
     if tables and not (metadata.is_dir() and any(metadata.iterdir())):
         raise WorkflowError(
@@ -42,7 +47,7 @@ def require_provenance():
 CONFIG_FILE, CONFIG, LINEAGES = read_config()
 require_provenance()
 DATASET = CONFIG.dataset.name
-ENCODER = CONFIG.encoder.name
+ENCODER = CONFIG.encoder.name if CONFIG.encoder else "none"
 MODELS = {model.name: model for model in CONFIG.models}
 
 # jobs run under this interpreter and read this configuration, whatever is first on PATH
@@ -61,7 +66,10 @@ def get_lineage(job):
     """Params function: the lineage of a job, whose name may hold wildcards."""
 
     def lineage(wildcards):
-        return LINEAGES[job.format_map(wildcards)]
+        name = job.format_map(wildcards)
+        if name not in LINEAGES:
+            raise WorkflowError(f"{name}: not part of {CONFIG_FILE.name}; docs/configuration.md says what it needs")
+        return LINEAGES[name]
 
     return lineage
 
@@ -83,6 +91,11 @@ def get_class_embeddings(wildcards):
 def get_scored():
     """By model, in the order of names: the mapping of chat models, the predictions of others."""
     return {
-        name: (rules.mapping if isinstance(MODELS[name], ChatModel) else rules.predict).output[0].format(model=name)
+        name: (rules.mapping if MODELS[name].worded else rules.predict).output[0].format(model=name)
         for name in sorted(MODELS)
     }
+
+
+def get_tables():
+    """The tables that this configuration has."""
+    return [f"results/{table}.{suffix}" for table, suffix in TABLES.items() if table in LINEAGES]

@@ -1,6 +1,7 @@
 rule table2:
     input:
         labels=rules.labels.output,
+        classes=rules.images.output.classes,
     output:
         csv="results/table2.csv",
         renderings=multiext("results/table2", ".md", ".html", ".tex"),
@@ -13,14 +14,16 @@ rule table2:
         "Table 2: images per label category"
     shell:
         "python -m mllm_classify tables table2 --lineage {params.lineage} --labels {input.labels}"
-        " --output {output.csv} 2>&1 | tee {log}"
+        " --classes {input.classes} --output {output.csv} 2>&1 | tee {log}"
 
 
 rule table3:
     input:
         scores=rules.score.output,
+        labels=rules.labels.output,
+        classes=rules.images.output.classes,
     output:
-        csv="results/table3.csv",
+        "results/table3.csv",
         renderings=multiext("results/table3", ".md", ".html", ".tex"),
     log:
         "logs/tables/table3.log",
@@ -32,12 +35,12 @@ rule table3:
         "Table 3: every model at its best task"
     shell:
         "python -m mllm_classify tables {params.table} --lineage {params.lineage} --scores {input.scores}"
-        " --output {output.csv} 2>&1 | tee {log}"
+        " --labels {input.labels} --classes {input.classes} --output {output[0]} 2>&1 | tee {log}"
 
 
 use rule table3 as table4 with:
     output:
-        csv="results/table4.csv",
+        "results/table4.csv",
         renderings=multiext("results/table4", ".md", ".html", ".tex"),
     log:
         "logs/tables/table4.log",
@@ -50,7 +53,7 @@ use rule table3 as table4 with:
 
 use rule table3 as table5 with:
     output:
-        csv="results/table5.csv",
+        "results/table5.csv",
         renderings=multiext("results/table5", ".md", ".html", ".tex"),
     log:
         "logs/tables/table5.log",
@@ -59,3 +62,73 @@ use rule table3 as table5 with:
         table="table5",
     message:
         "Table 5: out-of-prompt answers"
+
+
+use rule table3 as accuracy with:
+    output:
+        "results/accuracy.parquet",
+    log:
+        "logs/tables/accuracy.log",
+    params:
+        lineage=get_lineage("accuracy"),
+        table="accuracy",
+    message:
+        "Every accuracy with its intervals"
+
+
+use rule table3 as ranking with:
+    output:
+        "results/ranking.csv",
+        renderings=multiext("results/ranking", ".md", ".html", ".tex"),
+    log:
+        "logs/tables/ranking.log",
+    params:
+        lineage=get_lineage("ranking"),
+        table="ranking",
+    message:
+        "Ranking under both label sets"
+
+
+use rule table3 as mcnemar with:
+    output:
+        "results/mcnemar.csv",
+    log:
+        "logs/tables/mcnemar.log",
+    params:
+        lineage=get_lineage("mcnemar"),
+        table="mcnemar",
+    message:
+        "Comparing every two rows"
+
+
+use rule table3 as mustelidae with:
+    output:
+        "results/mustelidae.csv",
+        renderings=multiext("results/mustelidae", ".md", ".html", ".tex"),
+    log:
+        "logs/tables/mustelidae.log",
+    params:
+        lineage=get_lineage("mustelidae"),
+        table="mustelidae",
+    message:
+        "The weasel family under the expert labels"
+
+
+rule scorecard:
+    input:
+        table2=rules.table2.output.csv,
+        table3=rules.table3.output[0],
+        table4=rules.table4.output[0],
+        table5=rules.table5.output[0],
+    output:
+        "results/scorecard.csv",
+    log:
+        "logs/tables/scorecard.log",
+    localrule: True
+    params:
+        lineage=get_lineage("scorecard"),
+    message:
+        "The paper's figures beside ours"
+    shell:
+        "python -m mllm_classify tables scorecard --lineage {params.lineage} --table2 {input.table2}"
+        " --table3 {input.table3} --table4 {input.table4} --table5 {input.table5} --output {output} 2>&1 | tee {log}"

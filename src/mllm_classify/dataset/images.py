@@ -1,76 +1,140 @@
-"""Which images are evaluated, and what the classes are called."""
+"""Which images are evaluated."""
 
 import io
-import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 from PIL import Image, UnidentifiedImageError
 
+from mllm_classify.dataset.classes import Lookup
+from mllm_classify.dataset.label_files import labelled_images, original_labels
 from mllm_classify.files import InputError, locate, read_csv, read_text, sha256
 
-IMAGES: dict[str, pl.DataType] = {"image_id": pl.String(), "file": pl.String(), "sha256": pl.String()}
-CLASSES: dict[str, pl.DataType] = {"class_id": pl.Int32(), "name": pl.String(), "same_name": pl.List(pl.Int32)}
+if TYPE_CHECKING:
+    from mllm_classify.config import AnyDataset, ImagenetDataset, TableDataset
+
+IMAGES: dict[str, pl.DataType] = {
+    "image_id": pl.String(),
+    "file": pl.String(),  # null, as is its hash, where there are predictions only
+    "sha256": pl.String(),
+}
+VALIDATION_IMAGES = 50_000
 
 
-def classes(name: str) -> pl.DataFrame:
-    """The class list: ids are 0-based positions in the file.
+class Registered(NamedTuple):
+    """An image that is to be evaluated."""
 
-    `same_name` lists all classes that answers cannot tell from this one, because their names are equal after
-    lower-casing and stripping (ImageNet's 657 and 744 are both "missile"); the class itself is among them.
+    place: str  # that names it in errors
+    image_id: str
+    file: str | None
+    sha256: str  # that the manifest demands, or empty
+
+
+def images(
+    dataset: "AnyDataset",
+    classes: pl.DataFrame,
+    progress: Callable[[int], Callable[[int], None]] = lambda _total: lambda _done: None,
+) -> pl.DataFrame:
+    """The images in their order, each opened and decoded once where there are files.
+
+    Raises InputError naming place and file: an image twice, a file that is absent, cannot be decoded or is truncated,
+    or has another SHA-256 than the manifest says.
     """
-    if name.endswith(".json"):
-        try:
-            names = json.loads(read_text(name))
-        except json.JSONDecodeError as error:
-            msg = f"{name}: not JSON ({error})"
-            raise InputError(msg) from None
-        if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
-            msg = f"{name}: must be a JSON list of class names"
-            raise InputError(msg)
-    else:
-        names = read_text(name).splitlines()
-    for number, item in enumerate(names):
-        if not item.strip():
-            msg = f"{name}: class {number} has no name"
-            raise InputError(msg)
-    if not names:
-        msg = f"{name}: no classes"
-        raise InputError(msg)
-    frame = pl.DataFrame({"class_id": range(len(names)), "name": names}, schema_overrides={"class_id": pl.Int32})
-    key = pl.col("name").str.to_lowercase().str.strip_chars()
-    groups = frame.group_by(key.alias("key")).agg(pl.col("class_id").sort().alias("same_name"))
-    return frame.with_columns(key.alias("key")).join(groups, on="key", how="left").sort("class_id").drop("key")
-
-
-def images(manifest: str, folder: str | None) -> pl.DataFrame:
-    """The images of a manifest, in its order, each opened and decoded once.
-
-    Raises InputError naming the manifest's line and the file: an image twice, a file that is absent, cannot be decoded
-    or is truncated, or has another SHA-256 than the manifest says.
-    """
-    rows: list[dict[str, str]] = []
+    found = _imagenet(dataset, classes) if dataset.source == "imagenet" else _table(dataset)
     seen: dict[str, str] = {}
-    for place, row in read_csv(manifest, "image_id", "file"):
-        image_id = row["image_id"]
-        if not image_id:
-            msg = f"{place}: image_id is empty"
+    for image in found:
+        if not image.image_id:
+            msg = f"{image.place}: image_id is empty"
             raise InputError(msg)
-        if image_id in seen:
-            msg = f"{place}: image_id {image_id!r} stands at {seen[image_id]} already"
+        if image.image_id in seen:
+            msg = f"{image.place}: image_id {image.image_id!r} stands at {seen[image.image_id]} already"
             raise InputError(msg)
-        seen[image_id] = place
-        digest = sha256(_decodable(place, row["file"], folder))
-        if row.get("sha256") and row["sha256"] != digest:
-            msg = (
-                f"{place}: {row['file']} has the SHA-256 {digest}, not the manifest's {row['sha256']}; restore the "
-                "picture, or look at the new one, correct its labels, and write its SHA-256 into the manifest"
-            )
-            raise InputError(msg)
-        rows.append({"image_id": image_id, "file": row["file"], "sha256": digest})
-    if not rows:
-        msg = f"{manifest}: no images"
+        seen[image.image_id] = image.place
+    if not found:
+        msg = f"dataset {dataset.name!r}: no images"
         raise InputError(msg)
-    return pl.DataFrame(rows, schema=IMAGES)
+    rows: list[tuple[str, str | None, str | None]] = []
+    seen_so_far = progress(len(found))
+    seen_so_far(0)
+    # decoding leaves Python: threads use all cores
+    with ThreadPoolExecutor() as threads:
+        for image, digest in zip(found, threads.map(lambda it: _digest(it, dataset.folder), found), strict=True):
+            rows.append((image.image_id, image.file, digest))
+            seen_so_far(len(rows))
+    return pl.DataFrame(rows, schema=IMAGES, orient="row")
+
+
+def _table(dataset: "TableDataset") -> list[Registered]:
+    if dataset.images is not None:
+        return [
+            Registered(place, row["image_id"], row["file"], row.get("sha256", ""))
+            for place, row in read_csv(dataset.images, "image_id", "file")
+        ]
+    file = dataset.imgt.file
+    return [
+        Registered(f"{file}: {image_id!r}", image_id, image_id if dataset.folder is not None else None, "")
+        for image_id in labelled_images(file)
+    ]
+
+
+def _imagenet(dataset: "ImagenetDataset", classes: pl.DataFrame) -> list[Registered]:
+    """The validation images, or those of a subset of the classes by ImGT, in the order of their numbers."""
+    ids = [f"ILSVRC2012_val_{number:08d}" for number in range(1, VALIDATION_IMAGES + 1)]
+    if dataset.classes is not None:
+        lookup = Lookup(classes)
+        chosen = frozenset(
+            lookup.one(f"{dataset.classes}:{number}", line)
+            for number, line in enumerate(read_text(dataset.classes).splitlines(), 1)
+            if line.strip() and not line.startswith("#")
+        )
+        labels = original_labels(dataset, lookup)
+        ids = [it for it in ids if it in labels and (labels[it].classes or frozenset()) <= chosen]
+    if dataset.folder is None:
+        return [Registered("", image_id, None, "") for image_id in ids]
+    files = _files(dataset, dataset.folder)
+    missing = [image_id for image_id in ids if image_id not in files]
+    if missing:
+        msg = (
+            f"dataset.folder: {dataset.folder!r} and its folders lack {len(missing)} of {len(ids)} images, "
+            f"{missing[0]}.JPEG among them"
+        )
+        raise InputError(msg)
+    return [Registered(files[image_id], image_id, files[image_id], "") for image_id in ids]
+
+
+def _files(dataset: "ImagenetDataset", folder: str) -> dict[str, str]:
+    """Files of a folder and of the folders in it, by their name without its ending."""
+    found: dict[str, str] = {}
+    try:
+        for entry in sorted(os.scandir(folder), key=lambda it: it.name):
+            inside = sorted(it.name for it in os.scandir(entry.path)) if entry.is_dir() else []
+            for name in [f"{entry.name}/{it}" for it in inside] or [entry.name]:
+                image_id = dataset.image_id(name)
+                if image_id in found:
+                    msg = f"dataset.folder: {folder!r} has {image_id!r} twice: {found[image_id]} and {name}"
+                    raise InputError(msg)
+                found[image_id] = name
+    except OSError as error:
+        msg = f"dataset.folder: {folder!r} cannot be read ({error.strerror})"
+        raise InputError(msg) from None
+    return found
+
+
+def _digest(image: Registered, folder: str | None) -> str | None:
+    """The SHA-256 of an image's file, after it was decoded in full; None where there is no file."""
+    if image.file is None:
+        return None
+    digest = sha256(_decodable(image.place, image.file, folder))
+    if image.sha256 and image.sha256 != digest:
+        msg = (
+            f"{image.place}: {image.file} has the SHA-256 {digest}, not the manifest's {image.sha256}; restore the "
+            "picture, or look at the new one, correct its labels, and write its SHA-256 into the manifest"
+        )
+        raise InputError(msg)
+    return digest
 
 
 def _decodable(place: str, file: str, folder: str | None) -> bytes:

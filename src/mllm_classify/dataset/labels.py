@@ -1,124 +1,156 @@
 """The two label sets, and the categories that follow from them."""
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
-from mllm_classify.files import InputError, read_csv
+from mllm_classify.dataset.classes import Lookup
+from mllm_classify.dataset.equivalences import Admits, admissible, admits
+from mllm_classify.dataset.label_files import Reading, Readings, mustelidae, original_labels, second_labels
+from mllm_classify.files import InputError
+
+if TYPE_CHECKING:
+    from mllm_classify.config import AnyDataset, LabelSet, SecondLabelSet
 
 LABELS: dict[str, pl.DataType] = {
     "image_id": pl.String(),
-    "imgt": pl.Int32(),
-    "regt": pl.List(pl.Int32),
+    "imgt": pl.Int32(),  # null where the image is excluded for want of it
+    "regt": pl.List(pl.Int32),  # empty where no class applies; null without a second label set
     "imgt_admissible": pl.List(pl.Int32),
     "regt_admissible": pl.List(pl.Int32),
     "category": pl.String(),
+    "excluded": pl.String(),  # why the image is left out of every table; null for those that are evaluated
+    "expert": pl.List(pl.Int32),  # of the weasel family; null but for images that the expert labelled for certain
+    "expert_admissible": pl.List(pl.Int32),
 }
-NONE = "N"
-"""Stands in a label file for: no class applies. A missing label is an error instead: it would score as correct."""
+EXAMPLES = 3
+"""How many images an error names."""
 
 
-def category(imgt: int, regt: set[int]) -> str:
+def category(imgt: int, regt: frozenset[int]) -> str:
     """The category of one image: N, S+, S-, M+ or M- (Table 1)."""
     if not regt:
         return "N"
     return ("S" if len(regt) == 1 else "M") + ("+" if imgt in regt else "-")
 
 
-def admissible(labels: set[int], pairs: set[frozenset[int]]) -> set[int]:
-    """L*: the labels and every class that makes a pair with one of them (eq. 1). Pairs are not chained."""
-    return labels.union(*(pair for pair in pairs if pair & labels))
-
-
-def labels(
-    images: pl.DataFrame, classes: pl.DataFrame, imgt: str, regt: str | None, equivalences: str | None
-) -> pl.DataFrame:
+def labels(images: pl.DataFrame, classes: pl.DataFrame, dataset: "AnyDataset") -> pl.DataFrame:
     """Labels of the registered images, from the files that the configuration names.
 
-    Without `regt` the second label set and the categories are null. Raises InputError naming file and line: a label
-    that is no class, an image twice, an image that is not registered, a registered image without a label.
+    Categories follow from the labels as they are, accuracy from the admissible ones (eq. 1). Without `regt` the second
+    label set and the categories are null.
+
+    Raises InputError naming file and place: a label that is no class, an image twice, an image without a label or with
+    an uncertain one (unless they are to be excluded), a label file that is of other images or repeats another ImGT.
     """
-    lookup = _Classes(classes)
-    pairs = _pairs(equivalences, lookup) if equivalences else set()
+    lookup = Lookup(classes)
+    equal = admits(dataset.equivalences, lookup)
     ids = images["image_id"].to_list()
-    first = {key: lookup.one(place, text) for key, (place, text) in _labelled(imgt, "class", ids).items()}
-    second = (
-        {key: lookup.several(place, text) for key, (place, text) in _labelled(regt, "classes", ids).items()}
-        if regt
-        else {}
+    originals = original_labels(dataset, lookup)
+    # a subset of ImageNet is chosen by ImGT: the file may hold more images then
+    first = _checked("dataset.imgt", dataset.imgt, originals, ids, only_these=dataset.source == "table")
+    second: Readings = {}
+    if dataset.regt is not None:
+        second = second_labels(dataset, dataset.regt, lookup, ids)
+        second = _checked(
+            "dataset.regt",
+            dataset.regt,
+            second,
+            ids,
+            only_these=dataset.source == "table" and dataset.regt.format == "table",
+        )
+        _agreeing(dataset.regt.file, second, first)
+    experts: Readings = {}
+    if dataset.source == "imagenet" and dataset.mustelidae is not None:
+        experts = mustelidae(dataset, dataset.mustelidae, lookup)
+        _agreeing(dataset.mustelidae, experts, first)
+    return pl.DataFrame(
+        [
+            _row(image_id, dataset.regt, first.get(image_id), second.get(image_id), experts.get(image_id), equal)
+            for image_id in ids
+        ],
+        schema=LABELS,
+        orient="row",
     )
-    rows = []
-    for image_id in ids:
-        label, all_labels = first[image_id], second.get(image_id)
-        rows.append(
-            {
-                "image_id": image_id,
-                "imgt": label,
-                "regt": None if all_labels is None else sorted(all_labels),
-                "imgt_admissible": sorted(admissible({label}, pairs)),
-                "regt_admissible": None if all_labels is None else sorted(admissible(all_labels, pairs)),
-                "category": None if all_labels is None else category(label, all_labels),
-            }
-        )
-    return pl.DataFrame(rows, schema=LABELS)
 
 
-def _labelled(file: str, column: str, image_ids: list[str]) -> dict[str, tuple[str, str]]:
-    """Place and text of every registered image's label."""
-    found: dict[str, tuple[str, str]] = {}
-    registered = set(image_ids)
-    for place, row in read_csv(file, "image_id", column):
-        image_id = row["image_id"]
-        if image_id in found:
-            msg = f"{place}: image_id {image_id!r} is labelled at {found[image_id][0]} already"
-            raise InputError(msg)
-        if image_id not in registered:
-            msg = f"{place}: image_id {image_id!r} is not among the images (dataset.images)"
-            raise InputError(msg)
-        if not row[column]:
-            msg = f"{place}: {column} of image {image_id!r} is empty; a label is needed" + (
-                f", or {NONE} where no class applies" if column == "classes" else ""
-            )
-            raise InputError(msg)
-        found[image_id] = (place, row[column])
-    missing = [image_id for image_id in image_ids if image_id not in found]
-    if missing:
+def _row(
+    image_id: str,
+    regt: "SecondLabelSet | None",
+    first: Reading | None,
+    second: Reading | None,
+    expert: Reading | None,
+    equal: Admits,
+) -> tuple[object, ...]:
+    imgt = next(iter(first.classes)) if first and first.classes else None
+    excluded = None
+    if imgt is None:
+        excluded = "no ImGT label"
+    elif regt is not None and second is None:
+        excluded = "no ReGT label"
+    elif second is not None and second.classes is None:
+        excluded = "uncertain"
+    classes = second.classes if second is not None and excluded is None else None
+    experts = expert.classes if expert is not None else None
+    return (
+        image_id,
+        imgt,
+        None if classes is None else sorted(classes),
+        None if imgt is None else sorted(admissible(frozenset({imgt}), equal)),
+        None if classes is None else sorted(admissible(classes, equal)),
+        None if classes is None or imgt is None else category(imgt, classes),
+        excluded,
+        None if experts is None else sorted(experts),
+        None if experts is None else sorted(admissible(experts, equal)),
+    )
+
+
+def _examples(items: list[str]) -> str:
+    return f"{', '.join(items[:EXAMPLES])}{' ...' if len(items) > EXAMPLES else ''}"
+
+
+def _checked(key: str, options: "LabelSet", found: Readings, ids: list[str], *, only_these: bool) -> Readings:
+    """Readings of the registered images, after what the options call an error."""
+    registered = set(ids)
+    unknown = [reading.place for image_id, reading in found.items() if image_id not in registered]
+    if only_these and unknown:
+        msg = f"{unknown[0]}: {len(unknown)} labels are of images that are not registered (dataset.images)"
+        raise InputError(msg)
+    if len(unknown) == len(found):
+        example = next(iter(found), None)
         msg = (
-            f"{file}: no label for {len(missing)} of {len(image_ids)} images, {missing[0]!r} among them; label them, or "
-            "take them out of dataset.images"
+            f"{options.file}: labels none of the {len(ids)} images, such as {ids[0]!r}; its own are such as {example!r}"
         )
         raise InputError(msg)
-    return found
-
-
-def _pairs(file: str, lookup: "_Classes") -> set[frozenset[int]]:
-    """Equivalence pairs E."""
-    return {
-        frozenset((lookup.one(place, row["class_a"]), lookup.one(place, row["class_b"])))
-        for place, row in read_csv(file, "class_a", "class_b")
-    }
-
-
-class _Classes:
-    """Class ids from what a label file says: an id, or a name that only one class has."""
-
-    def __init__(self, classes: pl.DataFrame) -> None:
-        self.count = classes.height
-        self.names: dict[str, list[int]] = {}
-        for class_id, name in classes.select("class_id", "name").iter_rows():
-            self.names.setdefault(name.strip().lower(), []).append(class_id)
-
-    def one(self, place: str, text: str) -> int:
-        key = text.strip().lower()
-        if (found := self.names.get(key)) is not None:
-            if len(found) > 1:
-                msg = f"{place}: {text!r} is the name of several classes; write one of the ids {found}"
-                raise InputError(msg)
-            return found[0]
-        if key.isdecimal() and int(key) < self.count:
-            return int(key)
+    missing = [repr(image_id) for image_id in ids if image_id not in found]
+    if missing and options.missing == "error":
         msg = (
-            f"{place}: {text!r} is no class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"
+            f"{options.file}: no label for {len(missing)} of {len(ids)} images: {_examples(missing)}. Label them (N where "
+            f"no class applies), or set {key}.missing: exclude to leave them out of every table"
         )
         raise InputError(msg)
+    here = {image_id: found[image_id] for image_id in ids if image_id in found}
+    uncertain = [f"{image_id!r}" for image_id, reading in here.items() if reading.classes is None]
+    if uncertain and getattr(options, "uncertain", None) == "error":
+        msg = (
+            f"{options.file}: {len(uncertain)} labels are uncertain: {_examples(uncertain)}; set {key}.uncertain: exclude "
+            "to leave those images out of every table"
+        )
+        raise InputError(msg)
+    return here
 
-    def several(self, place: str, text: str) -> set[int]:
-        return set() if text == NONE else {self.one(place, part) for part in text.split("|")}
+
+def _agreeing(file: str, second: Readings, first: Readings) -> None:
+    """A label file that repeats ImGT must repeat ours: otherwise its images, or its classes, are numbered otherwise."""
+    differing = [
+        f"{image_id} ({_ids(reading.original)} there, {_ids(ours.classes)} here)"
+        for image_id, reading in second.items()
+        if reading.original and (ours := first.get(image_id)) and ours.classes and not ours.classes & reading.original
+    ]
+    if differing:
+        msg = f"{file}: repeats another ImGT for {len(differing)} of {len(second)} images: {_examples(differing)}"
+        raise InputError(msg)
+
+
+def _ids(classes: frozenset[int] | None) -> str:
+    return ", ".join(map(str, sorted(classes or ())))

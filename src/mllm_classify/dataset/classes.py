@@ -1,0 +1,94 @@
+"""The class list: names, and for ImageNet synsets."""
+
+import json
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from mllm_classify.files import InputError, read_text
+
+if TYPE_CHECKING:
+    from mllm_classify.config import AnyDataset
+
+CLASSES: dict[str, pl.DataType] = {
+    "class_id": pl.Int32(),
+    "name": pl.String(),
+    "synset": pl.String(),  # null but for ImageNet
+    "same_name": pl.List(pl.Int32),
+}
+SYNSETS = "package:timm/data/_info/imagenet_synsets.txt"
+
+
+def classes(dataset: "AnyDataset") -> pl.DataFrame:
+    """The class list: ids are 0-based positions in the file; ImageNet's are the order of sorted synsets.
+
+    `same_name` lists all classes that answers cannot tell from this one, because their names are equal after
+    lower-casing and stripping (ImageNet's 657 and 744 are both "missile"); the class itself is among them.
+    """
+    if dataset.source == "imagenet":
+        file, synsets = dataset.names, read_text(SYNSETS).split()
+    else:
+        file, synsets = dataset.classes, None
+    names = class_names(file)
+    if synsets is not None and len(names) != len(synsets):
+        msg = f"{file}: {len(names)} names; ImageNet-1k has {len(synsets)} classes"
+        raise InputError(msg)
+    frame = pl.DataFrame(
+        {"class_id": range(len(names)), "name": names, "synset": synsets},
+        schema_overrides={name: CLASSES[name] for name in ("class_id", "name", "synset")},
+    )
+    key = pl.col("name").str.to_lowercase().str.strip_chars()
+    groups = frame.group_by(key.alias("key")).agg(pl.col("class_id").sort().alias("same_name"))
+    return frame.with_columns(key.alias("key")).join(groups, on="key", how="left").sort("class_id").drop("key")
+
+
+def class_names(file: str) -> list[str]:
+    """The names in a text file, one a line, or in a JSON list. Raises InputError where one is empty."""
+    if file.endswith(".json"):
+        try:
+            names: list[str] = json.loads(read_text(file))
+        except json.JSONDecodeError as error:
+            msg = f"{file}: not JSON ({error})"
+            raise InputError(msg) from None
+        if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
+            msg = f"{file}: must be a JSON list of class names"
+            raise InputError(msg)
+    else:
+        names = read_text(file).splitlines()
+    for number, item in enumerate(names):
+        if not item.strip():
+            msg = f"{file}: class {number} has no name"
+            raise InputError(msg)
+    if not names:
+        msg = f"{file}: no classes"
+        raise InputError(msg)
+    return names
+
+
+class Lookup:
+    """Class ids from what a file says: an id, a synset, or a name that only one class has."""
+
+    def __init__(self, classes: pl.DataFrame) -> None:
+        self.count = classes.height
+        self._known: dict[str, list[int]] = {}
+        for class_id, name, synset in classes.select("class_id", "name", "synset").iter_rows():
+            self._known.setdefault(name.strip().lower(), []).append(class_id)
+            if synset is not None:
+                self._known.setdefault(synset, []).append(class_id)
+
+    def one(self, place: str, value: object) -> int:
+        """The class that a value of a file stands for. Raises InputError naming the place where it is none."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            if 0 <= value < self.count:
+                return value
+        elif isinstance(value, str):
+            key = value.strip().lower()
+            if (found := self._known.get(key)) is not None:
+                if len(found) > 1:
+                    msg = f"{place}: {value!r} is the name of several classes; write one of the ids {found}"
+                    raise InputError(msg)
+                return found[0]
+            if key.isdecimal() and int(key) < self.count:
+                return int(key)
+        msg = f"{place}: {value!r} is no class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"
+        raise InputError(msg)
