@@ -369,7 +369,7 @@ def ranking(scores: pl.DataFrame, models: pl.DataFrame, study: Study, count: int
         pl.Series("n", exact.total("present", ALL)[0]).cast(pl.Int64),
     ).sort("ImGT_A", "ReGT_A", "model", nulls_last=True)
     tau = figures.select("tau", "tau_low", "tau_high").row(0) if rows else (None, None, None)
-    notes = {"ImGT_A_rank": "Ranks: 1 is best, equal accuracies share one; in brackets 95 % of the bootstrap's resamples. "
+    notes = {"ImGT_A_rank": "Ranks: 1 is best, equal accuracies share one; beside them where 95 % of the bootstrap's resamples put them. "
              f"Change: {study.regt or 'ReGT'} minus {study.imgt}, in points, with a paired bootstrap interval."}  # fmt: skip
     if None not in tau:
         notes["change"] = f"Kendall's tau between both rankings: {tau[0]:.2f} ({tau[1]:.2f} to {tau[2]:.2f})."
@@ -387,6 +387,7 @@ def ranking(scores: pl.DataFrame, models: pl.DataFrame, study: Study, count: int
             "model": "Model",
             "family": "Family",
             "task": "Task",
+            **_n(figures),
             "ImGT_A": study.imgt,
             "ImGT_A_rank": "Rank",
             "ImGT_A_rank_interval": "95 %",
@@ -437,7 +438,11 @@ def mcnemar(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> pl.Data
             ).with_columns(pl.lit(len(pairs.first)).alias("tests"))
         )
     percent = [fixed(name, 2) for name in ("difference", "difference_low", "difference_high")]
-    p = [pl.col(name).map_elements(lambda value: f"{value:.3g}", return_dtype=pl.String) for name in ("p", "p_holm")]
+    p = [
+        # smaller ones than a float can hold come as 0
+        pl.col(name).map_elements(lambda value: f"{value:.3g}" if value else "<1e-300", return_dtype=pl.String)
+        for name in ("p", "p_holm")
+    ]
     return pl.concat(frames).fill_nan(None).with_columns(*percent, *p, *study.columns())
 
 
@@ -617,7 +622,7 @@ def table5(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
         table,
         "Table 5. Out-of-prompt answers (%) to the closed-world task",
         _subtitle(study, figures),
-        {"model": "Model", **{subset: _sized(figures, subset) for subset in SUBSETS}},
+        {"model": "Model", **_n(figures), **{subset: _sized(figures, subset) for subset in SUBSETS}},
         {
             "A": "Answers that are none of the listed class names after lower-casing and stripping; empty answers among "
             "them. The number of images is in brackets."
@@ -630,10 +635,10 @@ def _accuracy_notes(study: Study) -> dict[str, str]:
         "correct": "every answer to an image without a label (N) is correct",
         "excluded": "images without a label (N) are left out (ReaL's rule)",
     }[study.n_images]
-    regt = study.regt or "ReGT"
+    regt = study.regt or "none"
     return {
-        "ReGT_S": f"S to M-: accuracy under {regt} by label category, the number of images in brackets; under {regt} "
-        f"{rule}. Change: {regt} minus {study.imgt}, in points.",
+        "ReGT_S": f"S to M-: accuracy under ReGT ({regt}) by label category, the number of images in brackets; under it "
+        f"{rule}. Change: ReGT minus ImGT ({study.imgt}), in points.",
         "ImGT_A_interval": "CI: Wilson.",
     }
 
@@ -647,6 +652,7 @@ def _sized(figures: pl.DataFrame, subset: str) -> str:
 def _headers(figures: pl.DataFrame, study: Study) -> dict[str, str]:
     """Headings of the accuracies that both tables of accuracies show."""
     return {
+        **_n(figures),
         "ImGT_A": study.imgt,
         "ImGT_A_interval": "95 % CI",
         "ReGT_A": study.regt or "ReGT",
@@ -654,6 +660,11 @@ def _headers(figures: pl.DataFrame, study: Study) -> dict[str, str]:
         "change": "Change",
         **{name: _sized(figures, subset) for name, subset in REGT.items() if subset != "A"},
     }
+
+
+def _n(figures: pl.DataFrame) -> dict[str, str]:
+    """A column of the rows' numbers of images, where these differ; else the subtitle's number says it."""
+    return {"n": "n"} if figures["n"].n_unique() > 1 else {}
 
 
 def _intervals(names: list[str] = ACCURACIES) -> list[str]:
