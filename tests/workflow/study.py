@@ -20,6 +20,11 @@ MESSAGES = {
     "Mapping the answers of (.+) to classes": "mapping",
     "Scoring all models": "score",
     "Table (\\d): .*": "table",
+    "Every accuracy with its intervals": "accuracy",
+    "Ranking under both label sets": "ranking",
+    "Comparing every two rows": "mcnemar",
+    "The weasel family under the expert labels": "mustelidae",
+    "The paper's figures beside ours": "scorecard",
 }
 
 
@@ -32,7 +37,7 @@ SMALL = {
     "rocket,package:skimage/data/rocket.jpg\n",
     "imgt.csv": "image_id,class\ncoffee,tea cup\ncat,tabby cat\nbrick,stone wall\nrocket,missile\n",
     "regt.csv": "image_id,classes\ncoffee,espresso|tea cup\ncat,tabby cat\nbrick,N\nrocket,space shuttle\n",
-    "pairs.csv": "class_a,class_b\nmissile,space shuttle\n",
+    "pairs.csv": "classes,admits,source\nmissile|space shuttle,,both fly\n",
     "templates.txt": "a photo of a {}.\nart of the {}.\n",
 }
 """A data set of four photographs and eight classes: with it, stages take little more than their imports."""
@@ -74,9 +79,9 @@ class Study:
             "label": "Four photographs",
             "classes": "small/classes.txt",
             "images": "small/images.csv",
-            "imgt": "small/imgt.csv",
-            "regt": "small/regt.csv",
-            "equivalences": "small/pairs.csv",
+            "imgt": {"label": "one", "file": "small/imgt.csv"},
+            "regt": {"label": "all", "file": "small/regt.csv"},
+            "equivalences": {"label": "pairs", "file": "small/pairs.csv"},
         }
         config["encoder"]["templates"] = "small/templates.txt"
         config["models"] = [{"name": "chat", "label": "Chat", "model": "chat", **model}]
