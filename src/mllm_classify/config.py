@@ -7,7 +7,7 @@ name (of `COLUMNS` keys, only those columns).
 
 import os
 from enum import Enum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
 import yaml
@@ -171,8 +171,7 @@ class ImagenetDataset(Dataset):
 
     def image_id(self, written: str) -> str:
         """`val/n01440764/ILSVRC2012_val_00000293.JPEG` is `ILSVRC2012_val_00000293`."""
-        name = PurePosixPath(written)
-        return name.stem if name.suffix == ".JPEG" else name.name
+        return written.rpartition("/")[2].removesuffix(".JPEG")
 
     @property
     def class_list(self) -> str:

@@ -3,9 +3,12 @@
 import io
 import json
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mllm_classify.files import InputError, read_bytes, read_csv, read_text
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Record = tuple[str, dict[str, Any]]
 """Where a record stands (`file:line`), and its fields."""
@@ -38,7 +41,8 @@ def read_records(file: str, *columns: str) -> list[Record]:
                 raise InputError(msg)
             records = [(f"{file}: record {number}", record) for number, record in enumerate(content, 1)]
         case "parquet":
-            records = _parquet(file)
+            rows = read_parquet(file, *columns).iter_rows(named=True)
+            return [(f"{file}: row {number}", row) for number, row in enumerate(rows, 1)]
         case _:
             msg = f"{file}: must end in .csv, .json, .jsonl or .parquet, which say how it is read"
             raise InputError(msg)
@@ -50,8 +54,9 @@ def read_records(file: str, *columns: str) -> list[Record]:
     return records
 
 
-def _parquet(file: str) -> list[Record]:
-    # few of those that read records need it, Snakemake's own process among them
+def read_parquet(file: str, *columns: str) -> "pl.DataFrame":
+    """The content of a Parquet file of the user's. Raises InputError where it is none, or lacks one of `columns`."""
+    # few of those that read records need it; Snakemake's own process does not
     import polars as pl
 
     try:
@@ -59,7 +64,11 @@ def _parquet(file: str) -> list[Record]:
     except (pl.exceptions.ComputeError, OSError) as error:
         msg = f"{file}: not a Parquet file ({str(error).splitlines()[0]})"
         raise InputError(msg) from None
-    return [(f"{file}: row {number}", row) for number, row in enumerate(frame.iter_rows(named=True), 1)]
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        msg = f"{file}: no column {missing[0]!r}; it has {', '.join(map(repr, frame.columns))}"
+        raise InputError(msg)
+    return frame
 
 
 def read_json(file: str) -> Any:

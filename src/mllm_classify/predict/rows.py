@@ -19,22 +19,25 @@ PREDICTIONS: dict[str, pl.DataType] = {
 }
 
 
+Column = pl.Series | list[str]
+
+
 def ranking_rows(
-    image_ids: list[str], rankings: list[list[int]], scores: list[list[float]] | None = None
+    image_ids: Column, rankings: Column | list[list[int]], scores: list[list[float]] | None = None
 ) -> pl.DataFrame:
     """Rows of a model that ranks the data set's classes: the CW task, once per image."""
     return _rows(image_id=image_ids, class_ids=rankings, scores=scores, task="CW")
 
 
-def answer_rows(image_ids: list[str], tasks: list[str], texts: list[str]) -> pl.DataFrame:
+def answer_rows(image_ids: Column, tasks: Column, texts: Column) -> pl.DataFrame:
     """Rows of answers in words, of which nothing else is known."""
     return _rows(image_id=image_ids, task=tasks, text=texts)
 
 
 def _rows(**columns: object) -> pl.DataFrame:
-    """Predictions with these columns, the same in all rows where they are no lists; the others are null."""
+    """Predictions with these columns, or one value for all rows; the others are null."""
     known = {"variant": "", "repeat": 0, "status": "ok"} | columns
-    lists = {name: value for name, value in known.items() if isinstance(value, list)}
-    return pl.DataFrame(lists, schema_overrides={name: PREDICTIONS[name] for name in lists}).with_columns(
-        pl.lit(known.get(name), dtype=dtype).alias(name) for name, dtype in PREDICTIONS.items() if name not in lists
+    each = {name: value for name, value in known.items() if isinstance(value, list | pl.Series)}
+    return pl.DataFrame(each, schema_overrides={name: PREDICTIONS[name] for name in each}).with_columns(
+        pl.lit(known.get(name), dtype=dtype).alias(name) for name, dtype in PREDICTIONS.items() if name not in each
     )
