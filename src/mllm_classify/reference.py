@@ -1,9 +1,10 @@
-"""The configuration's reference, written from its own model: a JSON schema for editors, and a page for people.
+"""What is written from the code's own model: the configuration's JSON schema, its page, and the page of choices.
 
-`python -m mllm_classify.reference` (`make reference`) writes both; a test fails when they are out of date.
+`python -m mllm_classify.reference` (`make reference`) writes them; a test fails when they are out of date.
 """
 
 import json
+import re
 from enum import Enum
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -17,15 +18,24 @@ from mllm_classify.files import PROJECT
 
 SCHEMA = PROJECT / "workflow/schemas/config.schema.json"
 PAGE = PROJECT / "docs/configuration.md"
+FAITHFULNESS = PROJECT / "docs/faithfulness.md"
 SECTIONS: dict[str, type[BaseModel]] = {
     "dataset": config.Dataset,
+    "dataset, source table": config.TableDataset,
+    "dataset, source imagenet": config.ImagenetDataset,
+    "dataset.imgt, and dataset.regt": config.LabelSet,
+    "dataset.imgt, source imagenet": config.ImagenetLabels,
+    "dataset.regt": config.SecondLabelSet,
+    "dataset.equivalences": config.Equivalences,
     "encoder": config.Encoder,
     "tasks, by OW or CW": config.TaskPrompt,
+    "tables": config.Tables,
     "models, of every kind": config.Model,
     "models, of every kind: resources": config.Resources,
     "models of kind timm; classifier of kind conse": config.Classifier,
     "models of kind timm": config.TimmModel,
     "models of kind conse": config.ConseModel,
+    "models of kind recorded": config.RecordedModel,
     "models of kind endpoint and engine": config.ChatModel,
     "models of kind endpoint": config.EndpointModel,
     "models of kind engine": config.EngineModel,
@@ -41,6 +51,38 @@ file, when its content changes; *columns*, the same for the columns that are nam
 Files are relative to the folder in which Snakemake runs, or to the project. `package:NAME/FILE` is a file inside an
 installed package.
 """
+
+
+RULES = [
+    ("Categories S+, S-, M+, M-, N follow from the label sets as they are, without equivalences", "paper", "Table 1"),
+    ("Admissible labels and accuracy", "paper", "eq. 1 and 2, for ImGT and ReGT"),
+    ("Answers and class names are lower-cased, and stripped of blanks at both ends", "paper", "Sec. 2.3; blanks are ours"),
+    ("CW: an answer that is no listed name is wrong. CW+: it goes to the nearest class name. OW: every answer does",
+     "paper", "Sec. 2.3 and 3.1"),
+    ("A name that several classes share stands for all of them, matched or nearest", "ours",
+     "two names of the class list are shared by two classes each; the paper's set E may cover them"),
+    ("An empty answer is out of prompt and has no nearest class", "ours", "not mentioned"),
+    ("A request that failed for good is wrong under every rule, on N images too", "ours", "not mentioned"),
+    ("Of several answers to one image the first counts", "ours", "not mentioned"),
+    ("Of equally near classes the one with the lowest id counts", "ours", "not mentioned"),
+    ("Table 3 shows models that answer in words at whichever of OW and CW+ has the higher ImGT accuracy, ties by ReGT",
+     "inferred",
+     "Table 3 shows one task a model; by Table 4 it is the one of higher ImGT accuracy"),
+    ("Ranks are dense: equal accuracies share one, none is skipped", "inferred", "Table 3 has two models of rank 5"),
+    ("One text encoder for all models", "ours", "Sec. 2.4: the best encoder for each model, chosen by an ablation (Tab. 17)"),
+    ("Wilson's and bootstrap intervals, McNemar's tests with Holm's correction, Kendall's tau", "ours",
+     "the paper has intervals for multiple choice only"),
+]  # fmt: skip
+"""Rules that no option changes: what, where it comes from, and what the paper says."""
+CHOICES_INTRODUCTION = """# What is the paper's, and what is ours
+
+Written by `make reference` from `src/mllm_classify/config.py`, `src/mllm_classify/reference.py` and the headers of the
+files in `resources/`. *Paper*: "Multimodal Large Language Models as Image Classifiers" (Kisel, Volkov, Janouskova, Matas,
+2026) says so. *Inferred*: it does not, but its figures or words leave little else. *Ours*: it is silent, or its own is not
+public. Its supplement (prompts, encoders, the equivalence set E), its labels and its list of 625 classes are not public;
+once they are, the configuration names the official files in place of ours.
+"""
+ORIGIN = re.compile(r"^# Origin: (paper|inferred|ours)\. ?(.*)$", re.MULTILINE)
 
 
 def schema() -> str:
@@ -61,6 +103,34 @@ def page() -> str:
                        "|:--|:--|:--|:--|:--|", *rows, ""])
         )  # fmt: skip
     return "\n".join(parts)
+
+
+def choices() -> str:
+    """The page of choices. Raises ValueError where a file in resources/ does not state its origin."""
+    options = [
+        f"| `{re.split(',| of ', title)[0]}.{name}` | {_default(field)} | {mark.origin} | {mark.says} |"
+        for title, section in SECTIONS.items()
+        for name, field in section.model_fields.items()
+        if name in section.__annotations__
+        for mark in field.metadata
+        if isinstance(mark, config.Choice)
+    ]
+    files = []
+    for path in sorted((PROJECT / "resources").glob("*/*")):
+        found = ORIGIN.search(path.read_text())
+        if found is None:
+            msg = f"{path}: no line '# Origin: paper.', 'inferred.' or 'ours.'"
+            raise ValueError(msg)
+        files.append(f"| `{path.relative_to(PROJECT)}` | {found[1]} | {found[2]} |")
+    rules = [f"| {' | '.join(rule)} |" for rule in RULES]
+    parts = {
+        "Options": ["| option | default | origin | the paper |", "|:--|:--|:--|:--|", *options],
+        "Rules": ["| rule | origin | the paper |", "|:--|:--|:--|", *rules],
+        "Files": ["| file | origin | |", "|:--|:--|:--|", *files],
+    }
+    return "\n".join(
+        [CHOICES_INTRODUCTION, *(line for title, lines in parts.items() for line in (f"## {title}", "", *lines, ""))]
+    )
 
 
 def _type(annotation: Any) -> str:
@@ -100,6 +170,8 @@ def _reruns(field: FieldInfo) -> str:
     for mark in field.metadata:
         if isinstance(mark, config.COLUMNS):
             return f"columns {', '.join(mark)}"
+    if _type(field.annotation) == "section":
+        return "see below"
     names = {config.DISPLAY: "tables", config.RUNTIME: "no", config.CONTENT: "content"}
     return next((names[mark] for mark in field.metadata if isinstance(mark, config.Mark)), "yes")
 
@@ -107,3 +179,4 @@ def _reruns(field: FieldInfo) -> str:
 if __name__ == "__main__":
     SCHEMA.write_text(schema())
     PAGE.write_text(page())
+    FAITHFULNESS.write_text(choices())

@@ -449,10 +449,16 @@ def mcnemar(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> pl.Data
 def mustelidae(
     scores: pl.DataFrame, labels: pl.DataFrame, classes: pl.DataFrame, models: pl.DataFrame, study: Study
 ) -> Table:
-    """Accuracy on the weasel family under ImGT and under the expert labels, by ImGT class."""
+    """Accuracy on the weasel family under ImGT and under the expert labels, by ImGT class.
+
+    The rule for images in N holds for those to which the expert gave no class.
+    """
     names = classes.select(pl.col("class_id").alias("imgt_class"), pl.col("name").alias("class"))
     original = labels.select("image_id", pl.col("imgt").alias("imgt_class")).join(names, on="imgt_class", how="left")
+    none = labels.filter(pl.col("expert").list.len() == 0)["image_id"]
     seen = scores.filter(pl.col("expert").is_not_null()).join(original, on="image_id", how="left")
+    if study.n_images == "excluded":
+        seen = seen.filter(~pl.col("image_id").is_in(none.implode()))
     every = pl.concat([seen, seen.with_columns(pl.lit("all").alias("class"), pl.lit(-1, pl.Int32).alias("imgt_class"))])
     counted = (
         every.group_by("model", "scoring", "imgt_class", "class")

