@@ -68,11 +68,10 @@ def dataset_labels(args: argparse.Namespace, config: configuration.Config) -> No
 
     frame = labels(parquet.read(args.images), parquet.read(args.classes), config.dataset)
     parquet.write(frame, LABELS, args.output)
-    excluded = frame["excluded"].drop_nulls()
-    for column in (frame.filter(frame["excluded"].is_null())["category"], excluded):
-        counts = ", ".join(f"{name} {count}" for name, count in column.value_counts(sort=True).rows())
+    for column, what in {"category": "images", "excluded": "left out"}.items():
+        counts = frame[column].drop_nulls().value_counts(sort=True).rows()
         if counts:
-            log.info("%s: %s%s", config.dataset.name, "left out: " if column is excluded else "", counts)
+            log.info("%s: %s: %s", config.dataset.name, what, ", ".join(f"{name} {count}" for name, count in counts))
 
 
 def encoder_of(config: configuration.Config) -> configuration.Encoder:

@@ -49,7 +49,9 @@ def averaged(encode: "Callable[[list[str]], FloatArray]", texts: list[str], temp
 def text_encoder(path: str, device: str = "cpu", batch_size: int = 256) -> "Callable[[list[str]], FloatArray]":
     """The sentence-transformers model at a path, or of a hub id, as a function from k texts to k x d."""
     from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # weights load in a moment
     model = SentenceTransformer(str(locate(path)) if path.startswith("package:") else path, device=device)
 
     def encode(texts: list[str]) -> FloatArray:

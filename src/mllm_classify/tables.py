@@ -53,6 +53,11 @@ class Study(NamedTuple):
         fields = self._asdict() | {"excluded": str(self.excluded)}
         return [pl.lit(value, dtype=pl.String).alias(name) for name, value in fields.items()]
 
+    def named(self, column: str) -> str:
+        """ImGT or ReGT with the label set's own name."""
+        name = self.imgt if column == "ImGT" else self.regt
+        return f"{column} ({name})" if name else column
+
     def __str__(self) -> str:
         parts = [
             self.dataset,
@@ -370,7 +375,7 @@ def ranking(scores: pl.DataFrame, models: pl.DataFrame, study: Study, count: int
     ).sort("ImGT_A", "ReGT_A", "model", nulls_last=True)
     tau = figures.select("tau", "tau_low", "tau_high").row(0) if rows else (None, None, None)
     notes = {"ImGT_A_rank": "Ranks: 1 is best, equal accuracies share one; beside them where 95 % of the bootstrap's resamples put them. "
-             f"Change: {study.regt or 'ReGT'} minus {study.imgt}, in points, with a paired bootstrap interval."}  # fmt: skip
+             "Change: ReGT minus ImGT, in points, with a paired bootstrap interval."}  # fmt: skip
     if None not in tau:
         notes["change"] = f"Kendall's tau between both rankings: {tau[0]:.2f} ({tau[1]:.2f} to {tau[2]:.2f})."
     return Table(
@@ -388,10 +393,10 @@ def ranking(scores: pl.DataFrame, models: pl.DataFrame, study: Study, count: int
             "family": "Family",
             "task": "Task",
             **_n(figures),
-            "ImGT_A": study.imgt,
+            "ImGT_A": study.named("ImGT"),
             "ImGT_A_rank": "Rank",
             "ImGT_A_rank_interval": "95 %",
-            "ReGT_A": study.regt or "ReGT",
+            "ReGT_A": study.named("ReGT"),
             "ReGT_A_rank": "Rank",
             "ReGT_A_rank_interval": "95 %",
             "change": "Change",
@@ -481,10 +486,13 @@ def mustelidae(
         ),
         f"Weasel family: accuracy (%) by class of {study.imgt}",
         str(study),
-        {"model": "Model", "task": "Task", "class": "Class", "n": "n", "ImGT": study.imgt, "ImGT_interval": "95 % CI",
+        {"model": "Model", "task": "Task", "class": "Class", "n": "n", "ImGT": study.named("ImGT"), "ImGT_interval": "95 % CI",
          "expert": "Expert", "expert_interval": "95 % CI"},
-        {"expert": "Expert: labels of the weasel family by a specialist (Kisel et al., 2025); images on which the expert "
-                   "could not decide are left out, every answer is right where no class applies. CI: Wilson."},
+        {
+            "expert": "Expert: labels of the weasel family by a specialist (Kisel et al., 2025). Images on which the expert "
+            f"could not decide are left out; of {none.len()} images, to which no class applies, "
+            f"{'every answer is right' if study.n_images == 'correct' else 'none counts'}. CI: Wilson."
+        },
     )  # fmt: skip
 
 
@@ -505,7 +513,7 @@ def table2(categories: pl.Series, study: Study) -> Table:
         "Table 2. Images per label category",
         f"{study}; n = {frame.height}",
         {name: name for name in ["statistic", *SUBSETS]},
-        {"S": f"S: one label in {study.regt or 'ReGT'}, M: several, N: none; +: the ImGT label ({study.imgt}) is among "
+        {"S": "S: one ReGT label, M: several, N: none; +: the ImGT label is among "
               "them, -: it is not (Table 1 of the paper)."},
     )  # fmt: skip
 
@@ -641,10 +649,11 @@ def _accuracy_notes(study: Study) -> dict[str, str]:
         "correct": "every answer to an image without a label (N) is correct",
         "excluded": "images without a label (N) are left out (ReaL's rule)",
     }[study.n_images]
-    regt = study.regt or "none"
     return {
-        "ReGT_S": f"S to M-: accuracy under ReGT ({regt}) by label category, the number of images in brackets; under it "
-        f"{rule}. Change: ReGT minus ImGT ({study.imgt}), in points.",
+        "ReGT_S": f"S to M-: ReGT accuracy by label category, the number of images in brackets; under ReGT {rule}. Change: "
+        "ReGT minus ImGT, in points."
+        if study.regt
+        else "There is no second label set: the columns from ReGT on are empty.",
         "ImGT_A_interval": "CI: Wilson.",
     }
 
@@ -659,9 +668,9 @@ def _headers(figures: pl.DataFrame, study: Study) -> dict[str, str]:
     """Headings of the accuracies that both tables of accuracies show."""
     return {
         **_n(figures),
-        "ImGT_A": study.imgt,
+        "ImGT_A": study.named("ImGT"),
         "ImGT_A_interval": "95 % CI",
-        "ReGT_A": study.regt or "ReGT",
+        "ReGT_A": study.named("ReGT"),
         "ReGT_A_interval": "95 % CI",
         "change": "Change",
         **{name: _sized(figures, subset) for name, subset in REGT.items() if subset != "A"},
