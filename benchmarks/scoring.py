@@ -55,7 +55,7 @@ def ours(folder: Path) -> dict:
     tables.write(tables.table2(labelled["category"], study), folder / "table2.csv")
     for make in (tables.table3, tables.table4, tables.table5):
         tables.write(make(scores, models, study), folder / f"{make.__name__}.csv")
-    accuracies = tables.accuracies(scores, models, study, RESAMPLES)
+    accuracies = tables.accuracies(scores, labelled.select("image_id", "category"), models, study, RESAMPLES)
     accuracies.write_parquet(folder / "accuracy.parquet")
     clock.append(time.perf_counter())
     steps = [later - earlier for earlier, later in itertools.pairwise(clock)]

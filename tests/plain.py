@@ -1,4 +1,4 @@
-"""Tables 2 to 5 once more, from the raw Parquet files, with loops, dictionaries and `math` only.
+"""All tables once more, from the raw Parquet files, with loops, dictionaries and `math` only.
 
 It shares no code with the package, so that a mistake there is not repeated here.
 """
@@ -20,12 +20,18 @@ FAMILIES = {
     "conse": "supervised + text",
     "endpoint": "MLLM",
     "engine": "MLLM",
+    "recorded": "recorded",
 }
 SUBSETS = ["A", "S", "S+", "S-", "M", "M+", "M-", "N"]
 REGT = ["ReGT_A", "ReGT_S", "ReGT_S+", "ReGT_S-", "ReGT_M", "ReGT_M+", "ReGT_M-"]
+RULES = ["correct", "excluded"]
+PARTS = ["S", "S+", "S-", "M", "M+", "M-", "N"]
+SCORINGS = ["OW", "CW+", "CW"]
 Z = 1.959963984540054
 
 Cells = dict[str, str]
+Equal = set[tuple[int, int]]
+"""A label, and a class that it admits."""
 
 
 class Judged(NamedTuple):
@@ -36,25 +42,44 @@ class Judged(NamedTuple):
     imgt: bool
     regt: bool | None
     oop: bool | None
+    expert: bool | None
+    expert_gave_none: bool  # no class applies
+    imgt_class: int
 
 
 Judgements = dict[str, dict[str, list[Judged]]]
 """By the model's name, then by scoring."""
 
 
-def tables(results: Path, models: list[dict], equivalences: Path | None = EQUIVALENCES) -> dict[str, list[Cells]]:
-    """Rows of every table in the CSV's order, keyed by column; `models` are the configuration's entries.
+def tables(
+    results: Path,
+    models: list[dict],
+    equivalences: Path | None = EQUIVALENCES,
+    n_images: str = "correct",
+    one_way: bool = False,
+) -> dict[str, list[dict]]:
+    """Rows of every table in the file's order, keyed by column; `models` are the configuration's entries.
 
-    The columns `dataset` and, of table 2, `n` are left out. Equivalences are read as pairs of class ids.
+    Left out are the columns of the study (dataset to excluded) and what the bootstrap finds. Figures are text, but
+    numbers in `accuracy`, which has both rules for images in N. Equivalences are a CSV of class ids.
     """
-    labels = {row["image_id"]: row for row in records(one(results.glob("dataset/*/labels.parquet")))}
-    judged = judgements(results, models, labels, pairs(equivalences))
+    labels = {
+        row["image_id"]: row
+        for row in records(one(results.glob("dataset/*/labels.parquet")))
+        if row.get("excluded") is None
+    }
+    names = class_names(results)
+    judged = judgements(results, models, labels, pairs(equivalences, one_way), names)
     entries = {entry["name"]: entry for entry in models}
     return {
         "table2": table2([category(row["imgt"], row["regt"]) for row in labels.values()]),
-        "table3": table3(judged, entries),
-        "table4": table4(judged, entries),
+        "table3": table3(judged, entries, n_images),
+        "table4": table4(judged, entries, n_images),
         "table5": table5(judged, entries),
+        "accuracy": accuracy(judged, entries),
+        "ranking": ranking(judged, entries, n_images),
+        "mcnemar": mcnemar(judged, entries, n_images),
+        "mustelidae": mustelidae(judged, entries, names, n_images),
     }
 
 
@@ -67,29 +92,51 @@ def one(paths: Iterable[Path]) -> Path:
     return path
 
 
-def pairs(path: Path | None) -> list[tuple[int, int]]:
+def class_names(results: Path) -> list[str]:
+    classes = records(one(results.glob("dataset/*/classes.parquet")))
+    return [row["name"] for row in sorted(classes, key=lambda row: row["class_id"])]
+
+
+def pairs(path: Path | None, one_way: bool) -> Equal:
+    """All pairs of a group, in both directions; with `admits`, in the one direction and only if that is wanted."""
     if path is None:
-        return []
+        return set()
+    found = set()
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
-    return [(int(row["class_a"]), int(row["class_b"])) for row in csv.DictReader(lines)]
+    for row in csv.DictReader(lines):
+        group = [int(member) for member in row["classes"].split("|")]
+        if not row["admits"]:
+            found |= {(label, other) for label in group for other in group}
+        elif one_way:
+            found |= {(label, int(other)) for label in group for other in row["admits"].split("|")}
+    return found
 
 
-def judgements(results: Path, models: list[dict], labels: dict[str, dict], equal: list[tuple[int, int]]) -> Judgements:
-    classes = sorted(records(one(results.glob("dataset/*/classes.parquet"))), key=lambda row: row["class_id"])
-    names = [row["name"] for row in classes]
+def family(entry: dict) -> str:
+    return entry.get("family", FAMILIES[entry["kind"]])
+
+
+def worded(entry: dict) -> bool:
+    return entry["kind"] in ("endpoint", "engine") or entry.get("column") == "text"
+
+
+def judgements(
+    results: Path, models: list[dict], labels: dict[str, dict], equal: Equal, names: list[str]
+) -> Judgements:
     judged: Judgements = {}
     for entry in models:
         name = entry["name"]
         answers = records(one(results.glob(f"predictions/*/{name}.parquet")))
-        worded = entry["kind"] in ("endpoint", "engine")
         found = (
             read_answers(answers, names, *vectors(results, name))
-            if worded
+            if worded(entry)
             else [("CW", row, row["class_ids"][:1] if row["class_ids"] else [], None) for row in answers]
         )
         judged[name] = {}
         for scoring, row, predicted, oop in found:
-            judged[name].setdefault(scoring, []).append(judge(row, predicted, oop, labels[row["image_id"]], equal))
+            if row["image_id"] in labels:
+                label = labels[row["image_id"]]
+                judged[name].setdefault(scoring, []).append(judge(row, predicted, oop, label, equal))
     return judged
 
 
@@ -139,27 +186,28 @@ def read_answers(
     return found
 
 
-def judge(row: dict, predicted: list[int], oop: bool | None, label: dict, equal: list[tuple[int, int]]) -> Judged:
+def judge(row: dict, predicted: list[int], oop: bool | None, label: dict, equal: Equal) -> Judged:
     answered = row["status"] == "ok"
-    all_labels = label["regt"]
-    regt = None
-    if all_labels is not None:
-        regt = answered and (not all_labels or is_admissible(predicted, all_labels, equal))
+
+    def right(labels: list[int] | None) -> bool | None:
+        if labels is None:
+            return None
+        return answered and (not labels or is_admissible(predicted, labels, equal))
+
     return Judged(
         row["image_id"],
-        category(label["imgt"], all_labels),
+        category(label["imgt"], label["regt"]),
         answered and is_admissible(predicted, [label["imgt"]], equal),
-        regt,
+        right(label["regt"]),
         oop,
+        right(label.get("expert")),
+        label.get("expert") == [],
+        label["imgt"],
     )
 
 
-def is_admissible(predicted: list[int], labels: list[int], equal: list[tuple[int, int]]) -> bool:
-    for guess in predicted:
-        for label in labels:
-            if guess == label or (guess, label) in equal or (label, guess) in equal:
-                return True
-    return False
+def is_admissible(predicted: list[int], labels: list[int], equal: Equal) -> bool:
+    return any(guess == label or (label, guess) in equal for guess in predicted for label in labels)
 
 
 def category(imgt: int, regt: list[int] | None) -> str | None:
@@ -178,14 +226,19 @@ def share(flags: list[bool]) -> Fraction | None:
     return Fraction(sum(flags), len(flags)) if flags else None
 
 
-def figures(rows: list[Judged]) -> dict[str, tuple[int, int]]:
+def counted(row: Judged, n_images: str) -> bool:
+    """Whether an image is among those that accuracy under ReGT is over."""
+    return row.category is not None and not (n_images == "excluded" and row.category == "N")
+
+
+def figures(rows: list[Judged], n_images: str) -> dict[str, tuple[int, int]]:
     """Per column of accuracies, how many are correct of how many."""
-    known = [row for row in rows if row.category is not None]
     found = {"ImGT_A": (sum(row.imgt for row in rows), len(rows))}
+    judged = [row for row in rows if counted(row, n_images)]
     for column in REGT:
-        flags = [bool(row.regt) for row in known if belongs(row.category, column.removeprefix("ReGT_"))]
+        flags = [bool(row.regt) for row in judged if belongs(row.category, column.removeprefix("ReGT_"))]
         found[column] = (sum(flags), len(flags))
-    found["ImGT_and_ReGT"] = (sum(bool(row.imgt and row.regt) for row in known), len(known))
+    found["ImGT_and_ReGT"] = (sum(bool(row.imgt and row.regt) for row in judged), len(judged))
     return found
 
 
@@ -194,48 +247,48 @@ def percent(correct: int, total: int) -> float | None:
 
 
 def text(value: float | None, decimals: int = 2) -> str:
-    return "" if value is None else f"{value:.{decimals}f}"
+    return "" if value is None else f"{value:z.{decimals}f}"
 
 
 def difference(one: float | None, other: float | None) -> str:
-    return "" if one is None or other is None else f"{one - other:.2f}"
+    return "" if one is None or other is None else text(one - other)
 
 
-def wilson(correct: int, total: int) -> tuple[str, str]:
+def wilson(correct: int, total: int) -> tuple[float | None, float | None]:
     """Wilson's 95 % interval: (p + z2/2n -+ z sqrt(p(1 - p)/n + z2/4n2)) / (1 + z2/n), as percentages."""
     if not total:
-        return "", ""
+        return None, None
     p = correct / total
     middle = p + Z * Z / (2 * total)
     half = Z * math.sqrt(p * (1 - p) / total + Z * Z / (4 * total * total))
     scale = 1 + Z * Z / total
-    return text(100 * max(0.0, (middle - half) / scale)), text(100 * min(1.0, (middle + half) / scale))
+    return 100 * max(0.0, (middle - half) / scale), 100 * min(1.0, (middle + half) / scale)
 
 
 def sizes(rows: list[Judged]) -> Cells:
-    counts = {f"n_{subset}": sum(belongs(row.category, subset) for row in rows) for subset in SUBSETS}
-    counts["n_A"] = len(rows)
     known = any(row.category for row in rows)
-    return {column: str(count) if known or column == "n_A" else "" for column, count in counts.items()}
+    counts = {f"n_{part}": str(sum(belongs(row.category, part) for row in rows)) if known else "" for part in PARTS}
+    return {"n": str(len(rows))} | counts
 
 
-def accuracies(rows: list[Judged], columns: list[str]) -> Cells:
+def accuracies(rows: list[Judged], columns: list[str], n_images: str) -> Cells:
     """Accuracies with their intervals and the numbers of images."""
-    found = figures(rows)
+    found = figures(rows, n_images)
     cells = {column: text(percent(*found[column])) for column in columns}
     for column in columns:
-        cells[f"{column}_low"], cells[f"{column}_high"] = wilson(*found[column])
+        cells[f"{column}_low"], cells[f"{column}_high"] = map(text, wilson(*found[column]))
     return cells | sizes(rows) | {"change": difference(percent(*found["ReGT_A"]), percent(*found["ImGT_A"]))}
 
 
-def choose(scorings: dict[str, list[Judged]]) -> str | None:
+def choose(scorings: dict[str, list[Judged]], n_images: str) -> str | None:
     """OW or CW+: the higher ImGT accuracy; of equal ones the higher ReGT accuracy; of equal ones OW."""
     best, highest = None, None
     for scoring in ("OW", "CW+"):
         rows = scorings.get(scoring)
         if not rows:
             continue
-        rank = (share([row.imgt for row in rows]), share([bool(row.regt) for row in rows]))
+        regt = share([bool(row.regt) for row in rows if counted(row, n_images)])
+        rank = (share([row.imgt for row in rows]), -1 if regt is None else regt)
         if highest is None or rank > highest:
             best, highest = scoring, rank
     return best
@@ -245,21 +298,21 @@ def half(image_id: str) -> int:
     return hashlib.sha256(b"fold:" + image_id.encode()).digest()[0] & 1
 
 
-def cross_fit(scorings: dict[str, list[Judged]]) -> Cells:
+def cross_fit(scorings: dict[str, list[Judged]], n_images: str) -> Cells:
     """Each half of the images under the scoring that is best on the other half; empty where there is no other half."""
     chosen, kept = [], []
     for fold in (0, 1):
         other = {scoring: [row for row in rows if half(row.image_id) != fold] for scoring, rows in scorings.items()}
-        scoring = choose(other)
+        scoring = choose(other, n_images)
         here = [row for row in scorings.get(scoring or "", []) if half(row.image_id) == fold]
         if here and scoring not in chosen:
             chosen.append(scoring)
         kept += here
-    known = [row for row in kept if row.regt is not None]
+    judged = [row for row in kept if counted(row, n_images)]
     return {
         "crossfit_task": " / ".join(chosen),
         "crossfit_ImGT_A": text(percent(sum(row.imgt for row in kept), len(kept))),
-        "crossfit_ReGT_A": text(percent(sum(bool(row.regt) for row in known), len(known))),
+        "crossfit_ReGT_A": text(percent(sum(bool(row.regt) for row in judged), len(judged))),
     }
 
 
@@ -268,53 +321,62 @@ def table2(categories: list[str | None]) -> list[Cells]:
     counts = {subset: sum(belongs(name, subset) for name in categories) if known else None for subset in SUBSETS}
     counts["A"] = total = len(categories)
     return [
-        {"statistic": "count"} | {subset: "" if n is None else str(n) for subset, n in counts.items()},
-        {"statistic": "percent"}
+        {"statistic": "count", "n": str(total)} | {subset: "" if n is None else str(n) for subset, n in counts.items()},
+        {"statistic": "percent", "n": str(total)}
         | {subset: "" if n is None else text(100 * n / total, 1) for subset, n in counts.items()},
     ]
 
 
-def table3(judged: Judgements, entries: dict[str, dict]) -> list[Cells]:
+def table3(judged: Judgements, entries: dict[str, dict], n_images: str) -> list[Cells]:
     columns = ["ImGT_A", *REGT, "ImGT_and_ReGT"]
     found = []
     for name, scorings in judged.items():
-        best = choose(scorings)
+        best = choose(scorings, n_images)
         rows = scorings[best or "CW"]
-        exact = {column: Fraction(*counts) for column, counts in figures(rows).items() if counts[1]}
+        exact = {column: Fraction(*counts) for column, counts in figures(rows, n_images).items() if counts[1]}
         cells = {
             "model": entries[name]["label"],
             "task": best or "CW",
-            "family": entries[name].get("family", FAMILIES[entries[name]["kind"]]),
-            **accuracies(rows, columns),
+            "family": family(entries[name]),
+            **accuracies(rows, columns, n_images),
         }
         if best:
             cells["selection"] = "best ImGT_A of OW and CW+ on these same images (optimistic)"
-            cells |= cross_fit(scorings)
+            cells |= cross_fit(scorings, n_images)
         else:
             cells["selection"] = "only task"
             cells["crossfit_task"] = "CW"
             cells |= {f"crossfit_{column}": cells[column] for column in ("ImGT_A", "ReGT_A")}
         found.append((exact, name, cells))
     for column in columns:
-        descending = sorted({exact[column] for exact, _, _ in found if column in exact}, reverse=True)
-        for exact, _, cells in found:
-            cells[f"{column}_rank"] = str(descending.index(exact[column]) + 1) if column in exact else ""
+        ranks = dense_ranks([exact.get(column) for exact, _, _ in found])
+        for rank, (_, _, cells) in zip(ranks, found, strict=True):
+            cells[f"{column}_rank"] = rank
     found.sort(key=lambda row: (row[0]["ImGT_A"], row[0].get("ReGT_A", 2), row[1]))
     return [cells for _, _, cells in found]
 
 
-def table4(judged: Judgements, entries: dict[str, dict]) -> list[Cells]:
+def dense_ranks(values: list[Fraction | None]) -> list[str]:
+    descending = sorted({value for value in values if value is not None}, reverse=True)
+    return ["" if value is None else str(descending.index(value) + 1) for value in values]
+
+
+def table4(judged: Judgements, entries: dict[str, dict], n_images: str) -> list[Cells]:
     columns = ["ImGT_A", *REGT]
     found = []
     for name, scorings in judged.items():
         if not {"OW", "CW+"} & set(scorings):
             continue
-        every = {scoring: figures(rows) for scoring, rows in scorings.items()}
+        every = {scoring: figures(rows, n_images) for scoring, rows in scorings.items()}
         best = max(Fraction(*counts["ImGT_A"]) for counts in every.values())
-        for place, scoring in enumerate(["OW", "CW+", "CW"]):
+        for place, scoring in enumerate(SCORINGS):
             if scoring not in scorings:
                 continue
-            cells = {"model": entries[name]["label"], "task": scoring, **accuracies(scorings[scoring], columns)}
+            cells = {
+                "model": entries[name]["label"],
+                "task": scoring,
+                **accuracies(scorings[scoring], columns, n_images),
+            }
             for column in columns:
                 baseline = percent(*every["CW"][column]) if "CW" in every else None
                 cells[f"{column}_vs_CW"] = difference(percent(*every[scoring][column]), baseline)
@@ -332,5 +394,184 @@ def table5(judged: Judgements, entries: dict[str, dict]) -> list[Cells]:
         for subset in SUBSETS:
             flags = [bool(row.oop) for row in rows if subset == "A" or belongs(row.category, subset)]
             cells[subset] = text(percent(sum(flags), len(flags)), 1)
+            cells[f"{subset}_low"], cells[f"{subset}_high"] = (
+                text(bound, 1) for bound in wilson(sum(flags), len(flags))
+            )
         found.append((share([bool(row.oop) for row in rows]), name, cells))
     return [cells for _, _, cells in sorted(found, key=lambda row: row[:2])]
+
+
+def all_rows(judged: Judgements) -> list[tuple[str, str, list[Judged]]]:
+    """Name, scoring and predictions of every row, in the order of name and scoring."""
+    return sorted(
+        ((name, scoring, rows) for name, scorings in judged.items() for scoring, rows in scorings.items()),
+        key=lambda row: row[:2],
+    )
+
+
+def accuracy(judged: Judgements, entries: dict[str, dict]) -> list[dict]:
+    cells: list[tuple[str, str | None, str]] = [("ImGT", None, subset) for subset in SUBSETS]
+    cells += [(measure, rule, "A") for measure in ("ReGT", "ImGT and ReGT", "change") for rule in RULES]
+    cells += [("ReGT", "correct", subset) for subset in PARTS if subset != "N"]
+    found = []
+    for measure, rule, subset in cells:
+        for name, scoring, rows in all_rows(judged):
+            among = [
+                row
+                for row in rows
+                if (measure == "ImGT" and subset == "A")
+                or (belongs(row.category, subset) and counted(row, rule or "correct"))
+            ]
+            if not among:
+                continue
+            correct = {
+                "ImGT": sum(row.imgt for row in among),
+                "ImGT and ReGT": sum(bool(row.imgt and row.regt) for row in among),
+            }.get(measure, sum(bool(row.regt) for row in among))
+            value = correct / len(among) * 100
+            low, high = wilson(correct, len(among))
+            about = {"name": name, "model": entries[name]["label"], "family": family(entries[name]), "task": scoring}
+            about |= {"measure": measure, "n_images": rule, "subset": subset, "n": len(among)}
+            if measure == "change":
+                before = sum(row.imgt for row in rows) / len(rows) * 100
+                about |= {"correct": None, "accuracy": value - before, "wilson_low": None, "wilson_high": None}
+            else:
+                about |= {"correct": correct, "accuracy": value, "wilson_low": low, "wilson_high": high}
+            found.append(about)
+    return found
+
+
+def ranking(judged: Judgements, entries: dict[str, dict], n_images: str) -> list[Cells]:
+    exact: list[tuple[Fraction, Fraction | None]] = []
+    found: list[tuple[Fraction, Fraction | int, str, Cells]] = []
+    for name, scorings in sorted(judged.items()):
+        task = choose(scorings, n_images) or "CW"
+        rows = scorings[task]
+        counts = figures(rows, n_images)
+        one, other = (Fraction(*counts[column]) if counts[column][1] else None for column in ("ImGT_A", "ReGT_A"))
+        cells = {
+            "model": entries[name]["label"],
+            "task": task,
+            "family": family(entries[name]),
+            "n": str(len(rows)),
+            "ImGT_A": text(percent(*counts["ImGT_A"])),
+            "ReGT_A": text(percent(*counts["ReGT_A"])),
+            "change": difference(percent(*counts["ReGT_A"]), percent(*counts["ImGT_A"])),
+        }
+        exact.append((one or Fraction(0), other))
+        found.append((one or Fraction(0), 2 if other is None else other, name, cells))
+    complete = all(other is not None for _, other in exact)
+    after = dense_ranks([other for _, other in exact]) if complete else [""] * len(exact)
+    for cells, first, second in zip(
+        (row[3] for row in found), dense_ranks([first for first, _ in exact]), after, strict=True
+    ):
+        cells |= {"ImGT_A_rank": first, "ReGT_A_rank": second}
+        cells["tau"] = text(tau([(one, other) for one, other in exact if other is not None])) if complete else ""
+    return [cells for *_, cells in sorted(found, key=lambda row: row[:3])]
+
+
+def tau(pairs: list[tuple[Fraction, Fraction]]) -> float | None:
+    """Kendall's tau-b: concordant less discordant pairs, over the root of the pairs that are no tie in each."""
+    score = first = second = 0
+    for place, (a, x) in enumerate(pairs):
+        for b, y in pairs[:place]:
+            one, other = (a > b) - (a < b), (x > y) - (x < y)
+            score += one * other
+            first += one != 0
+            second += other != 0
+    return score / math.sqrt(first * second) if first * second else None
+
+
+def mcnemar(judged: Judgements, entries: dict[str, dict], n_images: str) -> list[Cells]:
+    table = []
+    for measure in ("ImGT", "ReGT"):
+        rows = [
+            (name, scoring, {
+                row.image_id: row.imgt if measure == "ImGT" else bool(row.regt)
+                for row in predicted
+                if measure == "ImGT" or counted(row, n_images)
+            })
+            for name, scoring, predicted in all_rows(judged)
+        ]  # fmt: skip
+        if not any(flags for *_, flags in rows):
+            continue
+        found, exact = [], []
+        for place, (name, scoring, one) in enumerate(rows):
+            for other_name, other_scoring, other in rows[place + 1 :]:
+                common = [(one[image], other[image]) for image in one if image in other]
+                only_a = sum(a and not b for a, b in common)
+                only_b = sum(b and not a for a, b in common)
+                exact.append(exact_p(only_a, only_b))
+                cells = {
+                    "measure": measure,
+                    "model_a": entries[name]["label"],
+                    "task_a": scoring,
+                    "model_b": entries[other_name]["label"],
+                    "task_b": other_scoring,
+                    "n": str(len(common)),
+                    "only_a": str(only_a),
+                    "only_b": str(only_b),
+                }
+                found.append(cells | paired_difference(only_a, only_b, len(common)))
+        for cells, p, corrected in zip(found, exact, holm(exact), strict=True):
+            cells |= {"p": f"{float(p):.3g}", "p_holm": f"{float(corrected):.3g}", "tests": str(len(exact))}
+        table += found
+    return table
+
+
+def exact_p(only_a: int, only_b: int) -> Fraction:
+    """Twice the probability of so few heads, or fewer, in as many throws of a coin as there are discordant images."""
+    throws = only_a + only_b
+    ways = sum(math.comb(throws, heads) for heads in range(min(only_a, only_b) + 1))
+    return min(Fraction(1), Fraction(2 * ways, 2**throws))
+
+
+def holm(p: list[Fraction]) -> list[Fraction]:
+    """The smallest p times the number of tests, the next times one less, and so on; never less than one before it."""
+    corrected = list(p)
+    highest = Fraction(0)
+    for rank, place in enumerate(sorted(range(len(p)), key=lambda place: p[place])):
+        highest = max(highest, min(Fraction(1), p[place] * (len(p) - rank)))
+        corrected[place] = highest
+    return corrected
+
+
+def paired_difference(only_a: int, only_b: int, total: int) -> Cells:
+    """The difference of paired shares in points, and Wald's interval."""
+    if not total:
+        return {"difference": "", "difference_low": "", "difference_high": ""}
+    middle = (only_a - only_b) / total
+    half = Z / total * math.sqrt(only_a + only_b - (only_a - only_b) ** 2 / total)
+    values = {"difference": middle, "difference_low": middle - half, "difference_high": middle + half}
+    return {name: text(value * 100) for name, value in values.items()}
+
+
+def mustelidae(judged: Judgements, entries: dict[str, dict], names: list[str], n_images: str) -> list[Cells]:
+    table = []
+    for name, scorings in sorted(judged.items()):
+        for scoring in SCORINGS:
+            rows = [
+                row
+                for row in scorings.get(scoring, [])
+                if row.expert is not None and not (n_images == "excluded" and row.expert_gave_none)
+            ]
+            groups = {"all": rows}
+            for class_id, class_name in enumerate(names):
+                groups[f"{class_id} {class_name}"] = [row for row in rows if row.imgt_class == class_id]
+            for group, members in groups.items():
+                if not members:
+                    continue
+                cells = {
+                    "model": entries[name]["label"],
+                    "task": scoring,
+                    "family": family(entries[name]),
+                    "class": group if group == "all" else group.split(" ", 1)[1],
+                    "n": str(len(members)),
+                }
+                for column in ("ImGT", "expert"):
+                    flags = [bool(row.imgt if column == "ImGT" else row.expert) for row in members]
+                    low, high = wilson(sum(flags), len(flags))
+                    cells[column] = text(percent(sum(flags), len(flags)))
+                    cells |= {f"{column}_low": text(low), f"{column}_high": text(high)}
+                table.append(cells)
+    return table

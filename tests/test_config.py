@@ -11,13 +11,25 @@ from mllm_classify.files import PROJECT, InputError, sha256
 TIMM = {"name": "lite", "label": "Lite", "kind": "timm", "architecture": "tf_efficientnet_lite0"}
 CONSE = {"name": "conse", "label": "ConSE", "kind": "conse", "classifier": {"architecture": "tf_efficientnet_lite0"}}
 ENDPOINT = {"name": "api", "label": "API", "kind": "endpoint", "model": "m", "url": "http://127.0.0.1:1/v1"}
+RECORDED = {"name": "file", "label": "File", "kind": "recorded", "file": "p.csv"}
 ENGINE = {"name": "engine", "label": "Engine", "kind": "engine", "model": "m", "command": ["serve", "{port}"]}
 WHOLE = {
-    "dataset": {"source": "table", "name": "d", "label": "D", "classes": "c.txt", "images": "i.csv", "imgt": "l.csv"},
+    "dataset": {
+        "source": "table",
+        "name": "d",
+        "label": "D",
+        "classes": "c.txt",
+        "images": "i.csv",
+        "imgt": {"label": "I", "file": "l.csv"},
+        "regt": {"label": "R", "file": "r.csv"},
+        "equivalences": {"label": "E", "file": "e.csv"},
+    },
     "encoder": {"name": "e", "kind": "sentence-transformers", "path": "hub/id", "templates": "t.txt"},
     "tasks": {"OW": {"prompt": "ow.txt"}, "CW": {"prompt": "cw.txt"}},
-    "models": [TIMM, CONSE, ENDPOINT, ENGINE],
+    "models": [TIMM, CONSE, ENDPOINT, ENGINE, RECORDED],
 }
+IMAGENET = {"source": "imagenet", "name": "i", "label": "I"}
+ONLY_RECORDED = {"dataset": IMAGENET, "models": [RECORDED]}
 
 
 def loaded(folder, content):
@@ -52,9 +64,12 @@ def test_shipped_configuration_has_every_kind_of_offline_model():
 def test_each_kind_becomes_its_own_model_with_defaults(folder):
     read = loaded(folder, WHOLE)
     assert [type(model) for model in read.models] == [
-        config.TimmModel, config.ConseModel, config.EndpointModel, config.EngineModel,
+        config.TimmModel, config.ConseModel, config.EndpointModel, config.EngineModel, config.RecordedModel,
     ]  # fmt: skip
-    assert [model.family for model in read.models] == ["supervised", "supervised + text", "MLLM", "MLLM"]
+    assert [model.family for model in read.models] == [
+        "supervised", "supervised + text", "MLLM", "MLLM", "recorded",
+    ]  # fmt: skip
+    assert [model.worded for model in read.models] == [False, False, True, True, False]
     assert read.model("api").tasks == ["OW", "CW"]
 
 
@@ -71,10 +86,66 @@ def test_each_kind_becomes_its_own_model_with_defaults(folder):
         (whole(modells=[]), "config.yaml: modells: unknown key (value []);"),
         (whole("models", 1, "classifier", widht=2), "config.yaml: models[1].classifier.widht: unknown key (value 2)"),
         (whole("models", 0, kind="tim"), "config.yaml: models[0].kind: 'tim' is no kind of model; one of 'timm'"),
-        (whole("models", 2, kind=None), "config.yaml: models[2].kind: missing; one of conse, endpoint, engine, timm"),
+        (
+            whole("models", 2, kind=None),
+            "config.yaml: models[2].kind: missing; one of conse, endpoint, engine, recorded, timm",
+        ),
         (whole("models", 0, architecture=None), "config.yaml: models[0].architecture: missing"),
-        (whole("dataset", imgt=None), "config.yaml: dataset.imgt: missing"),
-        (whole(encoder=None), "config.yaml: encoder: missing"),
+        (whole("dataset", imgt=None), "config.yaml: dataset.imgt: missing; see docs/configuration.md"),
+        (whole("dataset", "imgt", file=None), "config.yaml: dataset.imgt.file: missing"),
+        (whole("dataset", "regt", file=None), "config.yaml: dataset.regt.file: missing"),
+        (whole("dataset", "regt", label=None), "config.yaml: dataset.regt.label: missing"),
+        (whole("dataset", "equivalences", file=None), "config.yaml: dataset.equivalences.file: missing"),
+        (whole("dataset", imgt="l.csv"), "config.yaml: dataset.imgt: 'l.csv': "),
+        (whole("dataset", regtt="r.csv"), "config.yaml: dataset.regtt: unknown key (value 'r.csv'); remove it, or see"),
+        (whole("dataset", "imgt", format="real"), "config.yaml: dataset.imgt.format: unknown key (value 'real')"),
+        (whole("dataset", "imgt", missing="N"), "config.yaml: dataset.imgt.missing: 'N': input should be 'error' or"),
+        (whole("dataset", "regt", fromat="real"), "config.yaml: dataset.regt.fromat: unknown key (value 'real')"),
+        (
+            whole("dataset", "regt", format="ReaL"),
+            "config.yaml: dataset.regt.format: 'ReaL': input should be 'table', ",
+        ),
+        (
+            whole("dataset", "equivalences", oneway=True),
+            "config.yaml: dataset.equivalences.oneway: unknown key (value T",
+        ),
+        (whole("dataset", mustelidae="m.json"), "config.yaml: dataset.mustelidae: unknown key (value 'm.json')"),
+        (
+            ONLY_RECORDED | {"dataset": IMAGENET | {"images": "i.csv"}},
+            "config.yaml: dataset.images: unknown key (value 'i.",
+        ),
+        (ONLY_RECORDED | {"dataset": IMAGENET | {"regt": {"label": "R"}}}, "config.yaml: dataset.regt.file: missing"),
+        (
+            ONLY_RECORDED | {"dataset": IMAGENET | {"imgt": {"table": "l.csv"}}},
+            "config.yaml: dataset.imgt.table: unknown key (value 'l.csv')",
+        ),
+        (whole("dataset", source="imagenett"), "config.yaml: dataset.source: 'imagenett'"),
+        (whole("dataset", source=None), "config.yaml: dataset.source: missing; one of imagenet, table"),
+        (
+            whole("dataset", "regt", format="real"),
+            "dataset.regt.format: 'real' labels ImageNet's validation images; needs source: imagenet",
+        ),
+        (
+            whole("dataset", "regt", format="reimagenet"),
+            "dataset.regt.format: 'reimagenet' labels ImageNet's validation",
+        ),
+        (
+            whole("dataset", "regt", format="mustelidae"),
+            "dataset.regt.format: 'mustelidae' labels ImageNet's validation",
+        ),
+        (
+            whole("models", 4, column="words"),
+            "config.yaml: models[4].column: 'words': input should be 'class_id' or 'text'",
+        ),
+        (whole("models", 4, images="some"), "config.yaml: models[4].images: 'some': input should be 'all' or"),
+        (whole("models", 4, url="http://x"), "config.yaml: models[4].url: unknown key (value 'http://x')"),
+        (whole(encoder=None), "models[1] (conse): its answers are mapped by a text encoder; add encoder:"),
+        (whole(encoder=None, models=[ENDPOINT]), "models[0] (api): its answers are mapped by a text encoder"),
+        (whole(encoder=None, models=[TIMM, ENGINE]), "models[1] (engine): its answers are mapped by a text encoder"),
+        (
+            whole(encoder=None, models=[RECORDED, RECORDED | {"name": "w", "label": "W", "column": "text"}]),
+            "models[1] (w): its answers are mapped by a text encoder; add encoder:",
+        ),
         (whole(models=[]), "config.yaml: models: []: list should have at least 1 item"),
         (
             whole(models=[TIMM, CONSE, TIMM | {"label": "Other"}]),
@@ -94,6 +165,61 @@ def test_each_kind_becomes_its_own_model_with_defaults(folder):
 )
 def test_what_is_wrong_is_named_by_file_key_and_value(folder, content, message):
     assert message in refusal(folder, content)
+
+
+@pytest.mark.parametrize("model", [TIMM, CONSE, ENDPOINT, ENGINE])
+@pytest.mark.parametrize("source", ["table", "imagenet"])
+def test_without_pictures_there_are_recorded_models_only(folder, model, source):
+    dataset = whole("dataset", images=None)["dataset"] if source == "table" else IMAGENET
+    assert refusal(folder, whole(dataset=dataset, models=[RECORDED, model])) == (
+        f"config.yaml: models[1] ({model['name']}): kind {model['kind']!r} needs pictures, and the data set has none; set dataset.folder"
+    )
+    loaded(folder, whole(dataset=dataset, models=[RECORDED]))
+    read = loaded(folder, whole(dataset=dataset | {"folder": "pictures"}, models=[RECORDED, model]))
+    assert read.dataset.has_files
+
+
+def test_only_models_that_answer_in_words_need_an_encoder(folder):
+    read = loaded(folder, whole(encoder=None, tasks=None, models=[TIMM, RECORDED]))
+    assert read.encoder is None
+    assert [model.worded for model in read.models] == [False, False]
+
+
+def test_the_source_says_what_a_data_set_is(folder):
+    assert type(loaded(folder, WHOLE).dataset) is config.TableDataset
+    assert type(loaded(folder, ONLY_RECORDED).dataset) is config.ImagenetDataset
+
+
+@pytest.mark.parametrize("format_", ["table", "real", "reimagenet", "mustelidae"])
+def test_imagenet_has_labels_of_every_format(folder, format_):
+    regt = {"label": "R", "file": "r.json", "format": format_}
+    read = loaded(folder, ONLY_RECORDED | {"dataset": IMAGENET | {"regt": regt}})
+    assert read.dataset.regt.format == format_
+
+
+def test_what_is_not_said_of_labels(folder):
+    dataset = loaded(folder, WHOLE).dataset
+    assert (dataset.imgt.missing, dataset.regt.missing, dataset.regt.uncertain) == ("error", "error", "exclude")
+    assert (dataset.regt.format, dataset.equivalences.one_way) == ("table", False)
+    bare = loaded(folder, ONLY_RECORDED).dataset
+    assert (bare.regt, bare.equivalences, bare.classes, bare.mustelidae, bare.folder) == (None,) * 5
+    assert bare.imgt.label == "ImageNet"
+
+
+@pytest.mark.parametrize(
+    ("written", "image_id"),
+    [
+        ("ILSVRC2012_val_00000293", "ILSVRC2012_val_00000293"),
+        ("ILSVRC2012_val_00000293.JPEG", "ILSVRC2012_val_00000293"),
+        ("n01440764/ILSVRC2012_val_00000293.JPEG", "ILSVRC2012_val_00000293"),
+        ("/data/val/n01440764/ILSVRC2012_val_00000293", "ILSVRC2012_val_00000293"),
+        ("a.jpg", "a.jpg"),
+        ("a.b.JPEG", "a.b"),
+    ],
+)
+def test_how_files_write_the_images_of_imagenet(folder, written, image_id):
+    assert loaded(folder, ONLY_RECORDED).dataset.image_id(written) == image_id
+    assert loaded(folder, WHOLE).dataset.image_id(written) == written
 
 
 def test_every_wrong_key_has_a_line_of_its_own(folder):
@@ -143,12 +269,14 @@ def test_an_absent_configuration_is_named(folder):
 def test_an_unknown_model_is_named_with_those_that_there_are(folder):
     with pytest.raises(InputError) as caught:
         loaded(folder, WHOLE).model("vit")
-    assert str(caught.value) == "--model: 'vit' is not in the configuration; it has lite, conse, api, engine"
+    assert str(caught.value) == "--model: 'vit' is not in the configuration; it has lite, conse, api, engine, file"
 
 
 def every_section():
-    classes = [config.Dataset, config.Encoder, config.TaskPrompt, config.Resources, config.Classifier]
-    return classes + list(get_args(get_args(config.AnyModel)[0]))
+    classes = [*get_args(get_args(config.AnyDataset)[0]), config.LabelSet, config.ImagenetLabels, config.SecondLabelSet]
+    classes += [config.Equivalences, config.Encoder, config.TaskPrompt, config.Resources, config.Classifier]
+    classes += [config.TimmModel, config.ConseModel, config.EndpointModel, config.EngineModel, config.RecordedModel]
+    return classes
 
 
 def marked(section, mark):
@@ -158,13 +286,19 @@ def marked(section, mark):
 @pytest.fixture
 def sections(folder):
     """One of each section, whose files exist."""
-    for name in ("c.txt", "l.csv", "t.txt", "ow.txt", "cw.txt"):
+    for name in ("c.txt", "l.csv", "r.csv", "e.csv", "m.json", "t.txt", "ow.txt", "cw.txt", "p.csv"):
         (folder / name).write_text(f"content of {name}")
     (folder / "i.csv").write_text("image_id,file,title\na,a.png,first\n")
     read = loaded(folder, WHOLE)
-    found = [read.dataset, read.encoder, read.tasks["OW"], read.models[0].resources, read.models[1].classifier]
+    table = read.dataset
+    imagenet = loaded(
+        folder, ONLY_RECORDED | {"dataset": IMAGENET | {"classes": "c.txt", "mustelidae": "m.json"}}
+    ).dataset
+    found = [table, imagenet, table.imgt, imagenet.imgt, table.regt, table.equivalences]
+    found += [read.encoder, read.tasks["OW"], read.models[0].resources, read.models[1].classifier]
     found += read.models
     assert [type(section) for section in found] == every_section()
+    assert {type(model) for model in read.models} == set(get_args(get_args(config.AnyModel)[0]))
     return found
 
 
@@ -222,8 +356,32 @@ def test_of_a_file_the_content_counts_and_not_the_name(folder):
     assert identity(config.TaskPrompt(prompt="one.txt")) != one
 
 
+@pytest.mark.parametrize(
+    ("keys", "values", "same"),
+    [
+        ((), {"label": "Other"}, True),
+        ((), {"folder": "other"}, True),
+        ((), {"name": "other"}, False),
+        ((), {"regt": None}, False),
+        ((), {"equivalences": None}, False),
+        (("imgt",), {"label": "Other"}, True),
+        (("imgt",), {"file": "same.csv"}, True),
+        (("imgt",), {"file": "r.csv"}, False),
+        (("imgt",), {"missing": "exclude"}, False),
+        (("regt",), {"label": "Other"}, True),
+        (("regt",), {"uncertain": "error"}, False),
+        (("equivalences",), {"label": "Other"}, True),
+        (("equivalences",), {"one_way": True}, False),
+    ],
+)
+def test_which_keys_of_the_data_set_change_its_identity(folder, sections, keys, values, same):
+    (folder / "same.csv").write_text("content of l.csv")
+    changed = loaded(folder, whole("dataset", *keys, **values)).dataset
+    assert (identity(changed) == identity(sections[0])) is same
+
+
 def test_an_absent_file_has_a_message_and_an_absent_option_has_none(sections):
-    assert identity(sections[0])["regt"] is None
+    assert identity(sections[1])["regt"] is None
     with pytest.raises(InputError, match=r"^gone\.txt: cannot be read \(No such file or directory\); looked for /"):
         identity(config.TaskPrompt(prompt="gone.txt"))
 
@@ -249,5 +407,5 @@ def test_of_the_manifest_only_three_columns_count(folder, sections, content, sam
 def test_marks_are_those_of_the_documented_keys():
     assert {key for section in every_section() for key in section.model_fields
             if CONTENT in section.model_fields[key].metadata} == {
-        "classes", "imgt", "regt", "equivalences", "templates", "prompt",
+        "classes", "names", "mustelidae", "file", "templates", "prompt",
     }  # fmt: skip

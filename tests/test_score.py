@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from mllm_classify.dataset.labels import LABELS
 from mllm_classify.mapping import MAPPING
 from mllm_classify.score import SCORES, predicted_by_ranking, predicted_by_text, score
 
@@ -14,10 +15,20 @@ CLASSES = pl.DataFrame(
 
 
 def labels(*rows):
-    """Labels from (image, admissible under ImGT, admissible under ReGT, category); N where nothing is admissible."""
-    schema = {"image_id": pl.String, "imgt_admissible": pl.List(pl.Int32), "regt_admissible": pl.List(pl.Int32)}
-    frame = pl.DataFrame(rows, schema=schema | {"category": pl.String}, orient="row")
-    return frame.with_columns(pl.col("regt_admissible").alias("regt"))
+    """Labels from (image, admissible under ImGT, admissible under ReGT, category), or with more columns by name."""
+    cells = [
+        {
+            "image_id": image,
+            "imgt": imgt[0],
+            "regt": regt,
+            "imgt_admissible": imgt,
+            "regt_admissible": regt,
+            "category": category,
+            **(more[0] if more else {}),
+        }
+        for image, imgt, regt, category, *more in rows
+    ]
+    return pl.DataFrame(cells, schema=LABELS)
 
 
 def mapping(*rows):
@@ -71,6 +82,7 @@ def test_scores_of_answers_in_words():
             "imgt": [False, True, False, True, True],
             "regt": [True, False, False, False, True],
             "category": ["S-", "S-", "M+", "S-", "M+"],
+            "expert": None,
         },
         schema=SCORES,
     )
@@ -96,6 +108,7 @@ def test_scores_of_rankings_take_the_first():
             "imgt": [False, True],
             "regt": [True, True],
             "category": ["S-", "N"],
+            "expert": None,
         },
         schema=SCORES,
     )
@@ -156,6 +169,64 @@ def test_without_a_second_label_set_regt_is_null_and_imgt_is_not():
     assert found.select("imgt", "regt", "category").rows() == [(True, None, None), (False, None, None)]
 
 
+@pytest.mark.parametrize("reason", ["uncertain", "no ReGT label", "no ImGT label"])
+def test_an_image_that_a_label_set_leaves_open_is_not_scored(reason):
+    labelled = labels(("a", [0], [0], "S+"), ("b", [0], None, None, {"excluded": reason, "expert": [0]}))
+    rows = [(image, task, [0], 0) for task in ("OW", "CW") for image in ("a", "b")]
+    for predicted in (
+        predicted_by_text(mapping(*rows), CLASSES),
+        predicted_by_ranking(rankings(("a", [0]), ("b", [0]))),
+    ):
+        assert score("m", predicted, labelled)["image_id"].unique().to_list() == ["a"]
+
+
+def test_images_that_a_model_has_not_are_not_scored_and_those_it_has_are():
+    labelled = labels(("a", [0], [0], "S+"), ("b", [0], [0], "S+"))
+    found = score("m", predicted_by_ranking(rankings(("b", [0]))), labelled)
+    assert found.select("image_id", "imgt").rows() == [("b", True)]
+
+
+def expert(ids, admissible=None):
+    return {"expert": ids, "expert_admissible": ids if admissible is None else admissible}
+
+
+def test_expert_labels_are_judged_as_regt_is_and_null_elsewhere():
+    """None of its labels, one that it admits, no class applies, an error where no class applies, and no expert."""
+    labelled = labels(
+        ("a", [0], [0], "S+", expert([2])),
+        ("b", [0], [2], "S-", expert([2], [0, 2])),
+        ("c", [0], [2], "S-", expert([])),
+        ("d", [0], [2], "S-", expert([])),
+        ("e", [0], [2], "S-"),
+    )
+    ranked = rankings(("a", [0]), ("b", [0]), ("c", [0]), ("d", [0], "error"), ("e", [0]))
+    found = score("m", predicted_by_ranking(ranked), labelled)
+    assert dict(found.select("image_id", "expert").rows()) == {"a": False, "b": True, "c": True, "d": False, "e": None}
+    answers = mapping(("a", "CW", [], 2), ("c", "CW", [], None), ("e", "CW", [0], 0))
+    found = score("m", predicted_by_text(answers, CLASSES), labelled)
+    assert found.select("scoring", "image_id", "expert").rows() == [
+        ("CW", "a", False),
+        ("CW", "c", True),
+        ("CW", "e", None),
+        ("CW+", "a", True),
+        ("CW+", "c", True),
+        ("CW+", "e", None),
+    ]
+
+
+def test_without_a_second_label_set_expert_labels_count_all_the_same():
+    labelled = labels(("a", [0], None, None, expert([2])), ("b", [0], None, None, expert([])))
+    found = score("m", predicted_by_ranking(rankings(("a", [2]), ("b", [1]))), labelled)
+    assert found.select("imgt", "regt", "expert").rows() == [(False, None, True), (False, None, True)]
+
+
+def test_what_a_label_admits_decides_and_not_the_label():
+    """Equivalences may admit a class under one label set only: an image's ReGT can have other labels."""
+    labelled = [("a", [0, 2], [1], "S-"), ("b", [0], [1, 2], "M-")]
+    found = judged(predicted_by_ranking(rankings(("a", [2]), ("b", [2]))), *labelled)
+    assert found == {("CW", "a"): (True, False), ("CW", "b"): (False, True)}
+
+
 IDS = st.integers(0, 4)
 ROW = st.tuples(
     st.sampled_from(["OW", "CW"]),
@@ -170,7 +241,7 @@ STUDY = st.lists(st.tuples(ROW, LABEL), min_size=1, max_size=8)
 def scored(study):
     """Scores of a study in which image number i is called ii."""
     rows = [(f"i{image}", *row) for image, (row, _) in enumerate(study)]
-    labelled = [(f"i{image}", *label, "?") for image, (_, label) in enumerate(study)]
+    labelled = [(f"i{image}", *label, "?", expert(label[1])) for image, (_, label) in enumerate(study)]
     return score("m", predicted_by_text(mapping(*rows), CLASSES), labels(*labelled))
 
 
@@ -202,6 +273,12 @@ def test_on_n_everything_is_correct_under_regt_but_errors(study):
 
 
 @given(STUDY)
+def test_equal_expert_and_second_labels_are_scored_alike(study):
+    found = scored(study)
+    assert found["expert"].equals(found["regt"], check_names=False)
+
+
+@given(STUDY)
 def test_each_row_is_scored_once_per_scoring_and_never_null(study):
     found = scored(study)
     tasks = [row[0] for row, _ in study]
@@ -220,7 +297,7 @@ def test_an_appended_image_changes_no_other_row(study, another):
 @given(STUDY, st.randoms())
 def test_the_order_of_images_classes_and_labels_changes_no_row(study, random):
     rows = [(f"i{image}", *row) for image, (row, _) in enumerate(study)]
-    labelled = [(f"i{image}", *label, "?") for image, (_, label) in enumerate(study)]
+    labelled = [(f"i{image}", *label, "?", expert(label[1])) for image, (_, label) in enumerate(study)]
     for each in (rows, labelled):
         random.shuffle(each)
     found = score("m", predicted_by_text(mapping(*rows), CLASSES.reverse()), labels(*labelled))

@@ -194,15 +194,16 @@ def tables(args: argparse.Namespace, config: configuration.Config) -> None:
         [{"model": model.name, "label": model.label, "family": model.family} for model in config.models]
     )
     scores = parquet.read(args.scores)
+    images = evaluated.select("image_id", "category")
     match args.table:
         case "accuracy":
-            frame = tables.accuracies(scores, models, study, config.tables.resamples)
+            frame = tables.accuracies(scores, images, models, study, config.tables.resamples)
             parquet.write(frame, dict(frame.schema), args.output)
         case "mcnemar":
             with written(args.output) as temporary:
-                tables.mcnemar(scores, models, study).write_csv(temporary)
+                tables.mcnemar(scores, images, models, study).write_csv(temporary)
         case "ranking":
-            tables.write(tables.ranking(scores, models, study, config.tables.resamples), Path(args.output))
+            tables.write(tables.ranking(scores, images, models, study, config.tables.resamples), Path(args.output))
         case "mustelidae":
             tables.write(tables.mustelidae(scores, labels, classes, models, study), Path(args.output))
         case name:

@@ -180,6 +180,7 @@ class ImagenetDataset(Dataset):
 
 
 AnyDataset = Annotated[TableDataset | ImagenetDataset, Field(discriminator="source")]
+SOURCES = ("imagenet", "table")
 
 
 class Encoder(Section):
@@ -451,15 +452,22 @@ def load(path: str | os.PathLike[str]) -> Config:
         raise InputError("\n".join(f"{name}: {_explain(detail)}" for detail in error.errors())) from None
 
 
+def _tag(key: str, detail: Any) -> str:
+    """The key that decides which other keys there are."""
+    return f"{key}.{detail['ctx']['discriminator'].strip(chr(39))}"
+
+
 def _explain(detail: Any) -> str:
     """One validation error as `key: value: what to do`."""
-    # pydantic puts the chosen kind between a list's index and the key; users know no such level
+    # pydantic puts the chosen kind of model, or source of a data set, into the path; users know no such level
+    chosen = {"models": 2, "dataset": 1}.get(str(next(iter(detail["loc"]), "")))
     key = ""
     for number, part in enumerate(detail["loc"]):
         if isinstance(part, int):
             key += f"[{part}]"
-        elif not (part in KINDS and number == 2 and detail["loc"][0] == "models"):
+        elif number != chosen:
             key += f".{part}" if key else part
+    noun = "source of a data set" if key == "dataset" else "kind of model"
     value = repr(detail["input"])
     value = value if len(value) <= 80 else f"{value[:77]}..."
     match detail["type"]:
@@ -468,9 +476,11 @@ def _explain(detail: Any) -> str:
         case "missing":
             return f"{key}: missing; see docs/configuration.md"
         case "union_tag_invalid":
-            return f"{key}.kind: {detail['ctx']['tag']!r} is no kind of model; one of {detail['ctx']['expected_tags']}"
+            return (
+                f"{_tag(key, detail)}: {detail['ctx']['tag']!r} is no {noun}; one of {detail['ctx']['expected_tags']}"
+            )
         case "union_tag_not_found":
-            return f"{key}.kind: missing; one of {', '.join(sorted(KINDS))}"
+            return f"{_tag(key, detail)}: missing; one of {', '.join(SOURCES if key == 'dataset' else sorted(KINDS))}"
         case "value_error":
             return str(detail["ctx"]["error"])
         case _:

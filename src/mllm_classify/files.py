@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import importlib.util
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,9 +66,7 @@ def read_csv(name: str, *columns: str) -> list[tuple[str, dict[str, str]]]:
     Lines that begin with # are comments. Every value is stripped text. Raises InputError when a column is missing or a
     row is of another length than the header.
     """
-    # a comment becomes an empty line, so that line numbers stay the file's
-    lines = ("" if line.startswith("#") else line for line in read_text(name).splitlines())
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(_without_comments(read_text(name)), strict=True)
     found: list[tuple[str, list[str]]] = []
     try:
         found += ((f"{name}:{reader.line_num}", values) for values in reader if values)
@@ -90,6 +89,18 @@ def read_csv(name: str, *columns: str) -> list[tuple[str, dict[str, str]]]:
             raise InputError(msg)
         rows.append((place, {column: value.strip() for column, value in zip(header, values, strict=True)}))
     return rows
+
+
+def _without_comments(text: str) -> Iterator[str]:
+    """The lines of a CSV text; comments become empty ones, so that line numbers stay the file's.
+
+    A # that begins a line inside of quotes is part of the value.
+    """
+    quoted = False
+    for line in io.StringIO(text, newline=""):
+        comment = line.startswith("#") and not quoted
+        yield "\n" if comment else line
+        quoted ^= not comment and line.count('"') % 2 == 1
 
 
 def sha256(content: bytes) -> str:

@@ -105,16 +105,15 @@ def _imports(tree: ast.Module, package: Path) -> Iterator[str]:
 def _dataset_specs(config: "Config") -> tuple[dict[str, Any], dict[str, Any]]:
     """What the images and their labels depend on."""
     from mllm_classify.config import identity
-    from mllm_classify.records import read_records
+    from mllm_classify.records import image_id, read_records
 
     dataset = identity(config.dataset)
     labelling = {key: dataset.pop(key, None) for key in ("imgt", "regt", "equivalences", "mustelidae")}
     dataset["files"] = config.dataset.has_files
     # where label files say which images there are; an edited label must not reach the models
     if config.dataset.source == "table" and config.dataset.images is None:
-        dataset["images"] = [
-            str(record["image_id"]) for _, record in read_records(config.dataset.imgt.file, "image_id")
-        ]
+        records = read_records(config.dataset.imgt.file, "image_id")
+        dataset["images"] = [image_id(place, record) for place, record in records]
     elif config.dataset.source == "imagenet" and config.dataset.classes is not None:
         dataset["imgt"] = labelling["imgt"]
     return dataset, labelling

@@ -29,12 +29,12 @@ def read_records(file: str, *columns: str) -> list[Record]:
         case "jsonl":
             records = [
                 (f"{file}:{number}", _json(line, f"{file}:{number}"))
-                for number, line in enumerate(read_text(file).splitlines(), 1)
+                for number, line in enumerate(read_text(file).split("\n"), 1)
                 if line.strip()
             ]
         case "json":
             content = read_json(file)
-            if isinstance(content, dict):
+            if isinstance(content, dict) and set(columns) <= {"image_id"}:
                 return [(f"{file}: {key!r}", {"image_id": key, "value": value}) for key, value in content.items()]
             if not isinstance(content, list):
                 msg = f"{file}: must be a JSON list of records, or an object from image ids to labels"
@@ -69,6 +69,16 @@ def read_parquet(file: str, *columns: str) -> "pl.DataFrame":
         msg = f"{file}: no column {missing[0]!r}; it has {', '.join(map(repr, frame.columns))}"
         raise InputError(msg)
     return frame
+
+
+def image_id(place: str, record: dict[str, Any], field: str = "image_id") -> str:
+    """The image that a record is of: text, or an integer. Raises InputError where it is neither."""
+    value = record[field]
+    if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+        return str(value)
+    wrong = "is empty" if value in (None, "") else f"{value!r:.60} is neither text nor an integer"
+    msg = f"{place}: {field} {wrong}"
+    raise InputError(msg)
 
 
 def read_json(file: str) -> Any:

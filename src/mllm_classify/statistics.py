@@ -67,17 +67,24 @@ def category_sums(
     return np.concatenate(sums)
 
 
-def dense_ranks(accuracies: Floats) -> npt.NDArray[np.int64]:
-    """Ranks from 1, the highest first; equal accuracies share one and none is skipped. Ranks are along the last axis."""
-    ranks: npt.NDArray[np.int64] = rankdata(-accuracies, method="dense", axis=-1).astype(np.int64)
+def dense_ranks(accuracies: Floats) -> Floats:
+    """Ranks from 1, the highest first; equal accuracies share one and none is skipped. Ranks are along the last axis.
+
+    NaN along a whole axis in which one accuracy is NaN.
+    """
+    ranks: Floats = rankdata(-accuracies, method="dense", axis=-1).astype(float)
+    ranks[np.isnan(accuracies).any(axis=-1)] = np.nan
     return ranks
 
 
-def rank_intervals(resampled: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The ranks that a row has in the middle 95 % of the resamples. Shape: resamples x rows."""
+def rank_intervals(resampled: Floats) -> tuple[Floats, Floats]:
+    """The ranks that a row has in the middle 95 % of the resamples; NaN where a resample cannot be ranked.
+
+    Shape: resamples x rows.
+    """
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(dense_ranks(resampled), [tail, 1 - tail], axis=0, method="inverted_cdf")
-    return low.astype(np.int64), high.astype(np.int64)
+    return low, high
 
 
 def tau(one: Floats, other: Floats) -> float:

@@ -28,6 +28,12 @@ SUBSETS: dict[str, list[str | None]] = {
 }
 """Label categories by the disjoint ones that they are made of (Table 1)."""
 REGT = {f"ReGT_{subset}": subset for subset in SUBSETS if subset != "N"}
+ALL: list[str | None] = [None, *SUBSETS["A"]]
+RULES: dict[str, list[str | None]] = {
+    "correct": SUBSETS["A"],
+    "excluded": [category for category in SUBSETS["A"] if category != "N"],
+}
+"""The categories that ReGT accuracy is over, by the rule for images in N: the paper's, and ReaL's."""
 ACCURACIES = ["ImGT_A", *REGT, "ImGT_and_ReGT"]
 SELECTABLE = ["OW", "CW+"]
 """Scorings among which a model that answers in words is shown at its best in Table 3; the first wins a full tie."""
@@ -120,28 +126,31 @@ def accuracy(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
     Columns of ACCURACIES, each with `_low` and `_high`, null where there is no image; `n`, and `n_` of every subset.
     Where images in N are excluded, ReGT_A and ImGT_and_ReGT leave them out.
     """
-    known = pl.col("category").is_not_null()
-    judged = known & (pl.col("category") != "N") if n_images == "excluded" else known
     parts = {
         "ImGT_A": ("imgt", pl.lit(value=True)),
         **{name: ("regt", in_subset(subset)) for name, subset in REGT.items()},
-        "ReGT_A": ("regt", judged),
-        "ImGT_and_ReGT": ("both", judged),
+        "ReGT_A": ("regt", judged(n_images)),
+        "ImGT_and_ReGT": ("both", judged(n_images)),
     }
     result = counted.group_by("model", "scoring", maintain_order=True).agg(
         *(pl.col(count).filter(among).sum().alias(name) for name, (count, among) in parts.items()),
         *(pl.col("n").filter(among).sum().alias(f"{name}_total") for name, (_, among) in parts.items()),
         *sizes(),
     )
-    for name in ACCURACIES:
+    return _percentages(result, ACCURACIES)
+
+
+def _percentages(counted: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """Numbers of images as percentages of `_total`, with Wilson's interval as `_low` and `_high`; null of none."""
+    for name in names:
         total = pl.col(f"{name}_total")
-        low, high = statistics.wilson(result[name].to_numpy(), result[f"{name}_total"].to_numpy())
-        result = result.with_columns(
+        low, high = statistics.wilson(counted[name].to_numpy(), counted[f"{name}_total"].to_numpy())
+        counted = counted.with_columns(
             pl.when(total > 0).then(pl.col(name) / total * 100).alias(name),
             pl.Series(f"{name}_low", low * 100).fill_nan(None),
             pl.Series(f"{name}_high", high * 100).fill_nan(None),
         )
-    return result.drop(f"{name}_total" for name in ACCURACIES)
+    return counted.drop(f"{name}_total" for name in names)
 
 
 def sizes() -> list[pl.Expr]:
@@ -157,7 +166,12 @@ def sizes() -> list[pl.Expr]:
     ]
 
 
-def best_scoring(counted: pl.DataFrame) -> pl.DataFrame:
+def judged(n_images: str) -> pl.Expr:
+    """Whether ReGT accuracy is over a category, by the rule for N."""
+    return pl.col("category").is_in(RULES[n_images])
+
+
+def best_scoring(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
     """For each model that answers in words, the scoring of highest ImGT accuracy; ties by ReGT, then OW.
 
     Columns model, scoring.
@@ -166,16 +180,19 @@ def best_scoring(counted: pl.DataFrame) -> pl.DataFrame:
     return (
         counted.filter(pl.col("scoring").is_in(SELECTABLE))
         .group_by("model", "scoring")
-        .agg(pl.col("imgt").sum() / pl.col("n").sum(), pl.col("regt").sum() / pl.col("n").sum())
+        .agg(
+            pl.col("imgt").sum() / pl.col("n").sum(),
+            (pl.col("regt").filter(judged(n_images)).sum() / pl.col("n").filter(judged(n_images)).sum()).fill_nan(0),
+        )
         .sort("model", "imgt", "regt", pl.col("scoring").replace_strict(order), descending=[False, True, True, False])
         .group_by("model", maintain_order=True)
         .agg(pl.col("scoring").first())
     )
 
 
-def shown_rows(counted: pl.DataFrame) -> pl.DataFrame:
+def shown_rows(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
     """The rows of Table 3, as model and scoring: words at their best task, rankings as they are."""
-    best = best_scoring(counted)
+    best = best_scoring(counted, n_images)
     rankings = counted.filter((pl.col("scoring") == "CW") & ~pl.col("model").is_in(best["model"].implode()))
     return pl.concat([best, rankings.select("model", "scoring").unique(maintain_order=True)])
 
@@ -187,17 +204,15 @@ def cross_fitted(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
     """
     kept = pl.concat(
         counted.filter(pl.col("fold") == half).join(
-            best_scoring(counted.filter(pl.col("fold") != half)), on=["model", "scoring"], how="semi"
+            best_scoring(counted.filter(pl.col("fold") != half), n_images), on=["model", "scoring"], how="semi"
         )
         for half in (0, 1)
     )
-    known = pl.col("category").is_not_null()
-    judged = known & (pl.col("category") != "N") if n_images == "excluded" else known
-    images = pl.col("n").filter(judged).sum()
+    images = pl.col("n").filter(judged(n_images)).sum()
     return kept.group_by("model").agg(
         pl.col("scoring").sort_by("fold").unique(maintain_order=True).str.join(" / ").alias("crossfit_task"),
         (pl.col("imgt").sum() / pl.col("n").sum() * 100).alias("crossfit_ImGT_A"),
-        pl.when(images > 0).then(pl.col("regt").filter(judged).sum() / images * 100).alias("crossfit_ReGT_A"),
+        pl.when(images > 0).then(pl.col("regt").filter(judged(n_images)).sum() / images * 100).alias("crossfit_ReGT_A"),
     )
 
 
@@ -211,12 +226,14 @@ class Matrices(NamedTuple):
     regt: statistics.Flags  # zeros without a second label set
 
 
-def matrices(scores: pl.DataFrame, only: pl.DataFrame | None = None) -> Matrices:
-    """Images in the order of their ids, rows in the order of model and scoring; `only` some rows."""
-    if only is not None:
-        scores = scores.join(only, on=["model", "scoring"], how="semi")
+def matrices(scores: pl.DataFrame, images: pl.DataFrame) -> Matrices:
+    """Images in the order of their ids, rows in the order of model and scoring.
+
+    `images`, with image_id and category, are all that are evaluated, whether or not a model has them: what is drawn
+    from them then depends on no model.
+    """
     rows = scores.select("model", "scoring").unique().sort("model", "scoring").with_row_index("row")
-    images = scores.select("image_id", "category").unique("image_id").sort("image_id").with_row_index("image")
+    images = images.sort("image_id").with_row_index("image")
     places = (
         scores.select("model", "scoring", "image_id", "imgt", "regt")
         .join(images.select("image_id", "image"), on="image_id", how="left")
@@ -273,12 +290,6 @@ def resampled(found: Matrices, count: int) -> tuple[Sums, Sums]:
     return sums(found, [np.ones((1, images), np.float32)]), sums(found, statistics.resamples(images, count))
 
 
-ALL: list[str | None] = [None, *SUBSETS["A"]]
-RULES: dict[str, list[str | None]] = {
-    "correct": SUBSETS["A"],
-    "excluded": [category for category in SUBSETS["A"] if category != "N"],
-}
-"""The categories that ReGT accuracy is over, by the rule for images in N: the paper's, and ReaL's."""
 MEASURES = {"ImGT": "imgt", "ReGT": "regt", "ImGT and ReGT": "both"}
 CHANGE = "change"
 
@@ -290,14 +301,16 @@ def figure(of: Sums, measure: str, among: list[str | None]) -> statistics.Floats
     return of.accuracy(MEASURES[measure], among)
 
 
-def accuracies(scores: pl.DataFrame, models: pl.DataFrame, study: Study, count: int) -> pl.DataFrame:
+def accuracies(
+    scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, study: Study, count: int
+) -> pl.DataFrame:
     """Every accuracy in percent, long: per model, task, measure, rule for N and subset, with two 95 % intervals.
 
     Measures: ImGT, ReGT, `ImGT and ReGT` (correct under both), and `change`, ReGT minus ImGT in points, whose interval
     is paired: both are taken on the same resamples of the images. The rule for N does not concern ImGT, which is over
-    all images. There is no row for a subset without images.
+    all images. There is no row for a subset without images. `images` are as in `matrices`.
     """
-    found = matrices(scores)
+    found = matrices(scores, images)
     exact, drawn = resampled(found, count)
     cells: list[tuple[str, str | None, str, list[str | None]]] = [
         ("ImGT", None, "A", ALL),
@@ -347,9 +360,13 @@ def _named(figures: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def ranking(scores: pl.DataFrame, models: pl.DataFrame, study: Study, count: int) -> Table:
-    """The rows of Table 3 ranked under both label sets: intervals of ranks and of the change, and Kendall's tau."""
-    found = matrices(scores, shown_rows(counts(scores)))
+def ranking(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, study: Study, count: int) -> Table:
+    """The rows of Table 3 ranked under both label sets: intervals of ranks and of the change, and Kendall's tau.
+
+    `images` are as in `matrices`.
+    """
+    shown = scores.join(shown_rows(counts(scores), study.n_images), on=["model", "scoring"], how="semi")
+    found = matrices(shown, images)
     exact, drawn = resampled(found, count)
     among = RULES[study.n_images]
     columns: dict[str, np.ndarray] = {}
@@ -370,14 +387,18 @@ def ranking(scores: pl.DataFrame, models: pl.DataFrame, study: Study, count: int
     ranks = [f"{measure}_A_rank{end}" for measure in ("ImGT", "ReGT") for end in ("", "_low", "_high")]
     figures = found.rows.with_columns(
         *(pl.Series(name, values).fill_nan(None) for name, values in columns.items() if name not in ranks),
-        *(pl.Series(name, columns.get(name, [None] * rows), dtype=pl.Int64) for name in ranks),
+        *(
+            pl.Series(name, columns.get(name, [None] * rows), dtype=pl.Float64).fill_nan(None).cast(pl.Int64)
+            for name in ranks
+        ),
         pl.Series("n", exact.total("present", ALL)[0]).cast(pl.Int64),
     ).sort("ImGT_A", "ReGT_A", "model", nulls_last=True)
     tau = figures.select("tau", "tau_low", "tau_high").row(0) if rows else (None, None, None)
     notes = {"ImGT_A_rank": "Ranks: 1 is best, equal accuracies share one; beside them where 95 % of the bootstrap's resamples put them. "
              "Change: ReGT minus ImGT, in points, with a paired bootstrap interval."}  # fmt: skip
-    if None not in tau:
-        notes["change"] = f"Kendall's tau between both rankings: {tau[0]:.2f} ({tau[1]:.2f} to {tau[2]:.2f})."
+    if tau[0] is not None:
+        interval = f" ({tau[1]:.2f} to {tau[2]:.2f})" if None not in tau else ""
+        notes["change"] = f"Kendall's tau between both rankings: {tau[0]:.2f}{interval}."
     return Table(
         _labelled(
             figures,
@@ -406,14 +427,14 @@ def ranking(scores: pl.DataFrame, models: pl.DataFrame, study: Study, count: int
     )  # fmt: skip
 
 
-def mcnemar(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> pl.DataFrame:
+def mcnemar(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, study: Study) -> pl.DataFrame:
     """McNemar's exact test between any two rows (model and task), on the images that both have.
 
     All pairs under one label set are one family for Holm's correction. Images in N are left out under ReGT where the
     rule says so. Columns: measure, model_a, task_a, model_b, task_b, n, only_a, only_b (images that only this one has
     right), difference (a minus b, points) with its 95 % interval, p, p_holm, tests (the family's size).
     """
-    found = matrices(scores)
+    found = matrices(scores, images)
     named = _named(found.rows, models)
     frames = []
     for measure, among in {"ImGT": ALL, "ReGT": RULES[study.n_images]}.items():
@@ -460,7 +481,7 @@ def mustelidae(
     """
     names = classes.select(pl.col("class_id").alias("imgt_class"), pl.col("name").alias("class"))
     original = labels.select("image_id", pl.col("imgt").alias("imgt_class")).join(names, on="imgt_class", how="left")
-    none = labels.filter(pl.col("expert").list.len() == 0)["image_id"]
+    none = labels.filter((pl.col("expert").list.len() == 0) & pl.col("excluded").is_null())["image_id"]
     seen = scores.filter(pl.col("expert").is_not_null()).join(original, on="image_id", how="left")
     if study.n_images == "excluded":
         seen = seen.filter(~pl.col("image_id").is_in(none.implode()))
@@ -506,7 +527,7 @@ def table2(categories: pl.Series, study: Study) -> Table:
         | {key: None if n is None else f"{100 * n / frame.height:.1f}" for key, n in numbers.items()},
     ]
     figures = pl.DataFrame(rows, schema=dict.fromkeys(["statistic", *SUBSETS], pl.String)).with_columns(
-        *study.columns(), pl.lit(frame.height).alias("n")
+        pl.lit(frame.height).alias("n"), *study.columns()
     )
     return Table(
         figures,
@@ -524,7 +545,9 @@ def table3(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
     `models` has columns model (the name in `scores`), label and family.
     """
     counted = counts(scores)
-    chosen = accuracy(counted, study.n_images).join(shown_rows(counted), on=["model", "scoring"], how="semi")
+    chosen = accuracy(counted, study.n_images).join(
+        shown_rows(counted, study.n_images), on=["model", "scoring"], how="semi"
+    )
     worded = pl.col("scoring").is_in(SELECTABLE)
     figures = (
         chosen.join(cross_fitted(counted, study.n_images), on="model", how="left")
@@ -583,7 +606,7 @@ def table3(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
 def table4(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
     """Every model that answers in words, under OW, CW+ and CW (Table 4)."""
     counted = counts(scores)
-    worded = best_scoring(counted)["model"].implode()
+    worded = best_scoring(counted, study.n_images)["model"].implode()
     figures = accuracy(
         counted.filter(pl.col("model").is_in(worded) & pl.col("scoring").is_in(SCORINGS)), study.n_images
     )
@@ -620,18 +643,13 @@ def table5(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
     """Out-of-prompt rate: answers to CW that are none of the listed classes, in percent per category (Table 5)."""
     listed = counts(scores.filter((pl.col("scoring") == "CW") & pl.col("oop").is_not_null()))
     members = {subset: pl.lit(value=True) if subset == "A" else in_subset(subset) for subset in SUBSETS}
-    figures = (
-        listed.group_by("model", maintain_order=True)
-        .agg(
-            *((pl.col("oop").filter(among).sum() / pl.col("n").filter(among).sum() * 100).alias(subset)
-              for subset, among in members.items()),
-            *sizes(),
-        )
-        .with_columns(pl.col(subset).fill_nan(None) for subset in SUBSETS)
-        .with_columns(pl.lit("CW").alias("scoring"))
-        .sort("A", "model")
-    )  # fmt: skip
-    table = _labelled(figures, models, study, [*SUBSETS, *_sizes()], decimals=1).drop("task")
+    figures = listed.group_by("model", maintain_order=True).agg(
+        *(pl.col("oop").filter(among).sum().alias(subset) for subset, among in members.items()),
+        *(pl.col("n").filter(among).sum().alias(f"{subset}_total") for subset, among in members.items()),
+        *sizes(),
+    )
+    figures = _percentages(figures, [*SUBSETS]).with_columns(pl.lit("CW").alias("scoring")).sort("A", "model")
+    table = _labelled(figures, models, study, [*SUBSETS, *_intervals([*SUBSETS]), *_sizes()], decimals=1).drop("task")
     return Table(
         table,
         "Table 5. Out-of-prompt answers (%) to the closed-world task",

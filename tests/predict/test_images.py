@@ -1,6 +1,7 @@
 import polars as pl
 import pytest
 
+from mllm_classify.dataset.images import IMAGES
 from mllm_classify.files import InputError, sha256
 from mllm_classify.predict.images import Images
 
@@ -42,3 +43,10 @@ def test_an_image_that_changed_since_it_was_registered_is_refused(tmp_path):
         Images(registered(a=b"bytes"), str(tmp_path)).read(0)
     assert sha256(b"bytes") in str(caught.value)
     assert sha256(b"other bytes") in str(caught.value)
+
+
+def test_images_without_pictures_have_their_ids(tmp_path):
+    frame = pl.DataFrame({"image_id": ["b", "a"], "file": [None, None], "sha256": [None, None]}, schema=IMAGES)
+    images = Images(frame, None)
+    assert images.ids == ["b", "a"]
+    assert len(images) == 2

@@ -1,13 +1,17 @@
 """A copy of this checkout in which a test may run Snakemake, change anything, and break stages."""
 
 import csv
+import math
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
 import yaml
 
 PROJECT = Path(__file__).parents[2]
@@ -26,7 +30,11 @@ MESSAGES = {
     "The weasel family under the expert labels": "mustelidae",
     "The paper's figures beside ours": "scorecard",
 }
-
+TABLES = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar"}
+"""Made from scores, in every study; table 2 is made from labels, others need more."""
+STUDY = {"n", "dataset", "imgt", "regt", "equivalences", "classes", "n_images", "excluded"}
+"""Columns that say what the figures of a row are of."""
+GENERATED = {"results", "journal", "logs", ".snakemake", "__pycache__"}
 
 SMALL = {
     "classes.txt": "espresso\ntea cup\ntabby cat\nstone wall\nmissile\nspace shuttle\nmaze\ndaisy\n",
@@ -48,7 +56,8 @@ class Study:
 
     def __init__(self, folder: Path, config: dict | None = None) -> None:
         self.folder = folder
-        self.environment: dict[str, str] = {}
+        # more threads than idle cores make torch many times slower
+        self.environment = {"OMP_NUM_THREADS": "1"}
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=PROJECT, check=True, capture_output=True, text=True,
@@ -131,12 +140,63 @@ class Study:
                 raise AssertionError(message)
         return jobs
 
-    def rows(self, table: str) -> list[dict[str, str]]:
-        with (self.folder / "results" / f"{table}.csv").open(newline="") as file:
+    def rows(self, table: str) -> list[dict]:
+        path = self.folder / "results" / f"{table}.csv"
+        if not path.exists():
+            return pl.read_parquet(path.with_suffix(".parquet")).to_dicts()
+        with path.open(newline="") as file:
             return list(csv.DictReader(file))
+
+    def differences(self, table: str, expected: list[dict]) -> list[tuple]:
+        """Row, column, figure and expected figure where they differ, and columns that nobody expects.
+
+        Not looked at: columns of the study, and what the bootstrap finds, which are ranges.
+        """
+        found = self.rows(table)
+        if len(found) != len(expected):
+            return [("rows", len(found), len(expected))]
+        differing = []
+        for number, (row, wanted) in enumerate(zip(found, expected, strict=True)):
+            differing += [(number, key, row[key], wanted[key]) for key in wanted if not same(row[key], wanted[key])]
+            drawn = {f"{key}_{end}" for key in (*wanted, "bootstrap") for end in ("low", "high")}
+            differing += [(number, key, row[key], None) for key in row.keys() - wanted.keys() - STUDY - drawn]
+        return differing
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file
         content = path.read_text()
         assert old in content, f"{old!r} is not in {file}"
         path.write_text(content.replace(old, new))
+
+    @contextmanager
+    def restored(self) -> Iterator["Study"]:
+        """What is edited inside is put back."""
+        kept = {path: path.read_bytes() for path in self.sources()}
+        yield self
+        for path in self.sources():
+            if path not in kept:
+                path.unlink()
+        for path, content in kept.items():
+            path.write_bytes(content)
+
+    def sources(self) -> list[Path]:
+        """The files that no run made."""
+        paths = self.folder.rglob("*")
+        return [path for path in paths if path.is_file() and not GENERATED & set(path.relative_to(self.folder).parts)]
+
+
+def same(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return one == other
+
+
+def reconfigure(change: Callable[[dict], object]) -> Callable[[Study], None]:
+    """An edit of a study: of its configuration."""
+
+    def apply(study: Study) -> None:
+        config = study.config
+        change(config)
+        study.write_config(config)
+
+    return apply

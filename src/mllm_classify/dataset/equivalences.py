@@ -3,8 +3,8 @@
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from mllm_classify.files import InputError
-from mllm_classify.records import read_json, read_records
+from mllm_classify.files import InputError, read_csv
+from mllm_classify.records import read_json
 
 if TYPE_CHECKING:
     from mllm_classify.config import Equivalences
@@ -29,7 +29,7 @@ def admits(equivalences: "Equivalences | None", lookup: "Lookup") -> Admits:
         for place, numbers in _reimagenet_groups(equivalences.file):
             _add_group(found, [lookup.one(place, number) for number in numbers])
     else:
-        for place, row in read_records(equivalences.file, "classes", "admits", "source"):
+        for place, row in read_csv(equivalences.file, "classes", "admits", "source"):
             _add_row(found, place, row, lookup, one_way=equivalences.one_way)
     return {member: frozenset(others) for member, others in found.items()}
 

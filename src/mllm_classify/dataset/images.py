@@ -10,7 +10,7 @@ import polars as pl
 from PIL import Image, UnidentifiedImageError
 
 from mllm_classify.dataset.classes import Lookup
-from mllm_classify.dataset.label_files import labelled_images, original_labels
+from mllm_classify.dataset.label_files import VALIDATION_IMAGE, labelled_images, original_labels
 from mllm_classify.files import InputError, locate, read_csv, read_text, sha256
 
 if TYPE_CHECKING:
@@ -106,13 +106,15 @@ def _imagenet(dataset: "ImagenetDataset", classes: pl.DataFrame) -> list[Registe
 
 
 def _files(dataset: "ImagenetDataset", folder: str) -> dict[str, str]:
-    """Files of a folder and of the folders in it, by their name without its ending."""
+    """Validation images in a folder and in the folders in it, by their id."""
     found: dict[str, str] = {}
     try:
         for entry in sorted(os.scandir(folder), key=lambda it: it.name):
-            inside = sorted(it.name for it in os.scandir(entry.path)) if entry.is_dir() else []
-            for name in [f"{entry.name}/{it}" for it in inside] or [entry.name]:
+            inside = sorted(it.name for it in os.scandir(entry.path)) if entry.is_dir() else None
+            for name in [entry.name] if inside is None else [f"{entry.name}/{it}" for it in inside]:
                 image_id = dataset.image_id(name)
+                if not VALIDATION_IMAGE.fullmatch(image_id):
+                    continue
                 if image_id in found:
                     msg = f"dataset.folder: {folder!r} has {image_id!r} twice: {found[image_id]} and {name}"
                     raise InputError(msg)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.files import InputError
-from mllm_classify.records import read_json, read_records
+from mllm_classify.records import image_id, read_json, read_records
 
 if TYPE_CHECKING:
     from mllm_classify.config import AnyDataset, SecondLabelSet
@@ -59,20 +59,22 @@ def second_labels(
 
 def labelled_images(file: str) -> list[str]:
     """The image ids of a label file, in its order."""
-    return [str(record["image_id"]) for _, record in read_records(file, "image_id")]
+    return [image_id(place, record) for place, record in read_records(file, "image_id")]
 
 
 def _table(dataset: "AnyDataset", file: str, column: str, read: Callable[[str, Any], frozenset[int]]) -> Readings:
     """Records with image_id and `column`. A label that is null, or empty text, is missing."""
-    found: Readings = {}
+    found: dict[str, Reading | str] = {}
     for place, record in read_records(file, "image_id"):
         if not record.keys() & {column, "value"}:
             msg = f"{place}: no column {column!r}; it has {', '.join(map(repr, record))}"
             raise InputError(msg)
         value = record.get(column, record.get("value"))
-        if value is not None and value != "":
-            _add(found, dataset.image_id(str(record["image_id"])), Reading(place, read(place, value)))
-    return found
+        labelled = value is not None and value != ""
+        _add(
+            found, dataset.image_id(image_id(place, record)), Reading(place, read(place, value)) if labelled else place
+        )
+    return _labelled(found)
 
 
 def _all_classes(lookup: Lookup, place: str, value: Any) -> frozenset[int]:
@@ -93,17 +95,17 @@ def _real(file: str, lookup: Lookup, image_ids: Iterable[str]) -> Readings:
     """
     lists = _loaded_list(file)
     found: Readings = {}
-    for image_id in image_ids:
-        matched = VALIDATION_IMAGE.fullmatch(image_id)
+    for name in image_ids:
+        matched = VALIDATION_IMAGE.fullmatch(name)
         if matched is None:
-            msg = f"{file}: ReaL labels images by their number in ILSVRC2012_val_00000001, which {image_id!r} has not"
+            msg = f"{file}: ReaL labels images by their number in ILSVRC2012_val_00000001, which {name!r} has not"
             raise InputError(msg)
         number = int(matched[1])
         if not 1 <= number <= len(lists):
-            msg = f"{file}: {len(lists)} lists, none for {image_id!r}"
+            msg = f"{file}: {len(lists)} lists, none for {name!r}"
             raise InputError(msg)
-        value, place = lists[number - 1], f"{file}: list {number - 1} ({image_id})"
-        found[image_id] = Reading(place, frozenset(lookup.one(place, part) for part in _listed(place, value)))
+        value, place = lists[number - 1], f"{file}: list {number - 1} ({name})"
+        found[name] = Reading(place, frozenset(lookup.one(place, part) for part in _listed(place, value)))
     return found
 
 
@@ -113,19 +115,21 @@ def _reimagenet(dataset: "AnyDataset", file: str, lookup: Lookup) -> Readings:
     -1 says that the annotators were not sure: alone it makes the image uncertain, beside classes it is dropped. An empty
     list says that no class applies; null is a missing label. Without an original_class the image is uncertain too.
     """
-    found: Readings = {}
+    found: dict[str, Reading | str] = {}
     for place, record in read_records(file, "image_name", "original_class", "reannotated_labels"):
-        image_id = dataset.image_id(str(record["image_name"]))
+        name = dataset.image_id(image_id(place, record, "image_name"))
         labels = record["reannotated_labels"]
         if labels is None:
+            _add(found, name, place)
             continue
         listed = _listed(place, labels)
         sure = frozenset(lookup.one(place, part) for part in listed if part != NOT_SURE)
         originals = record["original_class"]
-        original = None if originals is None else frozenset(lookup.one(place, it) for it in _listed(place, originals))
+        listed_originals = [] if originals is None else _listed(place, originals)
+        original = frozenset(lookup.one(place, it) for it in listed_originals) if listed_originals else None
         uncertain = original is None or (NOT_SURE in listed and not sure)
-        _add(found, image_id, Reading(place, None if uncertain else sure, original or None))
-    return found
+        _add(found, name, Reading(place, None if uncertain else sure, original))
+    return _labelled(found)
 
 
 def mustelidae(dataset: "AnyDataset", file: str, lookup: Lookup) -> Readings:
@@ -133,7 +137,7 @@ def mustelidae(dataset: "AnyDataset", file: str, lookup: Lookup) -> Readings:
 
     `label_type` decides what a null label means: custom, no class applies; uncertain, the expert could not decide.
     """
-    found: Readings = {}
+    found: dict[str, Reading | str] = {}
     for place, record in read_records(file):
         entry = record.get("value")
         if not isinstance(entry, dict) or not {"old_label", "new_label", "label_type"} <= entry.keys():
@@ -156,7 +160,7 @@ def mustelidae(dataset: "AnyDataset", file: str, lookup: Lookup) -> Readings:
             dataset.image_id(record["image_id"]),
             Reading(place, classes, None if original is None else frozenset({lookup.one(place, original)})),
         )
-    return found
+    return _labelled(found)
 
 
 def _loaded_list(file: str) -> list[Any]:
@@ -176,8 +180,17 @@ def _listed(place: str, value: Any) -> list[Any]:
     raise InputError(msg)
 
 
-def _add(found: Readings, image_id: str, reading: Reading) -> None:
-    if image_id in found:
-        msg = f"{reading.place}: image {image_id!r} is labelled at {found[image_id].place} already"
+def _add(found: dict[str, Reading | str], name: str, reading: Reading | str) -> None:
+    """Note a reading, or the place of a record without a label."""
+    if name in found:
+        msg = f"{_place(reading)}: image {name!r} is labelled at {_place(found[name])} already"
         raise InputError(msg)
-    found[image_id] = reading
+    found[name] = reading
+
+
+def _place(reading: Reading | str) -> str:
+    return reading if isinstance(reading, str) else reading.place
+
+
+def _labelled(found: dict[str, Reading | str]) -> Readings:
+    return {name: reading for name, reading in found.items() if isinstance(reading, Reading)}

@@ -125,8 +125,9 @@ def _checked(key: str, options: "LabelSet", found: Readings, ids: list[str], *, 
     missing = [repr(image_id) for image_id in ids if image_id not in found]
     if missing and options.missing == "error":
         msg = (
-            f"{options.file}: no label for {len(missing)} of {len(ids)} images: {_examples(missing)}. Label them (N where "
-            f"no class applies), or set {key}.missing: exclude to leave them out of every table"
+            f"{options.file}: no label for {len(missing)} of {len(ids)} images: {_examples(missing)}. Label them"
+            f"{'' if key == 'dataset.imgt' else ' (N where no class applies)'}, or set {key}.missing: exclude to leave them "
+            "out of every table"
         )
         raise InputError(msg)
     here = {image_id: found[image_id] for image_id in ids if image_id in found}

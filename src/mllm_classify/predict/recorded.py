@@ -1,5 +1,6 @@
 """Predictions that exist already, read from a file and checked against the registered images."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,6 +16,11 @@ EXAMPLES = 3
 """How many examples of each mistake an error gives."""
 TASKS = ["OW", "CW"]
 RANKING = pl.List(pl.Int64)
+VALID = (
+    pl.col("image_id").is_not_null()
+    & pl.col("value").is_not_null()
+    & pl.col("task").is_in(TASKS).fill_null(value=False)
+)
 
 
 def predict(model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str], classes: int) -> pl.DataFrame:
@@ -27,23 +33,21 @@ def predict(model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str],
     no classes, an image stands twice, or the file's images are not the registered ones. With `images: intersection`,
     images that only one side has are left out.
     """
-    found = _read(model)
+    found, written = _read(model, classes)
     known = pl.col("image_id").is_in(image_ids)
     found = found.with_columns(
         pl.when(known).then("image_id").otherwise(
             pl.when(~known).then("image_id").map_elements(dataset.image_id, return_dtype=pl.String)
         )
     )  # fmt: skip
-    valid = _valid(model, classes) & pl.col("image_id").is_not_null() & pl.col("task").is_in(TASKS)
-    found = found.with_columns(valid.fill_null(value=False).alias("valid"))
-    mistakes = _mistakes(model, found, classes)
-    good = found.filter("valid").select("image_id", "task", "value")
+    mistakes = _mistakes(model, found, written, classes)
+    good = found.filter(VALID).select("image_id", "task", "value")
     tasks = [task for task in TASKS if task in good["task"].unique()]
     wanted = pl.DataFrame(
         {"image_id": image_ids * len(tasks), "task": [task for task in tasks for _ in image_ids]},
         schema={"image_id": pl.String, "task": pl.String},
     )
-    mistakes += _image_mistakes(model, good, wanted, image_ids)
+    mistakes += _image_mistakes(model, found, wanted, image_ids)
     if mistakes:
         msg = f"{model.file}: {'; '.join(mistakes)}"
         raise InputError(msg)
@@ -53,55 +57,76 @@ def predict(model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str],
     return ranking_rows(kept["image_id"], kept["value"])
 
 
-def _read(model: "RecordedModel") -> pl.DataFrame:
-    """Rows with place, image_id, task, value (a ranking, or an answer; null where it is neither) and given."""
+def _read(model: "RecordedModel", classes: int) -> tuple[pl.DataFrame, Callable[[int], str]]:
+    """Rows with image_id, task and value (a ranking, or an answer), each null where it is none; and each as written."""
     if model.file.endswith(".parquet"):
-        frame = read_parquet(model.file, "image_id", model.column)
-        image_ids, given = frame["image_id"], frame[model.column]
-        value = _texts(given) if model.worded else _rankings(given)
-        tasks = frame["task"] if model.worded and "task" in frame.columns else None
-        places = [f"row {number}" for number in range(1, frame.height + 1)]
-        image_ids = image_ids if image_ids.dtype == pl.String else pl.Series([None] * frame.height, dtype=pl.String)
+        source = read_parquet(model.file, "image_id", model.column)
+        given = source[model.column]
+        columns = {
+            "image_id": _column_of_ids(source["image_id"]),
+            "value": _column_of_texts(given) if model.worded else _column_of_rankings(given, classes),
+        }
+        tasked = model.worded and "task" in source.columns
+        if tasked:
+            columns["task"] = _column_of_texts(source["task"])
+
+        def written(row: int) -> str:
+            return _written(f"row {row + 1}", source.row(row, named=True), model, tasked=tasked)
+
     else:
         records = read_records(model.file, "image_id", model.column)
-        given = pl.Series([record[model.column] for _, record in records], dtype=pl.Object)
-        value = (
-            pl.Series([_text(it) for it in given], dtype=pl.String)
-            if model.worded
-            else pl.Series([_ranking(it) for it in given], dtype=RANKING)
-        )
+        values = [_text(it[model.column]) if model.worded else _ranking(it[model.column], classes) for _, it in records]
+        columns = {
+            "image_id": pl.Series([_id(it["image_id"]) for _, it in records], dtype=pl.String),
+            "value": pl.Series(values, dtype=pl.String if model.worded else RANKING),
+        }
         tasked = model.worded and any("task" in record for _, record in records)
-        tasks = pl.Series([_if_text(record.get("task")) for _, record in records], dtype=pl.String) if tasked else None
-        places = [place.removeprefix(f"{model.file}:").strip() for place, _ in records]
-        image_ids = pl.Series([_if_text(record["image_id"]) for _, record in records], dtype=pl.String)
-    return pl.DataFrame({"place": places, "image_id": image_ids, "value": value, "given": given}).with_columns(
-        (pl.lit(model.task if model.worded else "CW") if tasks is None else tasks.cast(pl.String)).alias("task")
-    )
+        if tasked:
+            columns["task"] = pl.Series([_if_text(it.get("task")) for _, it in records], dtype=pl.String)
+
+        def written(row: int) -> str:
+            place, record = records[row]
+            return _written(place.removeprefix(f"{model.file}:").strip(), record, model, tasked=tasked)
+
+    frame = pl.DataFrame(columns)
+    if not tasked:
+        frame = frame.with_columns(pl.lit(model.task if model.worded else "CW").alias("task"))
+    return frame.with_row_index("row"), written
 
 
-def _rankings(given: pl.Series) -> pl.Series:
-    """A Parquet column of ids, or of lists of them, as rankings."""
-    if given.dtype.is_integer():
-        return given.cast(pl.Int64).reshape((-1, 1)).arr.to_list() if len(given) else given.cast(RANKING)
-    if isinstance(given.dtype, pl.List | pl.Array) and given.dtype.inner.is_integer():
-        return given.cast(RANKING)
-    return pl.Series([None] * len(given), dtype=RANKING)
+def _column_of_ids(given: pl.Series) -> pl.Series:
+    return given.cast(pl.String) if given.dtype.is_integer() else _column_of_texts(given)
 
 
-def _texts(given: pl.Series) -> pl.Series:
+def _column_of_texts(given: pl.Series) -> pl.Series:
     """A Parquet column of answers, or of lists of which the first counts."""
-    if given.dtype == pl.List(pl.String):
-        return given.list.first()
-    return given if given.dtype == pl.String else pl.Series([None] * len(given), dtype=pl.String)
+    if given.dtype in (pl.List(pl.String), pl.Array(pl.String, 0)) or isinstance(given.dtype, pl.Array):
+        given = given.cast(pl.List(given.dtype.inner)).list.first()  # type: ignore[attr-defined]
+    textual = given.dtype in (pl.String, pl.Categorical, pl.Enum)
+    return given.cast(pl.String) if textual else pl.Series([None] * len(given), dtype=pl.String)
 
 
-def _ranking(given: Any) -> list[int] | None:
+def _column_of_rankings(given: pl.Series, classes: int) -> pl.Series:
+    """A Parquet column of ids, or of lists of them, as rankings; null where one is no class, or stands twice."""
+    if given.dtype.is_integer():
+        given = given.reshape((-1, 1)) if len(given) else given.cast(RANKING)
+    if not isinstance(given.dtype, pl.List | pl.Array) or not given.dtype.inner.is_integer():
+        return pl.Series([None] * len(given), dtype=RANKING)
+    ids = pl.col("value").list
+    different = ids.drop_nulls().list.n_unique() == ids.len()
+    valid = (ids.len() > 0) & different & (ids.min() >= 0) & (ids.max() < classes)
+    frame = given.cast(RANKING, strict=False).alias("value").to_frame()
+    return frame.select(pl.when(valid).then("value")).to_series()
+
+
+def _ranking(given: Any, classes: int) -> list[int] | None:
     """One value of a CSV or JSON file as a ranking; None where it is none."""
     if isinstance(given, str):
         parts = [part.strip() for part in given.split("|")]
         given = [int(part) for part in parts] if all(part.isdecimal() for part in parts) else None
     ranking = given if isinstance(given, list) else [given]
-    return ranking if all(type(item) is int for item in ranking) else None
+    valid = all(type(item) is int and 0 <= item < classes for item in ranking)
+    return ranking if ranking and valid and len(set(ranking)) == len(ranking) else None
 
 
 def _text(given: Any) -> str | None:
@@ -109,42 +134,34 @@ def _text(given: Any) -> str | None:
     return _if_text(given[0] if isinstance(given, list) and given else given)
 
 
+def _id(given: Any) -> str | None:
+    return str(given) if type(given) is int else _if_text(given)
+
+
 def _if_text(given: Any) -> str | None:
     return given if isinstance(given, str) else None
 
 
-def _valid(model: "RecordedModel", classes: int) -> pl.Expr:
-    value = pl.col("value")
-    if model.worded:
-        return value.is_not_null()
-    ids = value.list
-    return (
-        value.is_not_null()
-        & (ids.len() > 0)
-        & (ids.drop_nulls().list.n_unique() == ids.len())
-        & (ids.min() >= 0)
-        & (ids.max() < classes)
-    )
+def _written(place: str, record: dict[str, Any], model: "RecordedModel", *, tasked: bool) -> str:
+    columns = ["image_id", model.column, *(["task"] if tasked else [])]
+    return f"{place} ({', '.join(f'{name} {record.get(name)!r:.60}' for name in columns)})"
 
 
-def _mistakes(model: "RecordedModel", found: pl.DataFrame, classes: int) -> list[str]:
+def _mistakes(model: "RecordedModel", found: pl.DataFrame, written: Callable[[int], str], classes: int) -> list[str]:
     """What is wrong with the rows themselves."""
     if found.is_empty():
         return ["no predictions"]
     mistakes = []
-    rows = found.filter(~pl.col("valid"))
-    if rows.height:
+    wrong = found.filter(~VALID)
+    if wrong.height:
         expected = (
             "text, or a list of texts" if model.worded else f"an id from 0 to {classes - 1}, or a ranking of them"
         )
-        shown = [
-            f"{place} (image_id {image_id!r}, {model.column} {given!r:.60}{f', task {task!r}' if model.worded else ''})"
-            for place, image_id, given, task in rows.head(EXAMPLES).select("place", "image_id", "given", "task").rows()
-        ]
+        shown = [written(row) for row in wrong["row"].head(EXAMPLES)]
         mistakes.append(
-            f"{rows.height} of {found.height} rows are not an image's {expected}: {_examples(shown, rows.height)}"
+            f"{wrong.height} of {found.height} rows are not an image's {expected}: {_examples(shown, wrong.height)}"
         )
-    repeated = found.filter("valid").filter(~pl.struct("image_id", "task").is_first_distinct())
+    repeated = found.filter(VALID).filter(~pl.struct("image_id", "task").is_first_distinct())
     if repeated.height:
         images = [repr(it) for it in repeated["image_id"].unique(maintain_order=True).head(EXAMPLES)]
         mistakes.append(f"{repeated.height} rows repeat an image: {_examples(images, repeated['image_id'].n_unique())}")
@@ -152,16 +169,17 @@ def _mistakes(model: "RecordedModel", found: pl.DataFrame, classes: int) -> list
 
 
 def _image_mistakes(
-    model: "RecordedModel", good: pl.DataFrame, wanted: pl.DataFrame, image_ids: list[str]
+    model: "RecordedModel", found: pl.DataFrame, wanted: pl.DataFrame, image_ids: list[str]
 ) -> list[str]:
     """What is wrong with the file's choice of images."""
-    unknown = good.filter(~pl.col("image_id").is_in(image_ids))["image_id"].unique(maintain_order=True)
+    named = found.drop_nulls("image_id")
+    unknown = named.filter(~pl.col("image_id").is_in(image_ids))["image_id"].unique(maintain_order=True)
     examples = _examples([repr(it) for it in unknown.head(EXAMPLES)], len(unknown))
     like = f"registered images are such as {image_ids[0]!r}"
     if model.images == "intersection":
-        none = good.height > 0 and len(unknown) == good["image_id"].n_unique()
+        none = named.height > 0 and len(unknown) == named["image_id"].n_unique()
         return [f"no image is registered: {examples}; {like}"] if none else []
-    missing = wanted.join(good, on=["image_id", "task"], how="anti", maintain_order="left")
+    missing = wanted.join(named, on=["image_id", "task"], how="anti", maintain_order="left")
     mistakes = []
     if len(unknown):
         mistakes.append(f"{len(unknown)} images are not registered: {examples}; {like}")

@@ -86,10 +86,10 @@ CASES: dict[str, tuple[Callable[[Study], None], str]] = {
         edit("resources/photos/imgt.csv", "rocket,657", "rocket,1000"), r"resources/photos/imgt\.csv:\d+: '1000' is no class",
     ),
     "image labelled twice": (
-        edit("resources/photos/regt.csv", "brick,N,", "cat,N,x\nbrick,N,"), r"resources/photos/regt\.csv:\d+: image_id 'cat' is labelled at",
+        edit("resources/photos/regt.csv", "brick,N,", "cat,N,x\nbrick,N,"), r"resources/photos/regt\.csv:\d+: image 'cat' is labelled at",
     ),
     "image without a label": (
-        edit("resources/photos/imgt.csv", "rocket,657\n", ""), r"resources/photos/imgt\.csv: no label for 1 of 18 images, 'rocket' among them",
+        edit("resources/photos/imgt.csv", "rocket,657\n", ""), r"resources/photos/imgt\.csv: no label for 1 of 18 images: 'rocket'\. Label them",
     ),
     "engine that does not exist": (
         entry("command", ["no-such-engine", "{port}"]), r"model 'chat': command: 'no-such-engine' is not a program",

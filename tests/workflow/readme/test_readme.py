@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def test_it_shows_the_table_that_the_demonstration_prints(demonstration: Study) 
 
 @pytest.mark.parametrize("command", re.findall(r"^\.venv/bin/python (.+)$", README, re.MULTILINE))
 def test_stages_explain_themselves(demonstration: Study, command: str) -> None:
-    done = demonstration.run(*("python " + command).split())
+    done = demonstration.run(sys.executable, *command.split())
     assert done.returncode == 0
     assert done.stdout.startswith("usage: python -m mllm_classify")
 

@@ -1,14 +1,13 @@
 """What a change schedules, read from `snakemake -n`."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.workflow.study import Study
+from tests.workflow.study import TABLES, Study, reconfigure
 
 MODELS = ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "conse", "conse-chat"]
-TABLES = {"table3", "table4", "table5"}
 SCORED = {"score", *TABLES}
 CHAT = {"predict/conse-chat", "answers/conse-chat", "mapping/conse-chat", *SCORED}
 PREDICTED = {f"predict/{model}" for model in MODELS}
@@ -21,28 +20,9 @@ def finished(demonstration: Study, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def study(finished: Study):
-    """The finished study; what a test edits is put back."""
-    kept = {path: path.read_bytes() for path in finished.folder.rglob("*") if is_source(path)}
-    yield finished
-    for path in [path for path in finished.folder.rglob("*") if is_source(path) and path not in kept]:
-        path.unlink()
-    for path, content in kept.items():
-        path.write_bytes(content)
-
-
-def is_source(path) -> bool:
-    generated = {"results", "journal", "logs", ".snakemake", "__pycache__"}
-    return path.is_file() and not generated & set(path.parts)
-
-
-def reconfigure(change: Callable[[dict], object]) -> Callable[[Study], None]:
-    def apply(study: Study) -> None:
-        config = study.config
-        change(config)
-        study.write_config(config)
-
-    return apply
+def study(finished: Study) -> Iterator[Study]:
+    with finished.restored():
+        yield finished
 
 
 def model(config: dict, name: str) -> dict:
@@ -68,7 +48,6 @@ def runtime_settings(config: dict) -> None:
     )
     model(config, "efficientnet-lite0").update(batch_size=1)
     config["encoder"]["batch_size"] = 16
-    config["dataset"]["folder"] = "/elsewhere"
 
 
 def append_model(config: dict) -> None:
@@ -86,9 +65,18 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "layout of a stage": (lambda s: s.edit("src/mllm_classify/mapping.py", "BLOCK = 4096", "BLOCK = (\n  4096\n)"), set()),
     "reordered keys and models": (reconfigure(reorder_keys), set()),
     "runtime settings": (reconfigure(runtime_settings), set()),
+    "moved folder": (reconfigure(lambda c: c["dataset"].update(folder="/elsewhere")), set()),
     "command line": (lambda s: s.edit("src/mllm_classify/__main__.py", "PROGRESS_INTERVAL = 5.0", "PROGRESS_INTERVAL = 9"), set()),
     "label of a model": (reconfigure(lambda c: model(c, "conse").update(label="Renamed")), TABLES),
     "label of the data set": (reconfigure(lambda c: c["dataset"].update(label="18 (demonstration)")), {"table2", *TABLES}),
+    "label of a label set": (reconfigure(lambda c: c["dataset"]["regt"].update(label="seen")), {"table2", *TABLES}),
+    "label of the equivalences": (reconfigure(lambda c: c["dataset"]["equivalences"].update(label="E")), {"table2", *TABLES}),
+    "rule for images in N": (reconfigure(lambda c: c.update(tables={"n_images": "excluded"})), {"table2", *TABLES}),
+    "resamples": (reconfigure(lambda c: c.update(tables={"resamples": 200})), {"table2", *TABLES}),
+    "defaults written out": (reconfigure(lambda c: c.update(tables={"n_images": "correct", "resamples": 1000})), set()),
+    "published figures of a model": (
+        reconfigure(lambda c: model(c, "conse").update(published="EVA-02 ViT-L-14-448")), {"scorecard"},
+    ),
     "appended model": (reconfigure(append_model), {"predict/another", *SCORED}),
     "removed model": (reconfigure(lambda c: c["models"].pop(0)), SCORED),
     "parameter of one model": (reconfigure(lambda c: model(c, "conse").update(top=3)), {"predict/conse", *SCORED}),
@@ -105,7 +93,13 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     ),
     "ImGT file": (lambda s: s.edit("resources/photos/imgt.csv", "rocket,657", "rocket,812"), {"labels", "table2", *SCORED}),
     "ReGT file": (lambda s: s.edit("resources/photos/regt.csv", "flower,N,", "flower,daisy,"), {"labels", "table2", *SCORED}),
-    "equivalences": (reconfigure(lambda c: c["dataset"].pop("equivalences")), {"labels", "table2", *SCORED}),
+    "no equivalences": (reconfigure(lambda c: c["dataset"].pop("equivalences")), {"labels", "table2", *SCORED}),
+    "equivalences one way": (
+        reconfigure(lambda c: c["dataset"]["equivalences"].update(one_way=True)), {"labels", "table2", *SCORED},
+    ),
+    "images without a label": (
+        reconfigure(lambda c: c["dataset"]["regt"].update(missing="exclude")), {"labels", "table2", *SCORED},
+    ),
     "title of an image": (lambda s: s.edit("resources/photos/images.csv", ",rocket\n", ",launch\n"), set()),
     "removed image": (
         lambda s: [s.edit(f"resources/photos/{file}.csv", row, "#") for file, row in
@@ -116,7 +110,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
         lambda s: s.edit("src/mllm_classify/score.py", 'pl.lit("CW").alias', 'pl.lit("CW" + "").alias'), SCORED,
     ),
     "function that only tables use": (
-        lambda s: s.edit("src/mllm_classify/tables.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), {"table2", *TABLES},
+        lambda s: s.edit("src/mllm_classify/statistics.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), {"table2", *TABLES},
     ),
     "function that only ConSE uses": (
         lambda s: s.edit("src/mllm_classify/predict/conse.py", "[:, :KEPT]", "[:, : KEPT + 0]"), {"predict/conse", *SCORED},

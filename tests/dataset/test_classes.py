@@ -1,0 +1,147 @@
+import json
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from mllm_classify.config import ImagenetDataset, LabelSet, TableDataset
+from mllm_classify.dataset.classes import CLASSES, Lookup, classes
+from mllm_classify.files import InputError
+
+NAMES = ["Missile", "cat, or dog", " missile", "7"]
+
+
+def table(file):
+    return TableDataset(source="table", name="d", label="D", classes=str(file), imgt=LabelSet(label="I", file="l.csv"))
+
+
+def imagenet(**options):
+    return ImagenetDataset(source="imagenet", name="d", label="D", **options)
+
+
+def lookup(*names, synsets=None):
+    schema = {"class_id": pl.Int32, "name": pl.String, "synset": pl.String}
+    rows = zip(range(len(names)), names, synsets or [None] * len(names), strict=True)
+    return Lookup(pl.DataFrame(list(rows), schema=schema, orient="row"))
+
+
+def message(call, *arguments):
+    with pytest.raises(InputError) as caught:
+        call(*arguments)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("file", "content"), [("c.txt", "Missile\ncat, or dog\n missile\n"),
+                                               ("c.json", '["Missile", "cat, or dog", " missile"]')])  # fmt: skip
+def test_ids_are_positions_and_equal_names_know_each_other(folder, file, content):
+    (folder / file).write_text(content)
+    expected = pl.DataFrame(
+        {
+            "class_id": [0, 1, 2],
+            "name": ["Missile", "cat, or dog", " missile"],
+            "synset": [None, None, None],
+            "same_name": [[0, 2], [1], [0, 2]],
+        },
+        schema=CLASSES,
+    )
+    assert_frame_equal(classes(table(file)), expected)
+
+
+@given(st.lists(st.sampled_from(["cat", "Cat", " cat", "CAT ", "dog", "Dog", "cat dog", "catdog"]), min_size=1))
+def test_classes_share_a_name_when_lower_case_and_stripping_make_them_equal(tmp_path_factory, names):
+    path = tmp_path_factory.getbasetemp() / "classes.json"
+    path.write_text(json.dumps(names))
+    keys = [name.lower().strip() for name in names]
+    assert classes(table(path))["same_name"].to_list() == [
+        [other for other, second in enumerate(keys) if first == second] for first in keys
+    ]
+
+
+def test_imagenets_are_1000_of_which_two_pairs_share_a_name():
+    frame = classes(imagenet())
+    assert frame.schema == CLASSES
+    assert frame["class_id"].to_list() == list(range(1000))
+    shared = [ids for ids in frame["same_name"].to_list() if len(ids) > 1]
+    assert shared == [[657, 744], [657, 744], [836, 837], [836, 837]]
+    assert frame["name"][657] == "missile"
+    assert frame["name"][638].count(",") > 0
+
+
+def test_imagenets_synsets_are_sorted_and_each_once():
+    frame = classes(imagenet())
+    assert frame["synset"].to_list() == sorted(set(frame["synset"]))
+    assert frame.row(356)[:3] == (356, "weasel", "n02441942")
+    assert frame.row(0)[:3] == (0, "tench", "n01440764")
+    assert frame.row(999)[:3] == (999, "toilet paper", "n15075141")
+
+
+def test_other_names_of_imagenets_classes_keep_the_synsets(folder):
+    (folder / "names.txt").write_text("".join(f"name {number}\n" for number in range(1000)))
+    frame = classes(imagenet(names="names.txt"))
+    assert frame["name"][293] == "name 293"
+    assert frame["synset"].equals(classes(imagenet())["synset"])
+
+
+@pytest.mark.parametrize("count", [999, 1001])
+def test_imagenet_has_1000_names(folder, count):
+    (folder / "names.txt").write_text("name\n" * count)
+    assert message(classes, imagenet(names="names.txt")) == f"names.txt: {count} names; ImageNet-1k has 1000 classes"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "expected"),
+    [
+        ("c.json", '{"0": "cat"}', "c.json: must be a JSON list of class names"),
+        ("c.json", '["cat", 1]', "c.json: must be a JSON list of class names"),
+        ("c.json", '["cat"', "c.json: not JSON ("),
+        ("c.json", "[]", "c.json: no classes"),
+        ("c.json", '["cat", " "]', "c.json: class 1 has no name"),
+        ("c.txt", "cat\n\ndog\n", "c.txt: class 1 has no name"),
+        ("c.txt", "", "c.txt: no classes"),
+    ],
+)
+def test_a_broken_class_list_is_named(folder, file, content, expected):
+    (folder / file).write_text(content)
+    assert message(classes, table(file)).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("written", "class_id"),
+    [
+        (0, 0), (3, 3), ("1", 1), (" 2 ", 2), ("cat, or dog", 1), (" CAT, or Dog ", 1), ("n00000002", 2),
+        ("N00000003", 3),
+    ],
+)  # fmt: skip
+def test_a_class_is_an_id_a_synset_or_a_name(written, class_id):
+    found = lookup(*NAMES, synsets=[f"n0000000{number}" for number in range(4)])
+    assert found.one("l.csv:2", written) == class_id
+
+
+def test_a_name_that_is_a_number_is_the_name_where_it_is_text():
+    found = lookup("0", "2", "1")
+    assert [found.one("l.csv:2", written) for written in ("0", "1", "2")] == [0, 2, 1]
+    assert [found.one("l.csv:2", written) for written in (0, 1, 2)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("written", [-1, 4, "4", "-1", "1.0", "", "N", "cat", 1.0, True, False, None, [1], {}])
+def test_what_is_no_class_is_named_with_its_place(written):
+    assert message(lookup(*NAMES).one, "l.csv:2", written) == (
+        f"l.csv:2: {written!r} is no class: neither one of the 4 names nor an id from 0 to 3"
+    )
+
+
+def test_a_name_of_several_classes_is_refused_with_their_ids():
+    assert message(lookup(*NAMES).one, "l.csv:2", "missile") == (
+        "l.csv:2: 'missile' is the name of several classes; write one of the ids [0, 2]"
+    )
+
+
+@given(st.integers(0, 999), st.sampled_from(["id", "text", "synset"]))
+def test_each_of_imagenets_classes_is_found_by_id_and_synset(class_id, way):
+    written = {"id": class_id, "text": str(class_id), "synset": IMAGENET["synset"][class_id]}[way]
+    assert Lookup(IMAGENET).one("l.csv:2", written) == class_id
+
+
+IMAGENET = classes(imagenet())

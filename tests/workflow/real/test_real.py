@@ -1,0 +1,74 @@
+"""Twelve real models on ImageNet's 50,000 validation images, against figures that others reported."""
+
+import re
+import sys
+
+import polars as pl
+import pytest
+
+from tests.workflow.study import PROJECT, Study
+
+PREDICTIONS = PROJECT.parent / "shared/real/imagenet_val_predictions"
+PRESET = "presets/recorded-imagenet.yaml"
+
+pytestmark = pytest.mark.skipif(not PREDICTIONS.is_dir(), reason=f"recorded predictions are not in {PREDICTIONS}")
+
+IMGT = {
+    "alexnet": "56.518",
+    "squeezenet1_1": "58.178",
+    "vgg16": "71.592",
+    "resnet18": "69.758",
+    "resnet50": "76.130",
+    "resnet152": "78.312",
+    "densenet161": "77.138",
+    "inceptionv4": "80.082",
+    "se_resnext101_32x4d": "80.236",
+    "senet154": "81.304",
+    "nasnetalarge": "82.506",
+    "pnasnet5large": "82.736",
+}
+REAL = {
+    "resnet50": ("82.958", "84.036"),
+    "pnasnet5large": ("87.446", "88.240"),
+    "alexnet": ("63.061", "65.398"),
+}
+"""Without the images to which no class applies, and with them as correct."""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """What docs/recorded.md says, as it stands."""
+    study = Study(tmp_path_factory.mktemp("real") / "study")
+    (study.folder / PREDICTIONS.name).symlink_to(PREDICTIONS)
+    (block,) = re.findall(r"```python\n(.*?)```", (study.folder / "docs/recorded.md").read_text(), re.DOTALL)
+    done = study.run(sys.executable, "-c", block)
+    assert done.returncode == 0, done.stderr
+    study.make("--configfile", PRESET)
+    return study
+
+
+def accuracies(study: Study, **row: str) -> dict[str, str]:
+    """By model, with three decimals."""
+    found = pl.read_parquet(study.folder / "results/accuracy.parquet").filter(**row, subset="A")
+    return {name: f"{accuracy:.3f}" for name, accuracy in found.select("name", "accuracy").rows()}
+
+
+def test_accuracy_under_imgt(study: Study) -> None:
+    assert accuracies(study, measure="ImGT") == IMGT
+
+
+def test_accuracy_under_real_by_both_rules(study: Study) -> None:
+    rules = [accuracies(study, measure="ReGT", n_images=rule) for rule in ("excluded", "correct")]
+    assert {name: tuple(found[name] for found in rules) for name in REAL} == REAL
+
+
+def test_images_per_category(study: Study) -> None:
+    counts, _ = study.rows("table2")
+    wanted = {"A": "50000", "S+": "35716", "S-": "3678", "M+": "6448", "M-": "995", "N": "3163"}
+    assert {category: counts[category] for category in wanted} == wanted
+
+
+def test_every_table_is_there_and_nothing_is_left_to_do(study: Study) -> None:
+    assert len(study.rows("ranking")) == len(study.rows("table3")) == 12
+    assert len(study.rows("mcnemar")) == 2 * 66
+    assert study.scheduled("--configfile", PRESET) == set()
