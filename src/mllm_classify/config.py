@@ -325,7 +325,7 @@ KINDS = {kind for model in get_args(get_args(AnyModel)[0]) for kind in get_args(
 
 
 class Tables(Section):
-    """Rules of the tables on which papers differ. A change makes the tables anew, nothing else."""
+    """Rules of the tables on which papers differ. A change makes tables anew, nothing else."""
 
     n_images: Annotated[
         Literal["correct", "excluded"],

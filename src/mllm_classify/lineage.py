@@ -102,6 +102,11 @@ def _imports(tree: ast.Module, package: Path) -> Iterator[str]:
                     yield ".".join(parts[1:end])
 
 
+def lineage(spec: Any, modules: list[str], *inputs: str) -> str:
+    """One job's lineage: what it uses of the configuration, its code, and the lineages of its inputs."""
+    return digest({"spec": spec, "code": code_digest(*modules), "inputs": inputs})
+
+
 def _dataset_specs(config: "Config") -> tuple[dict[str, Any], dict[str, Any]]:
     """What the images and their labels depend on."""
     from mllm_classify.config import identity
@@ -125,10 +130,6 @@ def lineages(config: "Config") -> dict[str, str]:
     Raises InputError where a file that the configuration names cannot be read.
     """
     from mllm_classify.config import ChatModel, ConseModel, identity
-    from mllm_classify.files import read_bytes, sha256
-
-    def lineage(spec: Any, modules: list[str], *inputs: str) -> str:
-        return digest({"spec": spec, "code": code_digest(*modules), "inputs": inputs})
 
     registering, labelling = _dataset_specs(config)
     result: dict[str, str] = {}
@@ -158,16 +159,25 @@ def lineages(config: "Config") -> dict[str, str]:
         scored.append([name, predicted])
     # by name: the order of the models in the file changes nothing
     result["score"] = score = lineage(sorted(scored), ["score"], labels)
+    return result | _tables(config, labels, score)
+
+
+def _tables(config: "Config", labels: str, score: str) -> dict[str, str]:
+    """The tables that a configuration has. They show names that nothing else depends on."""
+    from mllm_classify.files import read_bytes, sha256
+
     about = {
         "dataset": [config.dataset.name, config.dataset.label, config.dataset.class_list],
         "labels": [section and section.label for section in (config.dataset.imgt, config.dataset.regt)],
         "equivalences": config.dataset.equivalences and config.dataset.equivalences.label,
-        "rules": identity(config.tables),
-        "models": sorted([model.name, model.label, model.family] for model in config.models),
+        "n_images": config.tables.n_images,
     }
-    result["table2"] = lineage(about, ["tables"], labels)
-    for table in ("table3", "table4", "table5", "accuracy", "ranking", "mcnemar"):
+    result = {"table2": lineage(about, ["tables"], labels)}
+    about["models"] = sorted([model.name, model.label, model.family] for model in config.models)
+    for table in ("table3", "table4", "table5", "mcnemar"):
         result[table] = lineage(about, ["tables"], score)
+    for table in ("accuracy", "ranking"):
+        result[table] = lineage([about, config.tables.resamples], ["tables"], score)
     if config.dataset.source == "imagenet" and config.dataset.mustelidae is not None:
         result["mustelidae"] = lineage(about, ["tables"], score)
     if named := sorted([model.name, model.published] for model in config.models if model.published):

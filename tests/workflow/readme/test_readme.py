@@ -36,8 +36,8 @@ def test_own_model_on_own_images(tmp_path: Path) -> None:
     for name in ("coffee", "chelsea"):
         shutil.copy(locate(f"package:skimage/data/{name}.png"), folder)
     (folder / "classes.txt").write_text("a cat\nan espresso\na cup\n")
-    (folder / "labels.csv").write_text("image_id,file,class\n1,chelsea.png,a cat\n2,coffee.png,2\n")
-    (folder / "all-labels.csv").write_text("image_id,classes\n1,a cat\n2,an espresso|a cup\n")
+    (folder / "labels.csv").write_text("image_id,class\nchelsea.png,a cat\ncoffee.png,2\n")
+    (folder / "all-labels.csv").write_text("image_id,classes\nchelsea.png,a cat\ncoffee.png,an espresso|a cup\n")
     with chat_server(
         lambda body: "An espresso " if "- a cat" in body["messages"][0]["content"][0]["text"] else ""
     ) as server:
@@ -47,7 +47,7 @@ def test_own_model_on_own_images(tmp_path: Path) -> None:
         study.make("results/table3.csv", "results/table4.csv")
         assert {body["model"] for body in server.requests} == {"name-on-the-server"}
     row = study.rows("table3")[0]
-    assert (row["model"], row["task"], row["ImGT_A"], row["ReGT_A"], row["n_A"]) == (
+    assert (row["model"], row["task"], row["ImGT_A"], row["ReGT_A"], row["n"]) == (
         "My model",
         "CW+",
         "0.00",

@@ -72,7 +72,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "label of a label set": (reconfigure(lambda c: c["dataset"]["regt"].update(label="seen")), {"table2", *TABLES}),
     "label of the equivalences": (reconfigure(lambda c: c["dataset"]["equivalences"].update(label="E")), {"table2", *TABLES}),
     "rule for images in N": (reconfigure(lambda c: c.update(tables={"n_images": "excluded"})), {"table2", *TABLES}),
-    "resamples": (reconfigure(lambda c: c.update(tables={"resamples": 200})), {"table2", *TABLES}),
+    "resamples": (reconfigure(lambda c: c.update(tables={"resamples": 200})), {"accuracy", "ranking"}),
     "defaults written out": (reconfigure(lambda c: c.update(tables={"n_images": "correct", "resamples": 1000})), set()),
     "published figures of a model": (
         reconfigure(lambda c: model(c, "conse").update(published="EVA-02 ViT-L-14-448")), {"scorecard"},
