@@ -3,8 +3,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from mllm_classify.config import Encoder
-from mllm_classify.dataset.images import classes as read_classes
+from mllm_classify.config import Encoder, TableDataset
+from mllm_classify.dataset.classes import classes as read_classes
 from mllm_classify.embed import (
     LONGEST,
     answer_schema,
@@ -35,7 +35,8 @@ def minilm(templates="t.txt", **options):
 
 def classes(folder, *names):
     (folder / "c.txt").write_text("\n".join(names))
-    return read_classes("c.txt")
+    labels = {"label": "labels", "file": "labels.csv"}
+    return read_classes(TableDataset(source="table", name="d", label="D", classes="c.txt", imgt=labels))
 
 
 def test_averaged_normalises_each_template_before_and_after_the_mean():

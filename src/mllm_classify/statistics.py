@@ -5,9 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom, kendalltau, norm, rankdata
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
+from scipy.stats import binom, binomtest, kendalltau, norm, rankdata
 
 CONFIDENCE = 0.95
 SEED = 20260
@@ -22,10 +20,12 @@ Flags = npt.NDArray[np.float32]
 
 def wilson(correct: npt.ArrayLike, total: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Wilson's score interval of shares correct/total, as fractions; NaN where total is 0."""
-    correct, total = np.asarray(correct, float), np.asarray(total, float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        low, high = proportion_confint(correct, np.where(total > 0, total, np.nan), 1 - CONFIDENCE, method="wilson")
-    return np.asarray(low, float), np.asarray(high, float)
+    bounds = [
+        binomtest(int(k), int(n)).proportion_ci(CONFIDENCE, method="wilson") if n else (np.nan, np.nan)
+        for k, n in zip(np.asarray(correct), np.asarray(total), strict=True)
+    ]
+    low, high = np.array(bounds, dtype=float).reshape(-1, 2).T
+    return low, high
 
 
 def percentiles(resampled: Floats) -> tuple[Floats, Floats]:
@@ -112,6 +112,9 @@ def mcnemar(flags: Flags, present: Flags) -> Pairs:
 
     The interval of a difference is Wald's for paired shares. Shapes: flags and present, images x columns.
     """
+    # a second to import, which the other tables need not wait for
+    from statsmodels.stats.multitest import multipletests
+
     first, second = np.triu_indices(flags.shape[1], k=1)
     both = (flags.T @ flags)[first, second].astype(np.int64)
     only_first = (flags.T @ present)[first, second].astype(np.int64) - both

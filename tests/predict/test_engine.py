@@ -13,7 +13,8 @@ from PIL import Image
 
 from mllm_classify import parquet
 from mllm_classify.config import EngineModel
-from mllm_classify.dataset.images import CLASSES, IMAGES
+from mllm_classify.dataset.classes import CLASSES
+from mllm_classify.dataset.images import IMAGES
 from mllm_classify.files import InputError, sha256
 from mllm_classify.predict import engine, journal
 
@@ -57,7 +58,7 @@ class Study:
         names = ["espresso", "lens cap, lens cover", "tabby", "ox"]
         parquet.write(pl.DataFrame(rows), IMAGES, folder / "images.parquet")
         parquet.write(
-            pl.DataFrame({"class_id": range(4), "name": names, "same_name": [[n] for n in range(4)]}),
+            pl.DataFrame({"class_id": range(4), "name": names, "synset": None, "same_name": [[n] for n in range(4)]}),
             CLASSES,
             folder / "classes.parquet",
         )
@@ -72,7 +73,7 @@ class Study:
         config = {
             "dataset": {
                 "source": "table", "name": "d", "label": "D", "classes": "classes.txt", "images": "images.csv",
-                "imgt": "imgt.csv", "folder": str(self.folder),
+                "imgt": {"label": "labels", "file": "imgt.csv"}, "folder": str(self.folder),
             },
             "encoder": {"name": "e", "kind": "sentence-transformers", "path": "e", "templates": "templates.txt"},
             "tasks": {task: {"prompt": str(self.folder / f"{task.lower()}.txt")} for task in ("OW", "CW")},
