@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml
 
-.PHONY: table3 install test lint lock reference
+.PHONY: table3 install test test-faults lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -16,6 +16,10 @@ install: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/pytest
+
+# Every stage broken in every way, and repaired.
+test-faults: .venv/installed-dev
+	$(BIN)/pytest tests/workflow/failed_stage
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check

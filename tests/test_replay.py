@@ -150,6 +150,8 @@ class Study:
             }
             for model, name in self.names.items()
         ]
+        encoder = yaml.safe_load((PUBLISHED.parents[1] / "config.yaml").read_text())["encoder"]
+        (self.folder / "templates.txt").write_text("{}\n")
         config = {
             "dataset": {
                 "source": "table",
@@ -160,7 +162,7 @@ class Study:
                 "regt": {"label": "ReGT", "file": f"{self.folder}/regt.csv"},
                 **dataset,
             },
-            "encoder": yaml.safe_load((PUBLISHED.parents[1] / "config.yaml").read_text())["encoder"],
+            "encoder": encoder | {"templates": f"{self.folder}/templates.txt"},
             "models": models,
         }
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))

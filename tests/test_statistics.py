@@ -143,7 +143,7 @@ def test_mcnemar_is_statsmodels_on_the_common_images(images, rows):
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
-@settings(max_examples=30)
+@settings(max_examples=10)
 def test_mcnemars_p_is_exact(only_first, only_second):
     one = [1.0] * only_first + [0.0] * only_second + [1.0]
     other = [0.0] * only_first + [1.0] * only_second + [1.0]
@@ -194,7 +194,7 @@ def test_holm_never_falls_and_never_exceeds_1():
 
 
 @given(st.integers(2, 6), st.integers(1, 40), st.integers(0, 1000))
-@settings(max_examples=30)
+@settings(max_examples=10)
 def test_holm_is_a_step_down_by_hand(rows, images, seed):
     found = statistics.mcnemar(*table(images, rows, seed))
     pairs = zip(found.only_first.tolist(), found.only_second.tolist(), strict=True)
