@@ -23,7 +23,9 @@ SCORECARD: dict[str, pl.DataType] = {
     "comparable": pl.String(),  # yes, or no
     "mismatches": pl.String(),  # in what the protocols differ
     "agrees": pl.String(),  # whether our 95 % interval holds the paper's figure; only of comparable figures
+    **dict.fromkeys(["dataset", "imgt", "regt", "equivalences", "classes", "n"], pl.String()),  # of ours
 }
+STUDY = list(SCORECARD)[-6:]
 FIGURES = {
     "table3": ["ImGT_A", "ReGT_A", "ReGT_S", "ReGT_S+", "ReGT_S-", "ReGT_M", "ReGT_M+", "ReGT_M-", "ImGT_and_ReGT"],
     "table4": ["ImGT_A", "ReGT_A", "ReGT_S", "ReGT_S+", "ReGT_S-", "ReGT_M", "ReGT_M+", "ReGT_M-"],
@@ -97,6 +99,7 @@ def scorecard(config: "Config", tables: dict[str, str]) -> pl.DataFrame:
                     continue
                 reasons = mismatches(counts, paper_counts, row, official_pairs=official)
                 about = {"model": model.label, "published": model.published, "table": table, "task": task}
+                about |= {column: row[column] for column in STUDY}
                 rows += [about | _compared(figure, row, paper, reasons) for figure in figures]
     return pl.DataFrame(rows, schema=SCORECARD)
 
