@@ -3,7 +3,7 @@ rule table2:
         labels=rules.labels.output,
         classes=rules.images.output.classes,
     output:
-        csv="results/table2.csv",
+        table="results/table2.csv",
         renderings=multiext("results/table2", ".md", ".html", ".tex"),
     log:
         "logs/tables/table2.log",
@@ -14,7 +14,7 @@ rule table2:
         "Table 2: images per label category"
     shell:
         "python -m mllm_classify tables table2 --lineage {params.lineage} --labels {input.labels}"
-        " --classes {input.classes} --output {output.csv} 2>&1 | tee {log}"
+        " --classes {input.classes} --output {output.table} 2>&1 | tee {log}"
 
 
 rule table3:
@@ -23,7 +23,7 @@ rule table3:
         labels=rules.labels.output,
         classes=rules.images.output.classes,
     output:
-        "results/table3.csv",
+        table="results/table3.csv",
         renderings=multiext("results/table3", ".md", ".html", ".tex"),
     log:
         "logs/tables/table3.log",
@@ -35,12 +35,12 @@ rule table3:
         "Table 3: every model at its best task"
     shell:
         "python -m mllm_classify tables {params.table} --lineage {params.lineage} --scores {input.scores}"
-        " --labels {input.labels} --classes {input.classes} --output {output[0]} 2>&1 | tee {log}"
+        " --labels {input.labels} --classes {input.classes} --output {output.table} 2>&1 | tee {log}"
 
 
 use rule table3 as table4 with:
     output:
-        "results/table4.csv",
+        table="results/table4.csv",
         renderings=multiext("results/table4", ".md", ".html", ".tex"),
     log:
         "logs/tables/table4.log",
@@ -53,7 +53,7 @@ use rule table3 as table4 with:
 
 use rule table3 as table5 with:
     output:
-        "results/table5.csv",
+        table="results/table5.csv",
         renderings=multiext("results/table5", ".md", ".html", ".tex"),
     log:
         "logs/tables/table5.log",
@@ -66,7 +66,7 @@ use rule table3 as table5 with:
 
 use rule table3 as accuracy with:
     output:
-        "results/accuracy.parquet",
+        table="results/accuracy.parquet",
     log:
         "logs/tables/accuracy.log",
     params:
@@ -78,7 +78,7 @@ use rule table3 as accuracy with:
 
 use rule table3 as ranking with:
     output:
-        "results/ranking.csv",
+        table="results/ranking.csv",
         renderings=multiext("results/ranking", ".md", ".html", ".tex"),
     log:
         "logs/tables/ranking.log",
@@ -91,7 +91,7 @@ use rule table3 as ranking with:
 
 use rule table3 as mcnemar with:
     output:
-        "results/mcnemar.csv",
+        table="results/mcnemar.csv",
     log:
         "logs/tables/mcnemar.log",
     params:
@@ -103,7 +103,7 @@ use rule table3 as mcnemar with:
 
 use rule table3 as mustelidae with:
     output:
-        "results/mustelidae.csv",
+        table="results/mustelidae.csv",
         renderings=multiext("results/mustelidae", ".md", ".html", ".tex"),
     log:
         "logs/tables/mustelidae.log",
@@ -116,10 +116,10 @@ use rule table3 as mustelidae with:
 
 rule scorecard:
     input:
-        table2=rules.table2.output.csv,
-        table3=rules.table3.output[0],
-        table4=rules.table4.output[0],
-        table5=rules.table5.output[0],
+        table2=rules.table2.output.table,
+        table3=rules.table3.output.table,
+        table4=rules.table4.output.table,
+        table5=rules.table5.output.table,
     output:
         "results/scorecard.csv",
     log:
