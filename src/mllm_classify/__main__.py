@@ -105,7 +105,11 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify.predict.rows import PREDICTIONS
 
     model = config.model(args.model)
-    images = Images(parquet.read(args.images), config.dataset.folder)
+    registered = parquet.read(args.images)
+    if args.shard is not None:
+        shard, shards = args.shard
+        registered = registered.gather_every(shards, offset=shard - 1)
+    images = Images(registered, config.dataset.folder)
     classes = parquet.read(args.classes)
     seen = progress(len(images), "images")
     log.info("%s (%s): %d images", model.name, model.kind, len(images))
@@ -137,6 +141,24 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
                 frame = endpoint.predict(model, config.tasks, images, classes, journal, answered)
     parquet.write(frame, PREDICTIONS, args.output)
     log.info("%s: %d predictions in %s", model.name, frame.height, args.output)
+
+
+def gather(args: argparse.Namespace, config: configuration.Config) -> None:
+    from mllm_classify import parquet
+    from mllm_classify.predict.rows import PREDICTIONS, gathered
+
+    frame = gathered([parquet.read(path) for path in args.inputs], parquet.read(args.images, "image_id"))
+    parquet.write(frame, PREDICTIONS, args.output)
+    log.info("%s: %d predictions of %d shards", args.model, frame.height, len(args.inputs))
+
+
+def shard(text: str) -> tuple[int, int]:
+    """`2/3` as (2, 3): the second of three."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        msg = f"{text!r} is no shard; 1/3 to 3/3 are those of three"
+        raise argparse.ArgumentTypeError(msg)
+    return int(number), int(count)
 
 
 def mapping(args: argparse.Namespace, config: configuration.Config) -> None:
@@ -282,8 +304,16 @@ def parser() -> argparse.ArgumentParser:
     predicting.add_argument(
         "--class-embeddings", nargs="?", metavar="FILE", help="classes.parquet of the embed stage (kind conse)"
     )
+    predicting.add_argument(
+        "--shard", type=shard, metavar="I/N", help="only every Nth image, from the Ith on; gather puts shards together"
+    )
     predicting.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     file(predicting, "output")
+
+    gathering = command(stages, "gather", gather, "predict/{model}", "Put the shards of a model's predictions together.")
+    gathering.add_argument("--model", required=True, help="the model's name in the configuration")
+    gathering.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="the shards")
+    file(gathering, "images", "output")
 
     mapped = command(stages, "mapping", mapping, "mapping/{model}", "Map a model's answers to classes.")
     mapped.add_argument("--model", required=True, help="the model's name in the configuration")

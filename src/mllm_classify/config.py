@@ -205,9 +205,10 @@ class TaskPrompt(Section):
 
 
 class Resources(Section):
-    """What a scheduler is asked for."""
+    """What a scheduler is asked for, for each shard of a model."""
 
     gpus: Annotated[int, RUNTIME] = Field(0, ge=0)
+    cpus: Annotated[int, RUNTIME] = Field(1, gt=0, description="cores; `--cores` caps them on one machine")
     mem_mb: Annotated[int, RUNTIME] = Field(3000, gt=0, description="megabytes of main memory")
     runtime: Annotated[int, RUNTIME] = Field(60, gt=0, description="minutes")
 
@@ -232,6 +233,9 @@ class Model(Section):
         None, description="the row of resources/published/ that results/scorecard.csv sets beside this model"
     )
     resources: Annotated[Resources, RUNTIME] = Field(Resources(), description="what a scheduler is asked for")
+    shards: Annotated[int, RUNTIME] = Field(
+        1, gt=0, le=1000, description="jobs that share the images between them, each with these resources"
+    )
 
     @property
     def worded(self) -> bool:

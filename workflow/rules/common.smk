@@ -5,9 +5,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from mllm_classify.config import ConseModel, load
 from mllm_classify.files import InputError
-from mllm_classify.lineage import lineages
+from mllm_classify.plan import hand_on, plan
 
 TABLES = {
     **dict.fromkeys(["table2", "table3", "table4", "table5", "ranking", "mustelidae"], "csv"),
@@ -17,17 +16,15 @@ TABLES = {
 }
 
 
-def read_config():
-    """The configuration and the lineage of every job, from the one file in force."""
+def read_plan():
+    """What this run makes, from the one configuration file in force."""
     files = workflow.overwrite_configfiles
     if len(files) > 1 or workflow.config_settings.config:
         raise WorkflowError(
             "One file configures a run, so that its figures can be traced to it: give one --configfile, and no --config."
         )
-    path = Path(files[0] if files else "config.yaml").absolute()
     try:
-        loaded = load(path)
-        return path, loaded, lineages(loaded)
+        return plan(str(Path(files[0] if files else "config.yaml").absolute()))
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -44,22 +41,24 @@ def require_provenance():
         )
 
 
-CONFIG_FILE, CONFIG, LINEAGES = read_config()
+PLAN = read_plan()
 require_provenance()
-DATASET = CONFIG.dataset.name
-ENCODER = CONFIG.encoder.name if CONFIG.encoder else "none"
-MODELS = {model.name: model for model in CONFIG.models}
+hand_on(PLAN)
 
 # jobs run under this interpreter and read this configuration, whatever is first on PATH
 shell.prefix(
     "set -euo pipefail; "
-    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH "
-    f"MLLM_CLASSIFY_CONFIG={shlex.quote(str(CONFIG_FILE))}; "
+    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH MLLM_CLASSIFY_CONFIG={shlex.quote(PLAN.config)}; "
 )
 
 
+def matching(names):
+    """A pattern for just these names, of which there may be none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    model="|".join(map(re.escape, MODELS)),
+    model=matching(PLAN.models),
 
 
 def get_lineage(job):
@@ -67,9 +66,11 @@ def get_lineage(job):
 
     def lineage(wildcards):
         name = job.format_map(wildcards)
-        if name not in LINEAGES:
-            raise WorkflowError(f"{name}: not part of {CONFIG_FILE.name}; docs/configuration.md says what it needs")
-        return LINEAGES[name]
+        if name not in PLAN.lineages:
+            raise WorkflowError(
+                f"{name}: not part of {Path(PLAN.config).name}; docs/configuration.md says what it needs"
+            )
+        return PLAN.lineages[name]
 
     return lineage
 
@@ -78,24 +79,30 @@ def get_resource(key):
     """Resource function: what a model's entry asks of the scheduler."""
 
     def resource(wildcards):
-        return getattr(MODELS[wildcards.model].resources, key)
+        return PLAN.models[wildcards.model].resources[key]
 
     return resource
 
 
 def get_class_embeddings(wildcards):
     """What a model needs of the embed stage: class embeddings for ConSE, nothing for others."""
-    return rules.embed_classes.output if isinstance(MODELS[wildcards.model], ConseModel) else []
+    return rules.embed_classes.output if PLAN.models[wildcards.model].class_embeddings else []
+
+
+def get_shards(wildcards):
+    """The parts of a sharded model's predictions."""
+    count = PLAN.models[wildcards.model].shards
+    return expand(rules.predict_shard.output, model=wildcards.model, shard=range(1, count + 1), shards=count)
 
 
 def get_scored():
-    """By model, in the order of names: the mapping of chat models, the predictions of others."""
+    """By model, in the order of names: the mapping of models that answer in words, the predictions of others."""
     return {
-        name: (rules.mapping if MODELS[name].worded else rules.predict).output[0].format(model=name)
-        for name in sorted(MODELS)
+        name: (rules.mapping if PLAN.models[name].worded else rules.predict).output[0].format(model=name)
+        for name in sorted(PLAN.models)
     }
 
 
 def get_tables():
     """The tables that this configuration has."""
-    return [f"results/{table}.{suffix}" for table, suffix in TABLES.items() if table in LINEAGES]
+    return [f"results/{table}.{suffix}" for table, suffix in TABLES.items() if table in PLAN.lineages]

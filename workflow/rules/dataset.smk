@@ -1,7 +1,7 @@
 rule images:
     output:
-        images=f"results/dataset/{DATASET}/images.parquet",
-        classes=f"results/dataset/{DATASET}/classes.parquet",
+        images=f"results/dataset/{PLAN.dataset}/images.parquet",
+        classes=f"results/dataset/{PLAN.dataset}/classes.parquet",
     log:
         "logs/dataset/images.log",
     localrule: True
@@ -19,7 +19,7 @@ rule labels:
         images=rules.images.output.images,
         classes=rules.images.output.classes,
     output:
-        f"results/dataset/{DATASET}/labels.parquet",
+        f"results/dataset/{PLAN.dataset}/labels.parquet",
     log:
         "logs/dataset/labels.log",
     localrule: True

@@ -2,7 +2,7 @@ rule embed_classes:
     input:
         rules.images.output.classes,
     output:
-        f"results/embeddings/{ENCODER}/{DATASET}/classes.parquet",
+        f"results/embeddings/{PLAN.encoder}/{PLAN.dataset}/classes.parquet",
     log:
         "logs/embed/classes.log",
     resources:
@@ -21,7 +21,7 @@ rule embed_answers:
     input:
         rules.predict.output,
     output:
-        f"results/embeddings/{ENCODER}/{DATASET}/{{model}}.parquet",
+        f"results/embeddings/{PLAN.encoder}/{PLAN.dataset}/{{model}}.parquet",
     log:
         "logs/embed/{model}.log",
     resources:

@@ -5,7 +5,7 @@ rule mapping:
         class_embeddings=rules.embed_classes.output,
         answer_embeddings=rules.embed_answers.output,
     output:
-        f"results/mapping/{DATASET}/{{model}}.parquet",
+        f"results/mapping/{PLAN.dataset}/{{model}}.parquet",
     log:
         "logs/mapping/{model}.log",
     localrule: True

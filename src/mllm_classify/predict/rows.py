@@ -41,3 +41,15 @@ def _rows(**columns: object) -> pl.DataFrame:
     return pl.DataFrame(each, schema_overrides={name: PREDICTIONS[name] for name in each}).with_columns(
         pl.lit(known.get(name), dtype=dtype).alias(name) for name, dtype in PREDICTIONS.items() if name not in each
     )
+
+
+def gathered(shards: list[pl.DataFrame], images: pl.DataFrame) -> pl.DataFrame:
+    """The rows of all shards, as one job would have written them: by task, in the order of the images."""
+    order = images.select("image_id").with_row_index("order")
+    tasks = {task: place for place, task in enumerate(shards[0]["task"].unique(maintain_order=True))}
+    return (
+        pl.concat(shards)
+        .join(order, on="image_id", how="left")
+        .sort(pl.col("task").replace_strict(tasks), "variant", "repeat", "order")
+        .drop("order")
+    )

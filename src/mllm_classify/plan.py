@@ -1,0 +1,56 @@
+"""What a run of the workflow makes: decided once, by its first process, and the same for each of its jobs.
+
+A job on a cluster is a Snakemake of its own, which reads the Snakefile again, perhaps hours later, when the configuration
+has been edited. It takes the plan from the environment; what the job itself reads is compared with the plan's lineage.
+"""
+
+import json
+import os
+from typing import NamedTuple
+
+from mllm_classify import config as configuration
+from mllm_classify.lineage import lineages
+
+VARIABLE = "MLLM_CLASSIFY_PLAN"
+
+
+class PlannedModel(NamedTuple):
+    """What rules need to know of a model's entry."""
+
+    worded: bool
+    class_embeddings: bool
+    shards: int
+    resources: dict[str, int]
+
+
+class Plan(NamedTuple):
+    config: str
+    dataset: str
+    encoder: str
+    models: dict[str, PlannedModel]
+    lineages: dict[str, str]
+
+
+def plan(path: str) -> Plan:
+    """The plan in the environment; without one, that of a configuration. Raises InputError where that is wrong."""
+    if VARIABLE in os.environ:
+        found = Plan(*json.loads(os.environ[VARIABLE]))
+        return found._replace(models={name: PlannedModel(*model) for name, model in found.models.items()})
+    config = configuration.load(path)
+    return Plan(
+        path,
+        config.dataset.name,
+        config.encoder.name if config.encoder else "none",
+        {
+            model.name: PlannedModel(
+                model.worded, isinstance(model, configuration.ConseModel), model.shards, model.resources.model_dump()
+            )
+            for model in config.models
+        },
+        lineages(config),
+    )
+
+
+def hand_on(made: Plan) -> None:
+    """Leave the plan to the jobs that this process starts, here or on a cluster."""
+    os.environ[VARIABLE] = json.dumps(made)
