@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml
 
-.PHONY: table3 install test test-faults lint lock reference
+.PHONY: table3 install test test-faults test-slurm lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -20,6 +20,12 @@ test: .venv/installed-dev
 # Every stage broken in every way, and repaired.
 test-faults: .venv/installed-dev
 	$(BIN)/pytest tests/workflow/failed_stage
+
+# A Slurm of three nodes on this machine (Debian, root); what it needs is installed.
+test-slurm: .venv/installed-dev
+	command -v slurmctld slurmd munged > /dev/null || \
+	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends slurmctld slurmd slurm-client munge; }
+	$(BIN)/pytest --numprocesses 0 tests/slurm
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check

@@ -147,6 +147,7 @@ def gather(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import parquet
     from mllm_classify.predict.rows import PREDICTIONS, gathered
 
+    config.model(args.model)
     frame = gathered([parquet.read(path) for path in args.inputs], parquet.read(args.images, "image_id"))
     parquet.write(frame, PREDICTIONS, args.output)
     log.info("%s: %d predictions of %d shards", args.model, frame.height, len(args.inputs))
@@ -310,7 +311,9 @@ def parser() -> argparse.ArgumentParser:
     predicting.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     file(predicting, "output")
 
-    gathering = command(stages, "gather", gather, "predict/{model}", "Put the shards of a model's predictions together.")
+    gathering = command(
+        stages, "gather", gather, "predict/{model}", "Put the shards of a model's predictions together."
+    )
     gathering.add_argument("--model", required=True, help="the model's name in the configuration")
     gathering.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="the shards")
     file(gathering, "images", "output")
@@ -330,7 +333,14 @@ def parser() -> argparse.ArgumentParser:
     )
     file(scored, "labels", "classes", "output")
 
-    table = stages.add_parser("tables", help="the paper's tables, and comparisons between models")
+    table_commands(
+        stages.add_parser("tables", help="the paper's tables, and comparisons between models"), command, file
+    )
+    return top
+
+
+def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], file: Callable[..., None]) -> None:
+    """One command a table."""
     parts = table.add_subparsers(title="tables", required=True, metavar="TABLE")
     renderings = "the .csv; .md, .html, .tex beside it"
     for name, (text, output) in {
@@ -352,7 +362,6 @@ def parser() -> argparse.ArgumentParser:
     for name in ("table2", "table3", "table4", "table5"):
         made.add_argument(f"--{name}", required=True, metavar="FILE", help=f"{name}.csv")
     file(made, "output")
-    return top
 
 
 def check_lineage(args: argparse.Namespace, config: configuration.Config) -> None:

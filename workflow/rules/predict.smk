@@ -31,11 +31,12 @@ use rule predict as predict_shard with:
     log:
         "logs/predict/{model}/{shard}-of-{shards}.log",
     wildcard_constraints:
+        model=matching(PLAN.models),
         shard="[0-9]+",
         shards="[0-9]+",
     params:
         lineage=get_lineage("predict/{model}"),
-        shard="--shard {wildcards.shard}/{wildcards.shards}",
+        shard="--shard {shard}/{shards}",
     message:
         "Asking {wildcards.model}, shard {wildcards.shard} of {wildcards.shards}"
 

@@ -1,0 +1,210 @@
+"""The literal command on a real Slurm: stages are jobs, and what disturbs them costs no answer and changes no table."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tabulate import tabulate
+
+from tests.chat_server import ChatServer, chat_server
+from tests.slurm.cluster import Cluster
+from tests.workflow.study import Study
+
+COMMAND = ["snakemake", "--cores", "8", "--profile", "slurm", "results/table3.csv"]
+POLLING = """
+# this site has no accounting database, and its jobs are short
+slurm-status-command: squeue
+slurm-init-seconds-before-status-checks: 1
+seconds-between-status-checks: 1
+"""
+IMAGES = 4
+QUESTIONS = 2 * IMAGES
+DELAY = 1.5
+"""Seconds that an answer takes: asked one at a time, all take twelve."""
+
+
+def on_slurm(study: Study, cluster: Cluster) -> Study:
+    """The study on the test's cluster: what a site would edit."""
+    with (study.folder / "slurm/profile.yaml").open("a") as profile:
+        profile.write(POLLING)
+    study.environment |= cluster.environment
+    study.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return study
+
+
+def start(study: Study) -> subprocess.Popen[str]:
+    """The command, in the background."""
+    with (study.folder / "run.log").open("a") as log:
+        return subprocess.Popen(
+            COMMAND, cwd=study.folder, env=os.environ | study.environment, stdout=log, stderr=log, text=True
+        )
+
+
+def printed(study: Study) -> str:
+    return (study.folder / "run.log").read_text()
+
+
+def finish(study: Study, process: subprocess.Popen[str]) -> None:
+    assert process.wait(timeout=400) == 0, printed(study)
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+class Small:
+    """A study of one chat model, whose server says what it was asked."""
+
+    def __init__(self, folder: Path, cluster: Cluster, server: ChatServer, **model: object) -> None:
+        self.server = server
+        self.cluster = cluster
+        self.study = on_slurm(Study(folder / "study"), cluster)
+        self.study.shrink(kind="endpoint", url=server.url, concurrency=1, **model)
+
+    def wait_for_answers(self, count: int) -> None:
+        until(lambda: len(self.server.requests) >= count, "the chat model was never asked")
+
+    def ends_as(self, undisturbed: dict[str, bytes]) -> None:
+        """The same tables, and nothing was asked twice but what was on its way when its job ended."""
+        assert tables(self.study) == undisturbed
+        assert QUESTIONS <= len(self.server.requests) <= QUESTIONS + 1
+
+    def job(self, stage: str) -> dict[str, str]:
+        """The running Slurm job of a stage."""
+        found: list[dict[str, str]] = []
+
+        def running() -> bool:
+            found[:] = [job for job in self.cluster.queue() if stage in job["comment"] and job["state"] == "RUNNING"]
+            return bool(found)
+
+        until(running, f"no {stage} job runs: {self.cluster.queue()}")
+        return found[0]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Tables of the small study, made on this machine without Slurm."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with chat_server() as server:
+        study = Study(folder / "study")
+        study.shrink(kind="endpoint", url=server.url)
+        study.make("all")
+        return tables(study)
+
+
+def tables(study: Study) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((study.folder / "results").glob("table3.*"))}
+
+
+@pytest.fixture
+def small(tmp_path: Path, cluster: Cluster) -> Iterator[Small]:
+    with chat_server(delay=DELAY) as server:
+        yield Small(tmp_path, cluster, server)
+
+
+def test_the_demonstrations_stages_run_as_jobs(tmp_path: Path, cluster: Cluster, capsys) -> None:
+    study = on_slurm(Study(tmp_path / "study"), cluster)
+    config = study.config
+    for model in config["models"]:
+        # they do not use them, but are given them
+        model["resources"] = {"gpus": 2 if model["name"] == "conse-chat" else 1, "mem_mb": 3000, "runtime": 10}
+    config["models"][0].pop("resources")
+    study.write_config(config)
+    before = {job["id"] for job in cluster.jobs()}
+    finish(study, start(study))
+    jobs = [job for job in cluster.jobs() if job["id"] not in before]
+    with capsys.disabled():
+        print(f"\n{tabulate([list(job.values()) for job in jobs], list(jobs[0]), tablefmt='pipe')}")
+    assert len(study.rows("table3")) == len(config["models"])
+    assert {job["state"] for job in jobs} == {"COMPLETED"}
+    gpus = {job["stage"]: (job["partition"], job["gpus"]) for job in jobs}
+    names = [model["name"] for model in config["models"]]
+    expected = {f"rule_predict_wildcards_{name}": ("gpu", "gres/gpu:1") for name in names}
+    expected["rule_predict_wildcards_conse-chat"] = ("gpu", "gres/gpu:2")
+    expected[f"rule_predict_wildcards_{names[0]}"] = ("cpu", "N/A")
+    expected["rule_embed_classes"] = expected["rule_embed_answers_wildcards_conse-chat"] = ("cpu", "N/A")
+    assert gpus == expected
+
+
+def test_a_cancelled_job_is_submitted_again(small: Small, undisturbed: dict[str, bytes]) -> None:
+    running = start(small.study)
+    small.wait_for_answers(3)
+    small.cluster.run("scancel", small.job("predict")["id"])
+    finish(small.study, running)
+    small.ends_as(undisturbed)
+
+
+def test_a_killed_nodes_job_goes_to_another(small: Small, undisturbed: dict[str, bytes]) -> None:
+    running = start(small.study)
+    small.wait_for_answers(3)
+    node = small.job("predict")["node"]
+    small.cluster.kill_node(node)
+    try:
+        finish(small.study, running)
+    finally:
+        small.cluster.start_node(node)
+    small.ends_as(undisturbed)
+
+
+def test_a_killed_snakemake_is_started_again(small: Small, undisturbed: dict[str, bytes]) -> None:
+    """As docs/slurm.md says: its jobs are cancelled, the folder unlocked, the command given again."""
+    running = start(small.study)
+    small.wait_for_answers(3)
+    running.kill()
+    running.wait()
+    small.cluster.run("scancel", small.job("predict")["id"])
+    until(lambda: not small.cluster.queue(), "a cancelled job stays")
+    unlocked = small.study.run("snakemake", "--unlock")
+    assert unlocked.returncode == 0, unlocked.stderr
+    finish(small.study, start(small.study))
+    small.ends_as(undisturbed)
+
+
+def test_a_job_at_its_time_limit_goes_on_where_it_was(
+    tmp_path: Path, cluster: Cluster, undisturbed: dict[str, bytes]
+) -> None:
+    """A minute is the shortest limit: the answers take a minute and a half."""
+    with chat_server(delay=11) as server:
+        small = Small(tmp_path, cluster, server, resources={"runtime": 1})
+        finish(small.study, start(small.study))
+        small.ends_as(undisturbed)
+    states = [job["state"] for job in cluster.jobs() if "predict" in job["stage"]]
+    assert states[-2:] == ["TIMEOUT", "COMPLETED"]
+
+
+def test_a_configuration_edited_while_jobs_wait_stops_them(small: Small, undisturbed: dict[str, bytes]) -> None:
+    """The job that Slurm starts later would read the edited file, and its results pass for those of the first."""
+    small.study.edit("slurm/profile.yaml", "retries: 2", "retries: 0")
+    small.cluster.run("scontrol", "update", "PartitionName=cpu", "State=DOWN")
+    try:
+        running = start(small.study)
+        until(lambda: any("predict" in job["comment"] for job in small.cluster.queue()), "nothing was submitted")
+        small.study.edit("config.yaml", "model: chat", "model: chat\n  temperature: 0.5")
+    finally:
+        small.cluster.run("scontrol", "update", "PartitionName=cpu", "State=UP")
+    assert running.wait(timeout=200) != 0
+    message = "has changed since this run was started"
+    assert message in (small.study.folder / "logs/predict/chat.log").read_text()
+    assert message in printed(small.study)
+    assert small.server.requests == []
+    small.study.edit("config.yaml", "  temperature: 0.5\n", "")
+    finish(small.study, start(small.study))
+    small.ends_as(undisturbed)
+
+
+def test_shards_are_jobs_of_their_own(tmp_path: Path, cluster: Cluster, undisturbed: dict[str, bytes]) -> None:
+    with chat_server(delay=DELAY) as server:
+        small = Small(tmp_path, cluster, server, shards=3)
+        before = {job["id"] for job in cluster.jobs()}
+        finish(small.study, start(small.study))
+        small.ends_as(undisturbed)
+    stages = [job["stage"] for job in cluster.jobs() if job["id"] not in before]
+    assert sum("predict_shard" in stage for stage in stages) == 3
+    assert len(list((small.study.folder / "journal/chat").glob("*.jsonl"))) == 3
