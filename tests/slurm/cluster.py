@@ -6,6 +6,7 @@ Debian's packages run it without systemd, cgroups or an accounting database. Eve
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -137,7 +138,9 @@ class Cluster:
         # the controller first: it would wait for its nodes
         for name in ("slurmctld", *self.nodes, "munged"):
             if name in self.processes:
-                self.processes.pop(name).terminate()
+                daemon = self.processes.pop(name)
+                daemon.terminate()
+                daemon.wait(timeout=60)
         if LINK.is_symlink() and LINK.readlink() == self.folder / "slurm.conf":
             LINK.unlink()
 
@@ -173,7 +176,7 @@ class Cluster:
 
     def kill_node(self, node: str) -> None:
         """As if its power were cut: the daemon, and the steps of the jobs that run there."""
-        running = [job["id"] for job in self.queue() if job["node"] == node]
+        running = [job["id"] for job in self.unfinished() if job["node"] == node]
         daemon = self.processes.pop(node)
         steps = [step for job in running for step in _processes("-f", rf"^slurmstepd: \[{job}\.")]
         for process in [daemon.pid, *steps, *(it for step in steps for it in _descendants(step))]:
@@ -181,17 +184,20 @@ class Cluster:
                 os.kill(process, signal.SIGKILL)
         daemon.wait()
 
-    def queue(self) -> list[dict[str, str]]:
-        """Jobs that are not finished: id, comment (Snakemake's rule and wildcards), state, node, gres."""
-        keys = ("id", "comment", "state", "node", "gpus")
-        listed = self.run("squeue", "-h", "-t", "PD,R,CG", "-o", "%i|%k|%T|%N|%b").stdout
-        return [dict(zip(keys, line.split("|"), strict=True)) for line in listed.splitlines()]
+    def jobs(self, *states: str) -> list[dict[str, str]]:
+        """Slurm's own record of the jobs in these states, or of all: finished ones stay in it."""
+        columns = {"id": "JobID", "stage": "Comment", "partition": "Partition", "node": "NodeList", "gpus": "tres-per-job",
+                   "state": "State"}  # fmt: skip
+        shown = ",".join(f"{column}:|" for column in columns.values())
+        listed = self.run("squeue", "-h", "-t", ",".join(states) or "all", "-O", shown).stdout.splitlines()
+        jobs = [dict(zip(columns, line.split("|"), strict=False)) for line in listed]
+        for job in jobs:
+            job["stage"] = job["stage"].removeprefix("rule_")
+            job["gpus"] = "".join(re.findall(r"gpu:(\d+)", job["gpus"])) or "0"
+        return sorted(jobs, key=lambda job: int(job["id"]))
 
-    def jobs(self) -> list[dict[str, str]]:
-        """Slurm's own record of every job that has ended, and of those that it still lists."""
-        keys = ("id", "stage", "partition", "node", "gpus", "state")
-        listed = self.run("squeue", "-h", "-t", "all", "-o", "%i|%k|%P|%N|%b|%T").stdout
-        return [dict(zip(keys, line.split("|"), strict=True)) for line in sorted(listed.splitlines())]
+    def unfinished(self) -> list[dict[str, str]]:
+        return self.jobs("PENDING", "RUNNING", "COMPLETING")
 
 
 def _processes(*arguments: str) -> list[int]:

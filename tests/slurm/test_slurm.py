@@ -81,10 +81,10 @@ class Small:
         found: list[dict[str, str]] = []
 
         def running() -> bool:
-            found[:] = [job for job in self.cluster.queue() if stage in job["comment"] and job["state"] == "RUNNING"]
+            found[:] = [job for job in self.cluster.jobs("RUNNING") if stage in job["stage"]]
             return bool(found)
 
-        until(running, f"no {stage} job runs: {self.cluster.queue()}")
+        until(running, f"no {stage} job runs: {self.cluster.unfinished()}")
         return found[0]
 
 
@@ -126,10 +126,10 @@ def test_the_demonstrations_stages_run_as_jobs(tmp_path: Path, cluster: Cluster,
     assert {job["state"] for job in jobs} == {"COMPLETED"}
     gpus = {job["stage"]: (job["partition"], job["gpus"]) for job in jobs}
     names = [model["name"] for model in config["models"]]
-    expected = {f"rule_predict_wildcards_{name}": ("gpu", "gres/gpu:1") for name in names}
-    expected["rule_predict_wildcards_conse-chat"] = ("gpu", "gres/gpu:2")
-    expected[f"rule_predict_wildcards_{names[0]}"] = ("cpu", "N/A")
-    expected["rule_embed_classes"] = expected["rule_embed_answers_wildcards_conse-chat"] = ("cpu", "N/A")
+    expected = {f"predict_wildcards_{name}": ("gpu", "1") for name in names}
+    expected["predict_wildcards_conse-chat"] = ("gpu", "2")
+    expected[f"predict_wildcards_{names[0]}"] = ("cpu", "0")
+    expected["embed_classes"] = expected["embed_answers_wildcards_conse-chat"] = ("cpu", "0")
     assert gpus == expected
 
 
@@ -160,7 +160,7 @@ def test_a_killed_snakemake_is_started_again(small: Small, undisturbed: dict[str
     running.kill()
     running.wait()
     small.cluster.run("scancel", small.job("predict")["id"])
-    until(lambda: not small.cluster.queue(), "a cancelled job stays")
+    until(lambda: not small.cluster.unfinished(), "a cancelled job stays")
     unlocked = small.study.run("snakemake", "--unlock")
     assert unlocked.returncode == 0, unlocked.stderr
     finish(small.study, start(small.study))
@@ -185,7 +185,7 @@ def test_a_configuration_edited_while_jobs_wait_stops_them(small: Small, undistu
     small.cluster.run("scontrol", "update", "PartitionName=cpu", "State=DOWN")
     try:
         running = start(small.study)
-        until(lambda: any("predict" in job["comment"] for job in small.cluster.queue()), "nothing was submitted")
+        until(lambda: any("predict" in job["stage"] for job in small.cluster.unfinished()), "nothing was submitted")
         small.study.edit("config.yaml", "model: chat", "model: chat\n  temperature: 0.5")
     finally:
         small.cluster.run("scontrol", "update", "PartitionName=cpu", "State=UP")
