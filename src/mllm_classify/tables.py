@@ -113,7 +113,6 @@ def counts(scores: pl.DataFrame) -> pl.DataFrame:
             pl.col("imgt").sum(),
             pl.col("regt").sum(),
             (pl.col("imgt") & pl.col("regt")).sum().alias("both"),
-            pl.col("oop").count().alias("listed"),
             pl.col("oop").sum(),
         )
         .sort("model", "scoring", "fold", "category", nulls_last=True)

@@ -57,13 +57,13 @@ def images(
         msg = f"dataset {dataset.name!r}: no images"
         raise InputError(msg)
     rows: list[tuple[str, str | None, str | None]] = []
-    seen_so_far = progress(len(found))
-    seen_so_far(0)
+    report = progress(len(found))
+    report(0)
     # decoding leaves Python: threads use all cores
     with ThreadPoolExecutor() as threads:
         for image, digest in zip(found, threads.map(lambda it: _digest(it, dataset.folder), found), strict=True):
             rows.append((image.image_id, image.file, digest))
-            seen_so_far(len(rows))
+            report(len(rows))
     return pl.DataFrame(rows, schema=IMAGES, orient="row")
 
 

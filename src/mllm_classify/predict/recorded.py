@@ -100,8 +100,8 @@ def _column_of_ids(given: pl.Series) -> pl.Series:
 
 def _column_of_texts(given: pl.Series) -> pl.Series:
     """A Parquet column of answers, or of lists of which the first counts."""
-    if given.dtype in (pl.List(pl.String), pl.Array(pl.String, 0)) or isinstance(given.dtype, pl.Array):
-        given = given.cast(pl.List(given.dtype.inner)).list.first()  # type: ignore[attr-defined]
+    if isinstance(given.dtype, pl.List | pl.Array) and given.dtype.inner == pl.String:
+        given = given.cast(pl.List(pl.String)).list.first()
     textual = given.dtype in (pl.String, pl.Categorical, pl.Enum)
     return given.cast(pl.String) if textual else pl.Series([None] * len(given), dtype=pl.String)
 
