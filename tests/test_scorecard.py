@@ -1,12 +1,13 @@
 import csv
+import json
 
 import pytest
 
 from mllm_classify.config import Config
-from mllm_classify.files import PROJECT, InputError
-from mllm_classify.scorecard import FIGURES, OFFICIAL, SCORECARD, read_published, scorecard
+from mllm_classify.files import PROJECT, InputError, read_text
+from mllm_classify.scorecard import FIGURES, OFFICIAL, PAPER_NAMES, SCORECARD, read_published, scorecard
 
-PAPER_NAMES = "imagenet1k_clean_names.json (1000)"
+NAMES = json.loads(read_text(PAPER_NAMES))
 
 COUNTS = ["31250", "18071", "16177", "1894", "11834", "10756", "1078", "1345"]
 SUBSETS = ["A", "S", "S+", "S-", "M", "M+", "M-", "N"]
@@ -15,7 +16,7 @@ STUDY = {
     "imgt": "ImGT",
     "regt": "ReImageNet",
     "equivalences": "the paper's",
-    "classes": PAPER_NAMES,
+    "classes": "c.json (1000)",
     "n_images": "correct",
     "excluded": "0",
     "n": "31250",
@@ -35,8 +36,9 @@ def csv_file(path, rows):
 def card(folder):
     """A scorecard of models that have the paper's figures, but for what is changed. Keys of rows are (table, column)."""
 
-    def made(models, *, counts=COUNTS, pairs=OFFICIAL + "\n", study=(), figures=(), task=None):
+    def made(models, *, counts=COUNTS, pairs=OFFICIAL + "\n", names=NAMES, study=(), figures=(), task=None):
         (folder / "pairs.csv").write_text(f"# Pairs.\n{pairs}classes,admits,source\n0|1,,same\n")
+        (folder / "c.json").write_text(json.dumps(names))
         entries = []
         for number, (label, published) in enumerate(models.items()):
             entry = {"name": f"m{number}", "label": label, "kind": "recorded", "file": "answers.csv"}
@@ -45,7 +47,7 @@ def card(folder):
             "source": "table",
             "name": "d",
             "label": "d",
-            "classes": "c.txt",
+            "classes": "c.json",
             "imgt": {"label": "l", "file": "l"},
         }
         dataset |= {"equivalences": {"label": "e", "file": "pairs.csv"} if pairs is not None else None}
@@ -134,10 +136,11 @@ MISMATCHES = {
         ["label set none: images in S, S+, S-, M, M+, M-, N (none, none"],
     ),
     "other names": (
-        {"study": {"classes": "names.txt (1000)"}},
-        [f"class list: names.txt (1000), the paper has {PAPER_NAMES}"],
+        {"names": [*NAMES[:-1], "toilet roll"]},
+        [f"class list: c.json (1000) has other names than {PAPER_NAMES}"],
     ),
-    "fewer names": ({"study": {"classes": PAPER_NAMES.replace("1000", "625")}}, ["(625), the paper has"]),
+    "fewer names": ({"names": NAMES[:625]}, ["class list: c.json (1000) has other names"]),
+    "another order of names": ({"names": NAMES[::-1]}, ["class list: c.json (1000) has other names"]),
     "own pairs": ({"pairs": "# Origin: ours. Not the paper's.\n"}, ["equivalences: the paper's, the paper has a set"]),
     "pairs of no origin": ({"pairs": ""}, ["equivalences: the paper's, the paper has a set of its own"]),
     "origin within a line": ({"pairs": f"# Not {OFFICIAL}\n"}, ["equivalences: the paper's, the paper has a set of its own"]),
@@ -145,7 +148,8 @@ MISMATCHES = {
     "other rule for N": ({"study": {"n_images": "excluded"}}, ["images in N: left out, the paper counts every answer"]),
     "all at once": (
         {
-            "study": {"n": "10", "n_images": "excluded", "classes": "c (2)"},
+            "study": {"n": "10", "n_images": "excluded"},
+            "names": ["a", "b"],
             "counts": ["10", *COUNTS[1:7], "10"],
             "pairs": "",
         },
@@ -178,7 +182,7 @@ def test_a_row_of_fewer_images_is_not_comparable_and_others_are(card):
 
 def test_the_papers_images_may_be_chosen_by_a_list_of_classes(card):
     """The paper evaluates the images of 625 classes, and prompts and labels keep all 1,000 names."""
-    listed = PAPER_NAMES.replace(" (1000)", ", images of reannotated.txt (1000)")
+    listed = "c.json, images of reannotated.txt (1000)"
     assert set(card({"Ours": "EVA-02 ViT-L-14-448"}, study={"classes": listed})["comparable"]) == {"yes"}
 
 

@@ -136,9 +136,14 @@ class TableDataset(Dataset):
         return self
 
     @property
+    def names_file(self) -> str:
+        """The class list: the file of all names."""
+        return self.classes
+
+    @property
     def class_list(self) -> str:
         """What tables call the class list."""
-        return Path(self.classes).name
+        return Path(self.names_file).name
 
 
 class ImagenetLabels(LabelSet):
@@ -174,9 +179,14 @@ class ImagenetDataset(Dataset):
         return written.rpartition("/")[2].removesuffix(".JPEG")
 
     @property
+    def names_file(self) -> str:
+        """The class list: the file of all names."""
+        return self.names
+
+    @property
     def class_list(self) -> str:
         """What tables call the class list, and the classes whose images are evaluated."""
-        return Path(self.names).name + (f", images of {Path(self.classes).name}" if self.classes else "")
+        return Path(self.names_file).name + (f", images of {Path(self.classes).name}" if self.classes else "")
 
 
 AnyDataset = Annotated[TableDataset | ImagenetDataset, Field(discriminator="source")]

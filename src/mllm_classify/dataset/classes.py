@@ -25,10 +25,8 @@ def classes(dataset: "AnyDataset") -> pl.DataFrame:
     `same_name` lists all classes that answers cannot tell from this one, because their names are equal after
     lower-casing and stripping (ImageNet's 657 and 744 are both "missile"); the class itself is among them.
     """
-    if dataset.source == "imagenet":
-        file, synsets = dataset.names, read_text(SYNSETS).split()
-    else:
-        file, synsets = dataset.classes, None
+    file = dataset.names_file
+    synsets = read_text(SYNSETS).split() if dataset.source == "imagenet" else None
     names = class_names(file)
     if synsets is not None and len(names) != len(synsets):
         msg = f"{file}: {len(names)} names; ImageNet-1k has {len(synsets)} classes"
