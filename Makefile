@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml
 
-.PHONY: table3 install test test-faults test-slurm lint lock reference
+.PHONY: table3 install test test-faults test-slurm verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -26,6 +26,10 @@ test-slurm: .venv/installed-dev
 	command -v slurmctld slurmd munged > /dev/null || \
 	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends slurmctld slurmd slurm-client munge; }
 	$(BIN)/pytest --numprocesses 0 tests/slurm
+
+# make verify-bundle BUNDLE=results/bundle.zip [EMBED=--embed]
+verify-bundle: .venv/installed
+	$(BIN)/python -m mllm_classify.verify $(EMBED) $(BUNDLE)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check

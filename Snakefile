@@ -10,6 +10,7 @@ include: "workflow/rules/embed.smk"
 include: "workflow/rules/mapping.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/bundle.smk"
 
 
 rule all:

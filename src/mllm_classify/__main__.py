@@ -153,6 +153,15 @@ def gather(args: argparse.Namespace, config: configuration.Config) -> None:
     log.info("%s: %d predictions of %d shards", args.model, frame.height, len(args.inputs))
 
 
+def bundle(args: argparse.Namespace, config: configuration.Config) -> None:
+    from mllm_classify import bundle
+
+    found = bundle.contents(args.config, config)
+    bundle.write(found, args.output)
+    size = Path(args.output).stat().st_size
+    log.info("%s: %d files, %.1f MB", args.output, len(found), size / 1e6)
+
+
 def shard(text: str) -> tuple[int, int]:
     """`2/3` as (2, 3): the second of three."""
     number, _, count = text.partition("/")
@@ -336,6 +345,8 @@ def parser() -> argparse.ArgumentParser:
     table_commands(
         stages.add_parser("tables", help="the paper's tables, and comparisons between models"), command, file
     )
+    archived = command(stages, "bundle", bundle, "bundle", "Archive the study, for reviewers and for Zenodo.")
+    file(archived, "output")
     return top
 
 

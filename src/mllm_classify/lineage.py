@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parent
 PUBLISHED = "resources/published"
+TABLES = {
+    **dict.fromkeys(["table2", "table3", "table4", "table5", "ranking", "mustelidae"], "csv"),
+    "accuracy": "parquet",
+    "mcnemar": "csv",
+    "scorecard": "csv",
+}
+"""All tables that there may be, and the endings of their files."""
 PAPER_TABLES = ("table2", "table3", "table4", "table5")
 
 
@@ -159,7 +166,9 @@ def lineages(config: "Config") -> dict[str, str]:
         scored.append([name, predicted])
     # by name: the order of the models in the file changes nothing
     result["score"] = score = lineage(sorted(scored), ["score"], labels)
-    return result | _tables(config, labels, score)
+    result |= _tables(config, labels, score)
+    result["bundle"] = lineage(None, ["bundle"], *sorted(result.values()))
+    return result
 
 
 def _tables(config: "Config", labels: str, score: str) -> dict[str, str]:

@@ -6,14 +6,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from mllm_classify.files import InputError
+from mllm_classify.lineage import TABLES
 from mllm_classify.plan import hand_on, plan
-
-TABLES = {
-    **dict.fromkeys(["table2", "table3", "table4", "table5", "ranking", "mustelidae"], "csv"),
-    "accuracy": "parquet",
-    "mcnemar": "csv",
-    "scorecard": "csv",
-}
 
 
 def read_plan():

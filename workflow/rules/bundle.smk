@@ -1,0 +1,14 @@
+rule bundle:
+    input:
+        get_tables(),
+    output:
+        "results/bundle.zip",
+    log:
+        "logs/bundle.log",
+    localrule: True
+    params:
+        lineage=get_lineage("bundle"),
+    message:
+        "Archiving the study"
+    shell:
+        "python -m mllm_classify bundle --lineage {params.lineage} --output {output} 2>&1 | tee {log}"
