@@ -77,9 +77,16 @@ def error(status: int, message: str, **headers: str) -> web.Response:
 
 
 def application(
-    answer: Answer, seen: ChatServer, delay: float = 0.0, stall_after: int | None = None
+    answer: Answer,
+    seen: ChatServer,
+    delay: float = 0.0,
+    stall_after: int | None = None,
+    version: Callable[[], web.Response] = lambda: web.Response(status=404),
 ) -> web.Application:
     """Lists one model and answers chat requests: text, a whole response body, or a response of any sort."""
+
+    async def say_version(_: web.Request) -> web.Response:
+        return version()
 
     async def models(_: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": [{"id": "test", "object": "model"}]})
@@ -101,7 +108,13 @@ def application(
         return web.json_response(completion(reply) if isinstance(reply, str) else reply)
 
     app = web.Application(client_max_size=64 * 2**20)
-    app.add_routes([web.get("/v1/models", models), web.post("/v1/chat/completions", chat)])
+    app.add_routes(
+        [
+            web.get("/version", say_version),
+            web.get("/v1/models", models),
+            web.post("/v1/chat/completions", chat),
+        ]
+    )
     return app
 
 
@@ -136,12 +149,10 @@ def serving(app: web.Application) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def chat_server(
-    answer: Answer = digested_answer, *, delay: float = 0.0, stall_after: int | None = None
-) -> Iterator[ChatServer]:
+def chat_server(answer: Answer = digested_answer, **options: Any) -> Iterator[ChatServer]:
     """A running server. It answers after `delay` seconds; requests after the first `stall_after` wait for ever."""
     seen = ChatServer()
-    with serving(application(answer, seen, delay, stall_after)) as address:
+    with serving(application(answer, seen, **options)) as address:
         seen.url = f"{address}/v1"
         yield seen
 

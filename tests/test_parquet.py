@@ -28,6 +28,18 @@ def test_equal_frames_are_written_as_equal_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_what_a_file_was_made_with_is_in_it_once_and_in_one_order(tmp_path):
+    frame = pl.DataFrame({"name": ["a"], "count": [1], "ids": [[1]]})
+    one, other = {"python": "3.11.2", "gpus": []}, {"gpus": ["NVIDIA H200"], "python": "3.12.1"}
+    parquet.write(frame, SCHEMA, tmp_path / "a", [other, one, dict(reversed(one.items()))])
+    parquet.write(frame, SCHEMA, tmp_path / "b", [one, other])
+    parquet.write(frame, SCHEMA, tmp_path / "c")
+    assert parquet.environments(tmp_path / "a") == [other, one]
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert parquet.environments(tmp_path / "c") == []
+    assert_frame_equal(parquet.read(tmp_path / "a"), parquet.read(tmp_path / "c"))
+
+
 @pytest.mark.parametrize(
     "frame", [pl.DataFrame({"name": ["b"]}), pl.DataFrame({"name": "b", "count": "x", "ids": [[]]})]
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mllm_classify import config as configuration
+from mllm_classify.environment import environment
 from mllm_classify.files import InputError, written
 from mllm_classify.lineage import lineages
 
@@ -86,7 +87,7 @@ def embed_classes(args: argparse.Namespace, config: configuration.Config) -> Non
 
     encoder = encoder_of(config)
     frame = embed.embed_classes(encoder, parquet.read(args.classes))
-    parquet.write(frame, dict(frame.schema), args.output)
+    parquet.write(frame, dict(frame.schema), args.output, [environment()])
     log.info("%s: %d class embeddings", encoder.name, frame.height)
 
 
@@ -95,7 +96,7 @@ def embed_answers(args: argparse.Namespace, config: configuration.Config) -> Non
 
     encoder = encoder_of(config)
     frame = embed.embed_answers(encoder, parquet.read(args.predictions, "text"))
-    parquet.write(frame, dict(frame.schema), args.output)
+    parquet.write(frame, dict(frame.schema), args.output, [environment()])
     log.info("%s: %d distinct answers of %s", encoder.name, frame.height, args.predictions)
 
 
@@ -111,6 +112,7 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
         registered = registered.gather_every(shards, offset=shard - 1)
     images = Images(registered, config.dataset.folder)
     classes = parquet.read(args.classes)
+    made_with = [environment()]
     seen = progress(len(images), "images")
     log.info("%s (%s): %d images", model.name, model.kind, len(images))
     match model:
@@ -136,10 +138,10 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
             answered = progress(len(images) * len(model.tasks), "answers")
             journal = Path(args.journal) / model.name
             if isinstance(model, configuration.EngineModel):
-                frame = engine.predict(model, config.tasks, images, classes, journal, answered)
+                frame, made_with = engine.predict(model, config.tasks, images, classes, journal, answered)
             else:
-                frame = endpoint.predict(model, config.tasks, images, classes, journal, answered)
-    parquet.write(frame, PREDICTIONS, args.output)
+                frame, made_with = endpoint.predict(model, config.tasks, images, classes, journal, answered)
+    parquet.write(frame, PREDICTIONS, args.output, made_with)
     log.info("%s: %d predictions in %s", model.name, frame.height, args.output)
 
 
@@ -149,14 +151,15 @@ def gather(args: argparse.Namespace, config: configuration.Config) -> None:
 
     config.model(args.model)
     frame = gathered([parquet.read(path) for path in args.inputs], parquet.read(args.images, "image_id"))
-    parquet.write(frame, PREDICTIONS, args.output)
+    made_with = [environment for path in args.inputs for environment in parquet.environments(path)]
+    parquet.write(frame, PREDICTIONS, args.output, made_with)
     log.info("%s: %d predictions of %d shards", args.model, frame.height, len(args.inputs))
 
 
 def bundle(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import bundle
 
-    found = bundle.contents(args.config, config)
+    found = bundle.contents(args.config, config, args.inputs)
     bundle.write(found, args.output)
     size = Path(args.output).stat().st_size
     log.info("%s: %d files, %.1f MB", args.output, len(found), size / 1e6)
@@ -346,6 +349,9 @@ def parser() -> argparse.ArgumentParser:
         stages.add_parser("tables", help="the paper's tables, and comparisons between models"), command, file
     )
     archived = command(stages, "bundle", bundle, "bundle", "Archive the study, for reviewers and for Zenodo.")
+    archived.add_argument(
+        "--inputs", nargs="+", required=True, metavar="FILE", help="what the archive holds of results/"
+    )
     file(archived, "output")
     return top
 

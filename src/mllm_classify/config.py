@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from mllm_classify.files import InputError, read_bytes, read_csv, sha256
+from mllm_classify.files import InputError, portable, read_bytes, read_csv, sha256
 
 
 class Mark(Enum):
@@ -352,6 +352,25 @@ class Tables(Section):
     )
 
 
+class Author(Section):
+    """Who made a study."""
+
+    name: Annotated[Label, RUNTIME]
+    orcid: Annotated[str | None, RUNTIME, Field(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$")] = Field(
+        None, description="0000-0002-1825-0097"
+    )
+
+
+class Bundle(Section):
+    """What the archive of the study says of itself."""
+
+    title: Annotated[Label | None, RUNTIME] = Field(None, description="its name")
+    license: Annotated[Label | None, RUNTIME] = Field(
+        None, description="a licence's address, or words; without it, the bundle says that none is stated"
+    )
+    authors: Annotated[list[Author], RUNTIME] = []
+
+
 class Config(Section):
     """A whole `config.yaml`."""
 
@@ -359,6 +378,7 @@ class Config(Section):
     encoder: Encoder | None = None
     tasks: dict[Task, TaskPrompt] = {}
     tables: Tables = Tables()
+    bundle: Annotated[Bundle, RUNTIME] = Bundle()
     models: list[AnyModel] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -408,7 +428,8 @@ class Config(Section):
 def identity(section: BaseModel) -> dict[str, Any]:
     """What a section contributes to the lineage of the jobs that use it.
 
-    RUNTIME and DISPLAY keys are left out (the tables' lineage names what they show). CONTENT keys become the file's SHA-256.
+    RUNTIME and DISPLAY keys are left out (the tables' lineage names what they show). CONTENT keys become the file's
+    SHA-256, and paths of this machine what stands for them in an archive: a study goes on elsewhere.
     """
     result: dict[str, Any] = {}
     for key, field in type(section).model_fields.items():
@@ -422,8 +443,10 @@ def identity(section: BaseModel) -> dict[str, Any]:
             result[key] = sha256(read_bytes(value))
         elif isinstance(value, BaseModel):
             result[key] = identity(value)
+        elif isinstance(value, list):
+            result[key] = [portable(item) if isinstance(item, str) else item for item in value]
         else:
-            result[key] = value
+            result[key] = portable(value) if isinstance(value, str) else value
     return result
 
 

@@ -10,6 +10,7 @@ therefore consequences of the pixels. It understands nothing else of a prompt.
 import argparse
 import asyncio
 import base64
+import importlib.metadata
 import logging
 import re
 import time
@@ -94,7 +95,7 @@ def read_request(body: Any) -> tuple[str, bytes]:
 
 
 def application(name: str, responder: Responder) -> web.Application:
-    """`/v1/models` and `/v1/chat/completions`. Pictures are answered one after the other, each on its own."""
+    """`/version`, `/v1/models` and `/v1/chat/completions`. Pictures are answered one after the other, each on its own."""
     thread = ThreadPoolExecutor(max_workers=1)
 
     def refusal(status: int, message: str) -> web.Response:
@@ -104,6 +105,9 @@ def application(name: str, responder: Responder) -> web.Application:
         return web.json_response(
             {"object": "list", "data": [{"id": name, "object": "model", "owned_by": "mllm-classify"}]}
         )
+
+    async def version(_: web.Request) -> web.Response:
+        return web.json_response({"version": importlib.metadata.version("mllm-classify")})
 
     async def chat(request: web.Request) -> web.Response:
         try:
@@ -126,7 +130,9 @@ def application(name: str, responder: Responder) -> web.Application:
         )
 
     app = web.Application(client_max_size=64 * 2**20)
-    app.add_routes([web.get("/v1/models", models), web.post("/v1/chat/completions", chat)])
+    app.add_routes(
+        [web.get("/version", version), web.get("/v1/models", models), web.post("/v1/chat/completions", chat)]
+    )
     return app
 
 

@@ -4,11 +4,14 @@ import csv
 import hashlib
 import importlib.util
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 PROJECT = Path(__file__).parents[2]
+ELSEWHERE = "elsewhere"
+"""The folder of an archive for what lay outside of the working directory."""
 
 
 class InputError(Exception):
@@ -36,6 +39,21 @@ def locate(name: str, folder: str | None = None) -> Path:
         return Path(folder) / name
     path = Path(name)
     return path if path.exists() or path.is_absolute() or not (PROJECT / path).exists() else PROJECT / path
+
+
+def portable(text: str) -> str:
+    """A value of the configuration in which what stands for a path of this machine is a path inside of an archive.
+
+    `/data/runs/best.pth` and `--weights=/data/runs/best.pth` keep the file's name and a digest of the folders; relative
+    paths that stay inside, and addresses, are left alone. What is portable already stays as it is.
+    """
+
+    def inside(path: str) -> str:
+        return f"{ELSEWHERE}/{sha256(path.encode())[:8]}/{PurePath(path).name}"
+
+    if text.startswith(("/", "~")) or ".." in PurePath(text).parts:
+        return inside(text)
+    return re.sub(r"""(?<=[=,\s"'])[/~](?!/)[^=,\s"']*""", lambda match: inside(match[0]), text)
 
 
 def read_bytes(name: str) -> bytes:

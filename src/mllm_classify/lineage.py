@@ -167,7 +167,8 @@ def lineages(config: "Config") -> dict[str, str]:
     # by name: the order of the models in the file changes nothing
     result["score"] = score = lineage(sorted(scored), ["score"], labels)
     result |= _tables(config, labels, score)
-    result["bundle"] = lineage(None, ["bundle"], *sorted(result.values()))
+    # it holds the configuration itself
+    result["bundle"] = lineage(config.model_dump(mode="json"), ["bundle"], *sorted(result.values()))
     return result
 
 

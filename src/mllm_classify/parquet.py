@@ -1,16 +1,33 @@
 """Parquet files with typed columns: one file, one meaning."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
 
+from mllm_classify.environment import Environment
 from mllm_classify.files import InputError, written
 
+ENVIRONMENTS = "environments"
+"""Names what a file was made with, in its key-value metadata."""
 
-def write(frame: pl.DataFrame, schema: dict[str, pl.DataType], path: str | Path) -> None:
-    """Write `frame` with exactly the columns of `schema`, in its order and types."""
+
+def write(
+    frame: pl.DataFrame, schema: dict[str, pl.DataType], path: str | Path, environments: Iterable[Environment] = ()
+) -> None:
+    """Write `frame` with exactly the columns of `schema`, in its order and types, and what it was made with."""
+    distinct = sorted({json.dumps(environment, sort_keys=True) for environment in environments})
+    metadata = {ENVIRONMENTS: f"[{','.join(distinct)}]"} if distinct else None
+    typed = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
     with written(path) as temporary:
-        frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).write_parquet(temporary)
+        typed.write_parquet(temporary, metadata=metadata)
+
+
+def environments(path: str | Path) -> list[Environment]:
+    """What a file was made with, as far as that is recorded in it."""
+    found: list[Environment] = json.loads(pl.read_parquet_metadata(path).get(ENVIRONMENTS, "[]"))
+    return found
 
 
 def read(path: str | Path, *columns: str) -> pl.DataFrame:

@@ -30,6 +30,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "encoder": config.Encoder,
     "tasks, by OW or CW": config.TaskPrompt,
     "tables": config.Tables,
+    "bundle": config.Bundle,
+    "bundle.authors": config.Author,
     "models, of every kind": config.Model,
     "models, of every kind: resources": config.Resources,
     "models of kind timm; classifier of kind conse": config.Classifier,
@@ -46,7 +48,8 @@ Written by `make reference` from `src/mllm_classify/config.py`. One YAML file co
 one that `--configfile` names. A key that is not listed here is an error.
 
 *Reruns* says what a changed value runs again: *yes*, all that uses it; *tables*, only those; *content*, what uses the
-file, when its content changes; *columns*, the same for the columns that are named; *no*, nothing.
+file, when its content changes; *columns*, the same for the columns that are named; *no*, nothing. The bundle holds the
+configuration: any change makes it anew.
 
 Files are relative to the folder in which Snakemake runs, or to the project. `package:NAME/FILE` is a file inside an
 installed package.

@@ -2,6 +2,7 @@ import base64
 import io
 import json
 import logging
+import platform
 
 import numpy as np
 import polars as pl
@@ -62,7 +63,7 @@ def predict(tmp_path, images, tasks):
 
     def run(url, images=images, progress=lambda _: None, **options):
         entry = model(url=url, **{"tasks": ["OW"], "retries": 0} | options)
-        return endpoint.predict(entry, tasks, images, CLASSES, tmp_path / "journal", progress)
+        return endpoint.predict(entry, tasks, images, CLASSES, tmp_path / "journal", progress)[0]
 
     return run
 
@@ -489,3 +490,38 @@ def test_half_of_a_surrogate_pair_does_not_cost_the_answer(predict):
     with chat_server(lambda _: web.Response(text=reply, content_type="application/json")) as server:
         frame = predict(server.url)
     assert frame["text"].to_list() == ["caf😀 x?y"] * 5
+
+
+@pytest.mark.parametrize(
+    ("said", "noted"),
+    [
+        ('{"version": "0.11.0"}', "0.11.0"),
+        ('{"version": 3}', "3"),
+        ('["0.11.0"]', None),
+        ("{}", None),
+        ("<html>", None),
+        ("", None),
+    ],
+)
+def test_the_version_of_a_server_on_this_machine_is_noted(tmp_path, images, tasks, said, noted):
+    with chat_server(version=lambda: web.Response(text=said)) as server:
+        entry = model(url=server.url, tasks=["OW"])
+        frame, environments = endpoint.predict(entry, tasks, images, CLASSES, tmp_path / "j", lambda _: None)
+    assert [environment["server"] for environment in environments] == [noted]
+    assert environments[0]["python"] == platform.python_version()
+    # nothing is asked now: what is noted is of those who answered
+    entry = model(url="http://127.0.0.1:9/v1", tasks=["OW"])
+    again, known = endpoint.predict(entry, tasks, images, CLASSES, tmp_path / "j", lambda _: None)
+    assert known == environments
+    assert again.equals(frame)
+
+
+def test_answers_of_two_servers_name_both(tmp_path, images, tasks):
+    for number, wanted in enumerate([["OW"], ["OW", "CW"]]):
+        with chat_server(version=lambda n=number: web.json_response({"version": f"0.{n}"})) as server:
+            entry = model(url=server.url, tasks=wanted)
+            _, environments = endpoint.predict(entry, tasks, images, CLASSES, tmp_path / "j", lambda _: None)
+    assert sorted(environment["server"] for environment in environments) == ["0.0", "0.1"]
+    entry = model(url="http://127.0.0.1:9/v1", tasks=["OW"])
+    _, environments = endpoint.predict(entry, tasks, images, CLASSES, tmp_path / "j", lambda _: None)
+    assert [environment["server"] for environment in environments] == ["0.0"]

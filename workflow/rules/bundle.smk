@@ -1,6 +1,6 @@
 rule bundle:
     input:
-        get_tables(),
+        get_archived,
     output:
         "results/bundle.zip",
     log:
@@ -8,7 +8,8 @@ rule bundle:
     localrule: True
     params:
         lineage=get_lineage("bundle"),
+        commit=get_commit,
     message:
         "Archiving the study"
     shell:
-        "python -m mllm_classify bundle --lineage {params.lineage} --output {output} 2>&1 | tee {log}"
+        "python -m mllm_classify bundle --lineage {params.lineage} --inputs {input} --output {output} 2>&1 | tee {log}"

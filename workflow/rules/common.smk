@@ -1,5 +1,6 @@
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -95,6 +96,25 @@ def get_scored():
         name: (rules.mapping if PLAN.models[name].worded else rules.predict).output[0].format(model=name)
         for name in sorted(PLAN.models)
     }
+
+
+def get_archived(wildcards):
+    """All that tables were made from, and the tables with their renderings."""
+    found = [*rules.images.output, *rules.labels.output, *rules.score.output]
+    for name, model in PLAN.models.items():
+        made = [rules.predict, rules.embed_answers, rules.mapping] if model.worded else [rules.predict]
+        found += [rule.output[0].format(model=name) for rule in made]
+    if any(model.worded or model.class_embeddings for model in PLAN.models.values()):
+        found += rules.embed_classes.output
+    return found + [file for table in TABLES if table in PLAN.lineages for file in getattr(rules, table).output]
+
+
+def get_commit(wildcards):
+    """Params function: the commit that the bundle's code is of, as far as git knows."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40"], cwd=workflow.basedir, capture_output=True, text=True
+    )
+    return described.stdout.strip()
 
 
 def get_tables():

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import http.client
 import io
 import json
 import logging
@@ -16,7 +17,8 @@ import openai
 import polars as pl
 from PIL import Image
 
-from mllm_classify.files import InputError, read_text, sha256
+from mllm_classify.environment import Environment, environment
+from mllm_classify.files import InputError, read_text, sha256, written
 from mllm_classify.predict import journal
 from mllm_classify.predict.rows import PREDICTIONS
 
@@ -33,6 +35,8 @@ SENT_AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/web
 """Formats that every OpenAI-compatible server reads. Others are sent as PNG, 8-bit RGB."""
 THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 """Hosts that are reached without the proxies that the environment names."""
+ENVIRONMENTS = "environments"
+"""A folder beside the journal's files."""
 LONG_ANSWER = 1000
 """Characters beyond which an answer is no class name any more, and is reported."""
 
@@ -141,9 +145,10 @@ async def ask_all(
 ) -> None:
     """Ask what is unanswered, at most `concurrency` at a time, and journal every answer as it comes.
 
-    Raises InputError at the end, naming how many requests failed and why; the answers that came are in the journal.
+    Each answer names the environment in which it was asked for, which lies beside the journal's files. Raises InputError at the end, naming how many requests failed and why; the answers that came are in the journal.
     """
     failures: list[tuple[Question, Exception]] = []
+    asking = _note_environment(url, journal_folder)
     done = len(images) * len(prompts) - len(unanswered)
     progress(done)
 
@@ -158,7 +163,7 @@ async def ask_all(
             except (openai.OpenAIError, BadReplyError, InputError) as error:
                 failures.append((question, error))
             else:
-                writer.append({"key": question.key, "latency": latency, "response": response})
+                writer.append({"key": question.key, "environment": asking, "latency": latency, "response": response})
             done += 1
             progress(done)
 
@@ -186,12 +191,41 @@ async def ask_all(
         raise InputError(msg)
 
 
-def collect(asked: list[Question], images: "Images", journal_folder: Path) -> pl.DataFrame:
-    """The predictions of a model whose journal is complete, by task and then in the images' order."""
+def _note_environment(url: str, journal_folder: Path) -> str:
+    """Write down in what environment answers are asked for, once. Returns the name under which it is found."""
+    content = json.dumps(environment() | {"server": _server_version(url)}, sort_keys=True)
+    name = sha256(content.encode())[:16]
+    with written(journal_folder / ENVIRONMENTS / f"{name}.json") as temporary:
+        temporary.write_text(content)
+    return name
+
+
+def _server_version(url: str) -> str | None:
+    """What a server on this machine says of itself at /version, as vLLM does."""
+    parts = urlsplit(url)
+    if parts.hostname not in THIS_MACHINE:
+        return None
+    connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=5)
+    try:
+        connection.request("GET", "/version")
+        return str(json.loads(connection.getresponse().read(10_000))["version"])[:100]
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+        return None
+    finally:
+        connection.close()
+
+
+def collect(asked: list[Question], images: "Images", journal_folder: Path) -> tuple[pl.DataFrame, list[Environment]]:
+    """The predictions of a model whose journal is complete, by task and then in the images' order.
+
+    Beside them, the environments in which these answers were asked for.
+    """
     answers = journal.read(journal_folder)
     rows = []
+    asking: set[str] = set()
     for question in asked:
         record = answers[question.key]
+        asking.add(record.get("environment", ""))
         choice = record["response"]["choices"][0]
         usage = record["response"].get("usage")
         rows.append(
@@ -213,7 +247,8 @@ def collect(asked: list[Question], images: "Images", journal_folder: Path) -> pl
         )
     frame = pl.DataFrame(rows, schema=PREDICTIONS)
     _report_odd_answers(frame)
-    return frame
+    noted = [journal_folder / ENVIRONMENTS / f"{name}.json" for name in sorted(asking)]
+    return frame, [json.loads(path.read_bytes()) for path in noted if path.is_file()]
 
 
 def _count(usage: Any, *path: str) -> int | None:
@@ -254,8 +289,8 @@ def answer(
     journal_folder: Path,
     progress: "Callable[[int], None]",
     serving: "Callable[[], AbstractContextManager[str]]",
-) -> pl.DataFrame:
-    """The answers to all tasks of a model. Only what its journal lacks is asked; `serving` gives the URL for that."""
+) -> tuple[pl.DataFrame, list[Environment]]:
+    """The answers to all tasks of a model, and the environments in which they were asked for. Only what its journal lacks is asked; `serving` gives the URL for that."""
     names = classes["name"].to_list()
     prompts = {task: render_prompt(tasks[task].prompt, names) for task in model.tasks}
     asked = list(questions(model, prompts, images))
@@ -278,6 +313,6 @@ def predict(
     classes: pl.DataFrame,
     journal_folder: Path,
     progress: "Callable[[int], None]",
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, list[Environment]]:
     """The answers of the model behind the entry's URL."""
     return answer(model, tasks, images, classes, journal_folder, progress, lambda: nullcontext(model.url))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mllm_classify.config import EngineModel, Task, TaskPrompt
+    from mllm_classify.environment import Environment
     from mllm_classify.predict.images import Images
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def predict(
     classes: "pl.DataFrame",
     journal_folder: Path,
     progress: "Callable[[int], None]",
-) -> "pl.DataFrame":
+) -> "tuple[pl.DataFrame, list[Environment]]":
     """The answers of the model that the entry's command serves. The engine runs only if an answer is missing."""
 
     def serving() -> "AbstractContextManager[str]":

@@ -1,0 +1,36 @@
+"""What a file was really made with: recorded inside of predictions and embeddings, and gathered by the bundle.
+
+Not a part of any lineage: a newer package or another GPU reruns nothing, but a reader of the figures can see it.
+"""
+
+import importlib.metadata
+import platform
+import subprocess
+from functools import cache
+from typing import Any
+
+Environment = dict[str, Any]
+
+
+@cache
+def environment() -> Environment:
+    """Python of this process, its packages, the GPUs and their driver."""
+    packages = {distribution.name: distribution.version for distribution in importlib.metadata.distributions()}
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "gpus": _gpus(),
+        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+    }
+
+
+def _gpus() -> list[str]:
+    """Name, driver and memory of each NVIDIA GPU that this machine shows."""
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"],  # noqa: S607
+            check=True, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return listed.stdout.splitlines()
