@@ -2,9 +2,9 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
-UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 
-.PHONY: table3 install test test-faults test-slurm verify-bundle lint lock reference
+.PHONY: table3 install test test-faults test-bundle test-slurm verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -21,13 +21,17 @@ test: .venv/installed-dev
 test-faults: .venv/installed-dev
 	$(BIN)/pytest tests/workflow/failed_stage
 
+# Archives made, checked, extended, and tampered with; their metadata go to a public validator.
+test-bundle: .venv/installed-dev .venv-validator/installed
+	$(BIN)/pytest tests/workflow/bundle
+
 # A Slurm of three nodes on this machine (Debian, root); what it needs is installed.
 test-slurm: .venv/installed-dev
 	command -v slurmctld slurmd munged > /dev/null || \
 	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends slurmctld slurmd slurm-client munge; }
 	$(BIN)/pytest --numprocesses 0 tests/slurm
 
-# make verify-bundle BUNDLE=results/bundle.zip [EMBED=--embed]
+# make verify-bundle BUNDLE=results/bundle.zip, and with EMBED=--embed the embeddings, too
 verify-bundle: .venv/installed
 	$(BIN)/python -m mllm_classify.verify $(EMBED) $(BUNDLE)
 
@@ -47,8 +51,9 @@ reference: .venv/installed
 
 # Dependencies as pyproject.toml asks for them, resolved once for all platforms.
 lock: .venv/installed-dev
-	$(UV_COMPILE) --output-file requirements.lock
-	$(UV_COMPILE) --extra dev --constraints requirements.lock --output-file requirements-dev.lock
+	$(UV_COMPILE) pyproject.toml --output-file requirements.lock
+	$(UV_COMPILE) pyproject.toml --extra dev --constraints requirements.lock --output-file requirements-dev.lock
+	echo "roc-validator>=0.13" | $(UV_COMPILE) - --output-file envs/roc-validator.lock
 
 .venv/installed: requirements.lock pyproject.toml
 	$(call install_lock,requirements.lock)
@@ -56,6 +61,12 @@ lock: .venv/installed-dev
 .venv/installed-dev: requirements-dev.lock pyproject.toml
 	$(call install_lock,requirements-dev.lock)
 	@touch .venv/installed
+
+# The validator of RO-Crates, which does not go with the other packages.
+.venv-validator/installed: envs/roc-validator.lock
+	$(PYTHON) -m venv .venv-validator
+	.venv-validator/bin/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes --no-deps -r $<
+	@touch $@
 
 define install_lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'

@@ -1,12 +1,13 @@
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mllm_classify.files import PROJECT, InputError, locate, read_bytes, read_csv, read_text, sha256, written
+from mllm_classify.files import PROJECT, InputError, locate, portable, read_bytes, read_csv, read_text, sha256, written
 
 
 def message(call, *arguments):
@@ -119,3 +120,36 @@ def test_a_failure_leaves_nothing_behind_and_the_old_file_as_it_was(folder, befo
         temporary.write_text("half")
         raise KeyboardInterrupt
     assert [(file.name, file.read_text()) for file in folder.iterdir()] == ([("a.txt", before)] if before else [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "best.pth", "weights/best.pth", "package:skimage/data/coffee.png", "timm/eva02", "http://127.0.0.1:8000/v1",
+        "--model=Qwen/Qwen3", "--url=http://node7:8000/v1", "{python}", "--port={port}", "1/2", "a photo / of",
+    ],
+)  # fmt: skip
+def test_what_is_no_path_of_the_machine_is_portable(text):
+    assert portable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "name"),
+    [
+        ("/data/runs/best.pth", "", "best.pth"),
+        ("~/best.pth", "", "best.pth"),
+        ("../best.pth", "", "best.pth"),
+        ("runs/../../best.pth", "", "best.pth"),
+        ("/data of mine/best one.pth", "", "best one.pth"),
+        ("--weights=/data/best.pth", "--weights=", "best.pth"),
+        ("serve /data/best.pth", "serve ", "best.pth"),
+    ],
+)
+def test_a_path_of_the_machine_becomes_one_inside(text, before, name):
+    found = portable(text)
+    assert re.fullmatch(rf"{re.escape(before)}elsewhere/[0-9a-f]{{8}}/{name}", found)
+    assert portable(found) == found
+
+
+def test_files_of_one_name_in_two_folders_stay_two():
+    assert portable("/one/best.pth") != portable("/other/best.pth")

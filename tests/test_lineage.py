@@ -9,8 +9,11 @@ TABLES = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar"}
 
 
 def changed(config: Config) -> set[str]:
+    """Jobs of another lineage, but for the bundle: it holds the configuration."""
     before = lineages(SHIPPED)
-    return {job for job, lineage in lineages(config).items() if lineage != before.get(job)}
+    found = {job for job, lineage in lineages(config).items() if lineage != before.get(job)}
+    assert "bundle" in found
+    return found - {"bundle"}
 
 
 @pytest.mark.parametrize("key", [key for key, field in TimmModel.model_fields.items() if DISPLAY in field.metadata])
@@ -25,3 +28,12 @@ def test_what_tables_show_of_a_model_is_in_their_lineage_only(key: str) -> None:
 def test_what_tables_show_of_the_data_set_is_in_their_lineage_only() -> None:
     dataset = SHIPPED.dataset.model_copy(update={"label": "other"})
     assert changed(SHIPPED.model_copy(update={"dataset": dataset})) == {"table2", *TABLES}
+
+
+def test_what_schedulers_are_asked_for_is_in_no_lineage_but_the_bundles() -> None:
+    first, *others = SHIPPED.models
+    assert changed(SHIPPED.model_copy(update={"models": [first.model_copy(update={"shards": 7}), *others]})) == set()
+
+
+def test_the_same_configuration_has_the_same_lineages() -> None:
+    assert lineages(load(PROJECT / "config.yaml")) == lineages(SHIPPED)

@@ -53,7 +53,7 @@ def portable(text: str) -> str:
 
     if text.startswith(("/", "~")) or ".." in PurePath(text).parts:
         return inside(text)
-    return re.sub(r"""(?<=[=,\s"'])[/~](?!/)[^=,\s"']*""", lambda match: inside(match[0]), text)
+    return re.sub(r"""(?<=[=,\s"'])[/~](?!/)[^=,\s"']+""", lambda match: inside(match[0]), text)
 
 
 def read_bytes(name: str) -> bytes:

@@ -61,7 +61,7 @@ def verify(bundle: Path, *, embed: bool = False) -> list[str]:
         try:
             config = configuration.load(archived / "config.yaml")
         except InputError as error:
-            return [f"config.yaml: {error}"]
+            return str(error).replace(f"{archived}/", "").splitlines()
         _report_other_code(archived)
         problems = [f"{name}: missing" for name in needed(config) if not (archived / name).is_file()]
         if problems:

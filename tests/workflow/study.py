@@ -31,6 +31,7 @@ MESSAGES = {
     "Comparing every two rows": "mcnemar",
     "The weasel family under the expert labels": "mustelidae",
     "The paper's figures beside ours": "scorecard",
+    "Archiving the study": "bundle",
 }
 TABLES = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar"}
 """Made from scores, in every study; table 2 is made from labels, others need more."""
