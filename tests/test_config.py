@@ -167,6 +167,13 @@ def test_what_is_wrong_is_named_by_file_key_and_value(folder, content, message):
     assert message in refusal(folder, content)
 
 
+def test_a_file_of_predictions_is_not_shared_between_jobs(folder):
+    assert refusal(folder, whole(models=[TIMM, RECORDED | {"shards": 3}])) == (
+        "config.yaml: models[1].shards: 3: a file of predictions is read at once; remove the key"
+    )
+    loaded(folder, whole(models=[RECORDED | {"shards": 1}, TIMM | {"shards": 3}]))
+
+
 @pytest.mark.parametrize("model", [TIMM, CONSE, ENDPOINT, ENGINE])
 @pytest.mark.parametrize("source", ["table", "imagenet"])
 def test_without_pictures_there_are_recorded_models_only(folder, model, source):

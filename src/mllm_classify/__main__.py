@@ -102,14 +102,14 @@ def embed_answers(args: argparse.Namespace, config: configuration.Config) -> Non
 
 def predict(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import parquet
-    from mllm_classify.predict.images import Images
+    from mllm_classify.predict.images import Images, sharded
     from mllm_classify.predict.rows import PREDICTIONS
 
     model = config.model(args.model)
     registered = parquet.read(args.images)
     if args.shard is not None:
         shard, shards = args.shard
-        registered = registered.gather_every(shards, offset=shard - 1)
+        registered = sharded(registered, shard, shards, model.together)
     images = Images(registered, config.dataset.folder)
     classes = parquet.read(args.classes)
     made_with = [environment()]
@@ -318,7 +318,7 @@ def parser() -> argparse.ArgumentParser:
         "--class-embeddings", nargs="?", metavar="FILE", help="classes.parquet of the embed stage (kind conse)"
     )
     predicting.add_argument(
-        "--shard", type=shard, metavar="I/N", help="only every Nth image, from the Ith on; gather puts shards together"
+        "--shard", type=shard, metavar="I/N", help="the images of the Ith of N shards only; gather puts them together"
     )
     predicting.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     file(predicting, "output")

@@ -252,12 +252,21 @@ class Model(Section):
         """Whether it answers in words, which are mapped to classes; others rank classes."""
         return False
 
+    @property
+    def together(self) -> int:
+        """Images that are computed in one batch."""
+        return 1
+
 
 class TimmModel(Model, Classifier):
     """A classifier as it is."""
 
     kind: Literal["timm"]
     family: Annotated[Literal["supervised"], DISPLAY] = Field("supervised", description="as tables show it")
+
+    @property
+    def together(self) -> int:
+        return self.batch_size
 
 
 class ConseModel(Model):
@@ -269,6 +278,10 @@ class ConseModel(Model):
     )
     classifier: Classifier = Field(description="whose probabilities weight the class embeddings")
     top: int = Field(10, gt=0, description="T, the classes that are combined")
+
+    @property
+    def together(self) -> int:
+        return self.classifier.batch_size
 
 
 class RecordedModel(Model):
@@ -359,6 +372,7 @@ class Author(Section):
     orcid: Annotated[str | None, RUNTIME, Field(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$")] = Field(
         None, description="0000-0002-1825-0097"
     )
+    affiliation: Annotated[Label | None, RUNTIME] = None
 
 
 class Bundle(Section):
@@ -402,6 +416,9 @@ class Config(Section):
         for number, model in enumerate(self.models):
             if self.encoder is None and (model.worded or isinstance(model, ConseModel)):
                 msg = f"models[{number}] ({model.name}): its answers are mapped by a text encoder; add encoder:"
+                raise ValueError(msg)
+            if isinstance(model, RecordedModel) and model.shards > 1:
+                msg = f"models[{number}].shards: {model.shards}: a file of predictions is read at once; remove the key"
                 raise ValueError(msg)
             if not self.dataset.has_files and not isinstance(model, RecordedModel):
                 msg = (

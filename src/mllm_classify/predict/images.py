@@ -5,6 +5,15 @@ import polars as pl
 from mllm_classify.files import InputError, locate, sha256
 
 
+def sharded(registered: pl.DataFrame, shard: int, shards: int, together: int = 1) -> pl.DataFrame:
+    """The images of one of several shards (counted from 1), which take turns.
+
+    So many images as are computed `together` stay together: a batch's sums depend on what is in it, in the last bits.
+    """
+    block = pl.int_range(pl.len()) // together
+    return registered.filter(block % shards == shard - 1)
+
+
 class Images:
     """The registered images in their order, and where their files lie."""
 

@@ -72,7 +72,10 @@ class Archived:
         config["bundle"] = {
             "title": "Four photographs",
             "license": "https://creativecommons.org/licenses/by/4.0/",
-            "authors": [{"name": "Ada L.", "orcid": "0000-0002-1825-0097"}, {"name": "B. B."}],
+            "authors": [
+                {"name": "Ada L.", "orcid": "0000-0002-1825-0097", "affiliation": "Here"},
+                {"name": "B. B.", "affiliation": "Here"},
+            ],
         }
         chat = {"label": "Chat", "model": str(self.data / "weights/chat"), "api_key_env": "MY_KEY", "shards": 2}
         config["models"] = [
@@ -210,6 +213,10 @@ def test_unpacking_gives_all_files_one_time(archived: Archived, tmp_path: Path) 
     assert len({path.stat().st_mtime for path in tmp_path.rglob("*") if path.is_file()}) == 1
 
 
+def figures(row: dict) -> dict:
+    return {name: value for name, value in row.items() if not name.endswith("_rank")}
+
+
 @pytest.mark.parametrize("unzip", [True, False])
 def test_in_a_fresh_clone_nothing_is_to_be_done_and_a_model_runs_alone(
     archived: Archived, tmp_path: Path, unzip: bool
@@ -233,7 +240,8 @@ def test_in_a_fresh_clone_nothing_is_to_be_done_and_a_model_runs_alone(
     assert clone.rows("table2") == before["table2"]
     rows = {row["model"]: row for row in clone.rows("table3")}
     assert rows.pop("More")["ImGT_A"] == "100.00"
-    assert list(rows.values()) == before["table3"]
+    # its rank may push theirs down, and nothing else
+    assert [figures(row) for row in rows.values()] == [figures(row) for row in before["table3"]]
 
 
 def test_it_is_made_anew_when_what_it_holds_has_changed(archived: Archived) -> None:
@@ -306,8 +314,7 @@ def test_what_was_changed_with_its_sums_does_not_follow(archived: Archived, tmp_
     }
     found = "\n".join(verify(rebuilt(archived, tmp_path / "b.zip", changes, sums=True)))
     for expected in (
-        "results/dataset/small/labels.parquet: does not follow from the archived answers and labels: 1 of 4 rows, the",
-        "row 3, category: 'N', made anew 'S-'",
+        "results/dataset/small/labels.parquet: does not follow from the archived answers and labels: 1 of 4 rows, the first of them row 3,",
         "results/predictions/small/ids.parquet: is not what the archived file of predictions says: 1 of 4 rows",
         "results/table4.md: does not follow from the archived answers and labels: line ",
         "results/ranking.csv: missing",
@@ -450,11 +457,12 @@ def test_its_metadata_are_a_workflow_run_crate(archived: Archived, unpacked: Pat
     filling = [VALIDATOR.with_name("python"), "-c", CACHED, cache, tmp_path / "context.json", CONTEXT]
     subprocess.run(filling, check=True)
     assert findings(unpacked, cache, "required") == {}
-    # the workflow is a file of the archive, and who publishes it is not known yet
+    # the workflow is a file of the archive, its publisher is not known yet, and an affiliation is a name
     assert findings(unpacked, cache, "recommended") == {
         "process-run-crate-0.5_3.2": "Application url",
         "process-run-crate-0.5_5.1": "SoftwareApplication id",
         "ro-crate-1.1_22.3": "Root Data Entity: `publisher` property",
+        "ro-crate-1.1_31.2": "Organization: RECOMMENDED url property",
     }
     # a validator that finds nothing would find nothing here
     described = json.loads((unpacked / CRATE).read_text())
