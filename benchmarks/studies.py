@@ -46,7 +46,7 @@ def write_config(path: Path, recorded: Path, models: int) -> None:
                 "name": f"model{number:02}",
                 "label": f"Model {number}",
                 "kind": "recorded",
-                "file": str(files[number % len(files)].resolve()),
+                "file": str(files[number % len(files)]),
             }
             for number in range(models)
         ],

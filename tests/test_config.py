@@ -167,6 +167,11 @@ def test_what_is_wrong_is_named_by_file_key_and_value(folder, content, message):
     assert message in refusal(folder, content)
 
 
+def test_an_address_holds_no_password_and_the_message_neither(folder):
+    found = refusal(folder, whole(models=[ENDPOINT | {"url": "https://me:hunter2@api.example.org/v1"}]))
+    assert found == "config.yaml: models[0].url: holds a user or a password; name the key's variable in api_key_env"
+
+
 def test_a_file_of_predictions_is_not_shared_between_jobs(folder):
     assert refusal(folder, whole(models=[TIMM, RECORDED | {"shards": 3}])) == (
         "config.yaml: models[1].shards: 3: a file of predictions is read at once; remove the key"

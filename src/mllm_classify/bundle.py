@@ -9,6 +9,7 @@ import hashlib
 import json
 import mmap
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -25,7 +26,7 @@ from mllm_classify import config as configuration
 from mllm_classify import parquet
 from mllm_classify.crate import CRATE, RECORDS, Entry, crate
 from mllm_classify.environment import environment
-from mllm_classify.files import PROJECT, InputError, locate, portable, written
+from mllm_classify.files import MACHINE_PATH, PROJECT, InputError, locate, portable, written
 
 SUMS = "SHA256SUMS"
 ENVIRONMENT = "environment.json"
@@ -61,15 +62,16 @@ def contents(config_file: str, config: configuration.Config, results: Iterable[s
     Raises InputError where a file would give away a folder of this machine, or a key.
     """
     results = sorted(results)  # by name: Snakemake's order may vary
-    named, text = archived_configuration(config_file, config)
+    named, text, folders = archived_configuration(config_file, config)
     records, ended = _records(results)
-    found: Contents = dict(_code()) | named | records | {name: Path(name) for name in results}
+    code: Contents = dict(_code())
+    found: Contents = code | named | records | {name: Path(name) for name in results}
     found |= {
         "config.yaml": text,
         "README-bundle.md": README.encode(),
         ENVIRONMENT: _json(_made_with(results)),
     }
-    _without_secrets(found, config)
+    _without_traces(found, code, config, folders)
     files = {name: Entry(_size(source), digest(source)) for name, source in found.items()}
     found[CRATE] = crate(config, files, results, ended)
     sums = {name: entry.sha256 for name, entry in files.items()} | {CRATE: digest(found[CRATE])}
@@ -138,36 +140,26 @@ def _code() -> Iterator[tuple[str, Path]]:
             yield name, path
 
 
-def archived_configuration(config_file: str, config: configuration.Config) -> tuple[Contents, bytes]:
-    """The files that the configuration names, and its own text.
+def archived_configuration(config_file: str, config: configuration.Config) -> tuple[Contents, bytes, set[Path]]:
+    """The files that the configuration names, its own text, and the folders of this machine that it named.
 
     Its text is as written, unless it holds paths of this machine: they become the archive's.
     """
     named: Contents = {}
-    value = _archived(config, named)
-    moved = value != _archived(config, {}, as_written=True)
-    text = (
-        yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode() if moved else Path(config_file).read_bytes()
-    )
-    return named, text
+    moved: dict[str, str] = {}
+    value = _archived(config, named, moved)
+    text = Path(config_file).read_bytes()
+    if moved:
+        text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode()
+    paths = {Path(path) for written in moved for path in MACHINE_PATH.findall(written)}
+    return named, text, {path.expanduser().parent for path in paths}
 
 
-def _archived(section: BaseModel, named: Contents, *, as_written: bool = False) -> dict[str, Any]:
-    """What a user wrote, with the archive's paths; the files that it names are added to `named`."""
+def _archived(section: BaseModel, named: Contents, moved: dict[str, str]) -> dict[str, Any]:
+    """What a user wrote, with the archive's paths.
 
-    def value_of(value: Any) -> Any:
-        match value:
-            case BaseModel():
-                return _archived(value, named, as_written=as_written)
-            case list():
-                return [value_of(item) for item in value]
-            case dict():
-                return {key: value_of(item) for key, item in value.items()}
-            case str():
-                return value if as_written else portable(value)
-            case _:
-                return value
-
+    The files that it names are added to `named`, and to `moved` what it says of this machine.
+    """
     found = {}
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
@@ -176,11 +168,28 @@ def _archived(section: BaseModel, named: Contents, *, as_written: bool = False) 
         ):
             place = f"{PACKAGED}/{value.removeprefix('package:')}" if value.startswith("package:") else portable(value)
             named[place] = locate(value)
+        # a default names files, too
+        inside = value if configuration.DISPLAY in field.metadata else _portable(value, named, moved)
         if key in section.model_fields_set:
-            found[key] = value if configuration.DISPLAY in field.metadata else value_of(value)
-        elif isinstance(value, BaseModel):
-            value_of(value)
+            found[key] = inside
     return found
+
+
+def _portable(value: Any, named: Contents, moved: dict[str, str]) -> Any:
+    match value:
+        case configuration.Bundle():
+            return value.model_dump(exclude_unset=True)
+        case BaseModel():
+            return _archived(value, named, moved)
+        case list():
+            return [_portable(item, named, moved) for item in value]
+        case dict():
+            return {key: _portable(item, named, moved) for key, item in value.items()}
+        case str() if (place := portable(value)) != value:
+            moved[value] = place
+            return place
+        case _:
+            return value
 
 
 def _records(results: Iterable[str]) -> tuple[Contents, float]:
@@ -215,34 +224,45 @@ def _made_with(results: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _without_secrets(found: Contents, config: configuration.Config) -> None:
-    """Raise InputError where a file holds a folder of this machine, or the value of a key's variable."""
+def _without_traces(found: Contents, own: Contents, config: configuration.Config, folders: set[Path]) -> None:
+    """Raise InputError where a file holds a folder of this machine, or the value of a key's variable.
+
+    The project's own files may speak of folders that the configuration names.
+    """
     variables = {it.api_key_env for it in config.models if isinstance(it, configuration.ChatModel) and it.api_key_env}
-    needles = {os.environ[name]: f"the value of ${name}" for name in sorted(variables) if os.environ.get(name)}
-    folders = {Path.cwd(), PROJECT, Path.home()}
-    needles |= {f"{folder}/": f"a folder of this machine ({folder})" for folder in folders if folder != Path("/")}
+    keys = {re.escape(os.environ[name]): f"the value of ${name}" for name in sorted(variables) if os.environ.get(name)}
+    everywhere = keys | _patterns({Path.cwd(), PROJECT, Path.home()})
+    elsewhere = everywhere | _patterns(folders)
     problems = [
         f"{name}: holds {what}"
-        for name, source in found.items()
-        for needle, what in needles.items()
-        if _holds(source, needle)
+        for name, source in sorted(found.items())
+        for pattern, what in (everywhere if name in own else elsewhere).items()
+        if _holds(source, pattern)
     ]
     if problems:
-        msg = "\n".join(
-            [*problems[:10], "a bundle is for others: take these out, name files relative to the working directory"]
-        )
-        raise InputError(msg)
+        advice = "a bundle is for others: name files relative to the working directory, and take the rest out"
+        raise InputError("\n".join([*problems[:10], advice]))
 
 
-def _holds(source: Source, needle: str) -> bool:
-    """Whether a text occurs in a file, also in the columns of a compressed one."""
-    if isinstance(source, bytes):
-        return needle.encode() in source
-    if source.suffix == ".parquet":
+def _patterns(folders: set[Path]) -> dict[str, str]:
+    """What finds folders, but not ends of other paths; and what to say of each."""
+    return {
+        rf"(^|[^\w.-]){re.escape(str(folder))}/": f"a folder of this machine ({folder})"
+        for folder in sorted(folders)
+        if len(folder.parts) > 1
+    }
+
+
+def _holds(source: Source, pattern: str) -> bool:
+    """Whether a text matches in a file, also in the columns of a compressed one."""
+    if isinstance(source, Path) and source.suffix == ".parquet":
         columns = pl.col(pl.String)
-        held = pl.read_parquet(source).select(columns.str.contains(needle, literal=True).any())
+        held = pl.read_parquet(source).select(columns.str.contains(pattern).any())
         return any(value for row in held.rows() for value in row)
+    sought = re.compile(pattern.encode(), re.MULTILINE)
+    if isinstance(source, bytes):
+        return sought.search(source) is not None
     if not source.stat().st_size:
         return False
     with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(needle.encode()) >= 0
+        return sought.search(content) is not None

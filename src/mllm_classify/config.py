@@ -9,6 +9,7 @@ import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -425,6 +426,9 @@ class Config(Section):
                     f"models[{number}] ({model.name}): kind {model.kind!r} needs pictures, and the data set has none; set "
                     "dataset.folder"
                 )
+                raise ValueError(msg)
+            if isinstance(model, EndpointModel) and "@" in urlsplit(model.url).netloc:
+                msg = f"models[{number}].url: holds a user or a password; name the key's variable in api_key_env"
                 raise ValueError(msg)
             if isinstance(model, ChatModel):
                 missing = [task for task in model.tasks if task not in self.tasks]

@@ -12,6 +12,8 @@ from pathlib import Path, PurePath
 PROJECT = Path(__file__).parents[2]
 ELSEWHERE = "elsewhere"
 """The folder of an archive for what lay outside of the working directory."""
+MACHINE_PATH = re.compile(r"""^[/~].*|(?<=[=,\s"'])[/~](?!/)[^=,\s"']+""", re.DOTALL)
+"""A path of this machine: a whole value, or a word or a flag's value inside of one. Addresses have // there."""
 
 
 class InputError(Exception):
@@ -51,9 +53,9 @@ def portable(text: str) -> str:
     def inside(path: str) -> str:
         return f"{ELSEWHERE}/{sha256(path.encode())[:8]}/{PurePath(path).name}"
 
-    if text.startswith(("/", "~")) or ".." in PurePath(text).parts:
+    if ".." in PurePath(text).parts:
         return inside(text)
-    return re.sub(r"""(?<=[=,\s"'])[/~](?!/)[^=,\s"']+""", lambda match: inside(match[0]), text)
+    return MACHINE_PATH.sub(lambda match: inside(match[0]), text)
 
 
 def read_bytes(name: str) -> bytes:
