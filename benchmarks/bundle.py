@@ -26,7 +26,9 @@ MODELS = 12
 
 def snakemake(folder: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "snakemake", "--directory", str(folder), "--cores", "2", *arguments]
-    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=PROJECT, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
     return done.stdout + done.stderr
 
 
