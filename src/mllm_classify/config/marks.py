@@ -1,0 +1,48 @@
+"""What a key of the configuration means for reruns, and the types that keys share."""
+
+from enum import Enum
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+
+class Mark(Enum):
+    DISPLAY = "display"
+    RUNTIME = "runtime"
+    CONTENT = "content"
+
+
+DISPLAY, RUNTIME, CONTENT = Mark
+
+
+class COLUMNS(tuple[str, ...]):
+    """Marks a file of records of which only some columns count: another stage may read the rest."""
+
+    __slots__ = ()
+
+
+class Choice(NamedTuple):
+    """Marks an option on which studies differ: where its default comes from (docs/faithfulness.md)."""
+
+    origin: Literal["paper", "inferred", "ours"]
+    says: str
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=100)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Task = Literal["OW", "CW", "CW-constrained", "MC"]
+MCVariant = Literal[
+    "ImGT + random",
+    "ImGT + confEVA(ImGT)",
+    "ReGT + confEVA(ReGT)",
+    "ImGT + ReGT + random",
+    "ImGT + ReGT + confEVA(ImGT, ReGT)",
+    "ImGT + 999 (CW)",
+]
+EarlierVariant = Literal["MC random", "MC semantic", "CW random", "CW first"]
+CLASSES = "classes"
+"""Stands beside the models' names in results/embeddings/, so no model can have it."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,145 @@
+"""What chat models are asked: prompts, samples, variants, and the options of multiple choice."""
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from mllm_classify.config.marks import (
+    CONTENT,
+    DISPLAY,
+    Choice,
+    EarlierVariant,
+    Label,
+    MCVariant,
+    Name,
+    Section,
+)
+
+if TYPE_CHECKING:
+    from mllm_classify.config import Config
+
+Layout = Literal["image_last", "system", "image_first"]
+
+
+class Sample(Section):
+    """Some images of each class, drawn by the seed: a larger number keeps those of a smaller."""
+
+    per_class: int = Field(gt=0, description="images of each class (by ImGT)")
+    seed: int = Field(0, ge=0, description="of that draw")
+
+
+class TaskPrompt(Section):
+    """How a task is put to chat models."""
+
+    prompt: Annotated[str, CONTENT] = Field(description="a versioned prompt file")
+    sample: Sample | None = Field(None, description="a pilot: only these images are asked about; tables state n")
+
+
+class Variant(Section):
+    """A task asked in another way beside the main one, for results/variants.csv. What it does not say is as in the task."""
+
+    name: Label = Field(description="what the table calls it")
+    task: Literal["OW", "CW", "CW-constrained"] = Field(description="which task it is a variant of")
+    prompt: Annotated[str | None, CONTENT] = Field(None, description="its own prompt file")
+    answer: Literal["name", "id"] = Field(
+        "name", description="whether classes are listed and answered by name, or as `id: name` and by id"
+    )
+    layout: Layout | None = Field(None, description="as in the model's entry")
+    temperature: float | None = Field(None, ge=0, description="as sent, in place of the entry's")
+    repeats: int = Field(1, gt=0, description="how often each image is asked about; a request's seed is the repeat's")
+    images: int = Field(1, gt=0, le=100, description="images in one request")
+    order: Annotated[
+        Literal["listed", "shuffled", "class"],
+        Choice("inferred", "varies size, ordering and composition of batches (Sec. 3); its figures are not public"),
+    ] = Field("listed", description="which images stand together: as they are listed, shuffled, or those of a class")
+    seed: int = Field(0, ge=0, description="of the shuffled order, which differs between repeats")
+    sample: Sample | None = Field(None, description="in place of the task's")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.order != "listed" and self.images == 1:
+            msg = f"variants: {self.name!r}: order {self.order!r} concerns several images in a request; set images"
+            raise ValueError(msg)
+        if self.images > 1 and self.prompt is None:
+            msg = f"variants: {self.name!r}: images {self.images}: needs a prompt of its own, which asks for numbered answers"
+            raise ValueError(msg)
+        if self.answer == "id" and (self.task != "CW" or self.prompt is None):
+            msg = f"variants: {self.name!r}: answer 'id' is for CW, with a prompt of its own"
+            raise ValueError(msg)
+        if self.images > 1 and self.task == "CW-constrained":
+            msg = f"variants: {self.name!r}: a constrained answer is one name; images must be 1"
+            raise ValueError(msg)
+        return self
+
+
+class Earlier(Section):
+    """Questions of earlier work, asked beside the paper's, for the table of protocols."""
+
+    variants: Annotated[list[EarlierVariant], Choice("ours", "cites these works; their details are our reading")] = (
+        Field(
+            list(get_args(EarlierVariant)),
+            min_length=1,
+            description="MC with random or semantic distractors; CW with ImGT among random classes, or with the first classes",
+        )
+    )
+    n: int = Field(26, ge=2, description="options of a question of MC")
+    classes: int = Field(100, ge=2, description="classes on the list of CW")
+    repeats: int = Field(
+        1, gt=0, description="how often each question is asked, with other orders and random distractors"
+    )
+
+
+class Choices(Section):
+    """The options of multiple-choice questions (MC), which chat models with that task are asked."""
+
+    reference: Name | None = Field(
+        None, description="a model of this configuration that ranks classes; distractors are what it takes images for"
+    )
+    confusions: Annotated[str | None, CONTENT] = Field(
+        None,
+        description="in place of a reference: the file of confusions that a study of another split has written",
+    )
+    label: Annotated[Label | None, DISPLAY] = Field(
+        None, description="whose confusions they are, in tables; by default the reference's label and the data set's"
+    )
+    n: Annotated[int, Choice("paper", "4 in all experiments (Sec. 2.3)")] = Field(
+        4, ge=2, description="options of a question"
+    )
+    repeats: Annotated[
+        int,
+        Choice(
+            "inferred",
+            "repeats, without their number; with 31, 47 of Table 6's 48 figures are multiples of 1/(repeats x images)",
+        ),
+    ] = Field(31, gt=0, description="how often each question is asked, with other orders and random distractors")
+    per_class: Annotated[
+        Annotated[int, Field(gt=0)] | Literal["all"],
+        Choice("paper", "one image a class (Table 6); which ones is not public"),
+    ] = Field(
+        1, description="images of each class (by ImGT), drawn by the seed; a larger number keeps those of a smaller"
+    )
+    seed: int = Field(0, ge=0, description="of that draw")
+    variants: Annotated[list[MCVariant], Choice("paper", "these six (Table 6)")] = Field(
+        list(get_args(MCVariant)), min_length=1, description="which labels are among the options, and the distractors"
+    )
+    imgt_distractors: Annotated[
+        bool,
+        Choice(
+            "inferred",
+            "does not say; where ReGT alone is named, S- and M- are less accurate than S+ and M+ in Table 6",
+        ),
+    ] = Field(default=True, description="whether ImGT may be a distractor where ReGT alone is named")
+    answer: Annotated[Literal["name", "letter"], Choice("ours", "its prompt is not public")] = Field(
+        "name", description="how options are shown and answered; a whole name is understood in both"
+    )
+    earlier: Earlier | None = None
+
+    def said(self, config: "Config") -> str:
+        """Whose confusions they are, as tables say it."""
+        named = next((model.label for model in config.models if model.name == self.reference), "")
+        return self.label or f"{named} on {config.dataset.label}"
+
+    def numbers(self) -> dict[str, int]:
+        """Options of the questions of each kind."""
+        asked = self.earlier or Earlier()
+        return {"few": self.n, "n": asked.n, "classes": asked.classes}
