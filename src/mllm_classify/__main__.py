@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +16,12 @@ from mllm_classify.files import InputError, locate, written
 from mllm_classify.lineage import lineages
 
 if TYPE_CHECKING:
-    from mllm_classify.predict.questions import MultipleChoice
+    import polars as pl
+
+    from mllm_classify.environment import Environment
+    from mllm_classify.predict.asking import Progress
+    from mllm_classify.predict.questions import MultipleChoice, Questionnaire
+    from mllm_classify.tables import Study, Table
 
 log = logging.getLogger("mllm_classify")
 
@@ -26,15 +32,15 @@ CONFIG_VARIABLE = "MLLM_CLASSIFY_CONFIG"
 Run = Callable[[argparse.Namespace, configuration.Config], None]
 
 
-def progress(total: int, what: str) -> Callable[[int], None]:
-    """A function that logs how many of `total` are done, every few seconds and at the end.
+def progress(total: int, what: str) -> Callable[..., None]:
+    """A function that logs how many of `total` are done, every few seconds and at the end, and what else it is told.
 
     Its first call starts the clock, with what was done before.
     """
     started = last = 0.0
     before = total
 
-    def report(done: int) -> None:
+    def report(done: int, more: str = "") -> None:
         nonlocal started, last, before
         now = time.monotonic()
         if not started:
@@ -42,10 +48,18 @@ def progress(total: int, what: str) -> Callable[[int], None]:
         elif done == total or now - last > PROGRESS_INTERVAL:
             last = now
             rate = (done - before) / (now - started)
-            left = f", {(total - done) / rate:.0f} s left" if done < total else ""
-            log.info("%d of %d %s, %.1f a second%s", done, total, what, rate, left)
+            left = f", {remaining((total - done) / rate)} left" if done < total and rate else ""
+            log.info("%d of %d %s, %.1f a second%s%s", done, total, what, rate, left, more and f"; {more}")
 
     return report
+
+
+def remaining(seconds: float) -> str:
+    """Seconds as people read them."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
 
 
 # Stage modules are imported inside their commands: a job pays for its own libraries only.
@@ -111,8 +125,8 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
 
     model = config.model(args.model)
     registered = parquet.read(args.images)
-    if args.shard is not None:
-        shard, shards = args.shard
+    shard, shards = args.shard
+    if not isinstance(model, configuration.ChatModel):  # those share their questions, not their images
         registered = sharded(registered, shard, shards, model.together)
     images = Images(registered, config.dataset.folder)
     classes = parquet.read(args.classes)
@@ -137,18 +151,79 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
 
             frame = recorded.predict(model, config.dataset, images.ids, classes.height)
         case configuration.ChatModel():
-            from mllm_classify.predict import endpoint, engine
+            from mllm_classify.predict import asking
 
-            multiple = multiple_choice(args, config)
-            same = len(images) * sum(task != "MC" for task in model.tasks)
-            answered = progress(same + (multiple.asked(images.ids).height if multiple else 0), "answers")
-            journal = Path(args.journal) / model.name
-            if isinstance(model, configuration.EngineModel):
-                frame, made_with = engine.predict(model, config.tasks, images, classes, journal, answered, multiple)
-            else:
-                frame, made_with = endpoint.predict(model, config.tasks, images, classes, journal, answered, multiple)
+            asked = questionnaire(args, config, model)
+            try:
+                frame, made_with = predict_chat(
+                    model, asked, Path(args.journal) / model.name, lambda total: progress(total, "answers"), shards
+                )
+            except asking.TerminatedError as error:
+                log.warning("%s", error)
+                sys.exit(128 + signal.SIGTERM)
     parquet.write(frame, PREDICTIONS, args.output, made_with)
     log.info("%s: %d predictions in %s", model.name, frame.height, args.output)
+
+
+def questionnaire(
+    args: argparse.Namespace, config: configuration.Config, model: configuration.ChatModel
+) -> "Questionnaire":
+    """What a chat model is asked."""
+    from mllm_classify import parquet
+    from mllm_classify.predict.images import Images
+    from mllm_classify.predict.questions import Questionnaire
+
+    return Questionnaire(
+        model,
+        config.tasks,
+        Images(parquet.read(args.images), config.dataset.folder),
+        parquet.read(args.classes).sort("class_id")["name"].to_list(),
+        variants=config.asked_variants(model),
+        multiple=multiple_choice(args, config),
+        labels=parquet.read(args.labels) if args.labels else None,
+        shard=args.shard,
+    )
+
+
+def predict_chat(
+    model: configuration.ChatModel, asked: "Questionnaire", journal: Path, seen: "Progress", shards: int
+) -> "tuple[pl.DataFrame, list[Environment]]":
+    match model:
+        case configuration.EndpointModel():
+            from mllm_classify.predict import endpoint
+
+            return endpoint.predict(model, asked, journal, seen, shards)
+        case configuration.OpenAIModel():
+            from mllm_classify.predict import openai
+
+            return openai.predict(model, asked, journal, seen, shards)
+        case configuration.EngineModel():
+            from mllm_classify.predict import engine
+
+            return engine.predict(model, asked, journal, seen, shards)
+        case configuration.VLLMModel():
+            from mllm_classify.predict import vllm
+
+            return vllm.predict(model, asked, journal, seen, shards)
+    msg = f"no such kind: {model!r}"
+    raise TypeError(msg)
+
+
+def estimate(args: argparse.Namespace, config: configuration.Config) -> None:
+    from mllm_classify import estimate
+    from mllm_classify.predict import journal
+
+    args.shard = (1, 1)
+    rows = []
+    for model in config.models:
+        if isinstance(model, configuration.ChatModel):
+            args.model = model.name
+            asked = questionnaire(args, config, model)
+            rows += estimate.estimated(asked, journal.read(Path(args.journal) / model.name))
+    frame = estimate.frame(rows)
+    with written(args.output) as temporary:
+        frame.write_csv(temporary)
+    print(estimate.shown(frame))
 
 
 def gather(args: argparse.Namespace, config: configuration.Config) -> None:
@@ -235,6 +310,8 @@ def mapping(args: argparse.Namespace, config: configuration.Config) -> None:
         parquet.read(args.answer_embeddings),
         encoder_of(config).name,
         multiple_choice(args, config),
+        config.mapping.several,
+        frozenset(variant.name for variant in config.variants if variant.answer == "id"),
     )
     parquet.write(frame, mapping.MAPPING, args.output)
     listed = frame["in_prompt"].drop_nulls()
@@ -262,7 +339,7 @@ def score(args: argparse.Namespace, config: configuration.Config) -> None:
 def tables(args: argparse.Namespace, config: configuration.Config) -> None:
     import polars as pl
 
-    from mllm_classify import parquet, protocols, table6, tables
+    from mllm_classify import parquet, protocols, table6, tables, variants
 
     labels, classes = parquet.read(args.labels), parquet.read(args.classes)
     evaluated = labels.filter(labels["excluded"].is_null())
@@ -282,8 +359,12 @@ def tables(args: argparse.Namespace, config: configuration.Config) -> None:
     models = pl.DataFrame(
         [{"model": model.name, "label": model.label, "family": model.family} for model in config.models]
     )
-    every = parquet.read(args.scores)
-    # multiple choice and earlier protocols have tables of their own
+    if args.table == "usage":
+        tables.write(used(args, config, models, study), Path(args.output))
+        return
+    scored = parquet.read(args.scores)
+    # multiple choice, earlier protocols and variants have tables of their own
+    every = scored.filter((pl.col("variant") == "") | (pl.col("task") == "MC"))
     scores = every.filter(pl.col("scoring").is_in(tables.SCORINGS))
     images = evaluated.select("image_id", "category")
     match args.table:
@@ -300,6 +381,10 @@ def tables(args: argparse.Namespace, config: configuration.Config) -> None:
             by_variant = protocols.asked(**asked, encoder=encoder_of(config).name) if asked else {}
             made = protocols.protocols(every, images, models, study, config.tables.resamples, by_variant)
             tables.write(made, Path(args.output))
+        case "variants":
+            names = [variant.name for variant in config.variants]
+            made = variants.variants(scored, models, study, names, config.tables.resamples)
+            tables.write(made, Path(args.output))
         case "accuracy":
             frame = tables.accuracies(scores, images, models, study, config.tables.resamples)
             parquet.write(frame, dict(frame.schema), args.output)
@@ -313,6 +398,16 @@ def tables(args: argparse.Namespace, config: configuration.Config) -> None:
         case name:
             make = {"table3": tables.table3, "table4": tables.table4, "table5": tables.table5}[name]
             tables.write(make(scores, models, study), Path(args.output))
+
+
+def used(args: argparse.Namespace, config: configuration.Config, models: "pl.DataFrame", study: "Study") -> "Table":
+    """The table of what chat models used."""
+    from mllm_classify import parquet, usage
+
+    chat = {model.name: model for model in config.models if isinstance(model, configuration.ChatModel)}
+    columns = ["image_id", "task", "variant", "status", "latency", "batched", *usage.TOKENS]
+    predicted = {name: parquet.read(path, *columns) for name, path in zip(args.models, args.inputs, strict=True)}
+    return usage.usage(predicted, {name: model.prices for name, model in chat.items()}, models, study)
 
 
 def figures(args: argparse.Namespace, config: configuration.Config) -> None:
@@ -392,29 +487,7 @@ def parser() -> argparse.ArgumentParser:
     answers.add_argument("--model", required=True, help="the model's name in the configuration")
     file(answers, "predictions", "output")
 
-    predicting = command(
-        stages, "predict", predict, "predict/{model}",
-        "Ask one model for its predictions. Answers of chat models are journalled as they come, and never asked twice.",
-    )  # fmt: skip
-    predicting.add_argument("--model", required=True, help="the model's name in the configuration")
-    file(predicting, "images", "classes")
-    predicting.add_argument(
-        "--class-embeddings", nargs="?", metavar="FILE", help="classes.parquet of the embed stage (kind conse)"
-    )
-    predicting.add_argument("--choices", nargs="?", metavar="FILE", help="the options (models that are asked MC)")
-    predicting.add_argument(
-        "--shard", type=shard, metavar="I/N", help="the images of the Ith of N shards only; gather puts them together"
-    )
-    predicting.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
-    file(predicting, "output")
-
-    gathering = command(
-        stages, "gather", gather, "predict/{model}", "Put the shards of a model's predictions together."
-    )
-    gathering.add_argument("--model", required=True, help="the model's name in the configuration")
-    gathering.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="the shards")
-    file(gathering, "images", "output")
-
+    predicting_commands(stages, command, file)
     answering_commands(stages, command, file)
 
     scored = command(stages, "score", score, "score", "Right or wrong, for every model, image and scoring.")
@@ -437,6 +510,52 @@ def parser() -> argparse.ArgumentParser:
     )
     file(archived, "output")
     return top
+
+
+def predicting_commands(stages: Any, command: Callable[..., Any], file: Callable[..., None]) -> None:
+    """What asks models, and what that costs."""
+    predicting = command(
+        stages, "predict", predict, "predict/{model}",
+        "Ask one model for its predictions. Answers of chat models are journalled as they come, and never asked twice.",
+    )  # fmt: skip
+    predicting.add_argument("--model", required=True, help="the model's name in the configuration")
+    file(predicting, "images", "classes")
+    predicting.add_argument(
+        "--class-embeddings", nargs="?", metavar="FILE", help="classes.parquet of the embed stage (kind conse)"
+    )
+    predicting.add_argument("--choices", nargs="?", metavar="FILE", help="the options (models that are asked MC)")
+    predicting.add_argument(
+        "--labels", nargs="?", metavar="FILE", help="labels.parquet (models whose sample or order depends on ImGT)"
+    )
+    predicting.add_argument(
+        "--shard",
+        type=shard,
+        default=(1, 1),
+        metavar="I/N",
+        help="the images of the Ith of N shards only; gather puts them together",
+    )
+    predicting.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
+    file(predicting, "output")
+
+    estimating = command(
+        stages,
+        "estimate",
+        estimate,
+        "estimate",
+        "What chat models will cost, and have cost: requests, tokens, dollars.",
+    )
+    file(estimating, "images", "classes")
+    for name, text in {"labels": "labels.parquet, for samples", "choices": "the options, for MC"}.items():
+        estimating.add_argument(f"--{name}", nargs="?", metavar="FILE", help=text)
+    estimating.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
+    file(estimating, "output")
+
+    gathering = command(
+        stages, "gather", gather, "predict/{model}", "Put the shards of a model's predictions together."
+    )
+    gathering.add_argument("--model", required=True, help="the model's name in the configuration")
+    gathering.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="the shards")
+    file(gathering, "images", "output")
 
 
 def answering_commands(stages: Any, command: Callable[..., Any], file: Callable[..., None]) -> None:
@@ -472,10 +591,15 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
         "mustelidae": ("ImageNet's weasel family under the expert labels.", renderings),
         "table6": ("Multiple choice, by the kind of options.", renderings),
         "protocols": ("Models that answer in words under the protocols of earlier work.", renderings),
+        "variants": ("Tasks asked in other ways, beside the main ones.", renderings),
+        "usage": ("Tokens, cached share, seconds and dollars of chat models.", renderings),
     }.items():
         made = command(parts, name, tables, name, text)
         made.set_defaults(table=name)
-        file(made, "labels", "classes", *([] if name == "table2" else ["scores"]), "output", output=output)
+        file(made, "labels", "classes", *([] if name in ("table2", "usage") else ["scores"]), "output", output=output)
+        if name == "usage":
+            made.add_argument("--models", nargs="+", required=True, metavar="NAME", help="in the order of --inputs")
+            made.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="their predictions")
         if name == "table6":
             choice_files(made, file)
     made = command(parts, "confusions", figures, "confusions", "The densest blocks of the reference's confusions.")

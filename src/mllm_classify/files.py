@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
+from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 ELSEWHERE = "elsewhere"
@@ -56,6 +57,15 @@ def portable(text: str) -> str:
     if ".." in PurePath(text).parts:
         return inside(text)
     return MACHINE_PATH.sub(lambda match: inside(match[0]), text)
+
+
+def portable_values(value: Any) -> Any:
+    """The same for all text in what a user wrote freely: lists and mappings of values."""
+    if isinstance(value, dict):
+        return {key: portable_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [portable_values(item) for item in value]
+    return portable(value) if isinstance(value, str) else value
 
 
 def read_bytes(name: str) -> bytes:

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mllm_classify.config import Choices, Config
+    from mllm_classify.config import AnyModel, Choices, Config
 
 PACKAGE = Path(__file__).parent
 PUBLISHED = "resources/published"
 TABLES = {
-    **dict.fromkeys(["table2", "table3", "table4", "table5", "table6", "protocols", "ranking", "mustelidae"], "csv"),
+    **dict.fromkeys(
+        ["table2", "table3", "table4", "table5", "table6", "protocols", "variants", "usage", "ranking", "mustelidae"],
+        "csv",
+    ),
     "accuracy": "parquet",
     "mcnemar": "csv",
     "scorecard": "csv",
@@ -159,6 +162,9 @@ def lineages(config: "Config") -> dict[str, str]:
             inputs.append(result["classes"])
         if isinstance(model, ChatModel):
             spec["prompts"] = {task: identity(config.tasks[task]) for task in model.tasks}
+            spec["variants"] = [identity(variant) for variant in config.asked_variants(model)]
+            if config.samples(model):
+                inputs.append(labels)
         if asks_choices(model) and config.choices is not None:
             result["choices"] = result.get("choices") or _choices(config.choices, result)
             spec["answer"] = config.choices.answer
@@ -167,7 +173,7 @@ def lineages(config: "Config") -> dict[str, str]:
         if model.worded and config.encoder is not None:
             result[f"answers/{name}"] = embedded = lineage([encoder, answers], ["embed"], predicted)
             result[f"mapping/{name}"] = predicted = lineage(
-                [config.encoder.name, spec.get("answer")],
+                [config.encoder.name, spec.get("answer"), config.mapping.several, _by_id(config, model)],
                 ["mapping"],
                 *(images, result["classes"], predicted, embedded, *inputs[1:]),
             )
@@ -176,10 +182,18 @@ def lineages(config: "Config") -> dict[str, str]:
         result["choices"] = result.get("choices") or _choices(config.choices, result)
     # by name: the order of the models in the file changes nothing
     result["score"] = score = lineage(sorted(scored), ["score"], labels)
-    result |= _tables(config, labels, score, result.get("choices"))
+    result |= _tables(config, labels, score, result.get("choices")) | _chat(config, result)
     # it holds the configuration itself
     result["bundle"] = lineage(config.model_dump(mode="json"), ["bundle"], *sorted(result.values()))
     return result
+
+
+def _by_id(config: "Config", model: "AnyModel") -> list[str]:
+    """The variants that a model answers by class id."""
+    from mllm_classify.config import ChatModel
+
+    asked = config.asked_variants(model) if isinstance(model, ChatModel) else []
+    return sorted(variant.name for variant in asked if variant.answer == "id")
 
 
 def _choices(choices: "Choices", result: dict[str, str]) -> str:
@@ -193,17 +207,42 @@ def _choices(choices: "Choices", result: dict[str, str]) -> str:
     return lineage(spec, ["choices.options"], result["labels"], *filter(None, inputs))
 
 
-def _tables(config: "Config", labels: str, score: str, choices: str | None) -> dict[str, str]:
-    """The tables that a configuration has. They show names that nothing else depends on."""
-    from mllm_classify.config import asks_choices
-    from mllm_classify.files import read_bytes, sha256
+def _chat(config: "Config", result: dict[str, str]) -> dict[str, str]:
+    """What there is about chat models: what they will cost, what they used, and the variants that they are asked."""
+    from mllm_classify.config import ChatModel
 
-    about = {
+    chat = [model for model in config.models if isinstance(model, ChatModel)]
+    if not chat:
+        return {}
+    names = [[model.name, model.label, model.prices and model.prices.model_dump()] for model in chat]
+    predicted = [result[f"predict/{model.name}"] for model in chat]
+    about = _about(config)
+    made = {
+        "estimate": lineage([model.model_dump(mode="json") for model in chat], ["estimate"], *predicted),
+        "usage": lineage([about, names], ["usage"], *predicted),
+    }
+    if any(model.variants for model in chat):
+        variants = [variant.name for variant in config.variants]
+        made["variants"] = lineage([about, names, variants, config.tables.resamples], ["variants"], result["score"])
+    return made
+
+
+def _about(config: "Config") -> dict[str, Any]:
+    """What every table says of the study."""
+    return {
         "dataset": [config.dataset.name, config.dataset.label, config.dataset.class_list],
         "labels": [section and section.label for section in (config.dataset.imgt, config.dataset.regt)],
         "equivalences": config.dataset.equivalences and config.dataset.equivalences.label,
         "n_images": config.tables.n_images,
     }
+
+
+def _tables(config: "Config", labels: str, score: str, choices: str | None) -> dict[str, str]:
+    """The tables that a configuration has. They show names that nothing else depends on."""
+    from mllm_classify.config import asks_choices
+    from mllm_classify.files import read_bytes, sha256
+
+    about = _about(config)
     result = {"table2": lineage(about, ["tables"], labels)}
     about["models"] = sorted([model.name, model.label, model.family] for model in config.models)
     for table in ("table3", "table4", "table5", "mcnemar"):

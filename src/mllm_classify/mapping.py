@@ -1,13 +1,16 @@
 """From answers in words to classes: exactly, and by the nearest class embedding."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
 
 from mllm_classify.arrays import FloatArray
 from mllm_classify.choices.variants import lists_classes
+
+Several = Literal["wrong", "first", "any"]
+"""What an answer to CW stands for that names several classes."""
 
 if TYPE_CHECKING:
     from mllm_classify.predict.questions import MultipleChoice
@@ -18,7 +21,8 @@ MAPPING: dict[str, pl.DataType] = {
     "variant": pl.String(),
     "repeat": pl.Int32(),
     "encoder": pl.String(),
-    "status": pl.String(),  # as predicted: ok, or error; unasked where no option of MC would be right
+    # as predicted: ok, or error; empty, or several class names and nothing else; unasked where no option of MC is right
+    "status": pl.String(),
     "in_prompt": pl.Boolean(),  # null where the prompt lists no classes (OW), for errors, and where nothing was asked
     "exact_classes": pl.List(pl.Int32),  # all classes of that name; empty when there is none
     "included_classes": pl.List(pl.Int32),  # all classes whose names stand somewhere in the answer to OW or CW
@@ -29,6 +33,9 @@ MAPPING: dict[str, pl.DataType] = {
 KEYS = ["image_id", "task", "variant", "repeat"]
 UNASKED: dict[str, str | list[int]] = {"task": "MC", "status": "unasked", "exact_classes": []}
 LETTER = re.compile(r"\(?(?P<letter>[a-z])(?:\)|[.:]|\.\))?(?:(?<=[.:)])\s+(?P<name>.+))?", re.DOTALL)
+SEPARATORS = re.compile(r"(\s*[,;/|&\n]\s*(?:(?:or|and)\s+)?|\s+(?:or|and)\s+)")
+LONGEST_LIST = 99
+"""Names and separators of a list; what is longer is prose."""
 BLOCK = 4096
 """Answers that are compared with all classes at once."""
 
@@ -70,12 +77,15 @@ def map_answers(
     answer_embeddings: pl.DataFrame,
     encoder: str,
     multiple: "MultipleChoice | None" = None,
+    several: "Several" = "wrong",
+    ids: frozenset[str] = frozenset(),
 ) -> pl.DataFrame:
     """Every answer's exact classes and nearest class.
 
     No exact match shortens the way to the nearest class: an answer that is a class name goes through the embeddings
     too (OW). An empty answer is out of prompt and has no nearest class. The exact class of an answer to MC is the option
-    that it names (`multiple`); the questions that were not asked are rows, too.
+    that it names (`multiple`); the questions that were not asked are rows, too. Variants in `ids` are answered by class
+    id. An answer to CW that names several classes and nothing else is read as `several` says.
     """
     near = answer_embeddings.select("text")
     if near.height:
@@ -91,11 +101,47 @@ def map_answers(
             schema={"text": pl.String(), **{k: MAPPING[k] for k in ("nearest_class", "similarity", "margin")}}
         )
     nothing = pl.lit([], dtype=pl.List(pl.Int32))
-    exact = classes.select(normalise("name").alias("key"), pl.col("same_name").alias("exact_classes")).unique("key")
+    exact = pl.concat(
+        [
+            by_name(classes).with_columns(pl.lit(value=False).alias("by_id")),
+            classes.select(
+                pl.col("class_id").cast(pl.String).alias("key"), pl.col("same_name").alias("exact_classes"),
+                pl.lit(value=True).alias("by_id"),
+            ),
+        ]
+    )  # fmt: skip
     listed = (pl.col("task") != "OW") & (pl.col("status") == "ok")
-    keyed = predictions.with_columns(normalise("text").alias("key"), pl.col("text").str.strip_chars())
+    keyed = predictions.with_columns(
+        normalise("text").alias("key"),
+        pl.col("text").str.strip_chars(),
+        pl.col("variant").is_in(sorted(ids)).alias("by_id"),
+    )
+    lists = enumerations(
+        keyed.filter(pl.col("task").is_in(["CW", "CW-constrained"]) & ~pl.col("by_id"))["key"], classes
+    )
+    lists = lists.select(
+        "key",
+        pl.lit(value=True).alias("enumerated"),
+        pl.Series(
+            "taken", [taken_classes(named, several) for named in lists["named"].to_list()], dtype=pl.List(pl.Int32)
+        ),
+    )
     mapped = (
-        keyed.join(exact, on="key", how="left", maintain_order="left")
+        keyed.join(exact, on=["key", "by_id"], how="left", maintain_order="left")
+        .join(lists, on="key", how="left", maintain_order="left")
+        .with_columns(
+            pl.coalesce("exact_classes", pl.when(~pl.col("task").is_in(["OW", "MC"])).then("taken")).alias(
+                "exact_classes"
+            ),
+            pl.when(pl.col("status") != "ok")
+            .then("status")
+            .when(pl.col("key") == "")
+            .then(pl.lit("empty"))
+            .when(pl.col("enumerated") & ~pl.col("task").is_in(["OW", "MC"]))
+            .then(pl.lit("several"))
+            .otherwise("status")
+            .alias("status"),
+        )
         .join(
             included(keyed.filter(pl.col("task") != "MC")["key"], classes), on="key", how="left", maintain_order="left"
         )
@@ -134,6 +180,55 @@ def map_answers(
             ),
         ]
     )
+
+
+def by_name(classes: pl.DataFrame) -> pl.DataFrame:
+    """Columns key, a normalised name, and exact_classes, all classes of that name."""
+    return classes.select(normalise("name").alias("key"), pl.col("same_name").alias("exact_classes")).unique("key")
+
+
+def enumerations(answers: pl.Series, classes: pl.DataFrame) -> pl.DataFrame:
+    """Answers that are several different class names and nothing else. Columns key, and named: a list of classes each."""
+    known = dict(by_name(classes).iter_rows())
+    found = {
+        key: enumerated(key, known) for key in answers.drop_nulls().unique(maintain_order=True) if key not in known
+    }
+    several = {key: named for key, named in found.items() if named}
+    schema = {"key": pl.String(), "named": pl.List(pl.List(pl.Int32))}
+    return pl.DataFrame({"key": list(several), "named": list(several.values())}, schema=schema)
+
+
+def enumerated(answer: str, known: dict[str, list[int]]) -> list[list[int]]:
+    """The classes of the names that an answer lists, between commas, semicolons, slashes, lines, `or` and `and`.
+
+    Empty where anything else stands there, or fewer than two names. Names that hold a separator are names: of several
+    readings, the longest names first.
+    """
+    pieces = SEPARATORS.split(answer)
+    names: list[list[int]] = []
+    start = 0
+    while start < len(pieces) and len(pieces) <= LONGEST_LIST:
+        for end in range(len(pieces), start, -1):
+            name = "".join(pieces[start:end]).strip()
+            if name in known:
+                names.append(known[name])
+                start = end + 1  # behind the separator
+                break
+        else:
+            return []
+    distinct = [named for number, named in enumerate(names) if named not in names[:number]]
+    return distinct if len(distinct) > 1 else []
+
+
+def taken_classes(named: list[list[int]], several: "Several") -> list[int]:
+    """Which of several named classes an answer stands for."""
+    match several:
+        case "wrong":
+            return []
+        case "first":
+            return named[0]
+        case "any":
+            return [class_id for classes in named for class_id in classes]
 
 
 def included(answers: pl.Series, classes: pl.DataFrame) -> pl.DataFrame:

@@ -20,6 +20,7 @@ class PlannedModel(NamedTuple):
     worded: bool
     class_embeddings: bool
     choices: bool
+    labels: bool  # whether samples or orders of images depend on ImGT
     shards: int
     resources: dict[str, int]
 
@@ -29,6 +30,7 @@ class Plan(NamedTuple):
     dataset: str
     encoder: str
     reference: str | None
+    chat: list[str]  # models that are asked over a chat protocol
     models: dict[str, PlannedModel]
     lineages: dict[str, str]
 
@@ -44,11 +46,13 @@ def plan(path: str) -> Plan:
         config.dataset.name,
         config.encoder.name if config.encoder else "none",
         config.choices.reference if config.choices else None,
+        [model.name for model in config.models if isinstance(model, configuration.ChatModel)],
         {
             model.name: PlannedModel(
                 model.worded,
                 isinstance(model, configuration.ConseModel),
                 configuration.asks_choices(model),
+                isinstance(model, configuration.ChatModel) and config.samples(model),
                 model.shards,
                 model.resources.model_dump(),
             )

@@ -9,7 +9,8 @@ SCORES: dict[str, pl.DataType] = {
     "variant": pl.String(),
     "repeat": pl.Int32(),
     "encoder": pl.String(),  # null where no text was mapped
-    "scoring": pl.String(),  # OW, OW inclusion, CW, CW+, CW inclusion, MC
+    "scoring": pl.String(),  # OW, OW inclusion, CW, CW+, CW inclusion, CW-constrained, MC
+    "status": pl.String(),  # as mapped: ok, error, empty, several, unasked
     "oop": pl.Boolean(),  # null where the prompt lists no classes, and for errors
     "imgt": pl.Boolean(),  # correct under ImGT
     "regt": pl.Boolean(),  # correct under ReGT; null without a second label set
@@ -48,6 +49,7 @@ def predicted_by_text(mapping: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFr
         ("CW", "CW", exact),
         ("CW", "CW+", pl.when(pl.col("in_prompt")).then(exact).otherwise(nearest)),
         ("CW", "CW inclusion", included),
+        ("CW-constrained", "CW-constrained", exact),
         ("MC", "MC", exact),
     ]
     return pl.concat(
@@ -71,7 +73,7 @@ def score(model: str, predicted: pl.DataFrame, labels: pl.DataFrame) -> pl.DataF
 
     def correct(labels: str) -> pl.Expr:
         return pl.when(pl.col(labels).is_not_null()).then(
-            pl.col("status").is_in(["ok", "unasked"]) & ((pl.col(labels).list.len() == 0) | admissible(labels))
+            (pl.col("status") != "error") & ((pl.col(labels).list.len() == 0) | admissible(labels))
         )
 
     return (
@@ -82,8 +84,9 @@ def score(model: str, predicted: pl.DataFrame, labels: pl.DataFrame) -> pl.DataF
             *KEYS,
             "encoder",
             "scoring",
+            "status",
             "oop",
-            ((pl.col("status") == "ok") & admissible("imgt")).alias("imgt"),
+            ((pl.col("status") != "error") & admissible("imgt")).alias("imgt"),
             correct("regt").alias("regt"),
             "category",
             correct("expert").alias("expert"),

@@ -27,6 +27,10 @@ SUBSETS: dict[str, list[str | None]] = {
     "N": ["N"],
 }
 """Label categories by the disjoint ones that they are made of (Table 1)."""
+STATUSES = {"errors": "error", "empty": "empty", "several": "several"}
+"""Answers that are counted apart, by the name of the count."""
+EXTREMES = [f"{label_set}_A_{case}" for label_set in ("ImGT", "ReGT") for case in ("worst", "best")]
+"""Accuracy if all errors were wrong, as they are scored, and if all were right."""
 REGT = {f"ReGT_{subset}": subset for subset in SUBSETS if subset != "N"}
 ALL: list[str | None] = [None, *SUBSETS["A"]]
 RULES: dict[str, list[str | None]] = {
@@ -37,8 +41,8 @@ RULES: dict[str, list[str | None]] = {
 ACCURACIES = ["ImGT_A", *REGT, "ImGT_and_ReGT"]
 SELECTABLE = ["OW", "CW+"]
 """Scorings among which a model that answers in words is shown at its best in Table 3; the first wins a full tie."""
-SCORINGS = ["OW", "CW+", "CW"]
-WORDS = {"statistic", "model", "family", "task", "class", "distractors", "protocol", "used_by", "what"}
+SCORINGS = ["OW", "CW+", "CW", "CW-constrained"]
+WORDS = {"statistic", "model", "family", "task", "class", "distractors", "protocol", "used_by", "what", "variant"}
 """Columns of words, which stand on the left; figures stand on the right."""
 NOT_IN_LATEX = {
     *("family", "ImGT_A_interval", "ReGT_A_interval", "crossfit", "what", "random_minus_ImGT_A_interval"),
@@ -117,6 +121,8 @@ def counts(scores: pl.DataFrame) -> pl.DataFrame:
             pl.col("regt").sum(),
             (pl.col("imgt") & pl.col("regt")).sum().alias("both"),
             pl.col("oop").sum(),
+            *(pl.col("status").eq(kind).sum().alias(f"n_{name}") for name, kind in STATUSES.items()),
+            (pl.col("regt").is_not_null() & (pl.col("status") == "error")).sum().alias("regt_errors"),
         )
         .sort("model", "scoring", "fold", "category", nulls_last=True)
     )
@@ -137,9 +143,19 @@ def accuracy(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
     result = counted.group_by("model", "scoring", maintain_order=True).agg(
         *(pl.col(count).filter(among).sum().alias(name) for name, (count, among) in parts.items()),
         *(pl.col("n").filter(among).sum().alias(f"{name}_total") for name, (_, among) in parts.items()),
+        *(pl.col(f"n_{name}").sum() for name in STATUSES),
+        pl.col("regt_errors").filter(judged(n_images)).sum(),
         *sizes(),
     )
-    return percentages(result, ACCURACIES)
+    gains = {"ImGT_A": pl.col("n_errors"), "ReGT_A": pl.col("regt_errors")}
+    extremes = [
+        pl.when(pl.col(f"{name}_total") > 0)
+        .then((pl.col(name) + gain) / pl.col(f"{name}_total") * 100)
+        .alias(f"{name}_{case}")
+        for name, errors in gains.items()
+        for case, gain in {"worst": pl.lit(0), "best": errors}.items()
+    ]
+    return percentages(result.with_columns(extremes), ACCURACIES)
 
 
 def percentages(counted: pl.DataFrame, names: list[str]) -> pl.DataFrame:
@@ -586,6 +602,7 @@ def table3(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
                 *(f"{name}_rank" for name in ACCURACIES),
                 *_intervals(),
                 *_sizes(),
+                *_errors(),
                 "selection",
                 "crossfit_task",
                 "crossfit_ImGT_A",
@@ -601,6 +618,7 @@ def table3(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
             **_headers(figures, study),
             "ImGT_and_ReGT": "Both",
             "crossfit": "Cross-fit",
+            **_error_headers(figures),
         },
         {
             "task": "Task: for models that answer in words, whichever of OW and CW+ has the higher ImGT accuracy on these "
@@ -608,6 +626,7 @@ def table3(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
             "crossfit": "Cross-fit: both accuracies when that task is chosen on one half of the images and scored on the "
             "other.",
             **_accuracy_notes(study),
+            **ERROR_NOTES,
         },
     )
 
@@ -630,20 +649,23 @@ def table4(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
         .sort("best", "model", pl.col("scoring").replace_strict({name: i for i, name in enumerate(SCORINGS)}))
     )
     columns = [name for name in ACCURACIES if name != "ImGT_and_ReGT"]
+    constrained = "CW-constrained" in figures["scoring"]
     return Table(
         labelled(
             figures,
             models,
             study,
-            [*columns, "change", *(f"{name}_vs_CW" for name in columns), *_intervals(columns), *_sizes()],
+            [*columns, "change", *(f"{name}_vs_CW" for name in columns), *_intervals(columns), *_sizes(), *_errors()],
         ),
         "Table 4. Accuracy (%) by task of the models that answer in words",
         subtitle(study, figures),
-        {"model": "Model", "task": "Task", **_headers(figures, study)},
+        {"model": "Model", "task": "Task", **_headers(figures, study), **_error_headers(figures)},
         {
             "task": "OW: no class list, nearest class embedding. CW: the class list is in the prompt, other answers are "
-            "wrong. CW+: such answers go to the nearest class embedding.",
+            "wrong. CW+: such answers go to the nearest class embedding."
+            + (" CW-constrained: the server lets the model answer with names on the list only." if constrained else ""),
             **_accuracy_notes(study),
+            **ERROR_NOTES,
         },
     )
 
@@ -655,20 +677,36 @@ def table5(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
     figures = listed.group_by("model", maintain_order=True).agg(
         *(pl.col("oop").filter(among).sum().alias(subset) for subset, among in members.items()),
         *(pl.col("n").filter(among).sum().alias(f"{subset}_total") for subset, among in members.items()),
+        *(pl.col(f"n_{name}").sum() for name in STATUSES),
         *sizes(),
     )
     figures = percentages(figures, [*SUBSETS]).with_columns(pl.lit("CW").alias("scoring")).sort("A", "model")
-    table = labelled(figures, models, study, [*SUBSETS, *_intervals([*SUBSETS]), *_sizes()], decimals=1).drop("task")
+    table = labelled(
+        figures, models, study, [*SUBSETS, *_intervals([*SUBSETS]), *_sizes(), "n_empty", "n_several"], decimals=1
+    ).drop("task")
     return Table(
         table,
         "Table 5. Out-of-prompt answers (%) to the closed-world task",
         subtitle(study, figures),
-        {"model": "Model", **_n(figures), **{subset: _sized(figures, subset) for subset in SUBSETS}},
+        {
+            "model": "Model",
+            **_n(figures),
+            **{subset: _sized(figures, subset) for subset in SUBSETS},
+            "n_empty": "Empty",
+            "n_several": "Several",
+        },
         {
             "A": "Answers that are none of the listed class names after lower-casing and stripping; empty answers among "
-            "them. The number of images is in brackets."
+            "them. The number of images is in brackets. Empty: answers without a word. Several: answers that list "
+            "several class names and nothing else; out of prompt unless mapping.several says otherwise."
         },
     )
+
+
+ERROR_NOTES = {
+    "n_errors": "Errors: images without an answer that could be read. They count as wrong, on images without a label (N) "
+    "too; at best, all of them would be right."
+}
 
 
 def _accuracy_notes(study: Study) -> dict[str, str]:
@@ -707,6 +745,16 @@ def _headers(figures: pl.DataFrame, study: Study) -> dict[str, str]:
 def _n(figures: pl.DataFrame) -> dict[str, str]:
     """A column of the rows' numbers of images, where these differ; else the subtitle's number says it."""
     return {"n": "n"} if figures["n"].n_unique() > 1 else {}
+
+
+def _errors() -> list[str]:
+    return ["n_errors", *EXTREMES]
+
+
+def _error_headers(figures: pl.DataFrame) -> dict[str, str]:
+    """What people see of errors, where there are any."""
+    heads = {"n_errors": "Errors", "ImGT_A_best": "ImGT at best", "ReGT_A_best": "ReGT at best"}
+    return heads if figures["n_errors"].sum() else {}
 
 
 def _intervals(names: list[str] = ACCURACIES) -> list[str]:

@@ -89,6 +89,16 @@ def get_choices(wildcards):
     return f"results/choices/{PLAN.dataset}.parquet" if PLAN.models[wildcards.model].choices else []
 
 
+def get_labels(wildcards):
+    """The labels, for models of which samples or orders of images depend on ImGT."""
+    return rules.labels.output if PLAN.models[wildcards.model].labels else []
+
+
+def get_chat():
+    """The predictions of chat models, by model."""
+    return {name: rules.predict.output[0].format(model=name) for name in PLAN.chat}
+
+
 def get_reference():
     """The predictions of the model whose confusions make options; nothing where a file holds them."""
     return rules.predict.output[0].format(model=PLAN.reference) if PLAN.reference else []

@@ -4,6 +4,7 @@ rule predict:
         classes=rules.images.output.classes,
         class_embeddings=get_class_embeddings,
         choices=get_choices,
+        labels=get_labels,
     output:
         f"results/predictions/{PLAN.dataset}/{{model}}.parquet",
     log:
@@ -23,7 +24,7 @@ rule predict:
     shell:
         "python -m mllm_classify predict --lineage {params.lineage} --model {wildcards.model} {params.shard}"
         " --images {input.images} --classes {input.classes} --class-embeddings {input.class_embeddings}"
-        " --choices {input.choices} --output {output} 2>&1 | tee {log}"
+        " --choices {input.choices} --labels {input.labels} --output {output} 2>&1 | tee {log}"
 
 
 use rule predict as predict_shard with:

@@ -205,3 +205,38 @@ rule scorecard:
     shell:
         "python -m mllm_classify tables scorecard --lineage {params.lineage} --table2 {input.table2}"
         " --table3 {input.table3} --table4 {input.table4} --table5 {input.table5} --output {output} 2>&1 | tee {log}"
+
+
+use rule table3 as variants with:
+    output:
+        table="results/variants.csv",
+        renderings=multiext("results/variants", ".md", ".html", ".tex"),
+    log:
+        "logs/tables/variants.log",
+    params:
+        lineage=get_lineage("variants"),
+        table="variants",
+    message:
+        "Tasks asked in other ways"
+
+
+rule usage:
+    input:
+        predictions=list(get_chat().values()),
+        labels=rules.labels.output,
+        classes=rules.images.output.classes,
+    output:
+        table="results/usage.csv",
+        renderings=multiext("results/usage", ".md", ".html", ".tex"),
+    log:
+        "logs/tables/usage.log",
+    localrule: True
+    params:
+        lineage=get_lineage("usage"),
+        models=list(get_chat()),
+    message:
+        "What chat models used"
+    shell:
+        "python -m mllm_classify tables usage --lineage {params.lineage} --models {params.models}"
+        " --inputs {input.predictions} --labels {input.labels} --classes {input.classes}"
+        " --output {output.table} 2>&1 | tee {log}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 Keys = npt.NDArray[np.uint64]
 """What numbers are for. Any integer arrays of this type that broadcast together."""
@@ -46,3 +47,16 @@ def below(drawn: Keys, count: int | npt.NDArray[np.int64]) -> npt.NDArray[np.int
 def shuffled_classes(classes: int, repeat: int) -> npt.NDArray[np.int64]:
     """The order of the whole class list in one repeat: the same for every image, so that a prefix cache serves it."""
     return np.argsort(draw(key("class list"), np.uint64(repeat), np.arange(classes, dtype=np.uint64)), kind="stable")
+
+
+def sampled(labels: pl.DataFrame, per_class: int | None, seed: int) -> pl.DataFrame:
+    """So many images of every class (by ImGT), or all; of images that no label set leaves open.
+
+    Nested: a larger sample holds every smaller one of the same seed.
+    """
+    open_ = labels.filter(pl.col("excluded").is_null())
+    if per_class is None:
+        return open_
+    order = draw(key("sample"), np.uint64(seed), keys(open_["image_id"]))
+    rank = pl.col("order").rank("ordinal").over("imgt")
+    return open_.with_columns(pl.Series("order", order)).filter(rank <= per_class).drop("order")

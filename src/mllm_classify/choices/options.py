@@ -70,7 +70,7 @@ def make(
     Raises InputError where there is nothing to ask about, or more options than classes, letters, or an image's labels allow.
     """
     _check_numbers(asked, classes.height)
-    images = sampled(labels, None if asked.per_class == "all" else asked.per_class, asked.seed)
+    images = draws.sampled(labels, None if asked.per_class == "all" else asked.per_class, asked.seed)
     if not images.height:
         msg = "choices: there is no image to ask about: a label set leaves every one open"
         raise InputError(msg)
@@ -97,19 +97,6 @@ def _check_numbers(asked: "Choices", classes: int) -> None:
         if asked.answer == "letter" and number > len(string.ascii_uppercase) and not key.endswith("classes"):
             msg = f"{key}: {number}: there are fewer letters; set choices.answer: name"
             raise InputError(msg)
-
-
-def sampled(labels: pl.DataFrame, per_class: int | None, seed: int) -> pl.DataFrame:
-    """So many images of every class (by ImGT), or all; of images that no label set leaves open.
-
-    Nested: a larger sample holds every smaller one of the same seed.
-    """
-    open_ = labels.filter(pl.col("excluded").is_null())
-    if per_class is None:
-        return open_
-    order = draws.draw(draws.key("sample"), np.uint64(seed), draws.keys(open_["image_id"]))
-    rank = pl.col("order").rank("ordinal").over("imgt")
-    return open_.with_columns(pl.Series("order", order)).filter(rank <= per_class).drop("order")
 
 
 class Rules(NamedTuple):

@@ -49,7 +49,7 @@ from mllm_classify.config.marks import (
 )
 from mllm_classify.config.models import Classifier, ConseModel, Model, RecordedModel, Resources, TimmModel
 from mllm_classify.config.tasks import Choices, Earlier, Sample, TaskPrompt, Variant
-from mllm_classify.files import InputError, portable, read_bytes, read_csv, sha256
+from mllm_classify.files import InputError, portable_values, read_bytes, read_csv, sha256
 
 __all__ = [
     "CLASSES",
@@ -103,7 +103,6 @@ __all__ = [
     "asks_choices",
     "identity",
     "load",
-    "portable_values",
 ]
 
 
@@ -328,15 +327,6 @@ def identity(section: BaseModel) -> dict[str, Any]:
         else:
             result[key] = portable_values(value)
     return result
-
-
-def portable_values(value: Any) -> Any:
-    """What a user wrote freely, with paths of this machine as in an archive."""
-    if isinstance(value, dict):
-        return {key: portable_values(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [portable_values(item) for item in value]
-    return portable(value) if isinstance(value, str) else value
 
 
 class _Loader(yaml.SafeLoader):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Label, Section, Task
 from mllm_classify.config.models import Model
 from mllm_classify.config.tasks import Layout
+from mllm_classify.files import portable
 
 OURS = {"model", "messages", "stream", "n", "structured_outputs"}
 """Keys of a request that the project sets itself."""
@@ -218,6 +219,11 @@ class VLLMModel(ChatModel):
     )
     environment: Annotated[str, RUNTIME] = Field(".venv-vllm", description="folder of the environment that holds vLLM")
     start_timeout: Annotated[float, RUNTIME, Field(gt=0)] = Field(3600, description="seconds until it must answer")
+
+    @property
+    def served(self) -> str:
+        """The model's name in requests: not where its weights lie on this machine."""
+        return portable(self.model)
 
     @model_validator(mode="after")
     def _own_flags(self) -> Self:

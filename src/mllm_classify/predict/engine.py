@@ -12,52 +12,47 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mllm_classify.files import InputError
-from mllm_classify.predict.endpoint import answer
+from mllm_classify.predict.chat import answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     import polars as pl
 
-    from mllm_classify.config import EngineModel, Task, TaskPrompt
+    from mllm_classify.config import EngineModel
     from mllm_classify.environment import Environment
-    from mllm_classify.predict.images import Images
-    from mllm_classify.predict.questions import MultipleChoice
+    from mllm_classify.predict.asking import Progress
+    from mllm_classify.predict.questions import Questionnaire
 
 log = logging.getLogger(__name__)
 
 
 def predict(
-    model: "EngineModel",
-    tasks: "dict[Task, TaskPrompt]",
-    images: "Images",
-    classes: "pl.DataFrame",
-    journal_folder: Path,
-    progress: "Callable[[int], None]",
-    multiple: "MultipleChoice | None" = None,
+    model: "EngineModel", asked: "Questionnaire", journal_folder: Path, progress: "Progress", shards: int = 1
 ) -> "tuple[pl.DataFrame, list[Environment]]":
     """The answers of the model that the entry's command serves. The engine runs only if an answer is missing."""
+    command = [part.replace("{gpus}", str(model.resources.gpus)) for part in model.command]
 
     def serving() -> "AbstractContextManager[str]":
-        return running(model, journal_folder / "engine.log")
+        return running(model.name, command, model.start_timeout, journal_folder / "engine.log")
 
-    return answer(model, tasks, images, classes, journal_folder, progress, serving, multiple)
+    return answer(asked, journal_folder, progress, serving, shards=shards)
 
 
 @contextlib.contextmanager
-def running(model: "EngineModel", log_file: Path) -> "Iterator[str]":
-    """Start the model's command, wait until it answers, yield its URL, and stop it with all that it started.
+def running(name: str, command: list[str], start_timeout: float, log_file: Path) -> "Iterator[str]":
+    """Start a model's command, wait until it answers, yield its URL, and stop it with all that it started.
 
-    Raises InputError when the command does not exist, ends, or does not answer within `start_timeout`.
+    Raises InputError when the command does not exist, ends, or does not answer within `start_timeout` seconds.
     """
     port = _free_port()
-    command = [part.replace("{port}", str(port)).replace("{python}", sys.executable) for part in model.command]
+    command = [part.replace("{port}", str(port)).replace("{python}", sys.executable) for part in command]
     if shutil.which(command[0]) is None:
-        msg = f"model {model.name!r}: command: {command[0]!r} is not a program on this machine"
+        msg = f"model {name!r}: command: {command[0]!r} is not a program on this machine"
         raise InputError(msg)
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    log.info("starting the engine of %s on port %d; its output goes to %s", model.name, port, log_file)
+    log.info("starting the engine of %s on port %d; its output goes to %s", name, port, log_file)
     with log_file.open("ab") as output:
         supervisor = subprocess.Popen(  # noqa: S603 (the configuration's own command)
             [sys.executable, "-m", "mllm_classify.predict.supervisor", *command],
@@ -67,11 +62,11 @@ def running(model: "EngineModel", log_file: Path) -> "Iterator[str]":
             start_new_session=True,
         )
     try:
-        _wait(model, supervisor, port, log_file)
+        _wait(name, supervisor, port, start_timeout, log_file)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         if (status := supervisor.poll()) is not None:
-            log.warning("the engine of %s has ended with status %d%s", model.name, status, _tail(log_file))
+            log.warning("the engine of %s has ended with status %d%s", name, status, _tail(log_file))
         # the end of its input tells the supervisor to stop the engine
         supervisor.communicate()
 
@@ -82,19 +77,19 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait(model: "EngineModel", supervisor: subprocess.Popen[bytes], port: int, log_file: Path) -> None:
+def _wait(name: str, supervisor: subprocess.Popen[bytes], port: int, start_timeout: float, log_file: Path) -> None:
     """Return once the engine lists its models."""
-    deadline = time.monotonic() + model.start_timeout
+    deadline = time.monotonic() + start_timeout
     while time.monotonic() < deadline:
         if (status := supervisor.poll()) is not None:
-            msg = f"model {model.name!r}: command: the engine ended with status {status} before it answered"
+            msg = f"model {name!r}: command: the engine ended with status {status} before it answered"
             raise InputError(msg + _tail(log_file))
         if _answers(port):
             return
         time.sleep(0.2)
     msg = (
-        f"model {model.name!r}: start_timeout: the engine did not answer at http://127.0.0.1:{port}/v1/models within "
-        f"{model.start_timeout:g} s"
+        f"model {name!r}: start_timeout: the engine did not answer at http://127.0.0.1:{port}/v1/models within "
+        f"{start_timeout:g} s"
     )
     raise InputError(msg + _tail(log_file))
 

@@ -1,7 +1,8 @@
 """Every answer ever received, kept as it arrives.
 
 `journal/{model}/{writer}.jsonl`: append-only, one writer per file, one answer a line. A job reads all files of its
-model and appends to its own only, so nothing needs locking, on any file system.
+model and appends to its own only, so nothing needs locking, on any file system. An answer names its request by a
+digest; what was sent under that, without images, stands once in the same file, before the first answer to it.
 """
 
 import json
@@ -10,9 +11,10 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 log = logging.getLogger(__name__)
 
@@ -21,25 +23,58 @@ SYNC_INTERVAL = 1.0
 power loses this much."""
 
 
-def read(folder: Path) -> dict[str, dict[str, Any]]:
+class Place(NamedTuple):
+    """Where a record stands."""
+
+    path: Path
+    start: int
+    length: int
+
+
+class Answers(Mapping[str, dict[str, Any]]):
+    """The records of a journal by their keys, read from the disk when they are asked for."""
+
+    def __init__(self, places: dict[str, Place]) -> None:
+        self._places = places
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        place = self._places[key]
+        with place.path.open("rb") as file:
+            file.seek(place.start)
+            record: dict[str, Any] = json.loads(file.read(place.length))
+        return record
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def read(folder: Path) -> Answers:
     """All answers in a model's journal by their key; of two under one key the first, by the file's name and then by line.
 
     A line that cannot be read (the torn end of a killed job's file) is reported and left where it is: what it answered
     is asked again.
     """
-    answers: dict[str, dict[str, Any]] = {}
+    places: dict[str, Place] = {}
     for path in sorted(folder.glob("*.jsonl")):
-        torn = 0
+        torn = start = 0
         with path.open("rb") as lines:
             for line in lines:
                 try:
                     record = json.loads(line)
-                    answers.setdefault(record["key"], record)
+                    if "sent" not in record:
+                        places.setdefault(record["key"], Place(path, start, len(line)))
                 except (ValueError, TypeError, KeyError):
                     torn += 1
+                start += len(line)
         if torn:
             log.warning("%s: %d unreadable line(s); what they answered will be asked again", path, torn)
-    return answers
+    return Answers(places)
 
 
 class Writer:
@@ -50,9 +85,19 @@ class Writer:
         self.path = folder / f"{started}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         self._file = -1
         self._synced = time.monotonic()
+        self._sent: set[str] = set()
 
-    def append(self, record: dict[str, Any]) -> None:
-        """Hand one answer to the operating system before anything else happens."""
+    def append(self, record: dict[str, Any], sent: dict[str, Any] | None = None) -> None:
+        """Hand one answer to the operating system before anything else happens.
+
+        `sent` is what was sent under the digest `record["request"]`, without images.
+        """
+        if sent is not None and record["request"] not in self._sent:
+            self._write({"request": record["request"], "sent": sent})
+            self._sent.add(record["request"])
+        self._write(record)
+
+    def _write(self, record: dict[str, Any]) -> None:
         if self._file < 0:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL, 0o644)

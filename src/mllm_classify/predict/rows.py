@@ -11,10 +11,19 @@ PREDICTIONS: dict[str, pl.DataType] = {
     "class_ids": pl.List(pl.Int32),  # a ranking, best first; null for models that answer in words
     "scores": pl.List(pl.Float32),  # of that ranking
     "status": pl.String(),  # ok, or error
+    "error": pl.String(),  # why
+    "reasoning": pl.String(),  # of chat models that show it; never mapped
     "finish_reason": pl.String(),
+    "prompt": pl.String(),  # SHA-256 of the prompt file
+    "request": pl.String(),  # digest of what was sent, without images; the journal holds it
+    "served_model": pl.String(),  # as the server names it
+    "fingerprint": pl.String(),  # of the server's system
+    # of a request about several images, in the first one's row:
     "prompt_tokens": pl.Int32(),
-    "completion_tokens": pl.Int32(),
-    "cached_tokens": pl.Int32(),
+    "completion_tokens": pl.Int32(),  # reasoning among them
+    "cached_tokens": pl.Int32(),  # of the prompt
+    "reasoning_tokens": pl.Int32(),
+    "batched": pl.Boolean(),  # whether the Batch API answered
     "latency": pl.Float64(),  # seconds; outside of every byte-for-byte comparison
 }
 
@@ -43,13 +52,17 @@ def _rows(**columns: object) -> pl.DataFrame:
     )
 
 
-def gathered(shards: list[pl.DataFrame], images: pl.DataFrame) -> pl.DataFrame:
-    """The rows of all shards, as one job would have written them: by task, in the order of the images."""
-    order = images.select("image_id").with_row_index("order")
-    tasks = {task: place for place, task in enumerate(shards[0]["task"].unique(maintain_order=True))}
+def in_order(rows: pl.DataFrame, image_ids: Column) -> pl.DataFrame:
+    """Rows by task (as they come), variant and repeat, and then in the images' order."""
+    order = pl.DataFrame({"image_id": image_ids}).with_row_index("order")
+    tasks = {task: place for place, task in enumerate(rows["task"].unique(maintain_order=True))}
     return (
-        pl.concat(shards)
-        .join(order, on="image_id", how="left")
-        .sort(pl.col("task").replace_strict(tasks), "variant", "repeat", "order")
+        rows.join(order, on="image_id", how="left")
+        .sort(pl.col("task").replace_strict(tasks, return_dtype=pl.Int32), "variant", "repeat", "order")
         .drop("order")
     )
+
+
+def gathered(shards: list[pl.DataFrame], images: pl.DataFrame) -> pl.DataFrame:
+    """The rows of all shards, as one job would have written them."""
+    return in_order(pl.concat(shards), images["image_id"])

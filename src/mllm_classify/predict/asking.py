@@ -1,0 +1,343 @@
+"""Asking many questions at once: within limits, again where that may help, and never on against a dead server."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import aiolimiter
+import tenacity
+
+from mllm_classify.files import InputError
+from mllm_classify.predict import answers, client, journal
+from mllm_classify.predict.images import data_url
+
+if TYPE_CHECKING:
+    from mllm_classify.config import ChatModel
+    from mllm_classify.predict.questions import Question, Questionnaire, Template
+
+log = logging.getLogger(__name__)
+
+GRACE = 10.0
+"""Seconds that answers on their way have to arrive once asking stops. Slurm kills 30 s after SIGTERM."""
+CHARACTERS_PER_TOKEN = 3.0
+"""Of English text and class lists, for estimates until a server has counted; tokenizers differ."""
+FIRST_WAIT, LONGEST_BACKOFF = 0.5, 60.0
+"""Seconds before the second attempt, and at most before a later one."""
+REFUSALS = 50
+"""Requests refused for good one after the other, with no answer between them, after which asking stops."""
+
+Report = Callable[[int, str], None]
+"""Told how many answers there are, and what else there is to say."""
+Progress = Callable[[int], Report]
+"""Begins reporting on so many answers."""
+
+
+class StoppedError(InputError):
+    """Asking ended before everything was asked."""
+
+
+class TerminatedError(StoppedError):
+    """By SIGTERM: Slurm's time limit, or a user."""
+
+
+def expected_tokens(model: "ChatModel", put: "Template", images: int) -> int:
+    """Tokens of a prompt, before a server has counted any."""
+    return round(put.characters / CHARACTERS_PER_TOKEN) + images * (model.image_tokens or 0)
+
+
+def spent(model: "ChatModel", answered: journal.Answers) -> float:
+    """Dollars that all answers in a model's journal have cost, as far as their usage says."""
+    if model.prices is None:
+        return 0.0
+    total = 0.0
+    for record in answered.values():
+        used = answers.used(record["response"])
+        total += model.prices.cost(
+            used.prompt or 0, used.cached or 0, used.completion or 0, batch=record.get("batch") is not None
+        )
+    return total
+
+
+class Ledger:
+    """Money: what was spent, and what is reserved for requests that are under way."""
+
+    def __init__(self, model: "ChatModel", already: float, shards: int = 1) -> None:
+        self._prices = model.prices
+        # shards do not see each other's requests: each may spend its part of what is left
+        self.left = float("inf") if model.budget is None else (model.budget - already) / shards
+        self._reserved = 0.0
+        self._settled = asyncio.Event()
+
+    @property
+    def free(self) -> float:
+        """What is neither spent nor reserved."""
+        return self.left - self._reserved
+
+    def hold(self, cost: float) -> None:
+        """Set money aside, whether or not it is there."""
+        self._reserved += cost
+
+    def cost(self, used: answers.Used, *, batch: bool = False) -> float:
+        if self._prices is None:
+            return 0.0
+        return self._prices.cost(used.prompt or 0, used.cached or 0, used.completion or 0, batch=batch)
+
+    def at_most(self, prompt: int, completion: int) -> float:
+        """The cost of a request of which nothing is cached, and whose answer is as long as it may be."""
+        return 0.0 if self._prices is None else self._prices.cost(prompt, 0, completion)
+
+    async def reserve(self, cost: float) -> bool:
+        """Set money aside, once there is enough; False where there never will be."""
+        while cost > self.free:
+            if self._reserved <= 0:
+                return False
+            self._settled.clear()
+            await self._settled.wait()
+        self.hold(cost)
+        return True
+
+    def settle(self, reserved: float, cost: float) -> None:
+        self._reserved = max(0.0, self._reserved - reserved)
+        self.left -= cost
+        self._settled.set()
+
+
+class Pace:
+    """Requests and tokens a minute, in bursts of a second's worth and ten seconds' worth; and pauses of the server's."""
+
+    def __init__(self, model: "ChatModel") -> None:
+        self._requests = self._tokens = None
+        if (per_minute := model.requests_per_minute) is not None:
+            burst = max(1.0, per_minute / 60)
+            self._requests = aiolimiter.AsyncLimiter(burst, burst * 60 / per_minute)
+        if (per_minute := model.tokens_per_minute) is not None:
+            self._tokens = aiolimiter.AsyncLimiter(per_minute / 6, 10)
+        self.resume = 0.0
+
+    async def wait(self, tokens: int) -> None:
+        if self._requests is not None:
+            await self._requests.acquire()
+        if self._tokens is not None:
+            await self._tokens.acquire(min(tokens, self._tokens.max_rate))
+        while (left := self.resume - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110 (a time, no event)
+            await asyncio.sleep(left + random.uniform(0, 0.1))  # noqa: S311 (nothing secret)
+
+
+class Failure(NamedTuple):
+    """Why a question has no answer. `number` is its place among those that were asked."""
+
+    number: int
+    question: "Question"
+    reason: str
+
+
+class Asker:
+    """Asks questions of one model and journals each answer as it comes."""
+
+    def __init__(
+        self,
+        asked: "Questionnaire",
+        transport: client.Transport,
+        writer: journal.Writer,
+        ledger: Ledger,
+        environment: str,
+        report: Report,
+    ) -> None:
+        self.asked = asked
+        self.model = asked.model
+        self.transport = transport
+        self.ledger = ledger
+        self.failures: dict[str, Failure] = {}
+        self.stopped: StoppedError | None = None
+        self._writer = writer
+        self._environment = environment
+        self._report = report
+        self._pace = Pace(self.model)
+        self._stop = asyncio.Event()
+        self._tokens = 0
+        self._asked = 0
+        self._retried = 0
+        self._refused = 0
+        self._failed = 0
+        self._alive = asyncio.get_running_loop().time()
+        self._largest: Counter[tuple[str, str, int]] = Counter()
+
+    def body(self, question: "Question") -> dict[str, Any]:
+        """The whole request, images included."""
+        images = self.asked.images
+        urls = [data_url(images.read(place), self.model.picture) for place in question.images]
+        return question.template.with_images(urls)
+
+    async def ask(self, question: "Question") -> dict[str, Any] | None:
+        """Ask one question and journal the answer. Returns the response; None where there is none, noted as a failure."""
+        self._asked += 1
+        number = self._asked
+        key = (question.task, question.variant, len(question.images))
+        expected = self._largest[key] or expected_tokens(self.model, question.template, len(question.images))
+        limit = self.model.request.limit * len(question.images)
+        reserved = self.ledger.at_most(expected, limit)
+        if not await self.ledger.reserve(reserved):
+            budget = self.model.budget
+            self.stop(StoppedError(f"budget: {budget:g} dollars: the next request could exceed it"))
+            return None
+        cost = 0.0
+        try:
+            body = await asyncio.to_thread(self.body, question)
+            response, latency = await self.send(body, expected + limit)
+            used = answers.used(response)
+            cost = self.ledger.cost(used)
+            self._largest[key] = max(self._largest[key], used.prompt or 0)
+            self.keep(question, response, {"latency": latency})
+        except (client.FailedError, InputError) as error:
+            if self.stopped is None or isinstance(error, client.PermanentError):
+                self.failures[question.key] = Failure(number, question, str(error))
+            return None
+        else:
+            return response
+        finally:
+            self.ledger.settle(reserved, cost)
+
+    def keep(self, question: "Question", response: dict[str, Any], about: dict[str, Any]) -> None:
+        """Journal an answer, and what was sent for it."""
+        used = answers.used(response)
+        self._tokens += (used.prompt or 0) + (used.completion or 0)
+        record = {"key": question.key, "request": question.template.digest, "environment": self._environment}
+        self._writer.append(record | about | {"response": response}, question.template.body)
+
+    async def send(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:
+        """Send a request until it is answered, refused for good, or tried often enough. Raises FailedError."""
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(1 + self.model.retries),
+            wait=self._wait,
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, client.TemporaryError) and self.stopped is None
+            ),
+            sleep=self.pause,
+            reraise=True,
+        )
+        return await retrying(self._once, body, tokens)
+
+    async def _once(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:
+        await self._pace.wait(tokens)
+        try:
+            answered = await client.ask(self.transport, body)
+        except client.TemporaryError as error:
+            self._failed += 1
+            if error.wait is not None:
+                self._pace.resume = max(self._pace.resume, asyncio.get_running_loop().time() + error.wait)
+            self._check_alive(str(error))
+            raise
+        except client.PermanentError as error:
+            self._refused += 1
+            if self._refused >= REFUSALS:
+                self.stop(StoppedError(f"{self._refused} requests in a row were refused, the last: {error}"))
+            raise
+        except client.HopelessError as error:
+            self.stop(StoppedError(str(error)))
+            raise
+        self._refused = self._failed = 0
+        self._alive = asyncio.get_running_loop().time()
+        return answered
+
+    def _check_alive(self, reason: str) -> None:
+        """The circuit breaker: stop where nothing was answered for long, although enough was asked."""
+        silent = asyncio.get_running_loop().time() - max(self._alive, self._pace.resume)
+        if silent > self.model.patience and self._failed >= self.model.concurrency:
+            said = f"no answer for {silent:.0f} s (patience: {self.model.patience:g}), the last: {reason}"
+            self.stop(StoppedError(said))
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        """Seconds before the next attempt: as long as the server says, else exponential with jitter."""
+        self._retried += 1
+        error = state.outcome.exception() if state.outcome else None
+        backoff = min(FIRST_WAIT * 2.0 ** (state.attempt_number - 1), LONGEST_BACKOFF)
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret)
+        asked = getattr(error, "wait", None)
+        return backoff * jitter if asked is None else asked + FIRST_WAIT * jitter
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, but not beyond the end of asking."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
+    def report(self, done: int) -> None:
+        """Say how far it is."""
+        counts = {"tokens": self._tokens, "errors": len(self.failures), "retries": self._retried}
+        self._report(done, ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
+
+    def stop(self, reason: StoppedError) -> None:
+        """Ask nothing more. What is under way may still arrive."""
+        self.stopped = self.stopped or reason
+        self._stop.set()
+
+    async def ask_all(self, waiting: Iterator["Question"], done: int) -> None:
+        """Ask all of them, at most `concurrency` at a time. Each worker takes the next one when it is free."""
+
+        async def work() -> None:
+            nonlocal done
+            for question in waiting:
+                await self.ask(question)
+                if self.stopped is not None:
+                    return
+                done += len(question.images)
+                self.report(done)
+
+        workers = [asyncio.create_task(work()) for _ in range(self.model.concurrency)]
+        stop = asyncio.create_task(self._stop.wait())
+        pending = set(workers)
+        try:
+            while pending and not self._stop.is_set():
+                finished, _ = await asyncio.wait([*pending, stop], return_when=asyncio.FIRST_COMPLETED)
+                pending -= finished
+                if any(task.exception() for task in finished - {stop}):
+                    break
+            await asyncio.wait(workers, timeout=GRACE if self._stop.is_set() else 0)
+        finally:
+            for task in [*workers, stop]:
+                task.cancel()
+        results = await asyncio.gather(*workers, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+
+@contextlib.contextmanager
+def until_terminated(asker: Asker) -> Iterator[None]:
+    """Let SIGTERM end the asking, not the process: what was answered is on the disk, what is on its way may arrive."""
+    loop = asyncio.get_running_loop()
+    said = "SIGTERM: asking has stopped"
+    try:
+        loop.add_signal_handler(signal.SIGTERM, lambda: asker.stop(TerminatedError(said)))
+    except (RuntimeError, ValueError):  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def still_missing(asked: "Questionnaire", answered: journal.Answers) -> Iterator["Question"]:
+    """The questions without an answer; one that stands twice (an image that the data set holds twice) once."""
+    seen: set[str] = set()
+    for question in asked:
+        if question.key not in answered and question.key not in seen:
+            seen.add(question.key)
+            yield question
+
+
+def explain(model: "ChatModel", failures: dict[str, Failure], count: int, image_ids: list[str], folder: Path) -> str:
+    """How many questions failed, and why the first did."""
+    _, question, reason = min(failures.values())
+    reason = " ".join(reason.split())[:600]
+    return (
+        f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {question.task}, image "
+        f"{image_ids[question.images[0]]!r}: {reason!a}; what was answered is in {folder}, and another run asks for the "
+        "rest only"
+    )

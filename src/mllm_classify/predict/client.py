@@ -1,0 +1,219 @@
+"""Sending one request: over plain HTTP, or by OpenAI's client; and telling what may succeed later from what never will."""
+
+import asyncio
+import email.utils
+import json
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from mllm_classify.predict.answers import parse
+
+THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
+"""Hosts that are reached without the proxies that the environment names."""
+HOPELESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND,
+            HTTPStatus.METHOD_NOT_ALLOWED}  # fmt: skip
+"""Statuses that concern the key, the model or the address: no other request will fare better."""
+LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+NEVER = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED}
+LONGEST_WAIT = 3600.0
+"""Seconds that a server may ask to wait."""
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: Mapping[str, str]  # by names in lower case
+    content: bytes
+
+
+class FailedError(Exception):
+    """A request without an answer."""
+
+
+class TemporaryError(FailedError):
+    """It may be answered later: after `wait` seconds, if the server says so."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class PermanentError(FailedError):
+    """The same request will never be answered: refused as it is, filtered, or too long."""
+
+
+class HopelessError(FailedError):
+    """No request will be answered: wrong key, wrong model, no money."""
+
+
+class Transport(Protocol):
+    """Who carries requests. Raises TemporaryError where no reply came."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def send(self, body: dict[str, Any]) -> Reply:
+        """Put one request."""
+
+    async def models(self) -> Reply:
+        """Ask which models are served."""
+
+
+class Http:
+    """Any OpenAI-compatible server, over aiohttp.
+
+    A quarter of the processor time that OpenAI's client takes, which binds it at some hundred requests a second
+    (benchmarks/clients.py).
+    """
+
+    def __init__(self, url: str, key: str, timeout: float, connections: int) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._connections = connections
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections),
+            timeout=self._timeout,
+            headers=self._headers,
+            trust_env=urlsplit(self._url).hostname not in THIS_MACHINE,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def send(self, body: dict[str, Any]) -> Reply:
+        content = json.dumps(body).encode()
+        return await self._reply("POST", "/chat/completions", content)
+
+    async def models(self) -> Reply:
+        return await self._reply("GET", "/models", None)
+
+    async def _reply(self, method: str, path: str, content: bytes | None) -> Reply:
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        try:
+            # the key goes to no other address
+            async with self._session.request(
+                method, self._url + path, data=content, headers=headers, allow_redirects=False
+            ) as response:
+                received = await response.read()
+                return Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, received)
+        except TimeoutError:
+            msg = f"no answer within {self._timeout.total:g} s"
+            raise TemporaryError(msg) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise TemporaryError(f"{type(error).__name__}: {error}"[:300]) from None
+
+
+class OpenAI:
+    """OpenAI's API, by its own client, which knows its headers and addresses."""
+
+    def __init__(self, url: str, key: str, timeout: float) -> None:
+        import openai
+
+        local = urlsplit(url).hostname in THIS_MACHINE
+        self.client: openai.AsyncOpenAI = openai.AsyncOpenAI(
+            base_url=url,
+            api_key=key,
+            timeout=timeout,
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(trust_env=not local, follow_redirects=False),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.client.close()
+
+    async def send(self, body: dict[str, Any]) -> Reply:
+        # whatever the entry names, also what this version of the client has no argument for
+        named = {key: body[key] for key in ("model", "messages")}
+        others = {key: value for key, value in body.items() if key not in named}
+        return await self._reply(self.client.chat.completions.with_raw_response.create(**named, extra_body=others))
+
+    async def models(self) -> Reply:
+        return await self._reply(self.client.models.with_raw_response.list())
+
+    async def _reply(self, asked: Any) -> Reply:
+        import openai
+
+        try:
+            raw = await asked
+        except openai.APIStatusError as error:
+            return Reply(error.status_code, dict(error.response.headers), error.response.content)
+        except openai.APITimeoutError:
+            raise TemporaryError("no answer in time") from None
+        except openai.APIConnectionError as error:
+            raise TemporaryError(f"{error} {error.__cause__ or ''}"[:300]) from None
+        return Reply(raw.status_code, dict(raw.headers), raw.http_response.content)
+
+
+def completion(reply: Reply) -> dict[str, Any]:
+    """The chat completion that a reply holds. Raises the error that says whether to try again."""
+    if reply.status != HTTPStatus.OK:
+        raise _refused(reply)
+    try:
+        response = parse(reply.content)
+    except ValueError as error:
+        raise TemporaryError(str(error)) from None
+    if response["choices"][0].get("finish_reason") == "content_filter":
+        raise PermanentError("the provider's content filter withheld the answer (finish_reason content_filter)")
+    return response
+
+
+def _refused(reply: Reply) -> FailedError:
+    """What a status means."""
+    code, message = _said(reply.content)
+    reason = f"HTTP {reply.status}: {message}"
+    if code == "insufficient_quota" or reply.status in HOPELESS:
+        return HopelessError(reason)
+    if reply.status in LATER or (reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR and reply.status not in NEVER):
+        return TemporaryError(reason, wait_of(reply.headers))
+    return PermanentError(reason)
+
+
+def _said(content: bytes) -> tuple[str | None, str]:
+    """The code and message of an error, in OpenAI's words or any."""
+    try:
+        error = json.loads(content)["error"]
+        return error.get("code"), str(error["message"])[:500]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None, content[:300].decode("utf-8", "replace")
+
+
+def wait_of(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait: Retry-After, a number or a date, or OpenAI's retry-after-ms."""
+    try:
+        if "retry-after-ms" in headers:
+            seconds = float(headers["retry-after-ms"]) / 1000
+        else:
+            said = headers["retry-after"]
+            try:
+                seconds = float(said)
+            except ValueError:
+                seconds = email.utils.parsedate_to_datetime(said).timestamp() - time.time()
+    except (KeyError, ValueError, TypeError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 (not a number)
+
+
+async def ask(transport: Transport, body: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    """Send one request once. Returns the whole response and the seconds it took; raises FailedError."""
+    started = asyncio.get_running_loop().time()
+    reply = await transport.send(body)
+    return completion(reply), asyncio.get_running_loop().time() - started

@@ -1,0 +1,29 @@
+"""OpenAI's API, by its own client: request by request, or in batches."""
+
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mllm_classify.predict import batch, client
+from mllm_classify.predict.chat import answer, api_key
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mllm_classify.config import ChatModel, OpenAIModel
+    from mllm_classify.environment import Environment
+    from mllm_classify.predict.asking import Progress
+    from mllm_classify.predict.questions import Questionnaire
+
+
+def predict(
+    model: "OpenAIModel", asked: "Questionnaire", journal_folder: Path, progress: "Progress", shards: int = 1
+) -> "tuple[pl.DataFrame, list[Environment]]":
+    """The answers of one of OpenAI's models."""
+    in_batches = None if model.batch is None else partial(batch.ask_all, model.batch, journal_folder)
+    return answer(asked, journal_folder, progress, lambda: nullcontext(model.url), _transport, in_batches, shards)
+
+
+def _transport(model: "ChatModel", url: str) -> client.Transport:
+    return client.OpenAI(url, api_key(model), model.timeout)

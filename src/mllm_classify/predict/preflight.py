@@ -1,0 +1,240 @@
+"""Before the first of many requests: whether this is the model, sees the images, and does as it is told.
+
+What can be checked on questions that have to be asked anyway is: their answers are kept.
+"""
+
+import asyncio
+import itertools
+import json
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from mllm_classify.estimate import estimated
+from mllm_classify.predict import answers, client
+from mllm_classify.predict.asking import StoppedError
+from mllm_classify.predict.questions import Prompt, Way, template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mllm_classify.predict.asking import Asker
+    from mllm_classify.predict.journal import Answers
+    from mllm_classify.predict.questions import Question, Template
+
+log = logging.getLogger(__name__)
+
+MANY = 100
+"""Requests from which on checking pays."""
+WARM_UPS = 3
+"""How often the class list is looked for in the server's cache."""
+IMAGES = 4
+"""Images that must not all look alike."""
+DESCRIBE = "Describe this image in one short sentence."
+OBEY = "Write the word green and nothing else."
+ONLY = ["alpha-omega-1", "omega-alpha-2"]
+"""The only answers that a constrained server can give to OBEY."""
+
+
+class Asked(NamedTuple):
+    question: "Question"
+    answer: answers.Answer
+
+
+def questions_by_way(asker: "Asker", answered: "Answers") -> list[list["Question"]]:
+    """For each way of asking, some unanswered questions about different images."""
+    found = []
+    for questions in asker.asked.by_way():
+        different: dict[str, Question] = {}
+        for question in questions:
+            if question.key not in answered:
+                different.setdefault(asker.asked.images.digests[question.images[0]], question)
+            if len(different) == WARM_UPS:
+                break
+        if different:
+            found.append(list(different.values()))
+    return found
+
+
+async def check(asker: "Asker", answered: "Answers") -> set[str]:
+    """Stop with a message at the first thing that is wrong. Returns the keys of the questions that were asked.
+
+    Raises StoppedError.
+    """
+    _check_budget(asker, answered)
+    length = await _check_models(asker)
+    ways = questions_by_way(asker, answered)
+    first = await asyncio.gather(*(_ask(asker, questions[0]) for questions in ways), _constrained(asker, ways))
+    second = await asyncio.gather(*(_ask(asker, questions[1]) for questions in ways if len(questions) > 1))
+    asked = [*first[:-1], *second]
+    for questions in ways:
+        task = questions[0].task
+        if all(one is None for one in asked if one is None or one.question.task == task):
+            _fail(asker, f"task {task}: {_reason(asker, questions)}", _too_long(asker, task, length))
+    got = [one for one in asked if one is not None]
+    await _check_images(asker, got)
+    for questions in ways:
+        if asker.asked.lists_classes(questions[0]):
+            got += await _check_cache(asker, questions, got)
+    log.info("preflight: %d questions answered, all is well", len(got))
+    return {question.key for questions in ways for question in questions if question.key in _keys(got, asker)}
+
+
+def _keys(got: list[Asked], asker: "Asker") -> set[str]:
+    return {one.question.key for one in got} | set(asker.failures)
+
+
+async def _ask(asker: "Asker", question: "Question") -> Asked | None:
+    response = await asker.ask(question)
+    if asker.stopped is not None:
+        raise asker.stopped
+    return None if response is None else Asked(question, answers.read(response))
+
+
+async def _probe(asker: "Asker", put: "Template", image: int) -> answers.Answer:
+    """The answer to something that is not a question of the study; it is not kept."""
+    probing = asker.asked.probe(put, image)
+    try:
+        response, _ = await asker.send(await asyncio.to_thread(asker.body, probing), 0)
+    except client.FailedError as error:
+        raise asker.stopped or StoppedError(f"preflight: {error}") from None
+    return answers.read(response)
+
+
+def _fail(asker: "Asker", reason: str, advice: str = "") -> NoReturn:
+    msg = f"model {asker.model.name!r}: preflight: {reason}{advice and f'; {advice}'}"
+    raise StoppedError(msg)
+
+
+def _reason(asker: "Asker", questions: list["Question"]) -> str:
+    failed = [asker.failures[question.key] for question in questions if question.key in asker.failures]
+    return min(failed).reason if failed else "no answer"
+
+
+def _too_long(asker: "Asker", task: str, length: int | None) -> str:
+    if "CW" not in task:
+        return ""
+    fits = f" (its context has {length} tokens)" if length else ""
+    return f"if the list of {len(asker.asked.names)} classes is too long for it{fits}, remove {task} from its tasks"
+
+
+def _check_budget(asker: "Asker", answered: "Answers") -> None:
+    if asker.model.budget is None:
+        return
+    rows = estimated(asker.asked, answered)
+    expected = sum(row["cost_cached" if asker.model.min_cached_share else "cost"] or 0.0 for row in rows)
+    if expected > asker.ledger.left:
+        _fail(
+            asker,
+            f"budget: {asker.model.budget:g}: the answers that are missing cost about {expected:.2f} dollars, and "
+            f"{max(asker.ledger.left, 0):.2f} are left",
+            "raise it, or set tasks: sample: (`make estimate` shows what costs how much)",
+        )
+
+
+async def _check_models(asker: "Asker") -> int | None:
+    """Whether the model is served. Returns the length of its context, where the server tells."""
+    for attempt in itertools.count(1):
+        try:
+            reply = await asker.transport.models()
+            if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR or attempt > 1:
+                break
+        except client.TemporaryError as error:
+            if attempt > 1:
+                _fail(asker, f"the endpoint does not answer: {error}", "look at its address, and whether it runs")
+        await asyncio.sleep(1)
+    if reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        _fail(asker, f"HTTP {reply.status}: the endpoint does not take the key", "look at api_key_env")
+    try:
+        listed: list[dict[str, Any]] = json.loads(reply.content)["data"]
+        names = [str(model["id"]) for model in listed]
+    except (ValueError, LookupError, TypeError):
+        log.info("preflight: the endpoint does not list its models (HTTP %d)", reply.status)
+        return None
+    if names and asker.model.served not in names:
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        _fail(asker, f"model: {asker.model.served!r} is not served; it has {shown}")
+    own = next((model for model in listed if model["id"] == asker.model.served), {})
+    length = own.get("max_model_len")
+    return length if isinstance(length, int) else None
+
+
+async def _check_images(asker: "Asker", got: list[Asked]) -> None:
+    """Different images must not all be answered alike, whatever is asked."""
+    by_way: dict[tuple[str, str], set[str]] = {}
+    for one in got:
+        by_way.setdefault((one.question.task, one.question.variant), set()).add(one.answer.text)
+    if any(len(texts) > 1 for texts in by_way.values()):
+        return
+    digests = asker.asked.images.digests
+    places = list({digest: place for place, digest in reversed(list(enumerate(digests)))}.values())
+    spread = places[:: max(1, len(places) // IMAGES)][:IMAGES]
+    if len(spread) < 2:
+        return
+    put = template(asker.model, Way("OW", Prompt(DESCRIBE, ""), asker.model.layout), DESCRIBE)
+    described = await asyncio.gather(*(_probe(asker, put, place) for place in spread))
+    if len({answer.text for answer in described}) == 1:
+        ids = ", ".join(asker.asked.images.ids[place] for place in spread)
+        _fail(
+            asker,
+            f"the model says the same of different images ({ids}), asked what they are and to describe them: "
+            f"{described[0].text[:80]!a}",
+            "does it see images, and does its chat template place them?",
+        )
+
+
+async def _check_cache(asker: "Asker", questions: list["Question"], got: list[Asked]) -> list[Asked]:
+    """The class list must come from the server's cache, once it was read."""
+    share = asker.model.min_cached_share
+    mine = [one for one in got if (one.question.task, one.question.variant) == (questions[0].task, "")]
+    if not share or len(mine) < 2:
+        return []
+    waive = "or set min_cached_share: 0 to do without"
+    without = await _probe(asker, asker.asked.without_list(questions[0]), questions[0].images[0])
+    more: list[Asked] = []
+    while True:
+        counted = [one.answer.used for one in [*mine, *more]]
+        if counted[-1].prompt is None or without.used.prompt is None or counted[-1].cached is None:
+            _fail(
+                asker,
+                "the server does not say how many tokens came from its prefix cache",
+                f"start vLLM with --enable-prefix-caching --enable-prompt-tokens-details, {waive}",
+            )
+        listed = (counted[0].prompt or 0) - (without.used.prompt or 0)
+        cached = max(used.cached or 0 for used in counted[1:])
+        if cached >= share * listed:
+            log.info("preflight: %d of the class list's %d tokens come from the cache", min(cached, listed), listed)
+            return more
+        if len(counted) == len(questions):
+            break
+        await asyncio.sleep(1)
+        if (one := await _ask(asker, questions[len(counted)])) is not None:
+            more.append(one)
+        else:
+            break
+    _fail(
+        asker,
+        f"task {questions[0].task}: {cached} of the class list's {listed} tokens come from the server's prefix cache "
+        f"(min_cached_share: {share:g})",
+        f"try layout: image_last, or layout: system for templates that render images first, {waive}",
+    )
+
+
+async def _constrained(asker: "Asker", ways: list[list["Question"]]) -> None:
+    """A server that ignores structured_outputs says so by its answer only."""
+    place = next((questions[0].images[0] for questions in ways if questions[0].task == "CW-constrained"), None)
+    if place is None:
+        return
+    way = Way("CW-constrained", Prompt(OBEY, ""), asker.model.layout)
+    answer = await _probe(asker, template(asker.model, way, OBEY, choice=ONLY), place)
+    if answer.text not in ONLY:
+        _fail(
+            asker,
+            f"constrained decoding does not constrain: {ONLY} were the only answers, and {answer.text[:80]!a} came",
+            "the server ignores structured_outputs; take CW-constrained out of tasks, or serve the model with vLLM",
+        )
+
+
+def unasked(waiting: "Iterator[Question]", asked: set[str]) -> "Iterator[Question]":
+    """What is left after the preflight."""
+    return (question for question in waiting if question.key not in asked)

@@ -1,0 +1,83 @@
+"""vLLM, which the job starts from an environment of its own."""
+
+import json
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mllm_classify.files import InputError, locate
+from mllm_classify.predict.chat import answer
+from mllm_classify.predict.engine import running
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mllm_classify.config import VLLMModel
+    from mllm_classify.environment import Environment
+    from mllm_classify.predict.asking import Progress
+    from mllm_classify.predict.questions import Questionnaire
+
+ALWAYS = {"enable-prefix-caching": True, "enable-prompt-tokens-details": True}
+"""The class list is read once, and the server says so."""
+
+
+def predict(
+    model: "VLLMModel", asked: "Questionnaire", journal_folder: Path, progress: "Progress", shards: int = 1
+) -> "tuple[pl.DataFrame, list[Environment]]":
+    """The answers of a model that vLLM serves. It runs only if an answer is missing."""
+
+    def serving() -> AbstractContextManager[str]:
+        return running(model.name, command(model), model.start_timeout, journal_folder / "engine.log")
+
+    return answer(asked, journal_folder, progress, serving, shards=shards)
+
+
+def command(model: "VLLMModel") -> list[str]:
+    """`vllm serve` for an entry; {port} is not filled in yet.
+
+    Raises InputError where the environment has no vLLM.
+    """
+    program = locate(model.environment).absolute() / "bin/vllm"
+    if not program.is_file():
+        msg = f"model {model.name!r}: environment: {program} is not there; `make vllm` makes .venv-vllm"
+        raise InputError(msg)
+    flags = ALWAYS | _sharing(model) | model.performance | model.flags
+    if model.chat_template is not None:
+        flags["chat-template"] = str(locate(model.chat_template).absolute())
+    if model.revision is not None:
+        flags["revision"] = model.revision
+    flags |= {"served-model-name": model.served, "host": "127.0.0.1", "port": "{port}"}
+    return [
+        str(program),
+        "serve",
+        _weights(model.model),
+        *(part for name, value in flags.items() for part in flag(name, value)),
+    ]
+
+
+def _sharing(model: "VLLMModel") -> dict[str, Any]:
+    """All GPUs of the job hold a part of the model each, unless the entry says how they share the work."""
+    gpus = model.resources.gpus
+    said = any("parallel-size" in name.replace("_", "-") for name in model.performance)
+    return {"tensor-parallel-size": gpus} if gpus > 1 and not said else {}
+
+
+def _weights(name: str) -> str:
+    path = locate(name)
+    return str(path.absolute()) if path.is_dir() else name
+
+
+def flag(name: str, value: Any) -> list[str]:
+    """One flag as the command line has it: switches, values, and JSON for lists and mappings."""
+    name = name.lstrip("-").replace("_", "-")
+    match value:
+        case None:
+            return []
+        case True:
+            return [f"--{name}"]
+        case False:
+            return [f"--no-{name}"]
+        case dict() | list():
+            return [f"--{name}", json.dumps(value)]
+        case _:
+            return [f"--{name}", str(value)]

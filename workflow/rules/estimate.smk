@@ -1,0 +1,18 @@
+rule estimate:
+    input:
+        images=rules.images.output.images,
+        classes=rules.images.output.classes,
+        labels=rules.labels.output,
+        choices=[rules.choices.output.choices] if "choices" in PLAN.lineages else [],
+    output:
+        "results/estimate.csv",
+    log:
+        "logs/estimate.log",
+    localrule: True
+    params:
+        lineage=get_lineage("estimate"),
+    message:
+        "Estimating what chat models cost"
+    shell:
+        "python -m mllm_classify estimate --lineage {params.lineage} --images {input.images} --classes {input.classes}"
+        " --labels {input.labels} --choices {input.choices} --output {output} 2>&1 | tee {log}"
