@@ -60,7 +60,7 @@ def test_answers_become_classes_exactly_and_by_the_nearest():
             "variant": "",
             "repeat": 0,
             "encoder": "e",
-            "status": ["ok", "ok", "ok", "ok", "ok", "error"],
+            "status": ["ok", "empty", "ok", "ok", "empty", "error"],
             "in_prompt": [None, None, False, True, False, None],
             "exact_classes": [[], [], [], [2], [], []],
             "included_classes": [[], [], [], [2], [], []],
