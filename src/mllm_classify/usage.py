@@ -31,7 +31,7 @@ def usage(
             pl.col("prompt_tokens").is_not_null().any().alias("counted"),
             pl.col("latency").median().alias("median_seconds"),
         )
-        for name, frame in predictions.items()
+        for name, frame in sorted(predictions.items())
     ]  # fmt: skip
     figures = pl.concat(frames).with_columns(
         (pl.col("cached_tokens") / pl.col("prompt_tokens") * 100).fill_nan(None).alias("cached_share"),
