@@ -367,6 +367,79 @@ def test_table_5_is_the_share_of_out_of_prompt_answers_per_category():
     ]
 
 
+def test_errors_are_wrong_and_at_best_all_of_them_were_right():
+    """Of nine images three are errors, one of them without a label; two more are right under each label set."""
+    frame = scored("v", "CW", "100000010", "010000010", "S+ S+ S- M+ M+ M- M- N N", status="---x-x--x")
+    (row,) = made("table3", frame)
+    shown = ("n_errors", "ImGT_A", "ImGT_A_worst", "ImGT_A_best", "ReGT_A", "ReGT_A_worst", "ReGT_A_best")
+    assert [row[name] for name in shown] == ["3", "22.22", "22.22", "55.56", "22.22", "22.22", "55.56"]
+    (row,) = made("table3", frame, study=STUDY._replace(n_images="excluded"))
+    # of the seven images with a label, one is right and two are errors
+    assert [row[name] for name in shown] == ["3", "22.22", "22.22", "55.56", "14.29", "14.29", "42.86"]
+
+
+def test_table_4_counts_the_errors_of_each_task():
+    frames = [
+        scored("a", "OW", "1000", "1000", "S+ S+ M- N", status="-x-x"),
+        scored("a", "CW", "0100", "0100", "S+ S+ M- N", status="x---"),
+        scored("a", "CW+", "0110", "0100", "S+ S+ M- N", status="x---"),
+    ]
+    found = {row["task"]: row for row in made("table4", *frames)}
+    shown = ("n_errors", "ImGT_A_worst", "ImGT_A_best", "ReGT_A_worst", "ReGT_A_best")
+    assert {task: [row[name] for name in shown] for task, row in found.items()} == {
+        "OW": ["2", "25.00", "75.00", "25.00", "75.00"],
+        "CW": ["1", "25.00", "50.00", "25.00", "50.00"],
+        "CW+": ["1", "50.00", "75.00", "25.00", "50.00"],
+    }
+
+
+def test_without_a_second_label_set_errors_have_no_range_under_it():
+    (row,) = made("table3", scored("v", "CW", "100", status="--x"), study=ONE_LABEL_SET)
+    shown = ("n_errors", "ImGT_A_worst", "ImGT_A_best", "ReGT_A_worst", "ReGT_A_best")
+    assert [row[name] for name in shown] == ["1", "33.33", "66.67", "", ""]
+
+
+@pytest.mark.parametrize("table", ["table3", "table4"])
+@pytest.mark.parametrize("status", ["---", "-xx", "es-"])
+def test_people_see_errors_only_where_there_are_any(table, status):
+    frames = [scored("a", name, "100", "110", "S+ S+ N", oop="001", status=status) for name in ("OW", "CW", "CW+")]
+    shown = as_markdown(TABLES[table](pl.concat(frames), MODELS, STUDY))
+    assert ("| Errors |" in re.sub(" +", " ", shown)) == ("x" in status)
+    assert ("ReGT at best" in shown) == ("x" in status)
+    assert ("They count as wrong" in shown) == ("x" in status)
+
+
+def test_table_5_counts_empty_answers_and_lists_of_names_and_leaves_errors_out():
+    frame = scored("a", "CW", "000000", "000000", "S+ S+ S- M+ M- N", oop="11 101", status="esx--s")
+    (row,) = made("table5", frame)
+    assert [row[name] for name in ("n", "n_empty", "n_several", "A", "S+", "S-", "N")] == [
+        "5", "1", "2", "80.0", "100.0", "", "100.0",
+    ]  # fmt: skip
+    assert "n_errors" not in row
+
+
+SIGNS = st.lists(
+    st.tuples(st.sampled_from(["S+", "S-", "M+", "M-", "N"]), *[st.booleans()] * 3), min_size=1,
+    max_size=20,
+)  # fmt: skip
+
+
+@given(SIGNS, st.sampled_from(["correct", "excluded"]))
+@settings(max_examples=30)
+def test_worst_is_what_is_shown_and_best_is_that_without_a_wrong_error(images, n_images):
+    """Errors that are all right change the accuracy to the best."""
+    status = "".join("-x"[image[3]] for image in images)
+    categories = " ".join(image[0] for image in images)
+    signs = ["".join("01"[image[place] and not image[3]] for image in images) for place in (1, 2)]
+    forgiven = ["".join("01"[image[place] or image[3]] for image in images) for place in (1, 2)]
+    study = STUDY._replace(n_images=n_images)
+    (row,) = made("table3", scored("v", "CW", *signs, categories, status=status), study=study)
+    (best,) = made("table3", scored("v", "CW", *forgiven, categories), study=study)
+    for name in ("ImGT_A", "ReGT_A"):
+        assert row[f"{name}_worst"] == row[name]
+        assert row[f"{name}_best"] == best[name] == best[f"{name}_worst"] == best[f"{name}_best"]
+
+
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 @settings(max_examples=25)
 def test_intervals_are_wilsons(counts):
