@@ -148,6 +148,7 @@ class Asker:
         ledger: Ledger,
         environment: str,
         report: Report,
+        done: int = 0,
     ) -> None:
         self.asked = asked
         self.model = asked.model
@@ -158,6 +159,7 @@ class Asker:
         self._writer = writer
         self._environment = environment
         self._report = report
+        self.done = done  # answers that are there, or failed for good
         self._pace = Pace(self.model)
         self._stop = asyncio.Event()
         self._tokens = 0
@@ -196,7 +198,7 @@ class Asker:
             self.keep(question, response, {"latency": latency})
         except (client.FailedError, InputError) as error:
             if self.stopped is None or isinstance(error, client.PermanentError):
-                self.failures[question.key] = Failure(number, question, str(error))
+                self.fail(question, str(error), number)
             return None
         else:
             return response
@@ -207,8 +209,14 @@ class Asker:
         """Journal an answer, and what was sent for it."""
         used = answers.used(response)
         self._tokens += (used.prompt or 0) + (used.completion or 0)
+        self.done += len(question.images)
         record = {"key": question.key, "request": question.template.digest, "environment": self._environment}
         self._writer.append(record | about | {"response": response}, question.template.body)
+
+    def fail(self, question: "Question", reason: str, number: int) -> None:
+        """Note why a question stays without an answer. `number` is its place among those that were asked."""
+        self.failures[question.key] = Failure(number, question, reason)
+        self.done += len(question.images)
 
     async def send(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:
         """Send a request until it is answered, refused for good, or tried often enough. Raises FailedError."""
@@ -266,27 +274,25 @@ class Asker:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
 
-    def report(self, done: int) -> None:
+    def report(self) -> None:
         """Say how far it is."""
         counts = {"tokens": self._tokens, "errors": len(self.failures), "retries": self._retried}
-        self._report(done, ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
+        self._report(self.done, ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
 
     def stop(self, reason: StoppedError) -> None:
         """Ask nothing more. What is under way may still arrive."""
         self.stopped = self.stopped or reason
         self._stop.set()
 
-    async def ask_all(self, waiting: Iterator["Question"], done: int) -> None:
+    async def ask_all(self, waiting: Iterator["Question"]) -> None:
         """Ask all of them, at most `concurrency` at a time. Each worker takes the next one when it is free."""
 
         async def work() -> None:
-            nonlocal done
             for question in waiting:
                 await self.ask(question)
                 if self.stopped is not None:
                     return
-                done += len(question.images)
-                self.report(done)
+                self.report()
 
         workers = [asyncio.create_task(work()) for _ in range(self.model.concurrency)]
         stop = asyncio.create_task(self._stop.wait())
