@@ -135,6 +135,7 @@ class Failure(NamedTuple):
     number: int
     question: "Question"
     reason: str
+    ours: bool = False  # no request was sent: an image is gone, or another one
 
 
 class Asker:
@@ -196,7 +197,10 @@ class Asker:
             cost = self.ledger.cost(used)
             self._largest[key] = max(self._largest[key], used.prompt or 0)
             self.keep(question, response, {"latency": latency})
-        except (client.FailedError, InputError) as error:
+        except InputError as error:
+            self.fail(question, str(error), number, ours=True)
+            return None
+        except client.FailedError as error:
             if self.stopped is None or isinstance(error, client.PermanentError):
                 self.fail(question, str(error), number)
             return None
@@ -213,9 +217,9 @@ class Asker:
         record = {"key": question.key, "request": question.template.digest, "environment": self._environment}
         self._writer.append(record | about | {"response": response}, question.template.body)
 
-    def fail(self, question: "Question", reason: str, number: int) -> None:
+    def fail(self, question: "Question", reason: str, number: int, *, ours: bool = False) -> None:
         """Note why a question stays without an answer. `number` is its place among those that were asked."""
-        self.failures[question.key] = Failure(number, question, reason)
+        self.failures[question.key] = Failure(number, question, reason, ours)
         self.done += len(question.images)
 
     async def send(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:
@@ -340,7 +344,7 @@ def still_missing(asked: "Questionnaire", answered: journal.Answers) -> Iterator
 
 def explain(model: "ChatModel", failures: dict[str, Failure], count: int, image_ids: list[str], folder: Path) -> str:
     """How many questions failed, and why the first did."""
-    _, question, reason = min(failures.values())
+    _, question, reason, _ = min(failures.values())
     reason = " ".join(reason.split())[:600]
     return (
         f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {question.task}, image "

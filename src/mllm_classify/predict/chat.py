@@ -86,7 +86,7 @@ def answer(
                 _asked(asked, answered, url, journal_folder, report, transport, instead, rows - missing, shards)
             )
     frame, made_with, errors = collect(asked, journal_folder, failures)
-    if errors > model.max_errors:
+    if errors > model.max_errors or any(failure.ours for failure in failures.values()):
         if failures:
             said = asking.explain(model, failures, missing, asked.images.ids, journal_folder)
         else:
