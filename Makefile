@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 
-.PHONY: table3 install test test-faults test-bundle test-slurm verify-bundle lint lock reference
+.PHONY: table3 estimate install test test-faults test-bundle test-slurm verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -13,6 +13,11 @@ table3: .venv/installed
 	@cat results/table3.md
 
 install: .venv/installed
+
+# What chat models will cost, and have cost, by the configuration CONFIG and the journal.
+CONFIG ?= config.yaml
+estimate: .venv/installed
+	$(BIN)/snakemake --cores 2 results/estimate.csv --forcerun estimate --configfile $(CONFIG)
 
 test: .venv/installed-dev
 	$(BIN)/pytest

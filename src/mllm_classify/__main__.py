@@ -153,7 +153,7 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
         case configuration.ChatModel():
             from mllm_classify.predict import asking
 
-            asked = questionnaire(args, config, model)
+            asked = questionnaire(args, config, model, multiple_choice(args, config))
             try:
                 frame, made_with = predict_chat(
                     model, asked, Path(args.journal) / model.name, lambda total: progress(total, "answers"), shards
@@ -166,7 +166,10 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
 
 
 def questionnaire(
-    args: argparse.Namespace, config: configuration.Config, model: configuration.ChatModel
+    args: argparse.Namespace,
+    config: configuration.Config,
+    model: configuration.ChatModel,
+    multiple: "MultipleChoice | None",
 ) -> "Questionnaire":
     """What a chat model is asked."""
     from mllm_classify import parquet
@@ -179,7 +182,7 @@ def questionnaire(
         Images(parquet.read(args.images), config.dataset.folder),
         parquet.read(args.classes).sort("class_id")["name"].to_list(),
         variants=config.asked_variants(model),
-        multiple=multiple_choice(args, config),
+        multiple=multiple,
         labels=parquet.read(args.labels) if args.labels else None,
         shard=args.shard,
     )
@@ -210,15 +213,23 @@ def predict_chat(
 
 
 def estimate(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import estimate
+    from mllm_classify import estimate, parquet
     from mllm_classify.predict import journal
+    from mllm_classify.predict.questions import MultipleChoice
 
     args.shard = (1, 1)
+    known = args.choices is not None and Path(args.choices).exists()
     rows = []
     for model in config.models:
         if isinstance(model, configuration.ChatModel):
             args.model = model.name
-            asked = questionnaire(args, config, model)
+            multiple = None
+            if known:
+                multiple = multiple_choice(args, config)
+            elif configuration.asks_choices(model):
+                assumed = estimate.assumed_choices(choices_of(config), parquet.read(args.labels))
+                multiple = MultipleChoice(assumed, choices_of(config).answer)
+            asked = questionnaire(args, config, model, multiple)
             rows += estimate.estimated(asked, journal.read(Path(args.journal) / model.name))
     frame = estimate.frame(rows)
     with written(args.output) as temporary:
@@ -544,9 +555,8 @@ def predicting_commands(stages: Any, command: Callable[..., Any], file: Callable
         "estimate",
         "What chat models will cost, and have cost: requests, tokens, dollars.",
     )
-    file(estimating, "images", "classes")
-    for name, text in {"labels": "labels.parquet, for samples", "choices": "the options, for MC"}.items():
-        estimating.add_argument(f"--{name}", nargs="?", metavar="FILE", help=text)
+    file(estimating, "images", "classes", "labels")
+    estimating.add_argument("--choices", metavar="FILE", help="the options of MC, if they are there already")
     estimating.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     file(estimating, "output")
 

@@ -80,8 +80,8 @@ class Responder:
         return best
 
 
-def read_request(body: Any) -> tuple[str, bytes]:
-    """Prompt and image of a chat request. Raises ValueError with what is wrong."""
+def read_request(body: Any) -> tuple[str, list[bytes]]:
+    """Prompt and images of a chat request. Raises ValueError with what is wrong."""
     try:
         contents = [message["content"] for message in body["messages"]]
         listed = [[{"type": "text", "text": part}] if isinstance(part, str) else part for part in contents]
@@ -91,11 +91,11 @@ def read_request(body: Any) -> tuple[str, bytes]:
     except (KeyError, TypeError) as error:
         msg = f"not a chat request: {error!r}"
         raise ValueError(msg) from None
-    if len(urls) != 1 or not str(urls[0]).startswith("data:image/"):
-        msg = "exactly one image is needed, as a data URL"
+    if not urls or not all(str(url).startswith("data:image/") for url in urls):
+        msg = "an image is needed, as a data URL"
         raise ValueError(msg)
     try:
-        return prompt, base64.b64decode(urls[0].partition("base64,")[2], validate=True)
+        return prompt, [base64.b64decode(url.partition("base64,")[2], validate=True) for url in urls]
     except ValueError as error:
         msg = f"the image is not base64: {error}"
         raise ValueError(msg) from None
@@ -119,10 +119,12 @@ def application(name: str, responder: Responder) -> web.Application:
     async def chat(request: web.Request) -> web.Response:
         try:
             body = await request.json()
-            prompt, image = read_request(body)
+            prompt, images = read_request(body)
             if body.get("model") != name:
                 return refusal(404, f"the model {body.get('model')!r} is not served here; {name!r} is")
-            text = await asyncio.get_running_loop().run_in_executor(thread, responder.answer, image, prompt)
+            loop = asyncio.get_running_loop()
+            said = [await loop.run_in_executor(thread, responder.answer, image, prompt) for image in images]
+            text = said[0] if len(said) == 1 else "\n".join(f"{n}. {name}" for n, name in enumerate(said, start=1))
         except (ValueError, OSError) as error:  # what Pillow raises for what is no picture is an OSError
             return refusal(400, str(error))
         log.info("answered %s", ascii(text))

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from tabulate import tabulate
 
+from mllm_classify.choices import draws
+from mllm_classify.choices.variants import ALL, lists_classes
 from mllm_classify.predict import answers
 from mllm_classify.predict.asking import CHARACTERS_PER_TOKEN
 
 if TYPE_CHECKING:
+    from mllm_classify.config import Choices
     from mllm_classify.predict.journal import Answers
     from mllm_classify.predict.questions import Question, Questionnaire
 
@@ -114,6 +117,29 @@ def _row(asked: "Questionnaire", task: str, variant: str, tally: _Tally) -> dict
     return row
 
 
+def assumed_choices(choices: "Choices", labels: pl.DataFrame) -> pl.DataFrame:
+    """As many multiple-choice questions as there will be at most, with options of the right number.
+
+    The options themselves need the reference's predictions; what the questions cost does not.
+    """
+    images = draws.sampled(labels, None if choices.per_class == "all" else choices.per_class, choices.seed)
+    numbers = choices.numbers()
+    asked: list[tuple[str, int | None, int]]
+    asked = [(variant, None if variant == ALL else numbers["few"], choices.repeats) for variant in choices.variants]
+    if choices.earlier is not None:
+        earlier = choices.earlier
+        asked += [(it, numbers["classes" if lists_classes(it) else "n"], earlier.repeats) for it in earlier.variants]
+    questions = pl.DataFrame(
+        [
+            {"variant": variant, "repeat": repeat, "options": None if count is None else list(range(count))}
+            for variant, count, repeats in asked
+            for repeat in range(repeats)
+        ],
+        schema={"variant": pl.String(), "repeat": pl.Int32(), "options": pl.List(pl.Int32)},
+    )
+    return images.select("image_id").join(questions, how="cross")
+
+
 def frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
     """All rows, and one for all models together."""
     found = pl.DataFrame(rows, schema=ESTIMATE)
@@ -122,7 +148,7 @@ def frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
         pl.lit("all").alias("model"),
         *(pl.lit("").alias(name) for name in ("task", "variant", "tokens_from")),
         *(pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in numbers),
-    ).select(ESTIMATE)
+    ).select(list(ESTIMATE))
     return pl.concat([found, total]).with_columns(
         pl.col(name).round(4) for name, dtype in ESTIMATE.items() if dtype.is_float()
     )

@@ -28,7 +28,10 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "dataset.regt": config.SecondLabelSet,
     "dataset.equivalences": config.Equivalences,
     "encoder": config.Encoder,
-    "tasks, by OW, CW or MC": config.TaskPrompt,
+    "tasks, by OW, CW, CW-constrained or MC": config.TaskPrompt,
+    "tasks and variants: sample": config.Sample,
+    "variants": config.Variant,
+    "mapping": config.Mapping,
     "choices": config.Choices,
     "tables": config.Tables,
     "bundle": config.Bundle,
@@ -39,13 +42,19 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "models of kind timm": config.TimmModel,
     "models of kind conse": config.ConseModel,
     "models of kind recorded": config.RecordedModel,
-    "models of kind endpoint and engine": config.ChatModel,
+    "models of kind endpoint, openai, engine and vllm": config.ChatModel,
+    "models of these kinds: request": config.Request,
+    "models of these kinds: picture": config.Picture,
+    "models of these kinds: prices": config.Prices,
     "models of kind endpoint": config.EndpointModel,
+    "models of kind openai": config.OpenAIModel,
+    "models of kind openai: batch": config.Batch,
     "models of kind engine": config.EngineModel,
+    "models of kind vllm": config.VLLMModel,
 }
 INTRODUCTION = """# The configuration
 
-Written by `make reference` from `src/mllm_classify/config.py`. One YAML file configures a run: `config.yaml`, or the
+Written by `make reference` from `src/mllm_classify/config/`. One YAML file configures a run: `config.yaml`, or the
 one that `--configfile` names. A key that is not listed here is an error.
 
 *Reruns* says what a changed value runs again: *yes*, all that uses it; *tables*, only those; *content*, what uses the
@@ -66,6 +75,11 @@ RULES = [
     ("A name that several classes share stands for all of them, matched or nearest", "ours",
      "two names of the class list are shared by two classes each; the paper's set E may cover them"),
     ("An empty answer is out of prompt and has no nearest class", "ours", "not mentioned"),
+    ("Reasoning is no part of an answer; an answer cut off within it is an error", "ours", "not mentioned"),
+    ("A request about several images whose answer lacks, doubles or adds a number is an error for all of them", "ours",
+     "the format of its batches is not public"),
+    ("CW-constrained: the server lets the model answer with listed names only", "ours",
+     "mentions constrained decoding as the costly alternative to CW+, without figures"),
     ("A request that failed for good is wrong under every rule, on N images too", "ours", "not mentioned"),
     ("Of several answers to one image the first counts", "ours", "not mentioned"),
     ("Of equally near classes the one with the lowest id counts", "ours", "not mentioned"),
@@ -94,7 +108,7 @@ RULES = [
 """Rules that no option changes: what, where it comes from, and what the paper says."""
 CHOICES_INTRODUCTION = """# What is the paper's, and what is ours
 
-Written by `make reference` from `src/mllm_classify/config.py`, `src/mllm_classify/reference.py` and the headers of the
+Written by `make reference` from `src/mllm_classify/config/`, `src/mllm_classify/reference.py` and the headers of the
 files in `resources/`. *Paper*: "Multimodal Large Language Models as Image Classifiers" (Kisel, Volkov, Janouskova, Matas,
 2026) says so. *Inferred*: it does not, but its figures or words leave little else. *Ours*: it is silent, or its own is not
 public. Its supplement (prompts, encoders, the equivalence set E), its labels and its list of 625 classes are not public;
@@ -164,8 +178,10 @@ def _type(annotation: Any) -> str:
                 if issubclass(annotation, BaseModel)
                 else {"str": "text"}.get(annotation.__name__, annotation.__name__)
             )
-        case origin if hasattr(annotation, "__metadata__"):
-            return _type(origin)
+        case _ if hasattr(annotation, "__metadata__"):
+            return _type(annotation.__origin__)
+        case origin if origin is dict:
+            return "mapping"
         case _:
             return " or ".join(_type(argument) for argument in arguments if argument is not NoneType)
 

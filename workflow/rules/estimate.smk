@@ -3,7 +3,6 @@ rule estimate:
         images=rules.images.output.images,
         classes=rules.images.output.classes,
         labels=rules.labels.output,
-        choices=[rules.choices.output.choices] if "choices" in PLAN.lineages else [],
     output:
         "results/estimate.csv",
     log:
@@ -11,8 +10,10 @@ rule estimate:
     localrule: True
     params:
         lineage=get_lineage("estimate"),
+        # they need the reference's predictions; an estimate does not wait for these
+        choices=rules.choices.output.choices,
     message:
         "Estimating what chat models cost"
     shell:
         "python -m mllm_classify estimate --lineage {params.lineage} --images {input.images} --classes {input.classes}"
-        " --labels {input.labels} --choices {input.choices} --output {output} 2>&1 | tee {log}"
+        " --labels {input.labels} --choices {params.choices} --output {output} 2>&1 | tee {log}"

@@ -135,6 +135,7 @@ class Failure(NamedTuple):
     number: int
     question: "Question"
     reason: str
+    ours: bool = False  # no request was sent: an image is gone, or another one
 
 
 class Asker:
@@ -148,6 +149,7 @@ class Asker:
         ledger: Ledger,
         environment: str,
         report: Report,
+        done: int = 0,
     ) -> None:
         self.asked = asked
         self.model = asked.model
@@ -158,6 +160,7 @@ class Asker:
         self._writer = writer
         self._environment = environment
         self._report = report
+        self.done = done  # answers that are there, or failed for good
         self._pace = Pace(self.model)
         self._stop = asyncio.Event()
         self._tokens = 0
@@ -194,9 +197,12 @@ class Asker:
             cost = self.ledger.cost(used)
             self._largest[key] = max(self._largest[key], used.prompt or 0)
             self.keep(question, response, {"latency": latency})
-        except (client.FailedError, InputError) as error:
+        except InputError as error:
+            self.fail(question, str(error), number, ours=True)
+            return None
+        except client.FailedError as error:
             if self.stopped is None or isinstance(error, client.PermanentError):
-                self.failures[question.key] = Failure(number, question, str(error))
+                self.fail(question, str(error), number)
             return None
         else:
             return response
@@ -207,8 +213,14 @@ class Asker:
         """Journal an answer, and what was sent for it."""
         used = answers.used(response)
         self._tokens += (used.prompt or 0) + (used.completion or 0)
+        self.done += len(question.images)
         record = {"key": question.key, "request": question.template.digest, "environment": self._environment}
         self._writer.append(record | about | {"response": response}, question.template.body)
+
+    def fail(self, question: "Question", reason: str, number: int, *, ours: bool = False) -> None:
+        """Note why a question stays without an answer. `number` is its place among those that were asked."""
+        self.failures[question.key] = Failure(number, question, reason, ours)
+        self.done += len(question.images)
 
     async def send(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:
         """Send a request until it is answered, refused for good, or tried often enough. Raises FailedError."""
@@ -266,27 +278,25 @@ class Asker:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
 
-    def report(self, done: int) -> None:
+    def report(self) -> None:
         """Say how far it is."""
         counts = {"tokens": self._tokens, "errors": len(self.failures), "retries": self._retried}
-        self._report(done, ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
+        self._report(self.done, ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
 
     def stop(self, reason: StoppedError) -> None:
         """Ask nothing more. What is under way may still arrive."""
         self.stopped = self.stopped or reason
         self._stop.set()
 
-    async def ask_all(self, waiting: Iterator["Question"], done: int) -> None:
+    async def ask_all(self, waiting: Iterator["Question"]) -> None:
         """Ask all of them, at most `concurrency` at a time. Each worker takes the next one when it is free."""
 
         async def work() -> None:
-            nonlocal done
             for question in waiting:
                 await self.ask(question)
                 if self.stopped is not None:
                     return
-                done += len(question.images)
-                self.report(done)
+                self.report()
 
         workers = [asyncio.create_task(work()) for _ in range(self.model.concurrency)]
         stop = asyncio.create_task(self._stop.wait())
@@ -334,7 +344,7 @@ def still_missing(asked: "Questionnaire", answered: journal.Answers) -> Iterator
 
 def explain(model: "ChatModel", failures: dict[str, Failure], count: int, image_ids: list[str], folder: Path) -> str:
     """How many questions failed, and why the first did."""
-    _, question, reason = min(failures.values())
+    _, question, reason, _ = min(failures.values())
     reason = " ".join(reason.split())[:600]
     return (
         f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {question.task}, image "

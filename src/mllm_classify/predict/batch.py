@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mllm_classify.files import written
 from mllm_classify.predict import answers, client
-from mllm_classify.predict.asking import Asker, Failure, StoppedError, expected_tokens
+from mllm_classify.predict.asking import Asker, StoppedError, expected_tokens
 
 if TYPE_CHECKING:
     import openai
@@ -56,9 +56,7 @@ class Filled(NamedTuple):
     tokens: int
 
 
-async def ask_all(
-    limits: "Batch", folder: Path, asker: Asker, waiting: Callable[[], Iterator["Question"]], done: int
-) -> None:
+async def ask_all(limits: "Batch", folder: Path, asker: Asker, waiting: Callable[[], Iterator["Question"]]) -> None:
     """Hand in all questions and collect the answers. What failed or expired is handed in again, `rounds` times in all.
 
     Why a question stays without an answer is noted with the asker, and so is why it stopped, if it did.
@@ -70,9 +68,7 @@ async def ask_all(
         msg = "batches go through OpenAI's client"
         raise TypeError(msg)
     questions = {question.key: question for question in waiting()}
-    batches = Batches(
-        limits, folder / FOLDER, asker, transport.client.with_options(max_retries=RETRIES), questions, done
-    )
+    batches = Batches(limits, folder / FOLDER, asker, transport.client.with_options(max_retries=RETRIES), questions)
     try:
         await batches.run()
     except openai.OpenAIError as error:
@@ -89,7 +85,6 @@ class Batches:
         asker: Asker,
         api: "openai.AsyncOpenAI",
         questions: "dict[str, Question]",
-        done: int,
     ) -> None:
         self._limits = limits
         self._folder = folder
@@ -99,7 +94,6 @@ class Batches:
         self._questions = questions
         self._open: dict[str, HandedIn] = {}
         self._rounds: Counter[str] = Counter()
-        self._done = done
 
     @property
     def _model(self) -> "ChatModel":
@@ -237,8 +231,7 @@ class Batches:
             return 0.0
         self._asker.keep(question, answered, {"latency": None, "batch": number})
         del self._left[question.key]
-        self._done += len(question.images)
-        self._asker.report(self._done)
+        self._asker.report()
         return self._asker.ledger.cost(answers.used(answered), batch=True)
 
     def _again(self, key: str, reason: str) -> None:
@@ -247,7 +240,7 @@ class Batches:
 
     def _give_up(self, key: str, reason: str) -> None:
         question = self._left.pop(key)
-        self._asker.failures[key] = Failure(len(self._asker.failures), question, reason)
+        self._asker.fail(question, reason, len(self._asker.failures))
 
     def _write(self, batch: HandedIn) -> None:
         with written(self._folder / f"{batch.mark}.json") as temporary:

@@ -31,7 +31,7 @@ LONG_ANSWER = 1000
 
 Serving = Callable[[], AbstractContextManager[str]]
 """Gives the URL at which a model is served, for as long as it is asked."""
-Instead = Callable[["asking.Asker", Callable[[], Iterator["Question"]], int], Any]
+Instead = Callable[["asking.Asker", Callable[[], Iterator["Question"]]], Any]
 """Another way to ask what is left after the preflight."""
 
 
@@ -86,7 +86,7 @@ def answer(
                 _asked(asked, answered, url, journal_folder, report, transport, instead, rows - missing, shards)
             )
     frame, made_with, errors = collect(asked, journal_folder, failures)
-    if errors > model.max_errors:
+    if errors > model.max_errors or any(failure.ours for failure in failures.values()):
         if failures:
             said = asking.explain(model, failures, missing, asked.images.ids, journal_folder)
         else:
@@ -118,16 +118,16 @@ async def _asked(
     noted = _note_environment(url, folder)
     async with transport(model, url) as carrier:
         with journal.Writer(folder) as writer:
-            asker = asking.Asker(asked, carrier, writer, ledger, noted, report)
+            asker = asking.Asker(asked, carrier, writer, ledger, noted, report, done)
             report(done, "")
             with asking.until_terminated(asker):
-                await _ask(asker, answered, instead, done)
+                await _ask(asker, answered, instead)
             if asker.stopped is not None:
                 raise _why(asker, folder)
     return asker.failures
 
 
-async def _ask(asker: asking.Asker, answered: journal.Answers, instead: Instead | None, done: int) -> None:
+async def _ask(asker: asking.Asker, answered: journal.Answers, instead: Instead | None) -> None:
     checked: set[str] = set()
     few = preflight.MANY
     missing = asking.still_missing(asker.asked, answered)
@@ -142,9 +142,9 @@ async def _ask(asker: asking.Asker, answered: journal.Answers, instead: Instead 
         return preflight.unasked(asking.still_missing(asker.asked, answered), checked)
 
     if instead is None:
-        await asker.ask_all(waiting(), done + len(checked))
+        await asker.ask_all(waiting())
     else:
-        await instead(asker, waiting, done + len(checked))
+        await instead(asker, waiting)
 
 
 def _why(asker: asking.Asker, folder: Path) -> asking.StoppedError:

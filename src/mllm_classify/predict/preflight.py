@@ -64,18 +64,22 @@ async def check(asker: "Asker", answered: "Answers") -> set[str]:
     _check_budget(asker, answered)
     length = await _check_models(asker)
     ways = questions_by_way(asker, answered)
-    first = await asyncio.gather(*(_ask(asker, questions[0]) for questions in ways), _constrained(asker, ways))
+    listing = [questions for questions in ways if _must_be_cached(asker, questions)]
+    first, without, _ = await asyncio.gather(
+        asyncio.gather(*(_ask(asker, questions[0]) for questions in ways)),
+        asyncio.gather(*(_without_list(asker, questions[0]) for questions in listing)),
+        _constrained(asker, ways),
+    )
     second = await asyncio.gather(*(_ask(asker, questions[1]) for questions in ways if len(questions) > 1))
-    asked = [*first[:-1], *second]
+    asked = [*first, *second]
     for questions in ways:
         task = questions[0].task
         if all(one is None for one in asked if one is None or one.question.task == task):
             _fail(asker, f"task {task}: {_reason(asker, questions)}", _too_long(asker, task, length))
     got = [one for one in asked if one is not None]
     await _check_images(asker, got)
-    for questions in ways:
-        if asker.asked.lists_classes(questions[0]):
-            got += await _check_cache(asker, questions, got)
+    for questions, used in zip(listing, without, strict=True):
+        got += await _check_cache(asker, questions, got, used)
     log.info("preflight: %d questions answered, all is well", len(got))
     return {question.key for questions in ways for question in questions if question.key in _keys(got, asker)}
 
@@ -183,24 +187,34 @@ async def _check_images(asker: "Asker", got: list[Asked]) -> None:
         )
 
 
-async def _check_cache(asker: "Asker", questions: list["Question"], got: list[Asked]) -> list[Asked]:
+def _must_be_cached(asker: "Asker", questions: list["Question"]) -> bool:
+    return bool(asker.model.min_cached_share) and len(questions) > 1 and asker.asked.lists_classes(questions[0])
+
+
+async def _without_list(asker: "Asker", question: "Question") -> answers.Used:
+    """What a question would use without its class list."""
+    return (await _probe(asker, asker.asked.without_list(question), question.images[0])).used
+
+
+async def _check_cache(
+    asker: "Asker", questions: list["Question"], got: list[Asked], without: answers.Used
+) -> list[Asked]:
     """The class list must come from the server's cache, once it was read."""
     share = asker.model.min_cached_share
     mine = [one for one in got if (one.question.task, one.question.variant) == (questions[0].task, "")]
-    if not share or len(mine) < 2:
+    if len(mine) < 2:
         return []
     waive = "or set min_cached_share: 0 to do without"
-    without = await _probe(asker, asker.asked.without_list(questions[0]), questions[0].images[0])
     more: list[Asked] = []
     while True:
         counted = [one.answer.used for one in [*mine, *more]]
-        if counted[-1].prompt is None or without.used.prompt is None or counted[-1].cached is None:
+        if counted[-1].prompt is None or without.prompt is None or counted[-1].cached is None:
             _fail(
                 asker,
                 "the server does not say how many tokens came from its prefix cache",
                 f"start vLLM with --enable-prefix-caching --enable-prompt-tokens-details, {waive}",
             )
-        listed = (counted[0].prompt or 0) - (without.used.prompt or 0)
+        listed = (counted[0].prompt or 0) - (without.prompt or 0)
         cached = max(used.cached or 0 for used in counted[1:])
         if cached >= share * listed:
             log.info("preflight: %d of the class list's %d tokens come from the cache", min(cached, listed), listed)

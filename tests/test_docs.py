@@ -1,0 +1,60 @@
+"""The configurations that docs/ shows, and the presets, are configurations."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mllm_classify import config
+from mllm_classify.files import PROJECT
+from mllm_classify.predict.questions import read_prompt
+
+BASE = yaml.safe_load((PROJECT / "config.yaml").read_text())
+BLOCKS = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in [PROJECT / "docs/mllms.md"]
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL))
+]
+
+
+def completed(block):
+    """A block of a page with what it leaves out: the rest of the demonstration, or of a model's entry."""
+    if block.startswith("    "):
+        entry = {"name": "m", "label": "M", "kind": "endpoint", "url": "http://127.0.0.1/v1", "model": "m"}
+        return BASE | {"models": [*BASE["models"], entry | yaml.safe_load(block)]}
+    shown = yaml.safe_load(block)
+    whole = BASE | {"tasks": BASE["tasks"] | shown.get("tasks", {}), "variants": shown.get("variants", [])}
+    whole["models"] = [model | {"variants": []} for model in BASE["models"] if model["kind"] == "engine"]
+    whole["models"] += [model for model in BASE["models"] if model["kind"] != "engine"] + shown.get("models", [])
+    if "variants" in shown:
+        whole["models"][0]["variants"] = [variant["name"] for variant in shown["variants"]]
+    return whole
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_blocks_of_pages_are_valid(tmp_path, block):
+    path = tmp_path / "config.yaml"
+    content = completed(block)
+    for model in content["models"]:
+        if model["kind"] not in ("engine", "endpoint"):
+            model.pop("variants", None)
+    path.write_text(yaml.safe_dump(content))
+    config.load(path)
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "presets").glob("*.yaml")), ids=lambda path: path.name)
+def test_presets_are_valid_and_their_prompts_exist(path):
+    loaded = config.load(path)
+    for asked in [*loaded.tasks.values(), *(variant for variant in loaded.variants if variant.prompt)]:
+        assert read_prompt(asked.prompt).text
+
+
+def test_the_papers_preset_has_its_mllms():
+    loaded = config.load(PROJECT / "presets/paper.yaml")
+    published = {model.published for model in loaded.models if isinstance(model, config.ChatModel)}
+    rows = (PROJECT / "resources/published/table4.csv").read_text().splitlines()
+    assert published == {line.split(",")[0] for line in rows if not line.startswith("#")} - {"model"}
+    paligemma = loaded.model("paligemma2-28b")
+    assert paligemma.tasks == ["OW"]
+    assert Path(paligemma.chat_template).parts[:2] == ("resources", "chat_templates")
