@@ -21,7 +21,8 @@ from mllm_classify.files import PROJECT
 from mllm_classify.lineage import lineages
 
 SHIPPED = load(PROJECT / "config.yaml")
-TABLES = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar", "table6", "difficulty", "protocols"}
+SCORED = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar", "table6", "difficulty", "protocols"}
+TABLES = {*SCORED, "variants"}
 CHAT = {f"{stage}/conse-chat" for stage in ("predict", "answers", "mapping")}
 ASKED = {*CHAT, "score", "usage", "estimate", *TABLES}
 """What reruns when the chat model is asked something else."""
@@ -50,7 +51,7 @@ def configured(before: Config = SHIPPED, chat: dict[str, Any] | None = None, **t
 @pytest.mark.parametrize("key", [key for key, field in TimmModel.model_fields.items() if DISPLAY in field.metadata])
 def test_what_tables_show_of_a_model_is_in_their_lineage_only(key: str) -> None:
     first, *others = SHIPPED.models
-    expected = {"scorecard"} if key == "published" else TABLES
+    expected = {"scorecard"} if key == "published" else SCORED
     assert (
         changed(SHIPPED.model_copy(update={"models": [first.model_copy(update={key: "other"}), *others]})) == expected
     )
@@ -120,15 +121,16 @@ def test_what_is_sent_is_in_the_lineage_of_the_model_and_of_all_that_uses_its_an
 
 
 def test_a_variant_that_no_model_names_is_in_no_lineage() -> None:
-    assert changed(configured(variants=[HOT.model_dump()])) == set()
+    assert changed(configured(variants=[*SHIPPED.model_dump()["variants"], HOT.model_dump()])) == set()
 
 
 def test_a_variant_is_in_the_lineage_of_the_models_that_name_it() -> None:
     other = next(model for model in SHIPPED.models if model.name == "conse-chat").model_dump(mode="json")
     other |= {"name": "other", "label": "Other", "variants": ["hot"]}
-    before = configured(models=[*SHIPPED.model_dump(mode="json", exclude_none=True)["models"], other],
-                        variants=[HOT.model_dump(), GROUPS.model_dump()])  # fmt: skip
-    hotter = [HOT.model_dump() | {"temperature": 1.5}, GROUPS.model_dump()]
+    variants = SHIPPED.model_dump(mode="json", exclude_none=True)["variants"]
+    models = SHIPPED.model_dump(mode="json", exclude_none=True)["models"]
+    before = configured(models=[*models, other], variants=[*variants, HOT.model_dump()])
+    hotter = [*variants, HOT.model_dump() | {"temperature": 1.5}]
     theirs = {job.replace("conse-chat", "other") for job in CHAT}
     assert changed(configured(before, variants=hotter), before) == {*ASKED - CHAT, *theirs, "variants"}
 
@@ -161,7 +163,7 @@ def test_a_label_is_in_the_lineage_of_a_chat_model_only_where_it_decides_what_is
     before = Config.model_validate(content)
     content["dataset"]["imgt"]["missing"] = "exclude"
     found = changed(Config.model_validate(content), before)
-    always = {"labels", "score", "table2", *TABLES - {"table6", "difficulty"}}
+    always = {"labels", "score", "table2", *SCORED - {"table6", "difficulty"}}
     always |= {"variants"} if change.get("variants") else set()
     assert found == always | (asks | {"usage", "estimate"} if asks else set())
     chat = next(model for model in before.models if isinstance(model, ChatModel))

@@ -223,8 +223,8 @@ def _chat(config: "Config", result: dict[str, str]) -> dict[str, str]:
         "estimate": lineage([model.model_dump(mode="json") for model in chat], ["estimate"], *predicted),
         "usage": lineage([about, names, prices], ["usage"], *predicted),
     }
-    if any(model.variants for model in chat):
-        variants = [variant.name for variant in config.variants]
+    asked = {name for model in chat for name in model.variants}
+    if variants := [variant.name for variant in config.variants if variant.name in asked]:
         made["variants"] = lineage([about, names, variants, config.tables.resamples], ["variants"], result["score"])
     return made
 
