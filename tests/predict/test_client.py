@@ -63,7 +63,7 @@ def test_a_quota_that_is_used_up_is_not_waited_for():
 def test_what_a_content_filter_withheld_will_never_come():
     choice = {"finish_reason": "content_filter", "message": {"content": ""}}
     found = refused(200, json.dumps(completed("", choices=[choice])).encode())
-    assert type(found) is PermanentError
+    assert isinstance(found, PermanentError)
     assert "content filter" in str(found)
 
 
