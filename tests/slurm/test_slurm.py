@@ -186,7 +186,7 @@ def test_a_configuration_edited_while_jobs_wait_stops_them(small: Small, undistu
     try:
         running = start(small.study)
         until(lambda: any("predict" in job["stage"] for job in small.cluster.unfinished()), "nothing was submitted")
-        small.study.edit("config.yaml", "model: chat", "model: chat\n  temperature: 0.5")
+        small.study.edit("config.yaml", "model: chat", "model: chat\n  request: {temperature: 0.5}")
     finally:
         small.cluster.run("scontrol", "update", "PartitionName=cpu", "State=UP")
     assert running.wait(timeout=200) != 0
@@ -194,7 +194,7 @@ def test_a_configuration_edited_while_jobs_wait_stops_them(small: Small, undistu
     assert message in (small.study.folder / "logs/predict/chat.log").read_text()
     assert message in printed(small.study)
     assert small.server.requests == []
-    small.study.edit("config.yaml", "  temperature: 0.5\n", "")
+    small.study.edit("config.yaml", "  request: {temperature: 0.5}\n", "")
     finish(small.study, start(small.study))
     small.ends_as(undisturbed)
 

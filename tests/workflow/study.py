@@ -33,6 +33,9 @@ MESSAGES = {
     "The weasel family under the expert labels": "mustelidae",
     "The paper's figures beside ours": "scorecard",
     "The protocols of earlier work": "protocols",
+    "Tasks asked in other ways": "variants",
+    "What chat models used": "usage",
+    "Estimating what chat models cost": "estimate",
     "Drawing the reference's confusions": "confusions",
     "Drawing accuracy against difficulty": "difficulty",
     "Archiving the study": "bundle",
@@ -43,6 +46,10 @@ CHOSEN = {"table6", "difficulty"}
 """Made from scores where a model is asked multiple choice."""
 WORDED = {"protocols"}
 """Made from scores where a model answers in words."""
+VARIED = {"variants"}
+"""Made from scores where a chat model is asked in several ways."""
+ASKED = {"usage"}
+"""Made from predictions where there is a chat model. The estimate is made when it is asked for only."""
 STUDY = {"n", "dataset", "imgt", "regt", "equivalences", "classes", "n_images", "excluded", "reference"}
 """Columns that say what the figures of a row are of."""
 SAID = {"used_by", "what"}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests import plain
-from tests.workflow.study import CHOSEN, TABLES, WORDED, Study
+from tests.workflow.study import ASKED, CHOSEN, TABLES, VARIED, WORDED, Study
 
 HEADERS = {
     "table2": "statistic,A,S,S+,S-,M,M+,M-,N",
@@ -33,10 +33,12 @@ def test_first_columns_are_the_papers(demonstration: Study, table: str) -> None:
 @pytest.fixture(scope="module")
 def computed(demonstration: Study) -> dict[str, list[dict]]:
     config = demonstration.config
-    return plain.tables(demonstration.folder / "results", config["models"], choices=config["choices"])
+    return plain.tables(
+        demonstration.folder / "results", config["models"], choices=config["choices"], variants=config["variants"]
+    )
 
 
-@pytest.mark.parametrize("table", ["table2", "table6", "protocols", *sorted(TABLES)])
+@pytest.mark.parametrize("table", ["table2", "table6", "protocols", "variants", *sorted(TABLES)])
 def test_every_figure_equals_an_independent_computation(
     demonstration: Study, computed: dict[str, list[dict]], table: str
 ) -> None:
@@ -75,8 +77,8 @@ def test_every_rendering_says_demonstration_and_n(demonstration: Study, table: s
 
 def test_predictions_keep_the_contract(demonstration: Study) -> None:
     contract = (
-        "image_id task variant repeat text class_ids scores status finish_reason prompt_tokens completion_tokens "
-        "cached_tokens latency"
+        "image_id task variant repeat text class_ids scores status error reasoning finish_reason prompt request "
+        "served_model fingerprint prompt_tokens completion_tokens cached_tokens reasoning_tokens batched latency"
     )
     folder = demonstration.folder / "results/predictions/photos"
     for model in demonstration.config["models"]:
@@ -85,18 +87,27 @@ def test_predictions_keep_the_contract(demonstration: Study) -> None:
         assert " ".join(frame.columns) == contract
         assert frame.select("image_id", "task", "variant", "repeat").is_unique().all()
         assert frame["task"].unique(maintain_order=True).to_list() == tasks
-        assert frame.filter(pl.col("task") != "MC").height == 18 * len(tasks[:2])
+        asked = len(tasks[:2]) + len(model.get("variants", []))
+        assert frame.filter(pl.col("task") != "MC").height == 18 * asked
         assert frame["status"].unique().to_list() == ["ok"]
 
 
 def test_every_answer_of_the_chat_model_is_in_its_journal(demonstration: Study) -> None:
     files = list((demonstration.folder / "journal/conse-chat").glob("*.jsonl"))
-    records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    answers = pl.read_parquet(demonstration.folder / "results/predictions/photos/conse-chat.parquet")["text"]
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    records = [line for line in lines if "response" in line]
+    answers = pl.read_parquet(demonstration.folder / "results/predictions/photos/conse-chat.parquet")
     texts = {record["key"]: record["response"]["choices"][0]["message"]["content"] for record in records}
     # each once, although two questions may be the same to the letter
-    assert len(texts) == len(records) >= len(answers) - 2
-    assert set(texts.values()) == set(answers)
+    requests = answers["latency"].count()
+    assert len(texts) == len(records) >= requests - 2
+    alone = answers.filter(pl.col("variant") != "4 images, shuffled")
+    assert {text for text in texts.values() if not text.startswith("1. ")} == set(alone["text"])
+    assert requests == alone.height + 5
+    # what was sent stands once, without images
+    sent = {line["request"]: line["sent"] for line in lines if "sent" in line}
+    assert {record["request"] for record in records} == set(sent) == set(answers["request"])
+    assert "base64" not in json.dumps(sent)
 
 
 def test_nothing_to_do_after_a_finished_run(demonstration: Study) -> None:
@@ -107,7 +118,7 @@ def test_nothing_to_do_after_a_finished_run(demonstration: Study) -> None:
 
 def test_same_inputs_give_the_same_bytes(demonstration: Study, tmp_path: Path) -> None:
     again = demonstration.copy(tmp_path / "study")
-    cheap = ["labels", "choices", "score", "table2", "confusions", *TABLES, *CHOSEN, *WORDED]
+    cheap = ["labels", "choices", "score", "table2", "confusions", *TABLES, *CHOSEN, *WORDED, *VARIED, *ASKED]
     again.make("all", "--forcerun", *cheap, "mapping")
     for file in sorted(path for path in (again.folder / "results").rglob("*") if path.is_file()):
         assert file.read_bytes() == (demonstration.folder / file.relative_to(again.folder)).read_bytes(), file
@@ -116,7 +127,7 @@ def test_same_inputs_give_the_same_bytes(demonstration: Study, tmp_path: Path) -
 def test_conse_chat_killed_half_way_asks_only_for_what_it_lacks(demonstration: Study, tmp_path: Path) -> None:
     config = demonstration.config
     (entry,) = (it for it in config["models"] if it["name"] == "conse-chat")
-    entry["tasks"] = ["OW", "CW"]
+    entry |= {"tasks": ["OW", "CW"], "variants": []}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     command = [
         *(sys.executable, "-m", "mllm_classify", "predict", "--model", "conse-chat"),
@@ -126,7 +137,7 @@ def test_conse_chat_killed_half_way_asks_only_for_what_it_lacks(demonstration: S
     ]
 
     def answered() -> int:
-        return sum(file.read_text().count("\n") for file in (tmp_path / "conse-chat").glob("*.jsonl"))
+        return sum(file.read_text().count('"response"') for file in (tmp_path / "conse-chat").glob("*.jsonl"))
 
     killed = subprocess.Popen(
         command, cwd=demonstration.folder, env=os.environ | demonstration.environment, stderr=subprocess.PIPE
@@ -144,5 +155,5 @@ def test_conse_chat_killed_half_way_asks_only_for_what_it_lacks(demonstration: S
     assert f"lacks {36 - before} of 36 answers" in done.stderr
     assert answered() == 36
     undisturbed = pl.read_parquet(demonstration.folder / "results/predictions/photos/conse-chat.parquet")
-    undisturbed = undisturbed.filter(pl.col("task") != "MC").drop("latency")
+    undisturbed = undisturbed.filter(pl.col("task") != "MC", pl.col("variant") == "").drop("latency")
     assert pl.read_parquet(tmp_path / "again.parquet").drop("latency").equals(undisturbed)

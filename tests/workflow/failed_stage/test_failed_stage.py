@@ -51,7 +51,7 @@ def edit(file: str, old: str, new: str) -> Callable[[Study], None]:
 
 labels = edit("small/regt.csv", "brick,N", "brick,maze")
 prompt = edit("resources/prompts/cw.v1.txt", "Which of", "Which one of")
-tokens = configure("model", "max_tokens", 99)
+tokens = configure("model", "request", {"max_tokens": 99})
 bare = configure("encoder", "answers", "bare")
 unpaired = configure("dataset", "equivalences", None)
 BY_PARAMETER = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.study import CHOSEN, PROJECT, TABLES, WORDED, Study
+from tests.workflow.study import CHOSEN, PROJECT, TABLES, VARIED, WORDED, Study
 
 
 def other_pythons() -> list[str]:
@@ -70,7 +70,7 @@ def test_an_appended_model_runs_alone(elsewhere: Study) -> None:
     config = elsewhere.config
     config["models"].append(config["models"][0] | {"name": "another", "label": "Another"})
     elsewhere.write_config(config)
-    assert elsewhere.scheduled() == {"predict/another", "score", *TABLES, *CHOSEN, *WORDED}
+    assert elsewhere.scheduled() == {"predict/another", "score", *TABLES, *CHOSEN, *WORDED, *VARIED}
 
 
 def test_without_the_records_there_is_a_message(elsewhere: Study) -> None:

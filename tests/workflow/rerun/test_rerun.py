@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.workflow.study import CHOSEN, TABLES, WORDED, Study, reconfigure
+from tests.workflow.study import ASKED, CHOSEN, TABLES, VARIED, WORDED, Study, reconfigure
 
 MODELS = ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "conse", "conse-chat"]
-SHOWN = {*TABLES, *CHOSEN, *WORDED}
+SHOWN = {*TABLES, *CHOSEN, *WORDED, *VARIED}
+NAMED = {"table2", *ASKED, *SHOWN}  # all that says what the data set and its labels are called
 SCORED = {"score", *SHOWN}
-CHAT = {"predict/conse-chat", "answers/conse-chat", "mapping/conse-chat", *SCORED}
+CHAT = {"predict/conse-chat", "answers/conse-chat", "mapping/conse-chat", *ASKED, *SCORED}
 # chat models are asked which of the options; the journal asks for new ones only
 CHOICES = {"choices", "confusions", *CHAT}
 PREDICTED = {f"predict/{model}" for model in MODELS}
@@ -47,7 +48,17 @@ def reorder_keys(config: dict) -> None:
 
 def runtime_settings(config: dict) -> None:
     model(config, "conse-chat").update(
-        concurrency=3, timeout=5, retries=0, start_timeout=9, resources={"mem_mb": 4000, "gpus": 1, "runtime": 9}
+        concurrency=3,
+        timeout=5,
+        retries=0,
+        start_timeout=9,
+        patience=9,
+        max_errors=1,
+        requests_per_minute=60,
+        tokens_per_minute=9000,
+        image_tokens=9,
+        min_cached_share=0.5,
+        resources={"mem_mb": 4000, "gpus": 1, "runtime": 9},
     )
     model(config, "efficientnet-lite0").update(batch_size=1)
     config["encoder"]["batch_size"] = 16
@@ -71,11 +82,11 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "moved folder": (reconfigure(lambda c: c["dataset"].update(folder="/elsewhere")), set()),
     "command line": (lambda s: s.edit("src/mllm_classify/__main__.py", "PROGRESS_INTERVAL = 5.0", "PROGRESS_INTERVAL = 9"), set()),
     "label of a model": (reconfigure(lambda c: model(c, "conse").update(label="Renamed")), SHOWN),
-    "label of the data set": (reconfigure(lambda c: c["dataset"].update(label="18 (demonstration)")), {"table2", "confusions", *SHOWN}),
-    "label of a label set": (reconfigure(lambda c: c["dataset"]["regt"].update(label="seen")), {"table2", *SHOWN}),
-    "label of the equivalences": (reconfigure(lambda c: c["dataset"]["equivalences"].update(label="E")), {"table2", *SHOWN}),
-    "rule for images in N": (reconfigure(lambda c: c.update(tables={"n_images": "excluded"})), {"table2", *SHOWN}),
-    "resamples": (reconfigure(lambda c: c.update(tables={"resamples": 200})), {"accuracy", "ranking", *CHOSEN, *WORDED}),
+    "label of the data set": (reconfigure(lambda c: c["dataset"].update(label="18 (demonstration)")), {"confusions", *NAMED}),
+    "label of a label set": (reconfigure(lambda c: c["dataset"]["regt"].update(label="seen")), NAMED),
+    "label of the equivalences": (reconfigure(lambda c: c["dataset"]["equivalences"].update(label="E")), NAMED),
+    "rule for images in N": (reconfigure(lambda c: c.update(tables={"n_images": "excluded"})), NAMED),
+    "resamples": (reconfigure(lambda c: c.update(tables={"resamples": 200})), {"accuracy", "ranking", *CHOSEN, *WORDED, *VARIED}),
     "defaults written out": (reconfigure(lambda c: c.update(tables={"n_images": "correct", "resamples": 1000})), set()),
     "published figures of a model": (
         reconfigure(lambda c: model(c, "conse").update(published="EVA-02 ViT-L-14-448")), {"scorecard"},
@@ -83,7 +94,19 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "appended model": (reconfigure(append_model), {"predict/another", *SCORED}),
     "removed model": (reconfigure(lambda c: c["models"].pop(0)), SCORED),
     "parameter of one model": (reconfigure(lambda c: model(c, "conse").update(top=3)), {"predict/conse", *SCORED}),
-    "parameter of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(max_tokens=32)), CHAT),
+    "parameter of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(request={"max_tokens": 32})), CHAT),
+    "prices of the chat model": (
+        reconfigure(lambda c: model(c, "conse-chat").update(prices={"input": 1, "output": 2}, budget=3)), ASKED,
+    ),
+    "label of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(label="Renamed")), {*ASKED, *SHOWN}),
+    "variant that the chat model is asked": (reconfigure(lambda c: c["variants"][0].update(temperature=1)), CHAT),
+    "variant that it is not asked": (
+        reconfigure(lambda c: c["variants"].append({"name": "hot", "task": "OW", "temperature": 1})), set(),
+    ),
+    "sample of a task": (reconfigure(lambda c: c["tasks"]["OW"].update(sample={"per_class": 1})), CHAT),
+    "how several names are read": (
+        reconfigure(lambda c: c.update(mapping={"several": "any"})), {"mapping/conse-chat", *SCORED},
+    ),
     "revision of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(revision="2")), CHAT),
     "prompt": (lambda s: s.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of"), CHAT),
     "templates": (
@@ -122,13 +145,13 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
         lambda s: s.edit("src/mllm_classify/score.py", 'pl.lit("CW").alias', 'pl.lit("CW" + "").alias'), SCORED,
     ),
     "function that only tables use": (
-        lambda s: s.edit("src/mllm_classify/statistics.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), {"table2", *SHOWN},
+        lambda s: s.edit("src/mllm_classify/statistics.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), NAMED,
     ),
     "function that only ConSE uses": (
         lambda s: s.edit("src/mllm_classify/predict/conse.py", "[:, :KEPT]", "[:, : KEPT + 0]"), {"predict/conse", *SCORED},
     ),
     "code of the chat client": (
-        lambda s: s.edit("src/mllm_classify/predict/endpoint.py", "LONG_ANSWER = 1000", "LONG_ANSWER = 900"), CHAT,
+        lambda s: s.edit("src/mllm_classify/predict/chat.py", "LONG_ANSWER = 1000", "LONG_ANSWER = 900"), CHAT,
     ),
     "code that vision models share": (
         lambda s: s.edit("src/mllm_classify/vision.py", '.convert("RGB")', '.convert(mode="RGB")'),
