@@ -10,7 +10,7 @@ import operator
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -20,13 +20,15 @@ FAMILIES = {
     "conse": "supervised + text",
     "endpoint": "MLLM",
     "engine": "MLLM",
+    "openai": "MLLM",
+    "vllm": "MLLM",
     "recorded": "recorded",
 }
 SUBSETS = ["A", "S", "S+", "S-", "M", "M+", "M-", "N"]
 REGT = ["ReGT_A", "ReGT_S", "ReGT_S+", "ReGT_S-", "ReGT_M", "ReGT_M+", "ReGT_M-"]
 RULES = ["correct", "excluded"]
 PARTS = ["S", "S+", "S-", "M", "M+", "M-", "N"]
-SCORINGS = ["OW", "CW+", "CW"]
+SCORINGS = ["OW", "CW+", "CW", "CW-constrained"]
 VARIANTS = [
     "ImGT + random",
     "ImGT + confEVA(ImGT)",
@@ -35,7 +37,12 @@ VARIANTS = [
     "ImGT + ReGT + confEVA(ImGT, ReGT)",
     "ImGT + 999 (CW)",
 ]
-OF_TASK = {"OW": ["OW", "OW inclusion"], "CW": ["CW", "CW+", "CW inclusion"], "MC": ["MC"]}
+OF_TASK = {
+    "OW": ["OW", "OW inclusion"],
+    "CW": ["CW", "CW+", "CW inclusion"],
+    "CW-constrained": ["CW-constrained"],
+    "MC": ["MC"],
+}
 ORIGINS = ["random", "confusion", "tie", "fallback"]
 PROTOCOLS = {
     "OW inclusion": "OW, inclusion",
@@ -70,6 +77,7 @@ class Judged(NamedTuple):
     imgt_class: int
     variant: str
     repeat: int
+    status: str  # ok, error, empty, several, unasked
 
 
 Judgements = dict[str, dict[str, list[Judged]]]
@@ -83,8 +91,11 @@ def tables(
     n_images: str = "correct",
     one_way: bool = False,
     choices: dict | None = None,
+    variants: list[dict] | None = None,
+    several: str = "wrong",
 ) -> dict[str, list[dict]]:
-    """Rows of every table in the file's order, keyed by column; `models` and `choices` are the configuration's.
+    """Rows of every table in the file's order, keyed by column; `models`, `choices`, `variants` and `several` (of mapping)
+    are the configuration's.
 
     Left out are the columns of the study (dataset to excluded) and what the bootstrap finds. Figures are text, but
     numbers in `accuracy`, which has both rules for images in N. Equivalences are a CSV of class ids.
@@ -96,13 +107,24 @@ def tables(
     }
     names = class_names(results)
     equal = pairs(equivalences, one_way)
-    every = judgements(results, models, labels, equal, names, (choices or {}).get("answer", "name"))
+    by_id = {variant["name"] for variant in variants or [] if variant.get("answer") == "id"}
+    reading = Reading((choices or {}).get("answer", "name"), several, by_id)
+    with_variants = judgements(results, models, labels, equal, names, reading)
+    every = {
+        name: {
+            scoring: main
+            for scoring, rows in scorings.items()
+            if (main := [row for row in rows if scoring == "MC" or not row.variant])
+        }
+        for name, scorings in with_variants.items()
+    }
     judged = {
         name: {scoring: rows for scoring, rows in scorings.items() if scoring in SCORINGS}
         for name, scorings in every.items()
     }
     entries = {entry["name"]: entry for entry in models}
     more = {"protocols": protocols(every, entries, choices or {}, n_images)}
+    more["variants"] = varied(with_variants, entries, [variant["name"] for variant in variants or []], n_images)
     if choices:
         more["table6"] = table6(results, every, entries, labels, equal, choices, n_images, len(names))
     return more | {
@@ -151,11 +173,19 @@ def family(entry: dict) -> str:
 
 
 def worded(entry: dict) -> bool:
-    return entry["kind"] in ("endpoint", "engine") or entry.get("column") == "text"
+    return FAMILIES[entry["kind"]] == "MLLM" or entry.get("column") == "text"
+
+
+class Reading(NamedTuple):
+    """How answers are read."""
+
+    choice: str  # options of MC: by name, or by letter
+    several: str  # several names: wrong, first, or any
+    by_id: set[str]  # variants that are answered by class id
 
 
 def judgements(
-    results: Path, models: list[dict], labels: dict[str, dict], equal: Equal, names: list[str], answer: str
+    results: Path, models: list[dict], labels: dict[str, dict], equal: Equal, names: list[str], reading: Reading
 ) -> Judgements:
     judged: Judgements = {}
     options = {
@@ -168,7 +198,7 @@ def judgements(
         name = entry["name"]
         answers = records(one(results.glob(f"predictions/*/{name}.parquet")))
         found = (
-            read_answers(answers, names, *vectors(results, name), options, answer)
+            read_answers(answers, names, *vectors(results, name), options, reading)
             if worded(entry)
             else [("CW", row, row["class_ids"][:1] if row["class_ids"] else [], None) for row in answers]
         )
@@ -195,7 +225,7 @@ def read_answers(
     class_vectors: list[list[float]],
     answer_vectors: dict[str, list[float]],
     options: dict[tuple[str, str, int], list[int] | None],
-    kind: str,
+    reading: Reading,
 ) -> list[tuple[str, dict, list[int], bool | None]]:
     """Scoring, row, the classes that the answer stands for, and whether it is out of prompt."""
     by_key: dict[str, list[int]] = {}
@@ -219,19 +249,65 @@ def read_answers(
             found += [(scoring, row, [], None) for scoring in OF_TASK[row["task"]]]
             continue
         answer = (row["text"] or "").strip()
-        exact = by_key.get(answer.lower(), [])
+        exact, status = read_listed(row, answer, names, by_key, reading)
+        row = row | {"status": status}  # noqa: PLW2901 (the file's stays as it is)
         if row["task"] == "MC":
             shown = options[row["image_id"], row["variant"], row["repeat"]]
-            chosen = exact if shown is None else choose_option(answer.lower(), shown, names, kind, row["variant"])
+            chosen = (
+                exact if shown is None else choose_option(answer.lower(), shown, names, reading.choice, row["variant"])
+            )
             every = {other for option in chosen for other in by_key[names[option].lower().strip()]}
             found.append(("MC", row, sorted(every), not chosen))
             continue
         oop = None if row["task"] == "OW" else not exact
         near = nearest(answer) if answer else []
         included = [class_id for key, ids in by_key.items() if key in answer.lower() for class_id in ids]
-        read = {"OW": near, "CW": exact, "CW+": exact or near}
+        read = {"OW": near, "CW": exact, "CW+": exact or near, "CW-constrained": exact}
         found += [(scoring, row, read.get(scoring, included), oop) for scoring in OF_TASK[row["task"]]]
     return [*found, *unasked(answers, options)]
+
+
+def read_listed(
+    row: dict, answer: str, names: list[str], by_key: dict[str, list[int]], reading: Reading
+) -> tuple[list[int], str]:
+    """The classes that an answer names exactly, and its status."""
+    if not answer:
+        return [], "empty"
+    if row["variant"] in reading.by_id:
+        by_number = {str(class_id): by_key[name.lower().strip()] for class_id, name in enumerate(names)}
+        return by_number.get(answer, []), "ok"
+    if answer.lower() in by_key or row["task"] not in ("CW", "CW-constrained"):
+        return by_key.get(answer.lower(), []), "ok"
+    listed = [by_key[name] for name in listed_names(answer.lower(), by_key)]
+    if len({tuple(ids) for ids in listed}) < 2:
+        return [], "ok"
+    every = [class_id for ids in listed for class_id in ids]
+    return {"wrong": [], "first": listed[0], "any": every}[reading.several], "several"
+
+
+def listed_names(answer: str, known: Iterable[str]) -> list[str]:
+    """The names that an answer is a list of; empty where anything else stands between the separators."""
+    for name in sorted(known, key=len, reverse=True):
+        if answer == name:
+            return [name]
+        if answer.startswith(name) and (rest := behind_separator(answer[len(name) :])):
+            others = listed_names(rest, known)
+            if others:
+                return [name, *others]
+    return []
+
+
+def behind_separator(text: str) -> str | None:
+    """What stands behind a sign, a line's end, `or` and `and`; None where the text does not begin with any."""
+    rest = text.lstrip()
+    blanks = text[: len(text) - len(rest)]
+    sign = rest[:1] in [",", ";", "/", "|", "&"]
+    if sign:
+        rest = rest[1:].lstrip()
+    for word in ("or", "and"):
+        if rest.startswith((f"{word} ", f"{word}\n")) and (sign or blanks):
+            return rest[len(word) :].lstrip()
+    return rest if sign or "\n" in blanks else None
 
 
 def unasked(answers: list[dict], options: dict[tuple[str, str, int], list[int] | None]) -> Iterator:
@@ -256,12 +332,12 @@ def choose_option(answer: str, shown: list[int], names: list[str], kind: str, va
 
 
 def judge(row: dict, predicted: list[int], oop: bool | None, label: dict, equal: Equal) -> Judged:
-    answered = row["status"] == "ok"
+    answered = row["status"] != "error"
 
     def right(labels: list[int] | None) -> bool | None:
         if labels is None:
             return None
-        return row["status"] in ("ok", "unasked") and (not labels or is_admissible(predicted, labels, equal))
+        return answered and (not labels or is_admissible(predicted, labels, equal))
 
     return Judged(
         row["image_id"],
@@ -274,6 +350,7 @@ def judge(row: dict, predicted: list[int], oop: bool | None, label: dict, equal:
         label["imgt"],
         row["variant"],
         row["repeat"],
+        row["status"],
     )
 
 
@@ -348,7 +425,23 @@ def accuracies(rows: list[Judged], columns: list[str], n_images: str) -> Cells:
     cells = {column: text(percent(*found[column])) for column in columns}
     for column in columns:
         cells[f"{column}_low"], cells[f"{column}_high"] = map(text, wilson(*found[column]))
+    cells |= extremes(rows, n_images)
     return cells | sizes(rows) | {"change": difference(percent(*found["ReGT_A"]), percent(*found["ImGT_A"]))}
+
+
+def extremes(rows: list[Judged], n_images: str) -> Cells:
+    """How many answers are errors, and both accuracies if all of these were wrong, or all right."""
+    cells = {"n_errors": str(count_status(rows, "error"))}
+    for name, among in {"ImGT": rows, "ReGT": [row for row in rows if counted(row, n_images)]}.items():
+        sound = [row for row in among if row.status != "error"]
+        right = sum(bool(row.imgt if name == "ImGT" else row.regt) for row in sound)
+        cells[f"{name}_A_worst"] = text(percent(right, len(among)))
+        cells[f"{name}_A_best"] = text(percent(right + len(among) - len(sound), len(among)))
+    return cells
+
+
+def count_status(rows: list[Judged], status: str) -> int:
+    return sum(row.status == status for row in rows)
 
 
 def choose(scorings: dict[str, list[Judged]], n_images: str) -> str | None:
@@ -462,6 +555,7 @@ def table5(judged: Judgements, entries: dict[str, dict]) -> list[Cells]:
         if not rows:
             continue
         cells = {"model": entries[name]["label"], **sizes(rows)}
+        cells |= {f"n_{status}": str(count_status(rows, status)) for status in ("empty", "several")}
         for subset in SUBSETS:
             flags = [bool(row.oop) for row in rows if subset == "A" or belongs(row.category, subset)]
             cells[subset] = text(percent(sum(flags), len(flags)), 1)
@@ -819,3 +913,63 @@ def protocols(every: Judgements, entries: dict[str, dict], choices: dict, n_imag
                 }
             )
     return found
+
+
+def varied(every: Judgements, entries: dict[str, dict], order: list[str], n_images: str) -> list[Cells]:
+    """Tasks that a model is asked in several ways: each way, and its difference to the main one.
+
+    The closed world with a grammar is another way to ask for CW, whose main way is CW+.
+    """
+    found = []
+    for name in sorted(every):
+        scorings = every[name]
+        asked = {scoring.removesuffix("+") for scoring, rows in scorings.items() if any(row.variant for row in rows)}
+        if "CW-constrained" in scorings:
+            asked |= {"CW", "CW-constrained"}
+        for scoring in SCORINGS:
+            if scoring.removesuffix("+") not in asked:
+                continue
+            for variant in ["", *order]:
+                rows = [row for row in scorings.get(scoring, []) if row.variant == variant]
+                if not rows:
+                    continue
+                main = "CW+" if scoring == "CW-constrained" and not variant else scoring
+                others = [row for row in scorings.get(main, []) if not row.variant]
+                if main == scoring and not variant:
+                    others = []
+                cells = {"model": entries[name]["label"], "task": scoring, "variant": variant or "main"}
+                found.append(cells | way(rows, others, n_images))
+    return found
+
+
+def way(rows: list[Judged], others: list[Judged], n_images: str) -> Cells:
+    repeats = sorted({row.repeat for row in rows})
+    cells = {
+        "n": str(len({row.image_id for row in rows})),
+        "repeats": str(len(repeats)),
+        "OOP": oop_rate(rows),
+        "n_errors": str(count_status(rows, "error")),
+        "n_empty": str(count_status(rows, "empty")),
+        "n_several": str(count_status(rows, "several")),
+    }
+    for label_set in ("ImGT", "ReGT"):
+
+        def shares(among: list[Judged], key: str, label_set: str = label_set) -> dict[Any, Fraction]:
+            flags: dict[Any, list[bool]] = {}
+            for row in among:
+                if label_set == "ImGT" or counted(row, n_images):
+                    right = row.imgt if label_set == "ImGT" else row.regt
+                    flags.setdefault(getattr(row, key), []).append(bool(right))
+            return {key: Fraction(sum(of_key), len(of_key)) for key, of_key in flags.items()}
+
+        by_repeat = list(shares(rows, "repeat").values())
+        mean = sum(by_repeat) / len(by_repeat) if by_repeat else None
+        spread = None
+        if mean is not None and len(by_repeat) > 1:
+            spread = math.sqrt(sum((share - mean) ** 2 for share in by_repeat) / (len(by_repeat) - 1))
+        mine, main = shares(rows, "image_id"), shares(others, "image_id")
+        both = [mine[image] - main[image] for image in mine if image in main]
+        cells[f"{label_set}_A"] = text(None if mean is None else float(mean * 100))
+        cells[f"{label_set}_A_sd"] = text(None if spread is None else spread * 100)
+        cells[f"{label_set}_A_vs_main"] = text(float(sum(both) * 100 / len(both)) if both else None)
+    return cells

@@ -7,12 +7,15 @@ import yaml
 from mllm_classify import config
 from mllm_classify.choices.variants import ALL, EARLIER, FIRST, VARIANTS
 from mllm_classify.config import CONTENT, DISPLAY, RUNTIME, identity, load
+from mllm_classify.config.marks import EarlierVariant, MCVariant
 from mllm_classify.files import PROJECT, InputError, sha256
 
 TIMM = {"name": "lite", "label": "Lite", "kind": "timm", "architecture": "tf_efficientnet_lite0"}
 CONSE = {"name": "conse", "label": "ConSE", "kind": "conse", "classifier": {"architecture": "tf_efficientnet_lite0"}}
 ENDPOINT = {"name": "api", "label": "API", "kind": "endpoint", "model": "m", "url": "http://127.0.0.1:1/v1"}
 RECORDED = {"name": "file", "label": "File", "kind": "recorded", "file": "p.csv"}
+OPENAI = {"name": "gpt", "label": "GPT", "kind": "openai", "model": "gpt-4o"}
+VLLM = {"name": "vllm", "label": "vLLM", "kind": "vllm", "model": "hub/id", "chat_template": "chat.jinja"}
 ENGINE = {"name": "engine", "label": "Engine", "kind": "engine", "model": "m", "command": ["serve", "{port}"]}
 WHOLE = {
     "dataset": {
@@ -27,8 +30,10 @@ WHOLE = {
     },
     "encoder": {"name": "e", "kind": "sentence-transformers", "path": "hub/id", "templates": "t.txt"},
     "tasks": {"OW": {"prompt": "ow.txt"}, "CW": {"prompt": "cw.txt"}},
-    "models": [TIMM, CONSE, ENDPOINT, ENGINE, RECORDED],
+    "variants": [{"name": "ids", "task": "CW", "answer": "id", "prompt": "ids.txt", "sample": {"per_class": 2}}],
+    "models": [TIMM, CONSE, ENDPOINT, ENGINE, RECORDED, OPENAI, VLLM],
 }
+PRICES = {"input": 1, "output": 2}
 IMAGENET = {"source": "imagenet", "name": "i", "label": "I"}
 ONLY_RECORDED = {"dataset": IMAGENET, "models": [RECORDED]}
 
@@ -75,11 +80,12 @@ def test_each_kind_becomes_its_own_model_with_defaults(folder):
     read = loaded(folder, WHOLE)
     assert [type(model) for model in read.models] == [
         config.TimmModel, config.ConseModel, config.EndpointModel, config.EngineModel, config.RecordedModel,
+        config.OpenAIModel, config.VLLMModel,
     ]  # fmt: skip
     assert [model.family for model in read.models] == [
-        "supervised", "supervised + text", "MLLM", "MLLM", "recorded",
+        "supervised", "supervised + text", "MLLM", "MLLM", "recorded", "MLLM", "MLLM",
     ]  # fmt: skip
-    assert [model.worded for model in read.models] == [False, False, True, True, False]
+    assert [model.worded for model in read.models] == [False, False, True, True, False, True, True]
     assert read.model("api").tasks == ["OW", "CW"]
 
 
@@ -98,7 +104,7 @@ def test_each_kind_becomes_its_own_model_with_defaults(folder):
         (whole("models", 0, kind="tim"), "config.yaml: models[0].kind: 'tim' is no kind of model; one of 'timm'"),
         (
             whole("models", 2, kind=None),
-            "config.yaml: models[2].kind: missing; one of conse, endpoint, engine, recorded, timm",
+            "config.yaml: models[2].kind: missing; one of conse, endpoint, engine, openai, recorded, timm, vllm",
         ),
         (whole("models", 0, architecture=None), "config.yaml: models[0].architecture: missing"),
         (whole("dataset", imgt=None), "config.yaml: dataset.imgt: missing; see docs/configuration.md"),
@@ -166,7 +172,10 @@ def test_each_kind_becomes_its_own_model_with_defaults(folder):
             "models[1].label: 'Lite' is also models[0].label; give each its own",
         ),
         (whole("tasks", CW=None), "models[2].tasks: 'CW' has no prompt; add it under tasks:"),
-        (whole("models", 3, tasks=["AW"]), "config.yaml: models[3].tasks[0]: 'AW': input should be 'OW', 'CW' or 'MC'"),
+        (
+            whole("models", 3, tasks=["AW"]),
+            "config.yaml: models[3].tasks[0]: 'AW': input should be 'OW', 'CW', 'CW-constrained' or 'MC'",
+        ),
         (choosing(choices=None), "models[3].tasks: 'MC' needs options; add choices: with a reference"),
         (
             choosing(tasks={"OW": {"prompt": "ow.txt"}, "CW": {"prompt": "cw.txt"}}),
@@ -214,7 +223,9 @@ def test_what_is_wrong_is_named_by_file_key_and_value(folder, content, message):
 
 def test_an_address_holds_no_password_and_the_message_neither(folder):
     found = refusal(folder, whole(models=[ENDPOINT | {"url": "https://me:hunter2@api.example.org/v1"}]))
-    assert found == "config.yaml: models[0].url: holds a user or a password; name the key's variable in api_key_env"
+    assert (
+        found == "config.yaml: models[0] (api): url: holds a user or a password; name the key's variable in api_key_env"
+    )
 
 
 def test_a_file_of_predictions_is_not_shared_between_jobs(folder):
@@ -224,7 +235,7 @@ def test_a_file_of_predictions_is_not_shared_between_jobs(folder):
     loaded(folder, whole(models=[RECORDED | {"shards": 1}, TIMM | {"shards": 3}]))
 
 
-@pytest.mark.parametrize("model", [TIMM, CONSE, ENDPOINT, ENGINE])
+@pytest.mark.parametrize("model", [TIMM, CONSE, ENDPOINT, ENGINE, OPENAI, VLLM])
 @pytest.mark.parametrize("source", ["table", "imagenet"])
 def test_without_pictures_there_are_recorded_models_only(folder, model, source):
     dataset = whole("dataset", images=None)["dataset"] if source == "table" else IMAGENET
@@ -326,13 +337,18 @@ def test_an_absent_configuration_is_named(folder):
 def test_an_unknown_model_is_named_with_those_that_there_are(folder):
     with pytest.raises(InputError) as caught:
         loaded(folder, WHOLE).model("vit")
-    assert str(caught.value) == "--model: 'vit' is not in the configuration; it has lite, conse, api, engine, file"
+    assert (
+        str(caught.value)
+        == "--model: 'vit' is not in the configuration; it has lite, conse, api, engine, file, gpt, vllm"
+    )
 
 
 def every_section():
     classes = [*get_args(get_args(config.AnyDataset)[0]), config.LabelSet, config.ImagenetLabels, config.SecondLabelSet]
-    classes += [config.Equivalences, config.Encoder, config.TaskPrompt, config.Resources, config.Classifier]
+    classes += [config.Equivalences, config.Encoder, config.TaskPrompt, config.Variant, config.Sample]
+    classes += [config.Resources, config.Classifier, config.Request, config.Picture, config.Prices, config.Batch]
     classes += [config.TimmModel, config.ConseModel, config.EndpointModel, config.EngineModel, config.RecordedModel]
+    classes += [config.OpenAIModel, config.VLLMModel]
     return classes
 
 
@@ -343,7 +359,8 @@ def marked(section, mark):
 @pytest.fixture
 def sections(folder):
     """One of each section, whose files exist."""
-    for name in ("c.txt", "l.csv", "r.csv", "e.csv", "m.json", "t.txt", "ow.txt", "cw.txt", "p.csv"):
+    for name in ("c.txt", "l.csv", "r.csv", "e.csv", "m.json", "t.txt", "ow.txt", "cw.txt", "ids.txt", "p.csv",
+                 "chat.jinja"):  # fmt: skip
         (folder / name).write_text(f"content of {name}")
     (folder / "i.csv").write_text("image_id,file,title\na,a.png,first\n")
     read = loaded(folder, WHOLE)
@@ -352,7 +369,9 @@ def sections(folder):
         folder, ONLY_RECORDED | {"dataset": IMAGENET | {"classes": "c.txt", "mustelidae": "m.json"}}
     ).dataset
     found = [table, imagenet, table.imgt, imagenet.imgt, table.regt, table.equivalences]
-    found += [read.encoder, read.tasks["OW"], read.models[0].resources, read.models[1].classifier]
+    found += [read.encoder, read.tasks["OW"], read.variants[0], read.variants[0].sample]
+    found += [read.models[0].resources, read.models[1].classifier]
+    found += [read.models[2].request, read.models[2].picture, config.Prices(input=1, output=2), config.Batch()]
     found += read.models
     assert [type(section) for section in found] == every_section()
     assert {type(model) for model in read.models} == set(get_args(get_args(config.AnyModel)[0]))
@@ -379,18 +398,28 @@ def test_all_other_keys_have_an_identity(sections):
     ("key", "value"),
     [
         ("concurrency", 64), ("timeout", 1.5), ("retries", 0), ("api_key_env", "KEY"), ("url", "http://other/v1"),
-        ("resources", {"gpus": 8, "mem_mb": 1, "runtime": 1}), ("label", "Other"),
+        ("resources", {"gpus": 8, "mem_mb": 1, "runtime": 1}), ("label", "Other"), ("prices", {"input": 0, "output": 3}),
+        ("budget", 5), ("requests_per_minute", 60), ("tokens_per_minute", 1e5), ("patience", 9), ("max_errors", 3),
+        ("min_cached_share", 0), ("image_tokens", 700), ("shards", 4),
     ],
 )  # fmt: skip
 def test_how_a_model_is_run_or_called_changes_no_identity(folder, key, value):
-    before, after = loaded(folder, WHOLE), loaded(folder, whole("models", 2, **{key: value}))
+    before, after = loaded(folder, WHOLE), loaded(folder, whole("models", 2, **{"prices": PRICES} | {key: value}))
     assert before.model("api") != after.model("api")
     assert identity(before.model("api")) == identity(after.model("api"))
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("temperature", 0.5), ("max_tokens", 65), ("seed", 0), ("revision", "2"), ("tasks", ["OW"])]
-)
+    ("key", "value"),
+    [
+        *(("request", {key: value}) for key, value in
+          {"temperature": 0.5, "max_tokens": 65, "max_completion_tokens": 64, "top_p": 0.9, "seed": 0,
+           "reasoning_effort": "low", "service_tier": "flex", "detail": "low"}.items()),
+        ("revision", "2"), ("tasks", ["OW"]), ("layout", "system"), ("extra_body", {"top_k": 1}),
+        ("picture", {"longest_side": 500}), ("variants", ["ids"]), ("model", "other"),
+    ],
+    ids=str,
+)  # fmt: skip
 def test_what_is_asked_changes_the_identity(folder, key, value):
     before, after = loaded(folder, WHOLE), loaded(folder, whole("models", 2, **{key: value}))
     assert identity(before.model("api")) != identity(after.model("api"))
@@ -407,7 +436,7 @@ def test_of_a_file_the_content_counts_and_not_the_name(folder):
     for name, content in {"one.txt": "same", "two.txt": "same", "three.txt": "other"}.items():
         (folder / name).write_text(content)
     one, two, three = (identity(config.TaskPrompt(prompt=f"{name}.txt")) for name in ("one", "two", "three"))
-    assert one == two == {"prompt": sha256(b"same")}
+    assert one == two == {"prompt": sha256(b"same"), "sample": None}
     assert one != three
     (folder / "one.txt").write_text("edited")
     assert identity(config.TaskPrompt(prompt="one.txt")) != one
@@ -464,13 +493,13 @@ def test_of_the_manifest_only_three_columns_count(folder, sections, content, sam
 def test_marks_are_those_of_the_documented_keys():
     assert {key for section in every_section() for key in section.model_fields
             if CONTENT in section.model_fields[key].metadata} == {
-        "classes", "names", "mustelidae", "file", "templates", "prompt",
+        "classes", "names", "mustelidae", "file", "templates", "prompt", "chat_template",
     }  # fmt: skip
 
 
 def test_variants_are_those_that_are_made():
-    assert list(get_args(config.MCVariant)) == [*VARIANTS, ALL]
-    assert list(get_args(config.EarlierVariant)) == [*EARLIER, FIRST]
+    assert list(get_args(MCVariant)) == [*VARIANTS, ALL]
+    assert list(get_args(EarlierVariant)) == [*EARLIER, FIRST]
 
 
 def test_whose_confusions_make_options_is_said_by_the_label_or_by_model_and_data_set(folder):

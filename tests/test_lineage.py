@@ -1,25 +1,57 @@
+from typing import Any
+
 import pytest
 
-from mllm_classify.config import DISPLAY, Config, TimmModel, load
+from mllm_classify.config import (
+    DISPLAY,
+    RUNTIME,
+    ChatModel,
+    Config,
+    EndpointModel,
+    EngineModel,
+    Mapping,
+    Prices,
+    Sample,
+    TaskPrompt,
+    TimmModel,
+    Variant,
+    load,
+)
 from mllm_classify.files import PROJECT
 from mllm_classify.lineage import lineages
 
 SHIPPED = load(PROJECT / "config.yaml")
-TABLES = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar", "table6", "difficulty", "protocols"}
+SCORED = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar", "table6", "difficulty", "protocols"}
+TABLES = {*SCORED, "variants"}
+CHAT = {f"{stage}/conse-chat" for stage in ("predict", "answers", "mapping")}
+ASKED = {*CHAT, "score", "usage", "estimate", *TABLES}
+"""What reruns when the chat model is asked something else."""
+OTHERS = [model for model in SHIPPED.models if model.name != "conse-chat"]
+HOT = Variant(name="hot", task="CW", temperature=1.0, repeats=2)
+GROUPS = Variant(name="groups", task="CW", images=4, order="shuffled", prompt="resources/prompts/cw.v1.txt")
 
 
-def changed(config: Config) -> set[str]:
+def changed(config: Config, before: Config = SHIPPED) -> set[str]:
     """Jobs of another lineage, but for the bundle: it holds the configuration."""
-    before = lineages(SHIPPED)
-    found = {job for job, lineage in lineages(config).items() if lineage != before.get(job)}
+    known = lineages(before)
+    found = {job for job, lineage in lineages(config).items() if lineage != known.get(job)}
     assert "bundle" in found
     return found - {"bundle"}
+
+
+def configured(before: Config = SHIPPED, chat: dict[str, Any] | None = None, **top: Any) -> Config:
+    """A configuration with some keys set at the top, or in the entry of the chat model, read as from a file."""
+    content = before.model_dump(mode="json", exclude_none=True)
+    entry = next(model for model in content["models"] if model["name"] == "conse-chat")
+    entry.update(chat or {})
+    dumped = {key: value if isinstance(value, dict | list) else value.model_dump() for key, value in top.items()}
+    return Config.model_validate(content | dumped)
 
 
 @pytest.mark.parametrize("key", [key for key, field in TimmModel.model_fields.items() if DISPLAY in field.metadata])
 def test_what_tables_show_of_a_model_is_in_their_lineage_only(key: str) -> None:
     first, *others = SHIPPED.models
-    expected = {"scorecard"} if key == "published" else TABLES
+    expected = {"scorecard"} if key == "published" else SCORED
     assert (
         changed(SHIPPED.model_copy(update={"models": [first.model_copy(update={key: "other"}), *others]})) == expected
     )
@@ -27,16 +59,15 @@ def test_what_tables_show_of_a_model_is_in_their_lineage_only(key: str) -> None:
 
 def test_what_tables_show_of_the_data_set_is_in_their_lineage_only() -> None:
     dataset = SHIPPED.dataset.model_copy(update={"label": "other"})
-    assert changed(SHIPPED.model_copy(update={"dataset": dataset})) == {"table2", "confusions", *TABLES}
+    assert changed(SHIPPED.model_copy(update={"dataset": dataset})) == {"table2", "confusions", "usage", *TABLES}
 
 
 def test_what_is_asked_of_a_model_depends_on_the_options_only_where_it_is_asked_mc() -> None:
     """As they are shown, and as they are chosen; the confusions are drawn again when they are others."""
     assert SHIPPED.choices is not None
-    chat = {f"{stage}/conse-chat" for stage in ("predict", "answers", "mapping")}
     for change, more in (({"answer": "letter"}, set()), ({"repeats": 2}, {"choices", "confusions"})):
         choices = SHIPPED.choices.model_copy(update=change)
-        assert changed(SHIPPED.model_copy(update={"choices": choices})) == {*chat, "score", *TABLES, *more}
+        assert changed(SHIPPED.model_copy(update={"choices": choices})) == {*ASKED, *more}
 
 
 def test_what_schedulers_are_asked_for_is_in_no_lineage_but_the_bundles() -> None:
@@ -46,3 +77,110 @@ def test_what_schedulers_are_asked_for_is_in_no_lineage_but_the_bundles() -> Non
 
 def test_the_same_configuration_has_the_same_lineages() -> None:
     assert lineages(load(PROJECT / "config.yaml")) == lineages(SHIPPED)
+    assert lineages(configured()) == lineages(SHIPPED)
+
+
+def test_prices_are_in_the_lineage_of_what_shows_dollars_only() -> None:
+    prices = {"prices": {"input": 1, "output": 2}}
+    assert changed(configured(chat=prices)) == {"usage", "estimate"}
+    varied = configured(chat={"variants": ["hot"]}, variants=[HOT.model_dump()])
+    assert changed(configured(varied, chat=prices), varied) == {"usage", "estimate"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    {"budget": 3.0, "image_tokens": 9, "api_key_env": "K", "concurrency": 3, "requests_per_minute": 9.0,
+     "tokens_per_minute": 9.0, "timeout": 9.0, "retries": 0, "patience": 9.0, "max_errors": 1, "min_cached_share": 0.5,
+     "resources": {"gpus": 2}, "shards": 2, "start_timeout": 9.0}.items(),
+)  # fmt: skip
+def test_how_a_chat_model_is_run_is_in_the_lineage_of_the_estimate_only(key: str, value: Any) -> None:
+    assert RUNTIME in EngineModel.model_fields[key].metadata
+    before = configured(chat={"prices": {"input": 1, "output": 2}})
+    assert changed(configured(before, chat={key: value}), before) == {"estimate"}
+
+
+def test_every_runtime_key_of_a_chat_model_is_tested() -> None:
+    keys = {key for key, field in EngineModel.model_fields.items() if RUNTIME in field.metadata}
+    (tested,) = (
+        mark.args[1] for mark in test_how_a_chat_model_is_run_is_in_the_lineage_of_the_estimate_only.pytestmark
+    )
+    assert {key for key, _ in tested} == keys
+
+
+@pytest.mark.parametrize(
+    "change",
+    [*({"request": {key: value}} for key, value in
+       {"temperature": 1, "top_p": 0.5, "max_tokens": 9, "max_completion_tokens": 9, "seed": 0,
+        "reasoning_effort": "low", "service_tier": "flex", "detail": "low"}.items()),
+     {"extra_body": {"top_k": 1}}, {"layout": "system"}, {"picture": {"quality": 90}}, {"revision": "2"},
+     {"model": "other"}, {"command": ["other"]}],
+    ids=str,
+)  # fmt: skip
+def test_what_is_sent_is_in_the_lineage_of_the_model_and_of_all_that_uses_its_answers(change: dict[str, Any]) -> None:
+    assert changed(configured(chat=change)) == ASKED
+
+
+def test_a_variant_that_no_model_names_is_in_no_lineage() -> None:
+    assert changed(configured(variants=[*SHIPPED.model_dump()["variants"], HOT.model_dump()])) == set()
+
+
+def test_a_variant_is_in_the_lineage_of_the_models_that_name_it() -> None:
+    other = next(model for model in SHIPPED.models if model.name == "conse-chat").model_dump(mode="json")
+    other |= {"name": "other", "label": "Other", "variants": ["hot"]}
+    variants = SHIPPED.model_dump(mode="json", exclude_none=True)["variants"]
+    models = SHIPPED.model_dump(mode="json", exclude_none=True)["models"]
+    before = configured(models=[*models, other], variants=[*variants, HOT.model_dump()])
+    hotter = [*variants, HOT.model_dump() | {"temperature": 1.5}]
+    theirs = {job.replace("conse-chat", "other") for job in CHAT}
+    assert changed(configured(before, variants=hotter), before) == {*ASKED - CHAT, *theirs, "variants"}
+
+
+@pytest.mark.parametrize(
+    ("change", "asks"),
+    [
+        ({}, set()),
+        ({"tasks": {"OW": {"sample": Sample(per_class=1).model_dump()}}}, CHAT),
+        ({"variants": [HOT.model_dump()]}, set()),
+        ({"variants": [HOT.model_dump() | {"sample": {"per_class": 1, "seed": 0}}]}, CHAT),
+        ({"variants": [GROUPS.model_dump()]}, set()),
+        ({"variants": [GROUPS.model_dump() | {"order": "class"}]}, CHAT),
+        ({"unnamed": [GROUPS.model_dump() | {"order": "class"}]}, set()),
+    ],
+    ids=str,
+)
+def test_a_label_is_in_the_lineage_of_a_chat_model_only_where_it_decides_what_is_asked(
+    change: dict[str, Any], asks: set[str]
+) -> None:
+    """By a sample of each class, or by an order by class; multiple choice apart, which always has options."""
+    content = SHIPPED.model_dump(mode="json", exclude_none=True)
+    content.pop("choices")
+    content["tasks"].pop("MC")
+    for task, more in change.get("tasks", {}).items():
+        content["tasks"][task] |= more
+    content["variants"] = change.get("variants", change.get("unnamed", []))
+    entry = next(model for model in content["models"] if model["name"] == "conse-chat")
+    entry |= {"tasks": ["OW", "CW"], "variants": [variant["name"] for variant in change.get("variants", [])]}
+    before = Config.model_validate(content)
+    content["dataset"]["imgt"]["missing"] = "exclude"
+    found = changed(Config.model_validate(content), before)
+    always = {"labels", "score", "table2", *SCORED - {"table6", "difficulty"}}
+    always |= {"variants"} if change.get("variants") else set()
+    assert found == always | (asks | {"usage", "estimate"} if asks else set())
+    chat = next(model for model in before.models if isinstance(model, ChatModel))
+    assert before.samples(chat) is bool(asks)
+
+
+def test_how_several_names_are_read_is_in_the_lineage_of_the_mapping_and_not_of_the_answers() -> None:
+    assert changed(configured(mapping=Mapping(several="any"))) == {"mapping/conse-chat", "score", *TABLES}
+
+
+def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
+    entries = [EndpointModel(name=name, label=name, kind="endpoint", model=name, url="http://x/v1", tasks=["OW"],
+                             variants=["hot"], prices=Prices(input=1, output=2)) for name in "ab"]  # fmt: skip
+    tasks = {"OW": TaskPrompt(prompt="resources/prompts/ow.v1.txt")}
+    top = {"tasks": tasks, "variants": [HOT.model_copy(update={"task": "OW"})], "choices": None}
+    one, other = (
+        lineages(SHIPPED.model_copy(update=top | {"models": [*OTHERS, *order]})) for order in (entries, entries[::-1])
+    )
+    assert {job for job in one if one[job] != other[job]} <= {"bundle", "estimate"}
+    assert {"usage", "variants"} <= one.keys()

@@ -79,6 +79,7 @@ def test_scores_of_answers_in_words():
             "repeat": 0,
             "encoder": "e",
             "scoring": ["OW", "OW inclusion", "CW", "CW", "CW+", "CW+", "CW inclusion", "CW inclusion"],
+            "status": "ok",
             "oop": [None, None, False, True, False, True, False, True],
             "imgt": [False, True, True, False, True, True, True, False],
             "regt": [True, False, False, False, False, True, False, False],
@@ -105,6 +106,7 @@ def test_scores_of_rankings_take_the_first():
             "repeat": 0,
             "encoder": None,
             "scoring": "CW",
+            "status": "ok",
             "oop": None,
             "imgt": [False, True],
             "regt": [True, True],
@@ -120,6 +122,38 @@ def test_an_empty_answer_is_wrong_everywhere_but_on_n():
     rows = [(image, task, [], None) for task in ("OW", "CW") for image in ("a", "n")]
     found = judged(predicted_by_text(mapping(*rows), CLASSES), ("a", [0], [0], "S+"), ("n", [0], [], "N"))
     assert found == {(scoring, image): (False, image == "n") for scoring in ("OW", "CW", "CW+") for image in ("a", "n")}
+
+
+def test_a_status_is_that_of_the_answer_under_every_scoring():
+    statuses = ["ok", "empty", "several", "error"]
+    rows = [(f"{status} {task}", task, [], 0, status) for task in ("OW", "CW") for status in statuses]
+    labelled = labels(*((image, [0], [0], "S+") for image, *_ in rows))
+    found = score("m", predicted_by_text(mapping(*rows), CLASSES), labelled)
+    assert found["status"].to_list() == found["image_id"].str.split(" ").list.first().to_list()
+    assert found.height == 4 * 2 + 4 * 3
+
+
+def test_a_constrained_answer_is_the_class_of_its_name_and_nothing_else():
+    rows = [("a", "CW-constrained", [0], 2), ("b", "CW-constrained", [], 0), ("n", "CW-constrained", [], None)]
+    labelled = [("a", [0], [2], "S-"), ("b", [0], [0], "S+"), ("n", [0], [], "N")]
+    assert judged(predicted_by_text(mapping(*rows), CLASSES), *labelled) == {
+        ("CW-constrained", "a"): (True, False),
+        ("CW-constrained", "b"): (False, False),
+        ("CW-constrained", "n"): (False, True),
+    }
+
+
+def test_several_names_that_are_taken_are_right_as_any_of_them():
+    rows = [("a", "CW", [0, 2], 4, "several"), ("b", "CW", [0, 2], 4, "several"), ("c", "CW", [], 4, "several")]
+    labelled = [("a", [2], [0], "S-"), ("b", [4], [4], "S+"), ("c", [4], [0], "S-")]
+    assert judged(predicted_by_text(mapping(*rows), CLASSES), *labelled) == {
+        ("CW", "a"): (True, True),
+        ("CW", "b"): (False, False),
+        ("CW", "c"): (False, False),
+        ("CW+", "a"): (True, True),
+        ("CW+", "b"): (False, False),
+        ("CW+", "c"): (True, False),
+    }
 
 
 def test_an_error_is_wrong_everywhere_on_n_too():

@@ -1,5 +1,6 @@
 import csv
 import io
+import itertools
 import math
 import random
 import re
@@ -37,6 +38,7 @@ from mllm_classify.tables import (
     table5,
     write,
 )
+from mllm_classify.variants import variants
 from tests import plain
 
 RESAMPLES = 100
@@ -83,8 +85,14 @@ def images_of(scores):
     return scores.select("image_id", "category").unique("image_id")
 
 
-def scored(model, scoring, imgt, regt=None, categories=None, oop=None, images=None, expert=None):
-    """Scores of one model from strings of 0 and 1, one sign per image, and from categories in words."""
+STATUS = {"-": "ok", "x": "error", "e": "empty", "s": "several"}
+
+
+def scored(model, scoring, imgt, regt=None, categories=None, oop=None, images=None, expert=None, status=None):
+    """Scores of one model from strings of 0 and 1, one sign per image, and from categories in words.
+
+    Of statuses, there are the signs of STATUS.
+    """
     count = len(imgt)
     flags = [
         [None] * count if signs is None else [{"0": False, "1": True}.get(sign) for sign in signs]
@@ -99,6 +107,7 @@ def scored(model, scoring, imgt, regt=None, categories=None, oop=None, images=No
             "repeat": 0,
             "encoder": None,
             "scoring": scoring,
+            "status": [STATUS[sign] for sign in status or "-" * count],
             "oop": flags[2],
             "imgt": flags[0],
             "regt": flags[1],
@@ -188,6 +197,8 @@ def test_table_3_on_nine_images():
         "n_images": "correct",
         "excluded": "0",
         "n": "9",
+        "n_errors": "0",
+        **{f"{name}_A_{case}": "55.56" for name in ("ImGT", "ReGT") for case in ("worst", "best")},
         **{f"{name}_rank": "1" for name in ACCURACIES},
         **dict(zip([f"n_{name}" for name in SUBSETS if name != "A"], "3214222", strict=True)),
     }
@@ -354,6 +365,79 @@ def test_table_5_is_the_share_of_out_of_prompt_answers_per_category():
         ["Model B", "14.3", "0.0", "0.0", "0.0", "0.0", "0.0", "0.0", "100.0"],
         ["Model A", "42.9", "33.3", "50.0", "0.0", "66.7", "100.0", "50.0", "0.0"],
     ]
+
+
+def test_errors_are_wrong_and_at_best_all_of_them_were_right():
+    """Of nine images three are errors, one of them without a label; two more are right under each label set."""
+    frame = scored("v", "CW", "100000010", "010000010", "S+ S+ S- M+ M+ M- M- N N", status="---x-x--x")
+    (row,) = made("table3", frame)
+    shown = ("n_errors", "ImGT_A", "ImGT_A_worst", "ImGT_A_best", "ReGT_A", "ReGT_A_worst", "ReGT_A_best")
+    assert [row[name] for name in shown] == ["3", "22.22", "22.22", "55.56", "22.22", "22.22", "55.56"]
+    (row,) = made("table3", frame, study=STUDY._replace(n_images="excluded"))
+    # of the seven images with a label, one is right and two are errors
+    assert [row[name] for name in shown] == ["3", "22.22", "22.22", "55.56", "14.29", "14.29", "42.86"]
+
+
+def test_table_4_counts_the_errors_of_each_task():
+    frames = [
+        scored("a", "OW", "1000", "1000", "S+ S+ M- N", status="-x-x"),
+        scored("a", "CW", "0100", "0100", "S+ S+ M- N", status="x---"),
+        scored("a", "CW+", "0110", "0100", "S+ S+ M- N", status="x---"),
+    ]
+    found = {row["task"]: row for row in made("table4", *frames)}
+    shown = ("n_errors", "ImGT_A_worst", "ImGT_A_best", "ReGT_A_worst", "ReGT_A_best")
+    assert {task: [row[name] for name in shown] for task, row in found.items()} == {
+        "OW": ["2", "25.00", "75.00", "25.00", "75.00"],
+        "CW": ["1", "25.00", "50.00", "25.00", "50.00"],
+        "CW+": ["1", "50.00", "75.00", "25.00", "50.00"],
+    }
+
+
+def test_without_a_second_label_set_errors_have_no_range_under_it():
+    (row,) = made("table3", scored("v", "CW", "100", status="--x"), study=ONE_LABEL_SET)
+    shown = ("n_errors", "ImGT_A_worst", "ImGT_A_best", "ReGT_A_worst", "ReGT_A_best")
+    assert [row[name] for name in shown] == ["1", "33.33", "66.67", "", ""]
+
+
+@pytest.mark.parametrize("table", ["table3", "table4"])
+@pytest.mark.parametrize("status", ["---", "-xx", "es-"])
+def test_people_see_errors_only_where_there_are_any(table, status):
+    frames = [scored("a", name, "100", "110", "S+ S+ N", oop="001", status=status) for name in ("OW", "CW", "CW+")]
+    shown = as_markdown(TABLES[table](pl.concat(frames), MODELS, STUDY))
+    assert ("| Errors |" in re.sub(" +", " ", shown)) == ("x" in status)
+    assert ("ReGT at best" in shown) == ("x" in status)
+    assert ("They count as wrong" in shown) == ("x" in status)
+
+
+def test_table_5_counts_empty_answers_and_lists_of_names_and_leaves_errors_out():
+    frame = scored("a", "CW", "000000", "000000", "S+ S+ S- M+ M- N", oop="11 101", status="esx--s")
+    (row,) = made("table5", frame)
+    assert [row[name] for name in ("n", "n_empty", "n_several", "A", "S+", "S-", "N")] == [
+        "5", "1", "2", "80.0", "100.0", "", "100.0",
+    ]  # fmt: skip
+    assert "n_errors" not in row
+
+
+SIGNS = st.lists(
+    st.tuples(st.sampled_from(["S+", "S-", "M+", "M-", "N"]), *[st.booleans()] * 3), min_size=1,
+    max_size=20,
+)  # fmt: skip
+
+
+@given(SIGNS, st.sampled_from(["correct", "excluded"]))
+@settings(max_examples=30)
+def test_worst_is_what_is_shown_and_best_is_that_without_a_wrong_error(images, n_images):
+    """Errors that are all right change the accuracy to the best."""
+    status = "".join("-x"[image[3]] for image in images)
+    categories = " ".join(image[0] for image in images)
+    signs = ["".join("01"[image[place] and not image[3]] for image in images) for place in (1, 2)]
+    forgiven = ["".join("01"[image[place] or image[3]] for image in images) for place in (1, 2)]
+    study = STUDY._replace(n_images=n_images)
+    (row,) = made("table3", scored("v", "CW", *signs, categories, status=status), study=study)
+    (best,) = made("table3", scored("v", "CW", *forgiven, categories), study=study)
+    for name in ("ImGT_A", "ReGT_A"):
+        assert row[f"{name}_worst"] == row[name]
+        assert row[f"{name}_best"] == best[name] == best[f"{name}_worst"] == best[f"{name}_best"]
 
 
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -1057,6 +1141,8 @@ def test_without_expert_labels_the_weasel_table_is_its_header(tmp_path):
 
 NAMES = ["cat", "Missile", "dog", "missile ", "laptop", "notebook", "tabby", "clock", "book", "pen"]
 WORDS = ["", " ", "Cat", "DOG\n", "missile", "rocket", "a laptop", "Tabby", "pen", "something else", "book|pen"]
+WORDS += ["dog, cat", "tabby or Missile", "clock\npen, or book", "cat and a rocket", "dog, dog", "missile, missile "]
+IDS = ["0", "3", " 7\n", "10", "cat", "dog, cat", "", "1, 2"]
 ENTRIES = [
     {"name": "v1", "label": "Vision 1", "kind": "timm"},
     {"name": "v2", "label": "Vision 2", "kind": "conse"},
@@ -1064,10 +1150,18 @@ ENTRIES = [
     {"name": "again", "label": "Both tasks again", "kind": "engine"},
     {"name": "open", "label": "Open world only", "kind": "endpoint", "tasks": ["OW"]},
     {"name": "closed", "label": "Closed world only", "kind": "engine", "tasks": ["CW"]},
+    {"name": "varied", "label": "Asked in many ways", "kind": "vllm", "tasks": ["OW", "CW"],
+     "variants": ["hot", "ids", "warm"]},
+    {"name": "ruled", "label": "Constrained", "kind": "openai", "tasks": ["CW", "CW-constrained"], "variants": ["hot"]},
     {"name": "kept", "label": "Kept ranking", "kind": "recorded", "share": 0.8},
     {"name": "told", "label": "Kept answers", "kind": "recorded", "column": "text", "family": "told", "share": 0.7},
-]
+]  # fmt: skip
 """As in a configuration; `share` is of the images."""
+VARIANTS = [
+    {"name": "warm", "task": "OW", "repeats": 2},
+    {"name": "hot", "task": "CW", "repeats": 3},
+    {"name": "ids", "task": "CW", "answer": "id", "share": 0.6},
+]
 PAIRS = """# Pairs.
 classes,admits,source
 1|3,,same name
@@ -1082,7 +1176,7 @@ def unit_vectors(rng, count):
     return [[x / math.hypot(*vector) for x in vector] for vector in drawn]
 
 
-def make_study(folder, seed, count, second_label_set, one_way):
+def make_study(folder, seed, count, second_label_set, one_way, several):
     """All of a run's files with random contents, as the stages after `predict` write them.
 
     Returns scores, labels and classes.
@@ -1125,11 +1219,15 @@ def make_study(folder, seed, count, second_label_set, one_way):
     for entry in ENTRIES:
         ranks = not plain.worded(entry)
         cells = []
-        for task in ["CW"] if ranks else entry.get("tasks", ["OW", "CW"]):
-            for image in images[: math.ceil(count * entry.get("share", 1))]:
-                answer = {"class_ids": rng.sample(ids, 5)} if ranks else {"text": rng.choice(WORDS + NAMES)}
-                status = "error" if rng.random() < 0.05 else "ok"
-                cells.append({"image_id": image, "task": task, "variant": "", "repeat": 0, "status": status} | answer)
+        tasks = ["CW"] if ranks else entry.get("tasks", ["OW", "CW"])
+        ways = [{"name": "", "task": task, "share": entry.get("share", 1)} for task in tasks]
+        for way in [*ways, *(it for it in VARIANTS if it["name"] in entry.get("variants", []))]:
+            words = IDS if way.get("answer") == "id" else WORDS + NAMES
+            asked = images[: math.ceil(count * way.get("share", 1))]
+            for repeat, image in itertools.product(range(way.get("repeats", 1)), asked):
+                answer = {"class_ids": rng.sample(ids, 5)} if ranks else {"text": rng.choice(words)}
+                about = {"image_id": image, "task": way["task"], "variant": way["name"], "repeat": repeat}
+                cells.append(about | answer | {"status": "error" if rng.random() < 0.05 else "ok"})
         predictions = pl.DataFrame(cells, schema=PREDICTIONS)
         parquet.write(predictions, PREDICTIONS, folder / f"predictions/d/{entry['name']}.parquet")
         if ranks:
@@ -1139,8 +1237,9 @@ def make_study(folder, seed, count, second_label_set, one_way):
         schema = {"text": pl.String(), "embedding": pl.Array(pl.Float32, 4)}
         answers = pl.DataFrame({"text": texts, "embedding": unit_vectors(rng, len(texts))}, schema=schema)
         parquet.write(answers, schema, folder / f"embeddings/e/d/{entry['name']}.parquet")
-        mapped = map_answers(predictions, classes, embedded, answers, "e").select(list(MAPPING))
-        scores.append(score(entry["name"], predicted_by_text(mapped, classes), labels))
+        by_id = frozenset(it["name"] for it in VARIANTS if it.get("answer") == "id")
+        mapped = map_answers(predictions, classes, embedded, answers, "e", None, several, by_id)
+        scores.append(score(entry["name"], predicted_by_text(mapped.select(list(MAPPING)), classes), labels))
     return pl.concat(scores), labels, classes
 
 
@@ -1157,30 +1256,37 @@ def assert_the_same(found, expected):
                 assert row[name] == value, name
         missing = set(row) - set(other) - set(STUDY_COLUMNS)
         ranges = ("bootstrap", "tau_", "change_", *(["ImGT", "ReGT", "used_by", "what"] if "protocol" in row else []))
-        assert all(name.startswith(ranges) or "_rank_" in name for name in missing), missing
+        assert all(name.startswith(ranges) or "_rank_" in name or "_vs_main_" in name for name in missing), missing
 
 
 @pytest.mark.parametrize(
-    ("seed", "count", "second_label_set", "n_images", "one_way"),
+    ("seed", "count", "second_label_set", "n_images", "one_way", "several"),
     [
-        (1, 4, True, "correct", False),
-        (2, 12, True, "correct", True),
-        (3, 12, True, "excluded", False),
-        (4, 150, True, "correct", True),
-        (4, 150, True, "excluded", True),
-        (5, 40, False, "correct", False),
+        (1, 4, True, "correct", False, "wrong"),
+        (2, 12, True, "correct", True, "first"),
+        (3, 12, True, "excluded", False, "any"),
+        (4, 150, True, "correct", True, "wrong"),
+        (4, 150, True, "excluded", True, "first"),
+        (5, 40, False, "correct", False, "any"),
     ],
 )
-def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, second_label_set, n_images, one_way):
-    """Equal names, equivalences, ties, errors, empty answers, single tasks, empty categories, fewer images."""
-    scores, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way)
-    expected = plain.tables(tmp_path, ENTRIES, tmp_path / "pairs.csv", n_images, one_way)
+def test_every_figure_equals_an_independent_computation(
+    tmp_path, seed, count, second_label_set, n_images, one_way, several
+):
+    """Equal names, equivalences, ties, errors, empty answers, lists of names, single tasks, empty categories, fewer
+    images, variants.
+    """
+    scores, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way, several)
+    options = {"variants": VARIANTS, "several": several}
+    expected = plain.tables(tmp_path, ENTRIES, tmp_path / "pairs.csv", n_images, one_way, **options)
     models = pl.DataFrame([{"model": e["name"], "label": e["label"], "family": plain.family(e)} for e in ENTRIES])
     study = STUDY._replace(n_images=n_images)
     images = labels.filter(labels["excluded"].is_null()).select("image_id", "category")
-    more = rows(protocols(scores, images, models, study, RESAMPLES, {}))
+    more = {"variants": rows(variants(scores, models, study, [it["name"] for it in VARIANTS], RESAMPLES))}
+    scores = scores.filter(pl.col("variant") == "")
+    more["protocols"] = rows(protocols(scores, images, models, study, RESAMPLES, {}))
     scores = scores.filter(pl.col("scoring").is_in(SCORINGS))
-    found = {name: rows(make(scores, models, study)) for name, make in EVERY.items()} | {"protocols": more}
+    found = {name: rows(make(scores, models, study)) for name, make in EVERY.items()} | more
     found["accuracy"] = EVERY["accuracy"](scores, models, study).to_dicts()
     found["table2"] = rows(table2(labels.filter(labels["excluded"].is_null())["category"], study))
     found["mustelidae"] = rows(mustelidae(scores, labels, classes, models, study))

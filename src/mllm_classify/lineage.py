@@ -214,15 +214,17 @@ def _chat(config: "Config", result: dict[str, str]) -> dict[str, str]:
     chat = [model for model in config.models if isinstance(model, ChatModel)]
     if not chat:
         return {}
-    names = [[model.name, model.label, model.prices and model.prices.model_dump()] for model in chat]
-    predicted = [result[f"predict/{model.name}"] for model in chat]
+    # by name, as for the scores
+    names = sorted([model.name, model.label] for model in chat)
+    prices = {model.name: model.prices and model.prices.model_dump() for model in chat}
+    predicted = [result[f"predict/{name}"] for name, _ in names]
     about = _about(config)
     made = {
         "estimate": lineage([model.model_dump(mode="json") for model in chat], ["estimate"], *predicted),
-        "usage": lineage([about, names], ["usage"], *predicted),
+        "usage": lineage([about, names, prices], ["usage"], *predicted),
     }
-    if any(model.variants for model in chat):
-        variants = [variant.name for variant in config.variants]
+    asked = {name for model in chat for name in model.variants}
+    if variants := [variant.name for variant in config.variants if variant.name in asked]:
         made["variants"] = lineage([about, names, variants, config.tables.resamples], ["variants"], result["score"])
     return made
 

@@ -110,17 +110,19 @@ def map_answers(
             ),
         ]
     )  # fmt: skip
-    listed = (pl.col("task") != "OW") & (pl.col("status") == "ok")
     keyed = predictions.with_columns(
         normalise("text").alias("key"),
         pl.col("text").str.strip_chars(),
         pl.col("variant").is_in(sorted(ids)).alias("by_id"),
+        # as predicted: an answer that is empty, or several names, is an answer to a list
+        ((pl.col("task") != "OW") & (pl.col("status") == "ok")).alias("listed"),
     )
     lists = enumerations(
         keyed.filter(pl.col("task").is_in(["CW", "CW-constrained"]) & ~pl.col("by_id"))["key"], classes
     )
     lists = lists.select(
         "key",
+        pl.lit(value=False).alias("by_id"),
         pl.lit(value=True).alias("enumerated"),
         pl.Series(
             "taken", [taken_classes(named, several) for named in lists["named"].to_list()], dtype=pl.List(pl.Int32)
@@ -128,7 +130,7 @@ def map_answers(
     )
     mapped = (
         keyed.join(exact, on=["key", "by_id"], how="left", maintain_order="left")
-        .join(lists, on="key", how="left", maintain_order="left")
+        .join(lists, on=["key", "by_id"], how="left", maintain_order="left")
         .with_columns(
             pl.coalesce("exact_classes", pl.when(~pl.col("task").is_in(["OW", "MC"])).then("taken")).alias(
                 "exact_classes"
@@ -148,7 +150,7 @@ def map_answers(
         .join(near, on="text", how="left", maintain_order="left")
         .with_columns(
             pl.lit(encoder).alias("encoder"),
-            pl.when(listed).then(pl.col("exact_classes").is_not_null()).alias("in_prompt"),
+            pl.when("listed").then(pl.col("exact_classes").list.len().fill_null(0) > 0).alias("in_prompt"),
             pl.col("exact_classes").fill_null(nothing),
             pl.when(pl.col("task") != "MC")
             .then(pl.col("included_classes").fill_null(nothing))
@@ -204,18 +206,18 @@ def enumerated(answer: str, known: dict[str, list[int]]) -> list[list[int]]:
     Empty where anything else stands there, or fewer than two names. Names that hold a separator are names: of several
     readings, the longest names first.
     """
-    pieces = SEPARATORS.split(answer)
-    names: list[list[int]] = []
-    start = 0
-    while start < len(pieces) and len(pieces) <= LONGEST_LIST:
-        for end in range(len(pieces), start, -1):
+    pieces = SEPARATORS.split(answer)  # what may be names, with separators between them
+    if len(pieces) > LONGEST_LIST:
+        return []
+    after = len(pieces) + 1
+    readings: dict[int, list[list[int]]] = {after: []}
+    for start in range(len(pieces) - 1, -1, -2):
+        for end in range(len(pieces), start, -2):
             name = "".join(pieces[start:end]).strip()
-            if name in known:
-                names.append(known[name])
-                start = end + 1  # behind the separator
+            if name in known and end + 1 in readings:
+                readings[start] = [known[name], *readings[end + 1]]
                 break
-        else:
-            return []
+    names = readings.get(0, [])
     distinct = [named for number, named in enumerate(names) if named not in names[:number]]
     return distinct if len(distinct) > 1 else []
 

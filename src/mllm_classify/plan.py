@@ -46,7 +46,7 @@ def plan(path: str) -> Plan:
         config.dataset.name,
         config.encoder.name if config.encoder else "none",
         config.choices.reference if config.choices else None,
-        [model.name for model in config.models if isinstance(model, configuration.ChatModel)],
+        sorted(model.name for model in config.models if isinstance(model, configuration.ChatModel)),
         {
             model.name: PlannedModel(
                 model.worded,

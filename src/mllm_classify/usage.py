@@ -30,7 +30,7 @@ def usage(
             *(pl.col(column).cast(pl.Int64).filter("batched").sum().alias(f"batched_{column}") for column in TOKENS),
             pl.col("prompt_tokens").is_not_null().any().alias("counted"),
         )
-        for name, frame in predictions.items()
+        for name, frame in sorted(predictions.items())
     ]  # fmt: skip
     figures = pl.concat(frames).with_columns(
         (pl.col("cached_tokens") / pl.col("prompt_tokens") * 100).fill_nan(None).alias("cached_share"),

@@ -223,21 +223,21 @@ def test_without_an_image_that_can_be_asked_about_it_is_said():
 def test_samples_are_nested_and_of_every_class():
     rng = np.random.default_rng(0)
     frame = labels([(int(imgt), {int(imgt)}) for imgt in rng.integers(0, 20, 400)], {})
-    samples = [set(options.sampled(frame, count, 7)["image_id"]) for count in (1, 2, 5)]
+    samples = [set(draws.sampled(frame, count, 7)["image_id"]) for count in (1, 2, 5)]
     assert samples[0] < samples[1] < samples[2]
     assert [len(it) for it in samples] == [20, 40, 100]
-    assert set(options.sampled(frame, 1, 7)["imgt"]) == set(range(20))
-    assert set(options.sampled(frame, 1, 8)["image_id"]) != samples[0]
-    assert options.sampled(frame, None, 7).height == 400
+    assert set(draws.sampled(frame, 1, 7)["imgt"]) == set(range(20))
+    assert set(draws.sampled(frame, 1, 8)["image_id"]) != samples[0]
+    assert draws.sampled(frame, None, 7).height == 400
     # another image takes nobody's place but one of its class
     fewer = frame.filter(pl.col("imgt") != 3)
-    assert set(options.sampled(fewer, 1, 7)["image_id"]) == samples[0] - set(frame.filter(imgt=3)["image_id"])
+    assert set(draws.sampled(fewer, 1, 7)["image_id"]) == samples[0] - set(frame.filter(imgt=3)["image_id"])
 
 
 def test_images_that_a_label_set_leaves_open_are_not_sampled():
     frame = labels([(0, {0}), (0, {0})], {})
     frame = frame.with_columns(excluded=pl.Series([None, "uncertain"]))
-    assert options.sampled(frame, None, 0)["image_id"].to_list() == ["image0"]
+    assert draws.sampled(frame, None, 0)["image_id"].to_list() == ["image0"]
 
 
 def earlier(frame, rules, embeddings=None, **asked):

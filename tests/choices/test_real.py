@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mllm_classify.choices import confusions, options
+from mllm_classify.choices import confusions, draws, options
 from mllm_classify.config import Config
 from mllm_classify.dataset.classes import Lookup, classes
 from mllm_classify.dataset.equivalences import admits
@@ -75,7 +75,7 @@ def test_every_option_of_every_image_keeps_the_rules(study):
         for image_id, imgt, regt in labelled.select("image_id", "imgt", "regt").iter_rows()
     }
     seen = 0
-    for block in options.choices(options.sampled(labelled, None, 0), list(options.VARIANTS), rules):
+    for block in options.choices(draws.sampled(labelled, None, 0), list(options.VARIANTS), rules):
         for image_id, variant, _, shown, origins in block.iter_rows():
             check(plain, known[image_id], variant, shown, origins)
         seen += block.height
@@ -84,7 +84,7 @@ def test_every_option_of_every_image_keeps_the_rules(study):
 
 def test_a_sample_has_one_image_of_each_class(study):
     labelled, _, _, _ = study
-    sample = options.sampled(labelled, 1, 0)
+    sample = draws.sampled(labelled, 1, 0)
     assert sorted(sample["imgt"]) == list(range(1000))
-    assert set(sample["image_id"]) < set(options.sampled(labelled, 3, 0)["image_id"])
+    assert set(sample["image_id"]) < set(draws.sampled(labelled, 3, 0)["image_id"])
     assert sample["category"].value_counts().height == 5

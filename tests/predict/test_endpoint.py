@@ -11,15 +11,15 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from mllm_classify.config import EndpointModel, EngineModel, Resources, TaskPrompt
+from mllm_classify.config import EndpointModel, EngineModel, Resources, TaskPrompt, VLLMModel
 from mllm_classify.files import InputError, sha256
-from mllm_classify.predict import endpoint, journal
+from mllm_classify.predict import asking, endpoint, journal
 from mllm_classify.predict.images import Images
-from mllm_classify.predict.questions import questions
+from mllm_classify.predict.questions import Questionnaire
 from mllm_classify.predict.rows import PREDICTIONS
 from tests.chat_server import chat_server, completion, error, image_of, prompt_of
 
-CLASSES = pl.DataFrame({"class_id": [0, 1, 2], "name": ["espresso", "lens cap, lens cover", "# hash"]})
+CLASSES = ["espresso", "lens cap, lens cover", "# hash"]
 KEY = "sk-4f1d09c2"
 
 
@@ -45,6 +45,16 @@ def register(folder, **contents):
     return Images(pl.DataFrame(rows), str(folder))
 
 
+def unreported(_):
+    return lambda *_: None
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Retries come at once."""
+    monkeypatch.setattr(asking, "FIRST_WAIT", 0.01)
+
+
 @pytest.fixture
 def images(tmp_path):
     """Five: image4 to image0, in this order."""
@@ -63,9 +73,10 @@ def tasks(tmp_path):
 def predict(tmp_path, images, tasks):
     """Asks a server for all answers, by default for one task, without retries."""
 
-    def run(url, images=images, progress=lambda _: None, **options):
+    def run(url, images=images, progress=unreported, **options):
         entry = model(url=url, **{"tasks": ["OW"], "retries": 0} | options)
-        return endpoint.predict(entry, tasks, images, CLASSES, tmp_path / "journal", progress)[0]
+        asked = Questionnaire(entry, tasks, images, CLASSES)
+        return endpoint.predict(entry, asked, tmp_path / "journal", progress)[0]
 
     return run
 
@@ -74,6 +85,10 @@ def model(**options):
     return EndpointModel(
         **{"name": "m", "label": "M", "kind": "endpoint", "url": "http://x/v1", "model": "q"} | options
     )
+
+
+def vllm(**options):
+    return VLLMModel(**{"name": "m", "label": "M", "kind": "vllm", "model": "hub/id"} | options)
 
 
 def engine(**options):
@@ -85,8 +100,9 @@ def engine(**options):
 
 def prompts(file):
     """What one image is asked."""
-    tasks, names = {"CW": TaskPrompt(prompt=str(file))}, CLASSES["name"].to_list()
-    return [asked.prompt for asked in questions(model(tasks=["CW"]), tasks, Images(REGISTERED[:1], None), names)]
+    tasks, entry = {"CW": TaskPrompt(prompt=str(file))}, model(tasks=["CW"])
+    asked = Questionnaire(entry, tasks, Images(REGISTERED[:1], None), CLASSES)
+    return [prompt_of(question.template.body) for question in asked]
 
 
 def test_a_prompt_loses_its_comments_and_lists_names_one_a_line_with_commas_intact(tmp_path):
@@ -101,7 +117,7 @@ def test_a_prompt_without_the_placeholder_lists_nothing(tmp_path):
 
 def test_a_request_holds_the_class_list_first_and_the_image_last(predict):
     with chat_server() as server:
-        predict(server.url, tasks=["CW"], max_tokens=7, temperature=0.5, seed=3)
+        predict(server.url, tasks=["CW"], request={"max_tokens": 7, "temperature": 0.5, "seed": 3})
     for body in server.requests:
         assert body | {"messages": None} == {
             "model": "q", "messages": None, "temperature": 0.5, "max_tokens": 7, "seed": 3
@@ -151,14 +167,34 @@ def keys(entry, prompt="What is it?", frame=REGISTERED):
         file.write(prompt)
         file.flush()
         tasks = dict.fromkeys(["OW", "CW"], TaskPrompt(prompt=file.name))
-        return {
-            images.ids[asked.image]: asked.key for asked in questions(entry, tasks, images, []) if asked.task == "OW"
-        }
+        asked = Questionnaire(entry, tasks, images, [])
+        return {images.ids[question.images[0]]: question.key for question in asked if question.task == "OW"}
 
 
 @pytest.mark.parametrize(
     "changed",
-    [{"max_tokens": 65}, {"temperature": 0.1}, {"seed": 0}, {"model": "q2"}, {"revision": "2"}],
+    [
+        *(
+            {"request": {key: value}}
+            for key, value in {
+                "max_tokens": 65,
+                "temperature": 0.1,
+                "seed": 0,
+                "top_p": 0.5,
+                "max_completion_tokens": 64,
+                "reasoning_effort": "low",
+                "service_tier": "flex",
+                "detail": "low",
+            }.items()
+        ),
+        {"model": "q2"},
+        {"revision": "2"},
+        {"layout": "system"},
+        {"layout": "image_first"},
+        {"extra_body": {"top_k": 1}},
+        {"picture": {"longest_side": 9}},
+        {"picture": {"quality": 94}},
+    ],
     ids=str,
 )
 def test_a_key_changes_with_what_can_change_an_answer(changed):
@@ -193,6 +229,13 @@ def test_a_key_changes_with_the_image_only_of_that_image():
         {"resources": Resources(gpus=8)},
         {"api_key_env": "KEY"},
         {"tasks": ["OW"]},
+        {"prices": {"input": 1, "output": 2}},
+        {"prices": {"input": 1, "output": 2}, "budget": 3},
+        {"requests_per_minute": 5, "tokens_per_minute": 5},
+        {"patience": 5, "max_errors": 5, "min_cached_share": 0, "image_tokens": 5},
+        {"shards": 3},
+        {"variants": ["hot"]},
+        {"published": "Another"},
     ],
     ids=str,
 )
@@ -200,8 +243,48 @@ def test_a_key_stays_when_nothing_changes_that_could_change_an_answer(changed):
     assert keys(model(**changed)) == keys(model())
 
 
-def test_an_engine_key_stays_when_only_its_start_timeout_changes():
-    assert keys(engine(start_timeout=5)) == keys(engine())
+@pytest.mark.parametrize("changed", [{"start_timeout": 5}, {"resources": Resources(gpus=8)}], ids=str)
+def test_an_engine_key_stays_when_only_what_runs_it_changes(changed):
+    command = ["serve", "--port={port}", "--tensor-parallel-size={gpus}"]
+    assert keys(engine(command=command, **changed)) == keys(engine(command=command))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"performance": {"gpu-memory-utilization": 0.95}},
+        {"environment": "/elsewhere"},
+        {"start_timeout": 5},
+        {"resources": Resources(gpus=8)},
+        {"label": "Another"},
+    ],
+    ids=str,
+)
+def test_a_key_of_vllm_stays_when_only_what_runs_it_changes(changed):
+    assert keys(vllm(**changed)) == keys(vllm())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"flags": {"dtype": "bfloat16"}}, {"flags": {"max-model-len": 9}}, {"revision": "abc"}, {"model": "hub/other"}],
+    ids=str,
+)
+def test_a_key_of_vllm_changes_with_its_weights_and_the_flags_that_can_change_answers(changed):
+    assert set(keys(vllm()).values()).isdisjoint(keys(vllm(**changed)).values())
+
+
+def test_a_key_of_vllm_changes_with_the_chat_templates_content_and_not_with_its_name(tmp_path):
+    for name, content in {"one": "{{ a }}", "two": "{{ a }}", "three": "{{ b }}"}.items():
+        (tmp_path / name).write_text(content)
+    without, one, two, three = (
+        keys(vllm(chat_template=name and str(tmp_path / name))) for name in (None, "one", "two", "three")
+    )
+    assert one == two
+    assert len({tuple(found.values()) for found in (without, one, three)}) == 3
+
+
+def test_a_key_stays_when_comments_of_a_prompt_are_edited_and_the_row_says_which_file_it_was():
+    assert keys(model(), "# version 1\nWhat is it?") == keys(model(), "# version 2\nWhat is it?\n")
 
 
 def test_keys_stay_when_images_change_order_name_or_place_or_others_are_appended():
@@ -213,7 +296,7 @@ def test_keys_stay_when_images_change_order_name_or_place_or_others_are_appended
 
 
 def test_tasks_and_images_have_keys_of_their_own(tasks):
-    asked = questions(model(), tasks, Images(REGISTERED, None), [])
+    asked = Questionnaire(model(), tasks, Images(REGISTERED, None), [])
     assert len({question.key for question in asked}) == 4
 
 
@@ -230,17 +313,39 @@ def test_rows_stand_by_task_and_then_in_the_images_order(predict):
     ]
 
 
-def test_a_row_says_what_the_server_said(predict):
-    usage = {"prompt_tokens": 4100, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4000}}
-    choice = {"message": {"content": "espresso"}, "finish_reason": "length"}
-    with chat_server(lambda _: completion("", choices=[choice], usage=usage), delay=0.1) as server:
+def test_a_row_says_what_the_server_said(predict, tmp_path):
+    usage = {"prompt_tokens": 4100, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4000},
+             "completion_tokens_details": {"reasoning_tokens": 2}}  # fmt: skip
+    choice = {"message": {"content": "espresso", "reasoning_content": "Brown."}, "finish_reason": "length"}
+    more = {"model": "q-2026-01-01", "system_fingerprint": "fp_1"}
+    with chat_server(lambda _: completion("", choices=[choice], usage=usage, **more), delay=0.1) as server:
         row = predict(server.url).row(0, named=True)
+    body = server.requests[0]
+    body["messages"][0]["content"][1]["image_url"]["url"] = "{image}"
+    request = sha256(json.dumps(body, sort_keys=True).encode())
     assert row.pop("latency") >= 0.1
     assert row == {
         "image_id": "image4", "task": "OW", "variant": "", "repeat": 0, "text": "espresso", "class_ids": None,
-        "scores": None, "status": "ok", "finish_reason": "length", "prompt_tokens": 4100, "completion_tokens": 3,
-        "cached_tokens": 4000,
+        "scores": None, "status": "ok", "error": None, "reasoning": "Brown.", "finish_reason": "length",
+        "prompt": sha256((tmp_path / "ow.txt").read_bytes()), "request": request, "served_model": "q-2026-01-01",
+        "fingerprint": "fp_1", "prompt_tokens": 4100, "completion_tokens": 3, "cached_tokens": 4000,
+        "reasoning_tokens": 2, "batched": False,
     }  # fmt: skip
+
+
+def test_what_was_sent_stands_once_in_the_journal_without_images(predict, tmp_path):
+    with chat_server() as server:
+        predict(server.url, tasks=["OW", "CW"])
+    (file,) = (tmp_path / "journal").glob("*.jsonl")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    sent = {line["request"]: line["sent"] for line in lines if "sent" in line}
+    answered = [line for line in lines if "response" in line]
+    assert (len(sent), len(answered), len(lines)) == (2, 10, 12)
+    assert {line["request"] for line in answered} == set(sent)
+    for body in server.requests:
+        body["messages"][0]["content"][1]["image_url"]["url"] = "{image}"
+        assert body in sent.values()
+    assert "base64" not in file.read_text()
 
 
 @pytest.mark.parametrize(
@@ -295,8 +400,8 @@ def test_progress_starts_at_what_the_journal_held_and_ends_at_all(predict, image
     reports = []
     with chat_server() as server:
         predict(server.url, register(tmp_path, **{images.ids[0]: images.read(0)}))
-        predict(server.url, progress=reports.append)
-    assert reports == [1, 2, 3, 4, 5]
+        predict(server.url, progress=lambda total: lambda done, more: reports.append((total, done)))
+    assert reports == [(5, done) for done in (1, 2, 3, 4, 5)]
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -404,14 +509,14 @@ def test_what_fails_more_often_than_it_is_retried_is_an_error(predict, images, t
 def test_a_request_that_takes_longer_than_its_timeout_is_an_error(predict, tmp_path):
     with (
         chat_server(stall_after=3) as server,
-        pytest.raises(InputError, match=r"2 of 5 requests failed.*image 'image1'.*timed out"),
+        pytest.raises(InputError, match=r"2 of 5 requests failed.*image 'image1'.*no answer within 2 s"),
     ):
         predict(server.url, timeout=2, concurrency=1)
     assert len(journal.read(tmp_path / "journal")) == 3
 
 
 def test_a_server_that_is_not_there_is_an_error(predict):
-    with pytest.raises(InputError, match=r"5 of 5 requests failed.*Connection error"):
+    with pytest.raises(InputError, match=r"5 of 5 requests failed.*Cannot connect to host"):
         predict("http://127.0.0.1:9/v1")
 
 
@@ -504,6 +609,17 @@ def test_half_of_a_surrogate_pair_does_not_cost_the_answer(predict):
     assert frame["text"].to_list() == ["caf😀 x?y"] * 5
 
 
+@pytest.fixture
+def ask(tmp_path, images, tasks):
+    """Asks a server for all answers to some tasks. Gives the environments beside them."""
+
+    def run(url, wanted):
+        entry = model(url=url, tasks=wanted)
+        return endpoint.predict(entry, Questionnaire(entry, tasks, images, CLASSES), tmp_path / "j", unreported)
+
+    return run
+
+
 @pytest.mark.parametrize(
     ("said", "noted"),
     [
@@ -515,25 +631,21 @@ def test_half_of_a_surrogate_pair_does_not_cost_the_answer(predict):
         ("", None),
     ],
 )
-def test_the_version_of_a_server_on_this_machine_is_noted(tmp_path, images, tasks, said, noted):
+def test_the_version_of_a_server_on_this_machine_is_noted(ask, said, noted):
     with chat_server(version=lambda: web.Response(text=said)) as server:
-        entry = model(url=server.url, tasks=["OW"])
-        frame, environments = endpoint.predict(entry, tasks, images, CLASSES, tmp_path / "j", lambda _: None)
+        frame, environments = ask(server.url, ["OW"])
     assert [environment["server"] for environment in environments] == [noted]
     assert environments[0]["python"] == platform.python_version()
     # nothing is asked now: what is noted is of those who answered
-    entry = model(url="http://127.0.0.1:9/v1", tasks=["OW"])
-    again, known = endpoint.predict(entry, tasks, images, CLASSES, tmp_path / "j", lambda _: None)
+    again, known = ask("http://127.0.0.1:9/v1", ["OW"])
     assert known == environments
     assert again.equals(frame)
 
 
-def test_answers_of_two_servers_name_both(tmp_path, images, tasks):
+def test_answers_of_two_servers_name_both(ask):
     for number, wanted in enumerate([["OW"], ["OW", "CW"]]):
         with chat_server(version=lambda n=number: web.json_response({"version": f"0.{n}"})) as server:
-            entry = model(url=server.url, tasks=wanted)
-            _, environments = endpoint.predict(entry, tasks, images, CLASSES, tmp_path / "j", lambda _: None)
+            _, environments = ask(server.url, wanted)
     assert sorted(environment["server"] for environment in environments) == ["0.0", "0.1"]
-    entry = model(url="http://127.0.0.1:9/v1", tasks=["OW"])
-    _, environments = endpoint.predict(entry, tasks, images, CLASSES, tmp_path / "j", lambda _: None)
+    _, environments = ask("http://127.0.0.1:9/v1", ["OW"])
     assert [environment["server"] for environment in environments] == ["0.0"]

@@ -12,7 +12,6 @@ import yaml
 from PIL import Image
 
 from mllm_classify import parquet
-from mllm_classify.config import EngineModel
 from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.files import InputError, sha256
@@ -116,8 +115,7 @@ def start_engine(tmp_path):
     """Starts an engine in this process; its output goes to `tmp_path/m/engine.log`."""
 
     def start(command, **options):
-        entry = EngineModel(name="m", label="M", kind="engine", model="q", command=command, **options)
-        return engine.running(entry, tmp_path / "m" / "engine.log")
+        return engine.running("m", command, options.get("start_timeout", 600), tmp_path / "m" / "engine.log")
 
     return start
 

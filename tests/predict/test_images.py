@@ -1,13 +1,18 @@
+import base64
+import io
 from itertools import chain
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from mllm_classify.config import Picture
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.files import InputError, sha256
-from mllm_classify.predict.images import Images, sharded
+from mllm_classify.predict.images import Images, data_url, sharded
 
 
 def registered(**contents):
@@ -71,3 +76,92 @@ def test_every_image_is_in_one_shard_and_batches_stay_whole(count, shards, toget
 def test_single_images_take_turns():
     images = pl.DataFrame({"image_id": list("abcdefg")})
     assert ["".join(sharded(images, shard, 3)["image_id"]) for shard in (1, 2, 3)] == ["adg", "be", "cf"]
+
+
+def picture(form, mode="RGB", size=(8, 4), **options):
+    """A picture of noise, so that its size in bytes follows from that in pixels."""
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(noise).convert(mode).save(content, form, **options)
+    return content.getvalue()
+
+
+def sent(content, **options):
+    """The media type, the bytes, and the image that a picture is sent as."""
+    media_type, _, encoded = data_url(content, Picture(**options)).removeprefix("data:").partition(";base64,")
+    received = base64.b64decode(encoded, validate=True)
+    return media_type, received, Image.open(io.BytesIO(received))
+
+
+@pytest.mark.parametrize(
+    ("form", "mode"),
+    [("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "1"), ("PNG", "LA"),
+     ("WEBP", "RGB"), ("WEBP", "RGBA")],
+)  # fmt: skip
+def test_what_every_server_reads_is_sent_byte_for_byte(form, mode):
+    content = picture(form, mode)
+    media_type, received, _ = sent(content)
+    assert (media_type, received) == (f"image/{form.lower()}", content)
+
+
+@pytest.mark.parametrize(
+    ("form", "mode"), [("JPEG", "CMYK"), ("TIFF", "CMYK"), ("PNG", "I;16"), ("GIF", "P"), ("BMP", "RGB"), ("TIFF", "F")]
+)
+def test_other_formats_and_colours_go_as_png_of_8_bit_rgb(form, mode):
+    source = "L" if mode == "I;16" else mode
+    content = picture(form, source)
+    if mode == "I;16":
+        deep = io.BytesIO()
+        Image.fromarray(np.arange(32, dtype=np.uint16).reshape(4, 8) * 8).save(deep, form)
+        content = deep.getvalue()
+    original = Image.open(io.BytesIO(content))
+    media_type, _, received = sent(content)
+    assert (media_type, received.format, received.mode) == ("image/png", "PNG", "RGB")
+    np.testing.assert_array_equal(received, original.convert("RGB"))
+
+
+@pytest.mark.parametrize(("size", "expected"), [((80, 40), (20, 10)), ((40, 80), (10, 20)), ((21, 1), (20, 1))])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP"])
+def test_too_long_a_side_is_scaled_down_and_the_shape_stays(form, size, expected):
+    media_type, _, received = sent(picture(form, size=size), longest_side=20)
+    assert (media_type, received.format, received.size) == ("image/jpeg", "JPEG", expected)
+
+
+@pytest.mark.parametrize("size", [(20, 20), (20, 1), (3, 3)])
+def test_what_is_small_enough_is_never_enlarged_and_keeps_its_bytes(size):
+    content = picture("PNG", size=size)
+    assert sent(content, longest_side=20)[1] == content
+
+
+def test_too_many_bytes_go_as_jpeg_of_the_same_size_in_pixels():
+    content = picture("PNG", size=(64, 64))
+    media_type, received, image = sent(content, max_bytes=len(content) - 1)
+    assert (media_type, image.size) == ("image/jpeg", (64, 64))
+    assert len(received) < len(content)
+    assert sent(content, max_bytes=len(content))[1] == content
+
+
+def test_an_unusual_format_that_is_too_large_as_png_goes_as_jpeg():
+    content = picture("BMP", size=(64, 64))
+    as_png = sent(content)[1]
+    assert sent(content, max_bytes=len(as_png))[0] == "image/png"
+    assert sent(content, max_bytes=len(as_png) - 1)[0] == "image/jpeg"
+
+
+def test_the_quality_of_a_jpeg_is_as_stated():
+    content = picture("PNG", size=(64, 64))
+    sizes = [len(sent(content, max_bytes=1, quality=quality)[1]) for quality in (20, 60, 95)]
+    assert sizes == sorted(sizes)
+    again = picture("JPEG", size=(64, 64), quality=60, subsampling=0)
+    assert sent(content, max_bytes=1, quality=60)[1] == again
+
+
+def test_a_transparent_picture_that_is_scaled_down_has_no_transparency_left():
+    assert sent(picture("PNG", "RGBA", (64, 64)), longest_side=8)[2].mode == "RGB"
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 60))
+def test_no_side_is_ever_longer_than_allowed(width, height, longest):
+    size = sent(picture("PNG", size=(width, height)), longest_side=longest)[2].size
+    assert max(size) <= max(longest, 1)
+    assert size == (width, height) or max(size) == longest

@@ -5,7 +5,8 @@ from mllm_classify.choices.draws import shuffled_classes
 from mllm_classify.choices.options import CHOICES
 from mllm_classify.config import EndpointModel, TaskPrompt
 from mllm_classify.predict.images import Images
-from mllm_classify.predict.questions import MultipleChoice, questions
+from mllm_classify.predict.questions import MultipleChoice, Questionnaire
+from tests.chat_server import prompt_of
 
 NAMES = ["espresso", "lens cap, lens cover", "# hash", "maze", "A"]
 IMAGES = Images(pl.DataFrame({"image_id": ["a", "b"], "file": ["a.png", "b.png"], "sha256": ["11", "22"]}), None)
@@ -40,27 +41,30 @@ def asked(prompts, answer="name", rows=ROWS, **options):
     )
     schema = {name: dtype for name, dtype in CHOICES.items() if name != "origins"}
     multiple = MultipleChoice(pl.DataFrame(rows, schema=schema, orient="row"), answer)
-    return list(questions(entry, prompts, IMAGES, NAMES, multiple))
+    return list(Questionnaire(entry, prompts, IMAGES, NAMES, multiple=multiple))
 
 
 def places(found):
-    return [(IMAGES.ids[one.image], one.variant, one.repeat) for one in found]
+    return [(IMAGES.ids[one.images[0]], one.variant, one.repeat) for one in found]
 
 
 def test_options_are_listed_in_their_order_by_name(tasks):
-    found = {place: one.prompt for place, one in zip(places(asked(tasks)), asked(tasks), strict=True)}
+    found = {place: prompt_of(one.template.body) for place, one in zip(places(asked(tasks)), asked(tasks), strict=True)}
     assert found["a", "few", 0] == "Which?\n- # hash\n- lens cap, lens cover\nOne."
     assert found["a", "few", 1] == "Which?\n- lens cap, lens cover\n- # hash\nOne."
 
 
 def test_or_behind_letters_but_never_those_of_a_long_list(tasks):
-    found = {place: one.prompt for place, one in zip(places(asked(tasks)), asked(tasks, "letter"), strict=True)}
+    found = {
+        place: prompt_of(one.template.body)
+        for place, one in zip(places(asked(tasks)), asked(tasks, "letter"), strict=True)
+    }
     assert found["b", "few", 0] == "Which?\nA. espresso\nB. maze\nOne."
     assert found["b", "CW first", 0] == "Which of all?\n- lens cap, lens cover\n- espresso\n- # hash"
 
 
 def test_all_classes_stand_in_the_repeats_order_the_same_for_every_image(tasks):
-    found = {place: one.prompt for place, one in zip(places(asked(tasks)), asked(tasks), strict=True)}
+    found = {place: prompt_of(one.template.body) for place, one in zip(places(asked(tasks)), asked(tasks), strict=True)}
     first, same, other = (found[image, "ImGT + 999 (CW)", repeat] for image, repeat in [("a", 0), ("b", 0), ("a", 1)])
     assert first == same != other
     order = shuffled_classes(len(NAMES), 1)

@@ -398,6 +398,7 @@ def _explain(detail: Any) -> str:
         case "union_tag_not_found":
             return f"{_tag(key, detail)}: missing; one of {', '.join(SOURCES if key == 'dataset' else sorted(KINDS))}"
         case "value_error":
-            return str(detail["ctx"]["error"])
+            # a model does not know its place in the list
+            return str(detail["ctx"]["error"]).replace("models (", f"{key} (", 1)
         case _:
             return f"{key}: {value}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
