@@ -100,7 +100,8 @@ class Study:
     def configure(self, **options):
         entry = {
             "name": "m", "label": "M", "kind": "vllm", "model": str(self.model), "environment": str(ENVIRONMENT),
-            "flags": {"dtype": "float32", "max-model-len": 12288, "enforce-eager": True},
+            "flags": {"dtype": "float32", "max-model-len": 12288, "enforce-eager": True,
+                      "limit-mm-per-prompt": {"image": 1}},
             "performance": {"max-num-seqs": 8}, "tasks": TASKS, "start_timeout": 300,
         }  # fmt: skip
         config = {

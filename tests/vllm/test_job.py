@@ -12,10 +12,16 @@ STARTING = "starting the engine of m"
 
 
 def test_one_engine_answers_all_tasks_reads_the_class_list_once_and_is_not_started_for_a_full_journal(study):
+    study.configure(performance={"max-num-seqs": 8, "ignore_patterns": ["original/*", "*.pth"]})
     status, errors = study.run()
     assert status == 0, errors
     assert study.processes() == []
     assert errors.count(STARTING) == 1
+    # vLLM understands switches, values, lists and mappings as they are written
+    flags = next(line for line in study.engine_log.read_text().splitlines() if "non-default args: " in line)
+    for understood in ("'max_model_len': 12288", "'enforce_eager': True", "'ignore_patterns': ['original/*', '*.pth']",
+                       "'limit_mm_per_prompt': {'image': 1}", "'enable_prompt_tokens_details': True"):  # fmt: skip
+        assert understood in flags
     assert "answered, all is well" in errors
     assert "of the class list's" in errors
 
@@ -111,7 +117,10 @@ def test_a_class_list_behind_the_image_is_found_not_to_come_from_the_cache(study
     ("options", "says"),
     [
         ({"model": "nobody/no-such-model"}, "LocalEntryNotFoundError: Cannot find an appropriate cached snapshot"),
-        ({"flags": {"no-such-flag": 1}}, "engine.log ends with 'vllm: error: unrecognized arguments: --no-such-flag 1'"),
+        (
+            {"flags": {"no-such-flag": 1}},
+            "engine.log ends with 'vllm: error: unrecognized arguments: --no-such-flag 1'",
+        ),
     ],
     ids=["no such model", "no such flag"],
 )

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import logging
+import os
 import re
 import shutil
 import socket
@@ -45,8 +46,12 @@ def predict(
 
 
 @contextlib.contextmanager
-def running(name: str, command: list[str], start_timeout: float, log_file: Path) -> "Iterator[str]":
+def running(
+    name: str, command: list[str], start_timeout: float, log_file: Path, programs: Path | None = None
+) -> "Iterator[str]":
     """Start a model's command, wait until it answers, yield its URL, and stop it with all that it started.
+
+    `programs` is a folder in which it looks for other programs first, as it does in an activated environment.
 
     Raises InputError when the command does not exist, ends, or does not answer within `start_timeout` seconds.
     """
@@ -55,6 +60,7 @@ def running(name: str, command: list[str], start_timeout: float, log_file: Path)
     if shutil.which(command[0]) is None:
         msg = f"model {name!r}: command: {command[0]!r} is not a program on this machine"
         raise InputError(msg)
+    path = os.environ.get("PATH", os.defpath)
     log_file.parent.mkdir(parents=True, exist_ok=True)
     log.info("starting the engine of %s on port %d; its output goes to %s", name, port, log_file)
     with log_file.open("ab") as output:
@@ -65,6 +71,7 @@ def running(name: str, command: list[str], start_timeout: float, log_file: Path)
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=os.environ | {"PATH": path if programs is None else f"{programs}{os.pathsep}{path}"},
         )
     try:
         _wait(name, supervisor, port, start_timeout, lambda: _cause(log_file, begin))
