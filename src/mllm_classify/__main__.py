@@ -602,7 +602,7 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
         "table6": ("Multiple choice, by the kind of options.", renderings),
         "protocols": ("Models that answer in words under the protocols of earlier work.", renderings),
         "variants": ("Tasks asked in other ways, beside the main ones.", renderings),
-        "usage": ("Tokens, cached share, seconds and dollars of chat models.", renderings),
+        "usage": ("Tokens, cached share and dollars of chat models.", renderings),
     }.items():
         made = command(parts, name, tables, name, text)
         made.set_defaults(table=name)

@@ -1,4 +1,4 @@
-"""What chat models really used, by the servers' own counts: requests, tokens, the share from a cache, seconds, dollars."""
+"""What chat models really used, by the servers' own counts: requests, tokens, the share from a cache, dollars."""
 
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,6 @@ def usage(
             *(pl.col(column).cast(pl.Int64).sum() for column in TOKENS),
             *(pl.col(column).cast(pl.Int64).filter("batched").sum().alias(f"batched_{column}") for column in TOKENS),
             pl.col("prompt_tokens").is_not_null().any().alias("counted"),
-            pl.col("latency").median().alias("median_seconds"),
         )
         for name, frame in sorted(predictions.items())
     ]  # fmt: skip
@@ -50,17 +49,16 @@ def usage(
         "requests",
         *TOKENS,
         "cached_share",
-        "median_seconds",
         "cost",
     ]
     shown = named(figures.rename({"task": "scoring"}), models).select("model", "task", *columns, *study.columns())
     return Table(
-        shown.with_columns(fixed("cached_share", 1), fixed("median_seconds", 2), fixed("cost", 2)),
+        shown.with_columns(fixed("cached_share", 1), fixed("cost", 2)),
         "What chat models used",
         str(study),
         {"model": "Model", "task": "Task", "variant": "Variant", "answers": "Answers", "n_errors": "Errors",
          "requests": "Requests", "prompt_tokens": "Prompt tokens", "cached_share": "cached, %",
-         "completion_tokens": "Answer tokens", "reasoning_tokens": "of reasoning", "median_seconds": "Median s",
+         "completion_tokens": "Answer tokens", "reasoning_tokens": "of reasoning",
          "cost": "Cost, $"},
         {"prompt_tokens": "Tokens as the server counted them; empty where it does not. Requests that failed are not counted.",
          "cost": "By the prices in the model's entry."},

@@ -6,7 +6,7 @@ import logging
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -88,9 +88,9 @@ class Ledger:
             return 0.0
         return self._prices.cost(used.prompt or 0, used.cached or 0, used.completion or 0, batch=batch)
 
-    def at_most(self, prompt: int, completion: int) -> float:
+    def at_most(self, prompt: int, completion: int, *, batch: bool = False) -> float:
         """The cost of a request of which nothing is cached, and whose answer is as long as it may be."""
-        return 0.0 if self._prices is None else self._prices.cost(prompt, 0, completion)
+        return 0.0 if self._prices is None else self._prices.cost(prompt, 0, completion, batch=batch)
 
     async def reserve(self, cost: float) -> bool:
         """Set money aside, once there is enough; False where there never will be."""
@@ -121,12 +121,16 @@ class Pace:
         self.resume = 0.0
 
     async def wait(self, tokens: int) -> None:
-        if self._requests is not None:
-            await self._requests.acquire()
-        if self._tokens is not None:
-            await self._tokens.acquire(min(tokens, self._tokens.max_rate))
-        while (left := self.resume - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110 (a time, no event)
-            await asyncio.sleep(left + random.uniform(0, 0.1))  # noqa: S311 (nothing secret)
+        """Until one more request may go. A share that a pause has outlasted is taken again: the pause ends in no burst."""
+        while True:
+            while (left := self.resume - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110 (a time)
+                await asyncio.sleep(left + random.uniform(0, 0.1))  # noqa: S311 (nothing secret)
+            if self._requests is not None:
+                await self._requests.acquire()
+            if self._tokens is not None:
+                await self._tokens.acquire(min(tokens, self._tokens.max_rate))
+            if self.resume <= asyncio.get_running_loop().time():
+                return
 
 
 class Failure(NamedTuple):
@@ -136,6 +140,7 @@ class Failure(NamedTuple):
     question: "Question"
     reason: str
     ours: bool = False  # no request was sent: an image is gone, or another one
+    filtered: bool = False  # by the provider's content filter
 
 
 class Asker:
@@ -162,13 +167,14 @@ class Asker:
         self._report = report
         self.done = done  # answers that are there, or failed for good
         self._pace = Pace(self.model)
+        self._slots = asyncio.Semaphore(self.model.concurrency)
         self._stop = asyncio.Event()
         self._tokens = 0
         self._asked = 0
         self._retried = 0
         self._refused = 0
         self._failed = 0
-        self._alive = asyncio.get_running_loop().time()
+        self._alive = self._silent_since = asyncio.get_running_loop().time()
         self._largest: Counter[tuple[str, str, int]] = Counter()
 
     def body(self, question: "Question") -> dict[str, Any]:
@@ -181,8 +187,7 @@ class Asker:
         """Ask one question and journal the answer. Returns the response; None where there is none, noted as a failure."""
         self._asked += 1
         number = self._asked
-        key = (question.task, question.variant, len(question.images))
-        expected = self._largest[key] or expected_tokens(self.model, question.template, len(question.images))
+        expected = self.expected(question)
         limit = self.model.request.limit * len(question.images)
         reserved = self.ledger.at_most(expected, limit)
         if not await self.ledger.reserve(reserved):
@@ -195,32 +200,38 @@ class Asker:
             response, latency = await self.send(body, expected + limit)
             used = answers.used(response)
             cost = self.ledger.cost(used)
-            self._largest[key] = max(self._largest[key], used.prompt or 0)
             self.keep(question, response, {"latency": latency})
         except InputError as error:
             self.fail(question, str(error), number, ours=True)
             return None
         except client.FailedError as error:
             if self.stopped is None or isinstance(error, client.PermanentError):
-                self.fail(question, str(error), number)
+                self.fail(question, str(error), number, filtered=isinstance(error, client.FilteredError))
             return None
         else:
             return response
         finally:
             self.ledger.settle(reserved, cost)
 
+    def expected(self, question: "Question") -> int:
+        """Tokens of a question's prompt: the most that the server has counted for one like it, or an estimate."""
+        counted = self._largest[question.task, question.variant, len(question.images)]
+        return counted or expected_tokens(self.model, question.template, len(question.images))
+
     def keep(self, question: "Question", response: dict[str, Any], about: dict[str, Any]) -> None:
         """Journal an answer, and what was sent for it."""
         used = answers.used(response)
+        like = (question.task, question.variant, len(question.images))
+        self._largest[like] = max(self._largest[like], used.prompt or 0)
         self._tokens += (used.prompt or 0) + (used.completion or 0)
-        self.done += len(question.images)
         record = {"key": question.key, "request": question.template.digest, "environment": self._environment}
         self._writer.append(record | about | {"response": response}, question.template.body)
 
-    def fail(self, question: "Question", reason: str, number: int, *, ours: bool = False) -> None:
+    def fail(
+        self, question: "Question", reason: str, number: int, *, ours: bool = False, filtered: bool = False
+    ) -> None:
         """Note why a question stays without an answer. `number` is its place among those that were asked."""
-        self.failures[question.key] = Failure(number, question, reason, ours)
-        self.done += len(question.images)
+        self.failures[question.key] = Failure(number, question, reason, ours, filtered)
 
     async def send(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:
         """Send a request until it is answered, refused for good, or tried often enough. Raises FailedError."""
@@ -236,13 +247,25 @@ class Asker:
         return await retrying(self._once, body, tokens)
 
     async def _once(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:
-        await self._pace.wait(tokens)
+        async with self._slots:
+            await self._unless_stopped(self._pace.wait(tokens))
+            if self.stopped is not None:
+                msg = "not asked any more"
+                raise client.FailedError(msg)
+            return await self._sent(body)
+
+    async def _sent(self, body: dict[str, Any]) -> tuple[dict[str, Any], float]:
+        """Send a request, and note what its outcome says of the server."""
+        started = asyncio.get_running_loop().time()
         try:
             answered = await client.ask(self.transport, body)
         except client.TemporaryError as error:
-            self._failed += 1
+            now = asyncio.get_running_loop().time()
             if error.wait is not None:
-                self._pace.resume = max(self._pace.resume, asyncio.get_running_loop().time() + error.wait)
+                self._pace.resume = max(self._pace.resume, now + error.wait)
+            if not self._failed:  # one pause is no silence; a server that asks for one after the other is silent
+                self._silent_since = max(self._alive, started if error.wait is None else now + error.wait)
+            self._failed += 1
             self._check_alive(str(error))
             raise
         except client.PermanentError as error:
@@ -259,7 +282,7 @@ class Asker:
 
     def _check_alive(self, reason: str) -> None:
         """The circuit breaker: stop where nothing was answered for long, although enough was asked."""
-        silent = asyncio.get_running_loop().time() - max(self._alive, self._pace.resume)
+        silent = asyncio.get_running_loop().time() - self._silent_since
         if silent > self.model.patience and self._failed >= self.model.concurrency:
             said = f"no answer for {silent:.0f} s (patience: {self.model.patience:g}), the last: {reason}"
             self.stop(StoppedError(said))
@@ -278,8 +301,22 @@ class Asker:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
 
-    def report(self) -> None:
-        """Say how far it is."""
+    async def _unless_stopped(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """Wait for something, but not beyond the end of asking."""
+        tasks = [asyncio.create_task(waiting), asyncio.create_task(self.stopping())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def stopping(self) -> None:
+        """Until asking stops."""
+        await self._stop.wait()
+
+    def report(self, question: "Question") -> None:
+        """Say how far it is, now that a question is done with."""
+        self.done += len(question.images)
         counts = {"tokens": self._tokens, "errors": len(self.failures), "retries": self._retried}
         self._report(self.done, ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
 
@@ -296,25 +333,29 @@ class Asker:
                 await self.ask(question)
                 if self.stopped is not None:
                     return
-                self.report()
+                self.report(question)
 
         workers = [asyncio.create_task(work()) for _ in range(self.model.concurrency)]
-        stop = asyncio.create_task(self._stop.wait())
-        pending = set(workers)
         try:
-            while pending and not self._stop.is_set():
-                finished, _ = await asyncio.wait([*pending, stop], return_when=asyncio.FIRST_COMPLETED)
-                pending -= finished
-                if any(task.exception() for task in finished - {stop}):
-                    break
-            await asyncio.wait(workers, timeout=GRACE if self._stop.is_set() else 0)
+            await asyncio.gather(*workers)
         finally:
-            for task in [*workers, stop]:
-                task.cancel()
-        results = await asyncio.gather(*workers, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def within_grace(asker: Asker, work: Coroutine[Any, Any, None]) -> None:
+    """Do it to its end; or, once asking stops, for as long as answers on their way have to arrive."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(asker.stopping())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([working], timeout=GRACE)
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+    if not working.cancelled():
+        working.result()
 
 
 @contextlib.contextmanager
@@ -344,10 +385,10 @@ def still_missing(asked: "Questionnaire", answered: journal.Answers) -> Iterator
 
 def explain(model: "ChatModel", failures: dict[str, Failure], count: int, image_ids: list[str], folder: Path) -> str:
     """How many questions failed, and why the first did."""
-    _, question, reason, _ = min(failures.values())
-    reason = " ".join(reason.split())[:600]
+    first = min(failures.values())
+    reason = " ".join(first.reason.split())[:600]
     return (
-        f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {question.task}, image "
-        f"{image_ids[question.images[0]]!r}: {reason!a}; what was answered is in {folder}, and another run asks for the "
+        f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {first.question.task}, image "
+        f"{image_ids[first.question.images[0]]!r}: {reason!a}; what was answered is in {folder}, and another run asks for the "
         "rest only"
     )

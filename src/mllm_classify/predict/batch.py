@@ -4,30 +4,30 @@ What is handed in is written down beside the journal before it is sent, so that 
 again and collects what they have answered.
 """
 
-import io
+import asyncio
 import json
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from mllm_classify.files import written
+from mllm_classify.files import InputError, written
 from mllm_classify.predict import answers, client
-from mllm_classify.predict.asking import Asker, StoppedError, expected_tokens
+from mllm_classify.predict.asking import FIRST_WAIT, LONGEST_BACKOFF, Asker, StoppedError
 
 if TYPE_CHECKING:
-    import openai
-
     from mllm_classify.config import Batch, ChatModel
     from mllm_classify.predict.questions import Question
 
 log = logging.getLogger(__name__)
 
 FOLDER = "batches"
-"""Beside the journal's files: one file for each batch that is not collected yet."""
+"""Beside the journal's files: one file for each batch that is not collected yet. Shards share them."""
 ENDED = {"completed", "failed", "expired", "cancelled"}
 ENDPOINT: Final = "/v1/chat/completions"
 MARK = "mllm_classify"
@@ -48,56 +48,89 @@ class HandedIn(NamedTuple):
     cost: float  # at most, in dollars
 
 
-class Filled(NamedTuple):
+@dataclass
+class Filling:
     """A file to be handed in."""
 
-    content: bytes
-    keys: list[str]
-    tokens: int
+    lines: list[bytes] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    size: int = 0
+    tokens: int = 0
+    cost: float = 0.0  # at most
+
+    def add(self, key: str, line: bytes, tokens: int, cost: float) -> None:
+        self.lines.append(line)
+        self.keys.append(key)
+        self.size += len(line)
+        self.tokens += tokens
+        self.cost += cost
 
 
-async def ask_all(limits: "Batch", folder: Path, asker: Asker, waiting: Callable[[], Iterator["Question"]]) -> None:
-    """Hand in all questions and collect the answers. What failed or expired is handed in again, `rounds` times in all.
+@dataclass(frozen=True)
+class InBatches:
+    """Asks in batches what is left after the preflight."""
 
-    Why a question stays without an answer is noted with the asker, and so is why it stopped, if it did.
-    """
-    import openai
+    limits: "Batch"
+    folder: Path
 
-    transport = asker.transport
-    if not isinstance(transport, client.OpenAI):
-        msg = "batches go through OpenAI's client"
-        raise TypeError(msg)
-    questions = {question.key: question for question in waiting()}
-    batches = Batches(limits, folder / FOLDER, asker, transport.client.with_options(max_retries=RETRIES), questions)
-    try:
-        await batches.run()
-    except openai.OpenAIError as error:
-        asker.stop(StoppedError(f"Batch API: {error} {error.__cause__ or ''}".strip()[:600]))
+    @classmethod
+    def of(cls, limits: "Batch", journal: Path) -> Self:
+        return cls(limits, journal / FOLDER)
+
+    def under_way(self) -> set[str]:
+        """The questions that jobs before have handed in, and that were not collected yet: nobody else asks them."""
+        return {key for _, batch in written_down(self.folder) for key in batch.keys}
+
+    async def ask_all(self, asker: Asker, waiting: Callable[[], Iterator["Question"]]) -> None:
+        """Hand in all questions and collect the answers. What failed or expired is handed in again, `rounds` times in all.
+
+        Why a question stays without an answer is noted with the asker, and so is why it stopped, if it did.
+        """
+        import openai
+
+        transport = asker.transport
+        if not isinstance(transport, client.OpenAI):
+            msg = "batches go through OpenAI's client"
+            raise TypeError(msg)
+        questions = {question.key: question for question in waiting()}
+        try:
+            await Batches(self, asker, transport, questions).run()
+        except openai.OpenAIError as error:
+            said = transport.masked(f"Batch API: {error} {error.__cause__ or ''}".encode()).decode()
+            asker.stop(StoppedError(said.strip()[:600]))
+
+
+def written_down(folder: Path) -> Iterator[tuple[Path, HandedIn]]:
+    """The batches that are not collected yet, and where that stands."""
+    for path in sorted(folder.glob("*.json")):
+        yield path, HandedIn(**json.loads(path.read_bytes()))
 
 
 class Batches:
     """The batches of one job, from its questions to their answers."""
 
     def __init__(
-        self,
-        limits: "Batch",
-        folder: Path,
-        asker: Asker,
-        api: "openai.AsyncOpenAI",
-        questions: "dict[str, Question]",
+        self, way: InBatches, asker: Asker, transport: client.OpenAI, questions: "dict[str, Question]"
     ) -> None:
-        self._limits = limits
-        self._folder = folder
+        self._limits = way.limits
+        self._folder = way.folder
         self._asker = asker
-        self._api = api
+        self._transport = transport
+        self._api = transport.client.with_options(max_retries=RETRIES)
         self._left = dict(questions)  # neither answered nor given up
-        self._questions = questions
         self._open: dict[str, HandedIn] = {}
+        self._full = False  # no more may wait until one of the open ones has ended
         self._rounds: Counter[str] = Counter()
+        self._heard = asyncio.get_running_loop().time()
 
     @property
     def _model(self) -> "ChatModel":
         return self._asker.model
+
+    @cached_property
+    def _ours(self) -> set[str]:
+        """All questions of this job, the answered ones among them; other shards have others."""
+        return {question.key for question in self._asker.asked}
 
     async def run(self) -> None:
         await self._find()
@@ -106,8 +139,8 @@ class Batches:
             if not self._open:
                 return
             for number, batch in list(self._open.items()):
-                found = await self._api.batches.retrieve(number)
-                if found.status in ENDED:
+                found = await self._state(number, batch)
+                if found is not None and found.status in ENDED:
                     del self._open[number]
                     await self._collect(found, batch)
             if self._open:
@@ -115,10 +148,11 @@ class Batches:
 
     async def _find(self) -> None:
         """The batches of a job that was killed."""
-        for path in sorted(self._folder.glob("*.json")):
-            batch = HandedIn(**json.loads(path.read_bytes()))
+        for path, batch in written_down(self._folder):
             if not self._left.keys() & set(batch.keys):
-                continue  # another shard's
+                if self._ours.issuperset(batch.keys):
+                    path.unlink()  # collected, but for this
+                continue
             number = batch.number or await self._number(batch.mark)
             if number is None:
                 path.unlink()
@@ -126,6 +160,7 @@ class Batches:
             log.info("batch %s: %d questions, handed in before", number, len(batch.keys))
             self._open[number] = batch._replace(number=number)
             self._asker.ledger.hold(batch.cost)
+            self._rounds.update(batch.keys)
 
     async def _number(self, mark: str) -> str | None:
         """The number of a batch that was handed in just before it could be written down."""
@@ -136,82 +171,127 @@ class Batches:
 
     async def _hand_in(self) -> None:
         """As much as may wait at once."""
-        for file in self._files():
-            prices = self._model.prices
-            limit = self._model.request.limit * sum(len(self._questions[key].images) for key in file.keys)
-            cost = prices.cost(file.tokens, 0, limit, batch=True) if prices else 0.0
-            if cost > self._asker.ledger.free:
-                if not self._open:
-                    said = f"budget: {self._model.budget:g} dollars: the next batch could cost {cost:.2f}"
-                    self._asker.stop(StoppedError(said))
-                return
-            self._asker.ledger.hold(cost)
-            batch = HandedIn(uuid.uuid4().hex, None, file.keys, file.tokens, cost)
+        async for file in self._files():
+            batch = HandedIn(uuid.uuid4().hex, None, file.keys, file.tokens, file.cost)
+            self._asker.ledger.hold(batch.cost)
             self._write(batch)
             name = f"{self._model.name}-{batch.mark}.jsonl"
-            sent = await self._api.files.create(file=(name, file.content), purpose="batch")
-            made = await self._api.batches.create(
-                input_file_id=sent.id, endpoint=ENDPOINT, completion_window=WINDOW, metadata={MARK: batch.mark}
-            )
-            self._open[made.id] = batch._replace(number=made.id)
-            self._write(self._open[made.id])
+            sent = await self._api.files.create(file=(name, b"".join(file.lines)), purpose="batch")
+            number = await self._make(sent.id, batch.mark)
+            self._open[number] = batch._replace(number=number)
+            self._write(self._open[number])
             self._rounds.update(file.keys)
-            log.info("batch %s: %d questions, %.1f MB", made.id, len(file.keys), len(file.content) / 1e6)
+            log.info("batch %s: %d questions, %.1f MB", number, len(file.keys), file.size / 1e6)
+        if self._left and not self._open and self._asker.stopped is None:
+            said = f"budget: {self._model.budget or 0:g} dollars: the next request could exceed it"
+            self._asker.stop(StoppedError(said))
 
-    def _files(self) -> Iterator[Filled]:
-        """Files of what is left, within the limits of rows and bytes, and of tokens that may wait."""
+    async def _make(self, file_id: str, mark: str) -> str:
+        """Make a batch, but once: where the connection broke, it may be there already."""
+        import openai
+
+        api = self._api.with_options(max_retries=0)
+        for attempt in range(RETRIES):
+            try:
+                made = await api.batches.create(
+                    input_file_id=file_id, endpoint=ENDPOINT, completion_window=WINDOW, metadata={MARK: mark}
+                )
+            except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):
+                await self._asker.pause(min(FIRST_WAIT * 2**attempt, LONGEST_BACKOFF))
+                number = await self._number(mark)
+                if number is not None:
+                    return number
+                if attempt == RETRIES - 1 or self._asker.stopped is not None:
+                    raise
+            else:
+                return made.id
+        raise AssertionError
+
+    async def _files(self) -> AsyncIterator[Filling]:
+        """Files of what is left, within the limits of rows and bytes, of tokens that may wait, and of money."""
         under_way = {key for batch in self._open.values() for key in batch.keys}
         waiting = sum(batch.tokens for batch in self._open.values())
-        content, keys, tokens = io.BytesIO(), list[str](), 0
-        for key, question in self._left.items():
+        allowed = float("inf") if self._limits.enqueued_tokens is None else self._limits.enqueued_tokens
+        file = Filling()
+        for key, question in list(self._left.items()):
+            if self._full or self._asker.stopped is not None:
+                return
             if key in under_way:
                 continue
-            expected = expected_tokens(self._model, question.template, len(question.images))
-            allowed = self._limits.enqueued_tokens
-            if allowed is not None and waiting + tokens + expected > allowed and waiting + tokens:
+            tokens = self._asker.expected(question)
+            cost = self._asker.ledger.at_most(tokens, self._model.request.limit * len(question.images), batch=True)
+            if (waiting and waiting + tokens > allowed) or file.cost + cost > self._asker.ledger.free:
                 break  # the rest is handed in once others are answered
-            request = {"custom_id": key, "method": "POST", "url": ENDPOINT, "body": self._asker.body(question)}
+            try:
+                body = await asyncio.to_thread(self._asker.body, question)
+            except InputError as error:
+                self._give_up(key, str(error))
+                continue
+            request = {"custom_id": key, "method": "POST", "url": ENDPOINT, "body": body}
             line = json.dumps(request).encode() + b"\n"
-            if keys and (len(keys) == self._limits.requests or content.tell() + len(line) > self._limits.bytes):
-                yield Filled(content.getvalue(), keys, tokens)
-                waiting += tokens
-                content, keys, tokens = io.BytesIO(), [], 0
-            content.write(line)
-            keys.append(key)
-            tokens += expected
-        if keys:
-            yield Filled(content.getvalue(), keys, tokens)
+            if file.keys and (len(file.keys) == self._limits.requests or file.size + len(line) > self._limits.bytes):
+                yield file
+                file = Filling()
+            file.add(key, line, tokens, cost)
+            waiting += tokens
+        if file.keys:
+            yield file
+
+    async def _state(self, number: str, batch: HandedIn) -> Any:
+        """A batch as the API describes it; None where nothing is to be heard of it for the moment."""
+        import openai
+
+        now = asyncio.get_running_loop().time
+        try:
+            found = await self._api.batches.retrieve(number)
+        except openai.NotFoundError:
+            path = self._folder / f"{batch.mark}.json"
+            said = f"batch {number} is not known to this account; remove {path} to hand its questions in again"
+            self._asker.stop(StoppedError(said))
+            return None
+        except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):
+            if now() - self._heard > self._model.patience:
+                raise
+            return None
+        self._heard = now()
+        return found
 
     async def _collect(self, found: Any, batch: HandedIn) -> None:
         """Journal what a batch has answered; note what it refused for good, or too often."""
         cost = 0.0
         for file_id in (found.output_file_id, found.error_file_id):
             if file_id is not None:
-                content = await self._api.files.content(file_id)
-                cost += sum(self._read(line, found.id) for line in content.text.splitlines())
+                received = await self._api.files.content(file_id)
+                lines = self._transport.masked(received.content).split(b"\n")
+                cost += sum(self._read(line, found.id) for line in lines)
         self._asker.ledger.settle(batch.cost, cost)
-        (self._folder / f"{batch.mark}.json").unlink(missing_ok=True)
-        problems = list(found.errors.data or []) if found.errors else []
-        if found.status == "failed":
-            self._failed(found.id, problems)
+        if self._ours.issuperset(batch.keys):
+            (self._folder / f"{batch.mark}.json").unlink(missing_ok=True)
         left = [key for key in batch.keys if key in self._left]
         log.info(
             "batch %s: %s, %d of %d answered", found.id, found.status, len(batch.keys) - len(left), len(batch.keys)
         )
+        self._full = False
+        if found.status == "failed":
+            self._failed(found, batch)
         for key in left:
             self._again(key, f"batch {found.id}: {found.status}")
 
-    def _failed(self, number: str, problems: list[Any]) -> None:
+    def _failed(self, found: Any, batch: HandedIn) -> None:
         """A batch that was refused as a whole: too many tokens wait already, or something is wrong with all of it."""
+        problems = list(found.errors.data or []) if found.errors else []
         said = "; ".join(str(problem.message) for problem in problems) or "no reason given"
         advice = ""
         if any(problem.code == TOO_MANY_WAIT for problem in problems):
-            if self._open:
-                return  # there is room once these are done
+            if self._open:  # there is room once one of these is done
+                self._full = True
+                self._rounds.subtract(batch.keys)
+                return
             advice = "; set batch: enqueued_tokens: to what the account may have waiting"
-        self._asker.stop(StoppedError(f"batch {number} was refused: {said[:400]}{advice}"))
+        said = self._transport.masked(said.encode()).decode()[:400]
+        self._asker.stop(StoppedError(f"batch {found.id} was refused: {said}{advice}"))
 
-    def _read(self, line: str, number: str) -> float:
+    def _read(self, line: bytes, number: str) -> float:
         """One line of a batch's result. Returns what it cost."""
         try:
             record = json.loads(line)
@@ -231,7 +311,7 @@ class Batches:
             return 0.0
         self._asker.keep(question, answered, {"latency": None, "batch": number})
         del self._left[question.key]
-        self._asker.report()
+        self._asker.report(question)
         return self._asker.ledger.cost(answers.used(answered), batch=True)
 
     def _again(self, key: str, reason: str) -> None:

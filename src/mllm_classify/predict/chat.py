@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -31,8 +31,15 @@ LONG_ANSWER = 1000
 
 Serving = Callable[[], AbstractContextManager[str]]
 """Gives the URL at which a model is served, for as long as it is asked."""
-Instead = Callable[["asking.Asker", Callable[[], Iterator["Question"]]], Any]
-"""Another way to ask what is left after the preflight."""
+
+
+class Instead(Protocol):
+    """Another way to ask what is left after the preflight."""
+
+    def under_way(self) -> set[str]:
+        """What has been asked for already."""
+
+    async def ask_all(self, asker: "asking.Asker", waiting: Callable[[], Iterator["Question"]]) -> None: ...
 
 
 def api_key(model: "ChatModel") -> str:
@@ -121,7 +128,7 @@ async def _asked(
             asker = asking.Asker(asked, carrier, writer, ledger, noted, report, done)
             report(done, "")
             with asking.until_terminated(asker):
-                await _ask(asker, answered, instead)
+                await asking.within_grace(asker, _ask(asker, answered, instead))
             if asker.stopped is not None:
                 raise _why(asker, folder)
     return asker.failures
@@ -130,10 +137,11 @@ async def _asked(
 async def _ask(asker: asking.Asker, answered: journal.Answers, instead: Instead | None) -> None:
     checked: set[str] = set()
     few = preflight.MANY
-    missing = asking.still_missing(asker.asked, answered)
+    known = answered.keys() | (instead.under_way() if instead else set())
+    missing = (question for question in asking.still_missing(asker.asked, answered) if question.key not in known)
     if sum(1 for _, _ in zip(range(few), missing, strict=False)) == few:
         try:
-            checked = await preflight.check(asker, answered)
+            checked = await preflight.check(asker, answered, known)
         except asking.StoppedError as error:
             asker.stop(error)
             return
@@ -144,7 +152,7 @@ async def _ask(asker: asking.Asker, answered: journal.Answers, instead: Instead 
     if instead is None:
         await asker.ask_all(waiting())
     else:
-        await instead(asker, waiting)
+        await instead.ask_all(asker, waiting)
 
 
 def _why(asker: asking.Asker, folder: Path) -> asking.StoppedError:

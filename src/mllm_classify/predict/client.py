@@ -23,6 +23,10 @@ LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY, 
 NEVER = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED}
 LONGEST_WAIT = 3600.0
 """Seconds that a server may ask to wait."""
+FILTERED = {"content_filter", "content_policy_violation"}
+"""Codes of errors by which a provider's filter refuses a request."""
+SHORTEST_KEY = 8
+"""Characters from which on a key is a secret. Local servers take any word, and an answer may well hold it."""
 
 
 class Reply(NamedTuple):
@@ -47,6 +51,10 @@ class PermanentError(FailedError):
     """The same request will never be answered: refused as it is, filtered, or too long."""
 
 
+class FilteredError(PermanentError):
+    """Withheld by the provider's content filter. That says nothing of other requests."""
+
+
 class HopelessError(FailedError):
     """No request will be answered: wrong key, wrong model, no money."""
 
@@ -67,6 +75,14 @@ class Transport(Protocol):
         """Ask which models are served."""
 
 
+def masked(said: bytes, key: str) -> bytes:
+    """What a server said, without the key, should it repeat that: it is written down. JSON may escape a slash."""
+    if len(key) >= SHORTEST_KEY:
+        for spelled in (key, key.replace("/", r"\/"), json.dumps(key)[1:-1]):
+            said = said.replace(spelled.encode(), b"[key]")
+    return said
+
+
 class Http:
     """Any OpenAI-compatible server, over aiohttp.
 
@@ -76,6 +92,7 @@ class Http:
 
     def __init__(self, url: str, key: str, timeout: float, connections: int) -> None:
         self._url = url.rstrip("/")
+        self._key = key
         self._headers = {"Authorization": f"Bearer {key}"}
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._connections = connections
@@ -108,13 +125,14 @@ class Http:
             async with self._session.request(
                 method, self._url + path, data=content, headers=headers, allow_redirects=False
             ) as response:
-                received = await response.read()
+                received = masked(await response.read(), self._key)
                 return Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, received)
         except TimeoutError:
             msg = f"no answer within {self._timeout.total:g} s"
             raise TemporaryError(msg) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise TemporaryError(f"{type(error).__name__}: {error}"[:300]) from None
+            reason = masked(f"{type(error).__name__}: {error}".encode(), self._key).decode()
+            raise TemporaryError(reason[:300]) from None
 
 
 class OpenAI:
@@ -124,6 +142,8 @@ class OpenAI:
         import openai
 
         local = urlsplit(url).hostname in THIS_MACHINE
+        self._key = key
+        self._timeout = timeout
         self.client: openai.AsyncOpenAI = openai.AsyncOpenAI(
             base_url=url,
             api_key=key,
@@ -149,18 +169,25 @@ class OpenAI:
     async def models(self) -> Reply:
         return await self._reply(self.client.models.with_raw_response.list())
 
+    def masked(self, said: bytes) -> bytes:
+        return masked(said, self._key)
+
     async def _reply(self, asked: Any) -> Reply:
         import openai
 
         try:
-            raw = await asked
+            # the client's own limit is for each read: an answer in drops could take for ever
+            async with asyncio.timeout(self._timeout):
+                raw = await asked
         except openai.APIStatusError as error:
-            return Reply(error.status_code, dict(error.response.headers), error.response.content)
-        except openai.APITimeoutError:
-            raise TemporaryError("no answer in time") from None
+            return Reply(error.status_code, dict(error.response.headers), self.masked(error.response.content))
+        except (openai.APITimeoutError, TimeoutError):
+            msg = f"no answer within {self._timeout:g} s"
+            raise TemporaryError(msg) from None
         except openai.APIConnectionError as error:
-            raise TemporaryError(f"{error} {error.__cause__ or ''}"[:300]) from None
-        return Reply(raw.status_code, dict(raw.headers), raw.http_response.content)
+            reason = self.masked(f"{error} {error.__cause__ or ''}".encode()).decode()
+            raise TemporaryError(reason[:300]) from None
+        return Reply(raw.status_code, dict(raw.headers), self.masked(raw.http_response.content))
 
 
 def completion(reply: Reply) -> dict[str, Any]:
@@ -172,7 +199,7 @@ def completion(reply: Reply) -> dict[str, Any]:
     except ValueError as error:
         raise TemporaryError(str(error)) from None
     if response["choices"][0].get("finish_reason") == "content_filter":
-        raise PermanentError("the provider's content filter withheld the answer (finish_reason content_filter)")
+        raise FilteredError("the provider's content filter withheld the answer (finish_reason content_filter)")
     return response
 
 
@@ -184,7 +211,7 @@ def _refused(reply: Reply) -> FailedError:
         return HopelessError(reason)
     if reply.status in LATER or (reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR and reply.status not in NEVER):
         return TemporaryError(reason, wait_of(reply.headers))
-    return PermanentError(reason)
+    return FilteredError(reason) if code in FILTERED else PermanentError(reason)
 
 
 def _said(content: bytes) -> tuple[str | None, str]:

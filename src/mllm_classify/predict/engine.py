@@ -3,6 +3,8 @@
 import contextlib
 import http.client
 import logging
+import os
+import re
 import shutil
 import socket
 import subprocess
@@ -15,7 +17,7 @@ from mllm_classify.files import InputError
 from mllm_classify.predict.chat import answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     import polars as pl
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from mllm_classify.predict.questions import Questionnaire
 
 log = logging.getLogger(__name__)
+
+RAISED = re.compile(r"^(?:[^\n]*?\] )?((?:\w+\.)*\w+(?:Error|Exception): .*)", re.MULTILINE | re.DOTALL)
+"""From the first exception on. vLLM's processes log theirs one after the other, and the last only refers to the first."""
 
 
 def predict(
@@ -41,8 +46,12 @@ def predict(
 
 
 @contextlib.contextmanager
-def running(name: str, command: list[str], start_timeout: float, log_file: Path) -> "Iterator[str]":
+def running(
+    name: str, command: list[str], start_timeout: float, log_file: Path, programs: Path | None = None
+) -> "Iterator[str]":
     """Start a model's command, wait until it answers, yield its URL, and stop it with all that it started.
+
+    `programs` is a folder in which it looks for other programs first, as it does in an activated environment.
 
     Raises InputError when the command does not exist, ends, or does not answer within `start_timeout` seconds.
     """
@@ -51,18 +60,21 @@ def running(name: str, command: list[str], start_timeout: float, log_file: Path)
     if shutil.which(command[0]) is None:
         msg = f"model {name!r}: command: {command[0]!r} is not a program on this machine"
         raise InputError(msg)
+    path = os.environ.get("PATH", os.defpath)
     log_file.parent.mkdir(parents=True, exist_ok=True)
     log.info("starting the engine of %s on port %d; its output goes to %s", name, port, log_file)
     with log_file.open("ab") as output:
+        begin = output.tell()
         supervisor = subprocess.Popen(  # noqa: S603 (the configuration's own command)
             [sys.executable, "-m", "mllm_classify.predict.supervisor", *command],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=os.environ | {"PATH": path if programs is None else f"{programs}{os.pathsep}{path}"},
         )
     try:
-        _wait(name, supervisor, port, start_timeout, log_file)
+        _wait(name, supervisor, port, start_timeout, lambda: _cause(log_file, begin))
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         if (status := supervisor.poll()) is not None:
@@ -77,13 +89,15 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait(name: str, supervisor: subprocess.Popen[bytes], port: int, start_timeout: float, log_file: Path) -> None:
+def _wait(
+    name: str, supervisor: subprocess.Popen[bytes], port: int, start_timeout: float, cause: "Callable[[], str]"
+) -> None:
     """Return once the engine lists its models."""
     deadline = time.monotonic() + start_timeout
     while time.monotonic() < deadline:
         if (status := supervisor.poll()) is not None:
             msg = f"model {name!r}: command: the engine ended with status {status} before it answered"
-            raise InputError(msg + _tail(log_file))
+            raise InputError(msg + cause())
         if _answers(port):
             return
         time.sleep(0.2)
@@ -91,7 +105,7 @@ def _wait(name: str, supervisor: subprocess.Popen[bytes], port: int, start_timeo
         f"model {name!r}: start_timeout: the engine did not answer at http://127.0.0.1:{port}/v1/models within "
         f"{start_timeout:g} s"
     )
-    raise InputError(msg + _tail(log_file))
+    raise InputError(msg + cause())
 
 
 def _answers(port: int) -> bool:
@@ -104,6 +118,14 @@ def _answers(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _cause(log_file: Path, begin: int) -> str:
+    """Why an engine does not start, as far as what it wrote since `begin` says."""
+    written = log_file.read_bytes()[begin:].decode(errors="backslashreplace")
+    if (raised := RAISED.search(written)) is None:
+        return _tail(log_file)
+    return f"; {log_file} says {' '.join(raised[1].split())[:300]!a}"
 
 
 def _tail(log_file: Path) -> str:

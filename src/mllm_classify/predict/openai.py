@@ -1,7 +1,6 @@
 """OpenAI's API, by its own client: request by request, or in batches."""
 
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ def predict(
     model: "OpenAIModel", asked: "Questionnaire", journal_folder: Path, progress: "Progress", shards: int = 1
 ) -> "tuple[pl.DataFrame, list[Environment]]":
     """The answers of one of OpenAI's models."""
-    in_batches = None if model.batch is None else partial(batch.ask_all, model.batch, journal_folder)
+    in_batches = None if model.batch is None else batch.InBatches.of(model.batch, journal_folder)
     return answer(asked, journal_folder, progress, lambda: nullcontext(model.url), _transport, in_batches, shards)
 
 

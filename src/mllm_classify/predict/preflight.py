@@ -7,8 +7,10 @@ import asyncio
 import itertools
 import json
 import logging
+import uuid
+from collections.abc import Container, Coroutine
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from mllm_classify.estimate import estimated
 from mllm_classify.predict import answers, client
@@ -36,18 +38,21 @@ ONLY = ["alpha-omega-1", "omega-alpha-2"]
 """The only answers that a constrained server can give to OBEY."""
 
 
+T = TypeVar("T")
+
+
 class Asked(NamedTuple):
     question: "Question"
     answer: answers.Answer
 
 
-def questions_by_way(asker: "Asker", answered: "Answers") -> list[list["Question"]]:
+def questions_by_way(asker: "Asker", known: Container[str]) -> list[list["Question"]]:
     """For each way of asking, some unanswered questions about different images."""
     found = []
     for questions in asker.asked.by_way():
         different: dict[str, Question] = {}
         for question in questions:
-            if question.key not in answered:
+            if question.key not in known:
                 different.setdefault(asker.asked.images.digests[question.images[0]], question)
             if len(different) == WARM_UPS:
                 break
@@ -56,30 +61,38 @@ def questions_by_way(asker: "Asker", answered: "Answers") -> list[list["Question
     return found
 
 
-async def check(asker: "Asker", answered: "Answers") -> set[str]:
+async def check(asker: "Asker", answered: "Answers", known: Container[str]) -> set[str]:
     """Stop with a message at the first thing that is wrong. Returns the keys of the questions that were asked.
+
+    `known` are those that are answered, or asked for already.
 
     Raises StoppedError.
     """
     _check_budget(asker, answered)
     length = await _check_models(asker)
-    ways = questions_by_way(asker, answered)
+    ways = questions_by_way(asker, known)
     listing = [questions for questions in ways if _must_be_cached(asker, questions)]
-    first, without, _ = await asyncio.gather(
-        asyncio.gather(*(_ask(asker, questions[0]) for questions in ways)),
-        asyncio.gather(*(_without_list(asker, questions[0]) for questions in listing)),
+    without: dict[str, answers.Used | None] = {}
+
+    async def note_without_list(question: "Question") -> None:
+        without[question.key] = await _without_list(asker, question)
+
+    first = await _together(
+        *(_ask(asker, questions[0]) for questions in ways),
+        *(note_without_list(questions[0]) for questions in listing),
         _constrained(asker, ways),
     )
-    second = await asyncio.gather(*(_ask(asker, questions[1]) for questions in ways if len(questions) > 1))
-    asked = [*first, *second]
+    second = await _together(*(_ask(asker, questions[1]) for questions in ways if len(questions) > 1))
+    got = [one for one in (*first, *second) if one is not None]
     for questions in ways:
         task = questions[0].task
-        if all(one is None for one in asked if one is None or one.question.task == task):
-            _fail(asker, f"task {task}: {_reason(asker, questions)}", _too_long(asker, task, length))
-    got = [one for one in asked if one is not None]
+        failed = [asker.failures[question.key] for question in questions if question.key in asker.failures]
+        filtered = all(failure.filtered for failure in failed)  # which says nothing of other images
+        if not filtered and task not in {one.question.task for one in got}:
+            _fail(asker, f"task {task}: {min(failed).reason}", _too_long(asker, task, length))
     await _check_images(asker, got)
-    for questions, used in zip(listing, without, strict=True):
-        got += await _check_cache(asker, questions, got, used)
+    for questions in listing:
+        got += await _check_cache(asker, questions, got, without[questions[0].key])
     log.info("preflight: %d questions answered, all is well", len(got))
     return {question.key for questions in ways for question in questions if question.key in _keys(got, asker)}
 
@@ -92,27 +105,37 @@ async def _ask(asker: "Asker", question: "Question") -> Asked | None:
     response = await asker.ask(question)
     if asker.stopped is not None:
         raise asker.stopped
+    asker.report(question)
     return None if response is None else Asked(question, answers.read(response))
 
 
-async def _probe(asker: "Asker", put: "Template", image: int) -> answers.Answer:
-    """The answer to something that is not a question of the study; it is not kept."""
-    probing = asker.asked.probe(put, image)
-    try:
-        response, _ = await asker.send(await asyncio.to_thread(asker.body, probing), 0)
-    except client.FailedError as error:
-        raise asker.stopped or StoppedError(f"preflight: {error}") from None
-    return answers.read(response)
+async def _together(*asking: Coroutine[Any, Any, T]) -> list[T]:
+    """All of them at once. Where one of them stops the asking, what the others are answered is waited for all the same."""
+    results = await asyncio.gather(*asking, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+async def _probe(asker: "Asker", put: "Template", image: int) -> answers.Answer | None:
+    """The answer to something that is not a question of the study; None where a filter withheld it.
+
+    The journal holds it, as it holds all that was paid for, but nothing finds it there.
+    """
+    probing = asker.asked.probe(put, image)._replace(key=f"probe {uuid.uuid4().hex}", variant="probe")
+    response = await asker.ask(probing)
+    if asker.stopped is not None:
+        raise asker.stopped
+    failure = asker.failures.pop(probing.key, None)
+    if failure is not None and not failure.filtered:
+        _fail(asker, failure.reason)
+    return None if response is None else answers.read(response)
 
 
 def _fail(asker: "Asker", reason: str, advice: str = "") -> NoReturn:
     msg = f"model {asker.model.name!r}: preflight: {reason}{advice and f'; {advice}'}"
     raise StoppedError(msg)
-
-
-def _reason(asker: "Asker", questions: list["Question"]) -> str:
-    failed = [asker.failures[question.key] for question in questions if question.key in asker.failures]
-    return min(failed).reason if failed else "no answer"
 
 
 def _too_long(asker: "Asker", task: str, length: int | None) -> str:
@@ -176,8 +199,9 @@ async def _check_images(asker: "Asker", got: list[Asked]) -> None:
     if len(spread) < 2:
         return
     put = template(asker.model, Way("OW", Prompt(DESCRIBE, ""), asker.model.layout), DESCRIBE)
-    described = await asyncio.gather(*(_probe(asker, put, place) for place in spread))
-    if len({answer.text for answer in described}) == 1:
+    found = await _together(*(_probe(asker, put, place) for place in spread))
+    described = [answer for answer in found if answer is not None]
+    if len(described) > 1 and len({answer.text for answer in described}) == 1:
         ids = ", ".join(asker.asked.images.ids[place] for place in spread)
         _fail(
             asker,
@@ -191,18 +215,19 @@ def _must_be_cached(asker: "Asker", questions: list["Question"]) -> bool:
     return bool(asker.model.min_cached_share) and len(questions) > 1 and asker.asked.lists_classes(questions[0])
 
 
-async def _without_list(asker: "Asker", question: "Question") -> answers.Used:
-    """What a question would use without its class list."""
-    return (await _probe(asker, asker.asked.without_list(question), question.images[0])).used
+async def _without_list(asker: "Asker", question: "Question") -> answers.Used | None:
+    """What a question would use without its class list; None where a filter withheld the answer."""
+    answer = await _probe(asker, asker.asked.without_list(question), question.images[0])
+    return None if answer is None else answer.used
 
 
 async def _check_cache(
-    asker: "Asker", questions: list["Question"], got: list[Asked], without: answers.Used
+    asker: "Asker", questions: list["Question"], got: list[Asked], without: answers.Used | None
 ) -> list[Asked]:
     """The class list must come from the server's cache, once it was read."""
     share = asker.model.min_cached_share
     mine = [one for one in got if (one.question.task, one.question.variant) == (questions[0].task, "")]
-    if len(mine) < 2:
+    if len(mine) < 2 or without is None:
         return []
     waive = "or set min_cached_share: 0 to do without"
     more: list[Asked] = []
@@ -241,7 +266,7 @@ async def _constrained(asker: "Asker", ways: list[list["Question"]]) -> None:
         return
     way = Way("CW-constrained", Prompt(OBEY, ""), asker.model.layout)
     answer = await _probe(asker, template(asker.model, way, OBEY, choice=ONLY), place)
-    if answer.text not in ONLY:
+    if answer is not None and answer.text not in ONLY:
         _fail(
             asker,
             f"constrained decoding does not constrain: {ONLY} were the only answers, and {answer.text[:80]!a} came",

@@ -288,8 +288,17 @@ class Questionnaire:
         return [place for place, image_id in enumerate(self.images.ids) if image_id in chosen]
 
     def _ours(self, place: int) -> bool:
+        """Whether an image is this shard's. One that the data set holds twice is so both times: it is asked about once."""
+        return self._in_shard(self._first[self.images.digests[place]])
+
+    def _in_shard(self, number: int) -> bool:
         shard, shards = self._shard
-        return place % shards == shard - 1
+        return number % shards == shard - 1
+
+    @cached_property
+    def _first(self) -> dict[str, int]:
+        """Where every picture stands first."""
+        return {digest: place for place, digest in reversed(list(enumerate(self.images.digests)))}
 
     def put(self, way: Way, images: int = 1, repeat: int = 0) -> Template:
         """The request by which a task is put."""
@@ -327,7 +336,7 @@ class Questionnaire:
             groups = grouped(places, way, self.images.ids, imgt, repeat)
             put_as = {size: self.put(way, size, repeat) for size in {len(group) for group in groups}}
             for number, group in enumerate(groups):
-                if self._ours(number):
+                if self._in_shard(number):
                     yield self._question(put_as[len(group)], way, tuple(group), repeat)
 
     def _question(self, put: Template, way: Way, places: tuple[int, ...], repeat: int) -> Question:

@@ -27,7 +27,9 @@ def predict(
     """The answers of a model that vLLM serves. It runs only if an answer is missing."""
 
     def serving() -> AbstractContextManager[str]:
-        return running(model.name, command(model), model.start_timeout, journal_folder / "engine.log")
+        put = command(model)
+        programs = Path(put[0]).parent
+        return running(model.name, put, model.start_timeout, journal_folder / "engine.log", programs)
 
     return answer(asked, journal_folder, progress, serving, shards=shards)
 
@@ -41,7 +43,7 @@ def command(model: "VLLMModel") -> list[str]:
     if not program.is_file():
         msg = f"model {model.name!r}: environment: {program} is not there; `make vllm` makes .venv-vllm"
         raise InputError(msg)
-    flags = ALWAYS | _sharing(model) | model.performance | model.flags
+    flags = ALWAYS | _sharing(model) | _hyphened(model.performance) | _hyphened(model.flags)
     if model.chat_template is not None:
         flags["chat-template"] = str(locate(model.chat_template).absolute())
     if model.revision is not None:
@@ -58,8 +60,13 @@ def command(model: "VLLMModel") -> list[str]:
 def _sharing(model: "VLLMModel") -> dict[str, Any]:
     """All GPUs of the job hold a part of the model each, unless the entry says how they share the work."""
     gpus = model.resources.gpus
-    said = any("parallel-size" in name.replace("_", "-") for name in model.performance)
+    said = any("parallel-size" in name for name in _hyphened(model.performance))
     return {"tensor-parallel-size": gpus} if gpus > 1 and not said else {}
+
+
+def _hyphened(flags: dict[str, Any]) -> dict[str, Any]:
+    """Flags under one spelling each, so that a later one replaces an earlier."""
+    return {name.lstrip("-").replace("_", "-"): value for name, value in flags.items()}
 
 
 def _weights(name: str) -> str:
@@ -68,8 +75,7 @@ def _weights(name: str) -> str:
 
 
 def flag(name: str, value: Any) -> list[str]:
-    """One flag as the command line has it: switches, values, and JSON for lists and mappings."""
-    name = name.lstrip("-").replace("_", "-")
+    """One flag as vLLM's command line has it: a switch, a value, several values, or JSON for a mapping."""
     match value:
         case None:
             return []
@@ -77,7 +83,9 @@ def flag(name: str, value: Any) -> list[str]:
             return [f"--{name}"]
         case False:
             return [f"--no-{name}"]
-        case dict() | list():
+        case dict():
             return [f"--{name}", json.dumps(value)]
+        case list():
+            return [f"--{name}", *map(str, value)]
         case _:
             return [f"--{name}", str(value)]
