@@ -221,6 +221,108 @@ def test_what_is_wrong_is_named_by_file_key_and_value(folder, content, message):
     assert message in refusal(folder, content)
 
 
+def asking(*variants, **options):
+    """A configuration with these variants, of which one model is asked those that it names."""
+    return whole(variants=list(variants), models=[ENDPOINT | options])
+
+
+GROUPS = {"name": "groups", "task": "CW", "images": 4, "prompt": "several.txt"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (asking(variants=["hot"]), "models[0].variants: 'hot' is not among variants:, which has none"),
+        (asking(GROUPS, variants=["hot"]), "models[0].variants: 'hot' is not among variants:, which has groups"),
+        (
+            asking(GROUPS, variants=["groups"], tasks=["OW"]),
+            "models[0].variants: 'groups' is compared with CW, which is not among the model's tasks",
+        ),
+        (asking(GROUPS, GROUPS), "variants: the name 'groups' stands twice"),
+        (asking(GROUPS | {"images": 1, "order": "class"}), "variants: 'groups': order 'class' concerns several images"),
+        (asking({"name": "v", "task": "OW", "images": 2}), "variants: 'v': images 2: needs a prompt of its own"),
+        (asking(GROUPS | {"task": "CW-constrained"}), "variants: 'groups': a constrained answer is one name"),
+        (asking({"name": "v", "task": "CW", "answer": "id"}), "variants: 'v': answer 'id' is for CW, with a prompt of"),
+        (
+            asking({"name": "v", "task": "OW", "answer": "id", "prompt": "p.txt"}),
+            "variants: 'v': answer 'id' is for CW, with a prompt of its own",
+        ),
+        (asking({"name": "v", "task": "MC"}), "config.yaml: variants[0].task: 'MC': input should be 'OW', 'CW' or"),
+        (asking(GROUPS | {"repeats": 0}), "config.yaml: variants[0].repeats: 0: input should be greater than 0"),
+        (asking(GROUPS | {"sample": {"per_class": 0}}), "config.yaml: variants[0].sample.per_class: 0: input should"),
+        (whole("tasks", "CW", sample={}), "config.yaml: tasks.CW.sample.per_class: missing"),
+        (whole(mapping={"several": "last"}), "config.yaml: mapping.several: 'last': input should be 'wrong', 'first'"),
+        (asking(temperature=0), "config.yaml: models[0].temperature: unknown key (value 0)"),
+        (asking(request={"temprature": 0}), "config.yaml: models[0].request.temprature: unknown key (value 0)"),
+        (asking(request={"temperature": -1}), "config.yaml: models[0].request.temperature: -1: input should be gr"),
+        (asking(request={"detail": "medium"}), "config.yaml: models[0].request.detail: 'medium': input should be"),
+        (asking(layout="image_middle"), "config.yaml: models[0].layout: 'image_middle': input should be 'image_last'"),
+        (asking(picture={"quality": 101}), "config.yaml: models[0].picture.quality: 101: input should be less than"),
+        (asking(prices={"input": 1}), "config.yaml: models[0].prices.output: missing"),
+        (asking(budget=5), "config.yaml: models[0] (api): budget: 5: needs prices:"),
+        (
+            asking(extra_body={"messages": []}),
+            "config.yaml: models[0] (api): extra_body: 'messages' is not for this place; request: has parameters",
+        ),
+        (
+            whole(
+                models=[TIMM, OPENAI | {"tasks": ["CW-constrained"]}], tasks={"CW-constrained": {"prompt": "cw.txt"}}
+            ),
+            "config.yaml: models[1] (gpt): tasks: 'CW-constrained' needs structured_outputs",
+        ),
+        (whole(models=[ENDPOINT | {"batch": {}}]), "config.yaml: models[0].batch: unknown key"),
+        (whole(models=[OPENAI | {"batch": {"requests": 50_001}}]), "config.yaml: models[0].batch.requests: 50001: "),
+        *(
+            (
+                whole(models=[VLLM | {key: {flag: 1}}]),
+                f"config.yaml: models[0] (vllm): {key}: '{flag}' is set by the job; remove it",
+            )
+            for key in ("flags", "performance")
+            for flag in ("port", "--host", "served_model_name", "--api-key")
+        ),
+    ],
+    ids=lambda value: value[13:70] if isinstance(value, str) else "",
+)
+def test_what_is_wrong_about_chat_models_is_named_by_key_and_value(folder, content, message):
+    assert message in refusal(folder, content)
+
+
+def test_a_limit_of_another_name_takes_the_place_of_the_usual_one():
+    def limits(**given):
+        request = config.Request(**given)
+        return request.max_tokens, request.max_completion_tokens, request.limit
+
+    assert limits() == (64, None, 64)
+    assert limits(max_completion_tokens=900) == (None, 900, 900)
+    assert limits(max_completion_tokens=900, max_tokens=9) == (9, 900, 900)
+    assert limits(max_completion_tokens=None) == (64, None, 64)
+    assert limits(max_tokens=None) == (None, None, 1024)
+
+
+def test_models_are_asked_their_variants_in_the_order_of_the_file(folder):
+    hot, cold = ({"name": name, "task": "OW"} for name in ("hot", "cold"))
+    read = loaded(folder, asking(hot, GROUPS, cold, variants=["cold", "hot"]))
+    assert [variant.name for variant in read.asked_variants(read.model("api"))] == ["hot", "cold"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "served"), [(ENDPOINT, "m"), (ENGINE, "m"), (OPENAI, "gpt-4o"), (VLLM, "hub/id")], ids=str
+)
+def test_the_name_in_requests(folder, kind, served):
+    read = loaded(folder, whole(models=[kind]))
+    assert read.models[0].served == served
+
+
+def test_a_model_in_a_folder_of_this_machine_is_not_called_by_where_that_lies(folder):
+    (folder / "weights").mkdir()
+    one, other = (
+        loaded(folder, whole(models=[VLLM | {"model": model}])).models[0].served
+        for model in ("weights", str(folder / "weights"))
+    )
+    assert one == "weights"
+    assert str(folder) not in other
+
+
 def test_an_address_holds_no_password_and_the_message_neither(folder):
     found = refusal(folder, whole(models=[ENDPOINT | {"url": "https://me:hunter2@api.example.org/v1"}]))
     assert (
