@@ -76,20 +76,25 @@ def error(status: int, message: str, **headers: str) -> web.Response:
     )
 
 
+def one_model() -> web.Response:
+    return web.json_response({"object": "list", "data": [{"id": "test", "object": "model"}]})
+
+
 def application(
     answer: Answer,
     seen: ChatServer,
     delay: float = 0.0,
     stall_after: int | None = None,
     version: Callable[[], web.Response] = lambda: web.Response(status=404),
+    models: Callable[[], web.Response] = one_model,
 ) -> web.Application:
-    """Lists one model and answers chat requests: text, a whole response body, or a response of any sort."""
+    """Lists its models and answers chat requests: text, a whole response body, or a response of any sort."""
 
     async def say_version(_: web.Request) -> web.Response:
         return version()
 
-    async def models(_: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": "test", "object": "model"}]})
+    async def list_models(_: web.Request) -> web.Response:
+        return models()
 
     async def chat(request: web.Request) -> web.Response:
         body = await request.json()
@@ -111,7 +116,7 @@ def application(
     app.add_routes(
         [
             web.get("/version", say_version),
-            web.get("/v1/models", models),
+            web.get("/v1/models", list_models),
             web.post("/v1/chat/completions", chat),
         ]
     )
