@@ -141,3 +141,34 @@ def test_a_killed_writer_loses_nothing_that_append_returned_for(tmp_path, after)
     assert last >= after - 1
     for number in range(last + 1):
         assert answers[str(number)]["response"] == "x" * (number * 997 % 50_000)
+
+
+def test_what_was_sent_is_written_once_in_a_file_before_its_first_answer(tmp_path):
+    with journal.Writer(tmp_path) as writer:
+        for key, request in [("a", "one"), ("b", "two"), ("c", "one"), ("d", "one")]:
+            writer.append(record(key) | {"request": request}, {"body of": request})
+    lines = [json.loads(line) for line in writer.path.read_text().splitlines()]
+    assert [line.get("key", line["request"]) for line in lines] == ["one", "a", "two", "b", "c", "d"]
+    assert lines[0] == {"request": "one", "sent": {"body of": "one"}}
+    assert set(journal.read(tmp_path)) == {"a", "b", "c", "d"}
+
+
+def test_each_file_says_for_itself_what_was_sent(tmp_path):
+    for key in ("a", "b"):
+        with journal.Writer(tmp_path) as writer:
+            writer.append(record(key) | {"request": "one"}, {"body of": "one"})
+    assert [path.read_text().count('"sent"') for path in tmp_path.glob("*.jsonl")] == [1, 1]
+
+
+def test_answers_are_read_from_the_disk_when_they_are_asked_for(tmp_path):
+    path = write(tmp_path, record("a"), record("b", "é😀"))
+    answers = journal.read(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"espresso", b"ESPRESSO"))
+    assert answers["a"] == record("a", "ESPRESSO")
+    assert answers["b"] == record("b", "é😀")
+    assert ("a" in answers, "c" in answers, len(answers)) == (True, False, 2)
+    with pytest.raises(KeyError):
+        answers["c"]
+    # what comes later is in no mapping that was made before
+    write(tmp_path, record("c"))
+    assert "c" not in answers

@@ -22,3 +22,28 @@ def test_shards_put_together_are_what_one_job_writes(images, shards, tasks, seed
     parts = [answers(image_ids[start::shards], *tasks) for start in range(shards)]
     found = gathered(parts, pl.DataFrame({"image_id": image_ids}))
     assert_frame_equal(found, answers(image_ids, *tasks))
+
+
+@given(st.integers(1, 12), st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.integers(0, 99))
+def test_shards_that_share_groups_put_together_are_what_one_job_writes(images, shards, together, repeats, seed):
+    """Variants stand by name and repeat; groups of images take turns, in another order in each repeat."""
+    image_ids = [f"image{number}" for number in range(images)]
+    rng = random.Random(seed)
+    parts: list[list[tuple[str, str, int]]] = [[] for _ in range(shards)]
+    for task, variant in [("OW", ""), ("OW", "b"), ("OW", "a"), ("CW", "")]:
+        for repeat in range(repeats if variant else 1):
+            order = rng.sample(image_ids, images)
+            for number, start in enumerate(range(0, images, together)):
+                parts[number % shards] += [(task, variant, repeat, image) for image in order[start : start + together]]
+    frames = []
+    for part in parts:
+        rows = answer_rows([row[3] for row in part], [row[0] for row in part], [f"{row}" for row in part])
+        about = {"variant": [row[1] for row in part], "repeat": pl.Series([row[2] for row in part], dtype=pl.Int32)}
+        frames.append(rows.with_columns(**{name: pl.Series(values) for name, values in about.items()}))
+    found = gathered(
+        [frame.select(*PREDICTIONS) for frame in frames if frame.height], pl.DataFrame({"image_id": image_ids})
+    )
+    ways = [("OW", "", 0), *(("OW", name, repeat) for name in "ab" for repeat in range(repeats)), ("CW", "", 0)]
+    expected = [(*way, image) for way in ways for image in image_ids]
+    assert found.select("task", "variant", "repeat", "image_id").rows() == expected
+    assert found["text"].to_list() == [f"{row}" for row in expected]
