@@ -81,7 +81,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "runtime settings": (reconfigure(runtime_settings), set()),
     "moved folder": (reconfigure(lambda c: c["dataset"].update(folder="/elsewhere")), set()),
     "command line": (lambda s: s.edit("src/mllm_classify/__main__.py", "PROGRESS_INTERVAL = 5.0", "PROGRESS_INTERVAL = 9"), set()),
-    "label of a model": (reconfigure(lambda c: model(c, "conse").update(label="Renamed")), SHOWN),
+    "label of a model": (reconfigure(lambda c: model(c, "conse").update(label="Renamed")), SHOWN - VARIED),
     "label of the data set": (reconfigure(lambda c: c["dataset"].update(label="18 (demonstration)")), {"confusions", *NAMED}),
     "label of a label set": (reconfigure(lambda c: c["dataset"]["regt"].update(label="seen")), NAMED),
     "label of the equivalences": (reconfigure(lambda c: c["dataset"]["equivalences"].update(label="E")), NAMED),
