@@ -6,8 +6,9 @@
 With the list first (layout: image_last, the default), vLLM's prefix cache serves it to every request but the first ones;
 with the image first, each request reads it anew. Constrained decoding (CW-constrained) costs what the ratio of the last
 row says. The real vLLM serves a model with random weights on the processor; the project's own client asks. In every round,
-all three are asked about the same new images, in another of the six orders. Answers end after 8 tokens, about a class name's length:
-random weights would go on. A large model on a GPU reads and writes at other speeds; the cached share is the same.
+all three are asked about the same new images, in another of the six orders. Answers end after 8 tokens, about a class
+name's length: random weights would go on. A large model on a GPU reads and writes at other speeds; the cached share is
+the same.
 """
 
 import argparse
