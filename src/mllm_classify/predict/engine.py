@@ -78,7 +78,7 @@ def running(
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         if (status := supervisor.poll()) is not None:
-            log.warning("the engine of %s has ended with status %d%s", name, status, _tail(log_file))
+            log.warning("the engine of %s has ended with status %d%s", name, status, _cause(log_file, begin))
         # the end of its input tells the supervisor to stop the engine
         supervisor.communicate()
 
@@ -121,14 +121,10 @@ def _answers(port: int) -> bool:
 
 
 def _cause(log_file: Path, begin: int) -> str:
-    """Why an engine does not start, as far as what it wrote since `begin` says."""
+    """Why an engine has ended, as far as what it wrote since `begin` says."""
     written = log_file.read_bytes()[begin:].decode(errors="backslashreplace")
-    if (raised := RAISED.search(written)) is None:
-        return _tail(log_file)
-    return f"; {log_file} says {' '.join(raised[1].split())[:300]!a}"
-
-
-def _tail(log_file: Path) -> str:
-    lines = log_file.read_text(errors="backslashreplace").strip().splitlines()
+    if (raised := RAISED.search(written)) is not None:
+        return f"; {log_file} says {' '.join(raised[1].split())[:300]!a}"
+    lines = written.strip().splitlines()
     last = ascii(lines[-1][-200:]) if lines else "nothing"
     return f"; {log_file} ends with {last}"
