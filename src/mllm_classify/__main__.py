@@ -241,8 +241,9 @@ def gather(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import parquet
     from mllm_classify.predict.rows import PREDICTIONS, gathered
 
-    config.model(args.model)
-    frame = gathered([parquet.read(path) for path in args.inputs], parquet.read(args.images, "image_id"))
+    model = config.model(args.model)
+    tasks = model.tasks if isinstance(model, configuration.ChatModel) else []
+    frame = gathered([parquet.read(path) for path in args.inputs], parquet.read(args.images, "image_id"), tasks)
     made_with = [environment for path in args.inputs for environment in parquet.environments(path)]
     parquet.write(frame, PREDICTIONS, args.output, made_with)
     log.info("%s: %d predictions of %d shards", args.model, frame.height, len(args.inputs))

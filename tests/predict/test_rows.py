@@ -47,3 +47,12 @@ def test_shards_that_share_groups_put_together_are_what_one_job_writes(images, s
     expected = [(*way, image) for way in ways for image in image_ids]
     assert found.select("task", "variant", "repeat", "image_id").rows() == expected
     assert found["text"].to_list() == [f"{row}" for row in expected]
+
+
+@given(st.permutations(["OW", "CW", "MC"]), st.permutations(range(3)))
+def test_tasks_stand_in_the_order_of_one_job_though_a_shard_lacks_some(tasks, order):
+    parts = [answers(["b"], *tasks[1:]), answers(["a"], *tasks), answers(["c"], tasks[2])]
+    found = gathered([parts[number] for number in order], pl.DataFrame({"image_id": ["a", "b", "c"]}), tasks)
+    assert found.select("task", "image_id").rows() == [
+        (tasks[0], "a"), (tasks[1], "a"), (tasks[1], "b"), (tasks[2], "a"), (tasks[2], "b"), (tasks[2], "c"),
+    ]  # fmt: skip

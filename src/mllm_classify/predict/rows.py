@@ -1,5 +1,7 @@
 """The one shape of predictions, whoever made them."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
 PREDICTIONS: dict[str, pl.DataType] = {
@@ -52,17 +54,21 @@ def _rows(**columns: object) -> pl.DataFrame:
     )
 
 
-def in_order(rows: pl.DataFrame, image_ids: Column) -> pl.DataFrame:
-    """Rows by task (as they come), variant and repeat, and then in the images' order."""
+def in_order(rows: pl.DataFrame, image_ids: Column, tasks: Sequence[str] = ()) -> pl.DataFrame:
+    """Rows by task (those of `tasks`, and others as they come), variant and repeat, and then in the images' order."""
     order = pl.DataFrame({"image_id": image_ids}).with_row_index("order")
-    tasks = {task: place for place, task in enumerate(rows["task"].unique(maintain_order=True))}
+    known = dict.fromkeys([*tasks, *rows["task"].unique(maintain_order=True)])
+    places = {task: place for place, task in enumerate(known)}
     return (
         rows.join(order, on="image_id", how="left")
-        .sort(pl.col("task").replace_strict(tasks, return_dtype=pl.Int32), "variant", "repeat", "order")
+        .sort(pl.col("task").replace_strict(places, return_dtype=pl.Int32), "variant", "repeat", "order")
         .drop("order")
     )
 
 
-def gathered(shards: list[pl.DataFrame], images: pl.DataFrame) -> pl.DataFrame:
-    """The rows of all shards, as one job would have written them."""
-    return in_order(pl.concat(shards), images["image_id"])
+def gathered(shards: list[pl.DataFrame], images: pl.DataFrame, tasks: Sequence[str] = ()) -> pl.DataFrame:
+    """The rows of all shards, as one job would have written them, which has `tasks` in this order.
+
+    A shard need not have all of them: a sample may have none of its images.
+    """
+    return in_order(pl.concat(shards), images["image_id"], tasks)
