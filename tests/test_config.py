@@ -250,6 +250,10 @@ GROUPS = {"name": "groups", "task": "CW", "images": 4, "prompt": "several.txt"}
         (asking({"name": "v", "task": "MC"}), "config.yaml: variants[0].task: 'MC': input should be 'OW', 'CW' or"),
         (asking(GROUPS | {"repeats": 0}), "config.yaml: variants[0].repeats: 0: input should be greater than 0"),
         (asking(GROUPS | {"sample": {"per_class": 0}}), "config.yaml: variants[0].sample.per_class: 0: input should"),
+        (
+            choosing(tasks=WHOLE["tasks"] | {"MC": {"prompt": "mc.txt", "sample": {"per_class": 1}}}),
+            "config.yaml: tasks.MC.sample: choices.per_class says which images multiple choice is about; remove the key",
+        ),
         (whole("tasks", "CW", sample={}), "config.yaml: tasks.CW.sample.per_class: missing"),
         (whole(mapping={"several": "last"}), "config.yaml: mapping.several: 'last': input should be 'wrong', 'first'"),
         (asking(temperature=0), "config.yaml: models[0].temperature: unknown key (value 0)"),

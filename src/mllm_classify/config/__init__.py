@@ -222,6 +222,9 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _what_chat_models_need(self) -> Self:
+        if "MC" in self.tasks and self.tasks["MC"].sample is not None:
+            msg = "tasks.MC.sample: choices.per_class says which images multiple choice is about; remove the key"
+            raise ValueError(msg)
         known = {variant.name: variant for variant in self.variants}
         if len(known) < len(self.variants):
             names = [variant.name for variant in self.variants]
