@@ -1,8 +1,13 @@
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 
-from mllm_classify.config import EndpointModel, OpenAIModel, Prices, TaskPrompt, Variant
-from mllm_classify.estimate import ESTIMATE, estimated, frame, shown
+from mllm_classify.choices import confusions, options
+from mllm_classify.config import Choices, Earlier, EndpointModel, OpenAIModel, Prices, TaskPrompt, Variant
+from mllm_classify.dataset.classes import CLASSES
+from mllm_classify.dataset.labels import LABELS
+from mllm_classify.estimate import ESTIMATE, assumed_choices, estimated, frame, shown
 from mllm_classify.predict import journal
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.questions import Questionnaire
@@ -137,6 +142,31 @@ def test_what_groups_have_used_is_shared_by_their_images(asked, tmp_path):
     (_, groups) = estimated(questions, found)
     # six images are left, of 1000 tokens each
     assert values(groups, "answered", *TOKENS) == [1, 6000, 0, 0, 60]
+
+
+def test_before_there_are_options_as_many_questions_are_assumed_as_there_will_be():
+    """Of nine images, three classes, two each; the lists are as long as they will be."""
+    rows = [
+        {"image_id": f"image{n}", "imgt": n % 3, "regt": [n % 3], "imgt_admissible": [n % 3], "regt_admissible": [n % 3],
+         "category": "S+"}
+        for n in range(9)
+    ]  # fmt: skip
+    labels = pl.DataFrame(rows, schema=LABELS)
+    cells = {"class_id": range(8), "name": list("abcdefgh"), "synset": None, "same_name": [[n] for n in range(8)]}
+    classes = pl.DataFrame(cells, schema=CLASSES)
+    earlier = Earlier(variants=["MC random", "CW random", "CW first"], n=5, classes=6, repeats=2)
+    choices = Choices(reference="r", n=3, repeats=2, per_class=2, earlier=earlier)
+    nothing = pl.DataFrame(schema=confusions.CONFUSIONS)
+    made = options.make(choices, SimpleNamespace(equivalences=None), labels, classes, nothing, None)
+    assumed = assumed_choices(choices, labels)
+
+    def shapes(frame):
+        # the list of the first classes holds only images of these
+        kept = frame.filter(pl.col("variant") != "CW first").with_columns(pl.col("options").list.len())
+        return sorted(kept.select("image_id", "variant", "repeat", "options").rows(), key=str)
+
+    assert shapes(assumed) == shapes(made)
+    assert set(assumed.filter(variant="CW first")["options"].list.len()) == {6}
 
 
 def test_the_last_row_is_the_sum_of_all(asked, tmp_path):
