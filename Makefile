@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 
-.PHONY: table3 install test test-faults test-bundle test-slurm verify-bundle lint lock reference
+.PHONY: table3 install test test-faults test-bundle test-requests test-slurm verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -24,6 +24,10 @@ test-faults: .venv/installed-dev
 # Archives made, checked, extended, and tampered with; their metadata go to a public validator.
 test-bundle: .venv/installed-dev .venv-validator/installed
 	$(BIN)/pytest tests/workflow/bundle
+
+# Servers of chat models and of batches that fail in every way; jobs killed while they ask them.
+test-requests: .venv/installed-dev
+	$(BIN)/pytest tests/requests
 
 # A Slurm of three nodes on this machine (Debian, root); what it needs is installed.
 test-slurm: .venv/installed-dev

@@ -72,6 +72,7 @@ class Ledger:
         # shards do not see each other's requests: each may spend its part of what is left
         self.left = float("inf") if model.budget is None else (model.budget - already) / shards
         self._reserved = 0.0
+        self._under_way = 0  # a sum of dollars that went and came is hardly ever exactly 0 again
         self._settled = asyncio.Event()
 
     @property
@@ -82,6 +83,7 @@ class Ledger:
     def hold(self, cost: float) -> None:
         """Set money aside, whether or not it is there."""
         self._reserved += cost
+        self._under_way += 1
 
     def cost(self, used: answers.Used, *, batch: bool = False) -> float:
         if self._prices is None:
@@ -95,7 +97,7 @@ class Ledger:
     async def reserve(self, cost: float) -> bool:
         """Set money aside, once there is enough; False where there never will be."""
         while cost > self.free:
-            if self._reserved <= 0:
+            if not self._under_way:
                 return False
             self._settled.clear()
             await self._settled.wait()
@@ -103,7 +105,8 @@ class Ledger:
         return True
 
     def settle(self, reserved: float, cost: float) -> None:
-        self._reserved = max(0.0, self._reserved - reserved)
+        self._under_way -= 1
+        self._reserved = self._reserved - reserved if self._under_way else 0.0
         self.left -= cost
         self._settled.set()
 

@@ -120,6 +120,7 @@ class Batches:
         self._left = dict(questions)  # neither answered nor given up
         self._open: dict[str, HandedIn] = {}
         self._full = False  # no more may wait until one of the open ones has ended
+        self._alone = ""  # the last batch that was handed in while no other was open
         self._rounds: Counter[str] = Counter()
         self._heard = asyncio.get_running_loop().time()
         self._done = done
@@ -179,6 +180,7 @@ class Batches:
             name = f"{self._model.name}-{batch.mark}.jsonl"
             sent = await self._api.files.create(file=(name, b"".join(file.lines)), purpose="batch")
             number = await self._make(sent.id, batch.mark)
+            self._alone = self._alone if self._open else number
             self._open[number] = batch._replace(number=number)
             self._write(self._open[number])
             self._rounds.update(file.keys)
@@ -284,8 +286,8 @@ class Batches:
         said = "; ".join(str(problem.message) for problem in problems) or "no reason given"
         advice = ""
         if any(problem.code == TOO_MANY_WAIT for problem in problems):
-            if self._open:  # there is room once one of these is done
-                self._full = True
+            if found.id != self._alone:  # there is room once others are done
+                self._full = bool(self._open)
                 self._rounds.subtract(batch.keys)
                 return
             advice = "; set batch: enqueued_tokens: to what the account may have waiting"
