@@ -57,6 +57,7 @@ def application_with(  # noqa: C901, PLR0915 (one server)
     becomes: Callable[[int], str] = lambda nth: "completed",
     room: int | None = None,
     lost: Callable[[str, int], str] = lambda call, nth: "",
+    refuse: str = "",
     answer: Callable[[dict], str | dict] = numbered_answer,
     usage: Callable[[dict], dict] = constant_usage,
 ) -> web.Application:
@@ -64,7 +65,7 @@ def application_with(  # noqa: C901, PLR0915 (one server)
 
     `line` says what becomes of a line by its key and how often it was handed in; `becomes`, of the nth batch. No more
     than `room` lines may wait. `lost` says of the nth call of each sort whether the connection breaks `before` or `after`
-    it had its effect, or its answer is `held` back for ever.
+    it had its effect, or its answer is `held` back for ever. Where there is something to `refuse` with, no batch is made.
     """
 
     @web.middleware
@@ -100,6 +101,8 @@ def application_with(  # noqa: C901, PLR0915 (one server)
         return web.Response(body=held.files[request.match_info["number"]])
 
     async def make(request: web.Request) -> web.Response:
+        if refuse:
+            return web.json_response({"error": {"message": refuse}}, status=400)
         asked = await request.json()
         assert asked["endpoint"] == "/v1/chat/completions"
         assert asked["completion_window"] == "24h"
