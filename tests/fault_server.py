@@ -51,6 +51,11 @@ class Record:
     in_flight: int = 0
     peak: int = 0
 
+    @property
+    def sent_once(self) -> bool:
+        """Whether no complete answer was sent for the same request twice."""
+        return set(self.sent.values()) <= {1}
+
 
 def always(became: str) -> Pick:
     return lambda digest, attempt: became

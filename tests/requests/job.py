@@ -40,7 +40,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
 class Job:
     """`ask` is in this process and raises; `start` and `run` are what Snakemake starts."""
 
-    def __init__(self, folder: Path, images: int, url: str = "", **options) -> None:
+    def __init__(self, folder: Path, images: int, url: str = "", different: int | None = None, **options) -> None:
         self.folder = folder
         self.journal = folder / "journal" / "m"
         self.output = folder / "predictions.parquet"
@@ -49,7 +49,8 @@ class Job:
         rows = []
         for number in range(images):
             content = io.BytesIO()
-            Image.new("RGB", (1, 1), (number // 256, number % 256, 7)).save(content, "PNG")
+            shown = number % (different or images)
+            Image.new("RGB", (1, 1), (shown // 256, shown % 256, 7)).save(content, "PNG")
             (folder / f"{number}.png").write_bytes(content.getvalue())
             digest = sha256(content.getvalue())
             rows.append({"image_id": f"image{number}", "file": f"{number}.png", "sha256": digest})
@@ -108,7 +109,11 @@ class Job:
     def terminated(self, when: Callable[[], object]) -> SimpleNamespace:
         """The job, told to stop once something is the case. `seconds` are those that it went on."""
         with self.start() as process:
-            wait_until(when)
+            try:
+                wait_until(when)
+            except AssertionError:
+                process.kill()
+                raise
             process.send_signal(signal.SIGTERM)
             started = time.monotonic()
             said = process.communicate(timeout=60)[1]

@@ -240,6 +240,18 @@ def test_a_batch_that_the_account_does_not_know_is_not_handed_in_again_unasked(t
         assert set(job.ask()["status"]) == {"ok"}
 
 
+def test_what_waits_in_batches_is_not_asked_one_by_one(tmp_path):
+    with batch_server(polls=100) as server:
+        job = batched(tmp_path, server)
+        job.terminated(lambda: server.batches and next(iter(server.batches.values())).polls)
+        single = {key: value for key, value in job.entry.items() if key != "batch"}
+        job.configure(**single)
+        received = len(server.chat.received)
+        with pytest.raises(InputError, match=r"298 questions are in batches that are not collected; keep batch: until"):
+            job.ask()
+        assert len(server.chat.received) == received
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_connections_that_break_make_no_batch_twice(tmp_path, when):
     """Of every sort of call, the first, and each third one."""

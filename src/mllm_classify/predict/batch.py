@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mllm_classify.files import InputError, written
 from mllm_classify.predict import answers, client
@@ -73,13 +73,8 @@ class InBatches:
     limits: "Batch"
     folder: Path
 
-    @classmethod
-    def of(cls, limits: "Batch", journal: Path) -> Self:
-        return cls(limits, journal / FOLDER)
-
     def under_way(self) -> set[str]:
-        """The questions that jobs before have handed in, and that were not collected yet: nobody else asks them."""
-        return {key for _, batch in written_down(self.folder) for key in batch.keys}
+        return under_way(self.folder)
 
     async def ask_all(self, asker: Asker, waiting: Callable[[], Iterator["Question"]], done: int) -> None:
         """Hand in all questions and collect the answers. What failed or expired is handed in again, `rounds` times in all.
@@ -104,6 +99,11 @@ def written_down(folder: Path) -> Iterator[tuple[Path, HandedIn]]:
     """The batches that are not collected yet, and where that stands."""
     for path in sorted(folder.glob("*.json")):
         yield path, HandedIn(**json.loads(path.read_bytes()))
+
+
+def under_way(folder: Path) -> set[str]:
+    """The questions that jobs before have handed in, and that were not collected yet: nobody else asks them."""
+    return {key for _, batch in written_down(folder) for key in batch.keys}
 
 
 class Batches:
