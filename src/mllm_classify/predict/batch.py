@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mllm_classify.files import InputError, written
 from mllm_classify.predict import answers, client
@@ -73,13 +73,8 @@ class InBatches:
     limits: "Batch"
     folder: Path
 
-    @classmethod
-    def of(cls, limits: "Batch", journal: Path) -> Self:
-        return cls(limits, journal / FOLDER)
-
     def under_way(self) -> set[str]:
-        """The questions that jobs before have handed in, and that were not collected yet: nobody else asks them."""
-        return {key for _, batch in written_down(self.folder) for key in batch.keys}
+        return under_way(self.folder)
 
     async def ask_all(self, asker: Asker, waiting: Callable[[], Iterator["Question"]]) -> None:
         """Hand in all questions and collect the answers. What failed or expired is handed in again, `rounds` times in all.
@@ -106,6 +101,11 @@ def written_down(folder: Path) -> Iterator[tuple[Path, HandedIn]]:
         yield path, HandedIn(**json.loads(path.read_bytes()))
 
 
+def under_way(folder: Path) -> set[str]:
+    """The questions that jobs before have handed in, and that were not collected yet: nobody else asks them."""
+    return {key for _, batch in written_down(folder) for key in batch.keys}
+
+
 class Batches:
     """The batches of one job, from its questions to their answers."""
 
@@ -120,6 +120,7 @@ class Batches:
         self._left = dict(questions)  # neither answered nor given up
         self._open: dict[str, HandedIn] = {}
         self._full = False  # no more may wait until one of the open ones has ended
+        self._alone = ""  # the last batch that was handed in while no other was open
         self._rounds: Counter[str] = Counter()
         self._heard = asyncio.get_running_loop().time()
 
@@ -178,6 +179,7 @@ class Batches:
             name = f"{self._model.name}-{batch.mark}.jsonl"
             sent = await self._api.files.create(file=(name, b"".join(file.lines)), purpose="batch")
             number = await self._make(sent.id, batch.mark)
+            self._alone = self._alone if self._open else number
             self._open[number] = batch._replace(number=number)
             self._write(self._open[number])
             self._rounds.update(file.keys)
@@ -283,8 +285,8 @@ class Batches:
         said = "; ".join(str(problem.message) for problem in problems) or "no reason given"
         advice = ""
         if any(problem.code == TOO_MANY_WAIT for problem in problems):
-            if self._open:  # there is room once one of these is done
-                self._full = True
+            if found.id != self._alone:  # there is room once others are done
+                self._full = bool(self._open)
                 self._rounds.subtract(batch.keys)
                 return
             advice = "; set batch: enqueued_tokens: to what the account may have waiting"

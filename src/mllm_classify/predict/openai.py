@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mllm_classify.files import InputError
 from mllm_classify.predict import batch, client
 from mllm_classify.predict.chat import answer, api_key
 
@@ -19,8 +20,18 @@ if TYPE_CHECKING:
 def predict(
     model: "OpenAIModel", asked: "Questionnaire", journal_folder: Path, progress: "Progress", shards: int = 1
 ) -> "tuple[pl.DataFrame, list[Environment]]":
-    """The answers of one of OpenAI's models."""
-    in_batches = None if model.batch is None else batch.InBatches.of(model.batch, journal_folder)
+    """The answers of one of OpenAI's models.
+
+    Raises InputError, among others, where questions would be paid for twice: in batches that nobody collects any more.
+    """
+    folder = journal_folder / batch.FOLDER
+    in_batches = None if model.batch is None else batch.InBatches(model.batch, folder)
+    if in_batches is None and (left := batch.under_way(folder) & {question.key for question in asked}):
+        msg = (
+            f"model {model.name!r}: {len(left)} questions are in batches that are not collected; keep batch: until they "
+            f"are, or remove {folder} to ask them again"
+        )
+        raise InputError(msg)
     return answer(asked, journal_folder, progress, lambda: nullcontext(model.url), _transport, in_batches, shards)
 
 

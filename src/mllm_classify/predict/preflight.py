@@ -194,7 +194,7 @@ async def _check_images(asker: "Asker", got: list[Asked]) -> None:
     if any(len(texts) > 1 for texts in by_way.values()):
         return
     digests = asker.asked.images.digests
-    places = list({digest: place for place, digest in reversed(list(enumerate(digests)))}.values())
+    places = sorted({digest: place for place, digest in enumerate(digests)}.values())
     spread = places[:: max(1, len(places) // IMAGES)][:IMAGES]
     if len(spread) < 2:
         return
