@@ -105,13 +105,13 @@ def main() -> None:
             performance={"max-num-seqs": 8},
         )
         command = serving.command(entry)
-        with engine.running("m", command, 300, folder / "engine.log", Path(command[0]).parent) as url:
+        with engine.running("m", command, 300, folder / "engine.log", Path(command[0]).parent) as served:
             for number in range(-1, args.rounds):  # the first warms up
                 images = write_images(folder, args.images if number >= 0 else 8, seed=number + 1)
                 orders = list(itertools.permutations(WAYS))
                 for position, way in enumerate(orders[number % len(orders)]):
                     journal = folder / f"journal{number}-{position}"
-                    frame = ask(url, entry.served, WAYS[way], images, journal)
+                    frame = ask(served.url, entry.served, WAYS[way], images, journal)
                     if number >= 0:
                         found[way].append(frame)
     rows = []

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -160,7 +159,7 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
                 )
             except asking.TerminatedError as error:
                 log.warning("%s", error)
-                sys.exit(128 + signal.SIGTERM)
+                sys.exit(128 + error.number)
     parquet.write(frame, PREDICTIONS, args.output, made_with)
     log.info("%s: %d predictions in %s", model.name, frame.height, args.output)
 

@@ -57,7 +57,7 @@ def test_one_engine_answers_all_tasks_reads_the_class_list_once_and_is_not_start
 
 
 def test_an_engine_that_is_killed_and_a_job_that_is_told_to_stop_cost_no_answer_that_came(study):
-    patience = 5
+    patience = 60
     study.configure(patience=patience)
     with study.start() as job:
         wait_until(lambda: len(study.answers()) >= N_ANSWERS // 3)
@@ -66,10 +66,9 @@ def test_an_engine_that_is_killed_and_a_job_that_is_told_to_stop_cost_no_answer_
             process.kill()
         killed = time.monotonic()
         errors = job.communicate(timeout=60)[1]
-    assert time.monotonic() - killed < 5 * patience
+    assert time.monotonic() - killed < patience
     assert job.returncode == 1
-    assert errors.splitlines()[-1].startswith(f"error: model 'm': no answer for {patience} s (patience: {patience}), ")
-    assert "the engine of m has ended with status " in errors
+    assert errors.splitlines()[-1].startswith("error: model 'm': the engine has ended with status ")
     assert "Traceback" not in errors
     assert not [process for process in everything if process.is_running()]
     assert study.processes() == []

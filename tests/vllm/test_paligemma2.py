@@ -32,8 +32,8 @@ def url(paligemma2, tmp_path, monkeypatch):
         name="m", label="M", kind="vllm", model=str(paligemma2), environment=str(ENVIRONMENT), chat_template=TEMPLATE,
         flags={"dtype": "float32", "max-model-len": 12288, "enforce-eager": True},
     )  # fmt: skip
-    with engine.running("m", vllm.command(entry), 300, tmp_path / "engine.log") as url:
-        yield url, entry.served
+    with engine.running("m", vllm.command(entry), 300, tmp_path / "engine.log") as served:
+        yield served.url, entry.served
 
 
 def completion(url, model, content, image):

@@ -43,7 +43,11 @@ class StoppedError(InputError):
 
 
 class TerminatedError(StoppedError):
-    """By SIGTERM: Slurm's time limit, or a user."""
+    """By SIGTERM (Slurm's time limit) or SIGINT (a user)."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 def expected_tokens(model: "ChatModel", put: "Template", images: int) -> int:
@@ -123,6 +127,11 @@ class Pace:
             self._tokens = aiolimiter.AsyncLimiter(per_minute / 6, 10)
         self.resume = 0.0
 
+    def holds(self) -> bool:
+        """Whether a request may have to wait."""
+        limited = self._requests is not None or self._tokens is not None
+        return limited or self.resume > asyncio.get_running_loop().time()
+
     async def wait(self, tokens: int) -> None:
         """Until one more request may go. A share that a pause has outlasted is taken again: the pause ends in no burst."""
         while True:
@@ -158,6 +167,7 @@ class Asker:
         environment: str,
         report: Report,
         done: int = 0,
+        ended: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.asked = asked
         self.model = asked.model
@@ -168,6 +178,7 @@ class Asker:
         self._writer = writer
         self._environment = environment
         self._report = report
+        self._ended = ended  # why the engine is no more, if it has ended
         self.done = done  # answers that are there, or failed for good
         self._pace = Pace(self.model)
         self._slots = asyncio.Semaphore(self.model.concurrency)
@@ -251,7 +262,8 @@ class Asker:
 
     async def _once(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:
         async with self._slots:
-            await self._unless_stopped(self._pace.wait(tokens))
+            if self._pace.holds():
+                await self._unless_stopped(self._pace.wait(tokens))
             if self.stopped is not None:
                 msg = "not asked any more"
                 raise client.FailedError(msg)
@@ -269,6 +281,8 @@ class Asker:
             if not self._failed:  # one pause is no silence; a server that asks for one after the other is silent
                 self._silent_since = max(self._alive, started if error.wait is None else now + error.wait)
             self._failed += 1
+            if (ended := self._ended()) is not None:
+                self.stop(StoppedError(ended))
             self._check_alive(str(error))
             raise
         except client.PermanentError as error:
@@ -363,18 +377,19 @@ async def within_grace(asker: Asker, work: Coroutine[Any, Any, None]) -> None:
 
 @contextlib.contextmanager
 def until_terminated(asker: Asker) -> Iterator[None]:
-    """Let SIGTERM end the asking, not the process: what was answered is on the disk, what is on its way may arrive."""
+    """Let signals end the asking, not the process: what was answered is on the disk, what is on its way may arrive."""
     loop = asyncio.get_running_loop()
-    said = "SIGTERM: asking has stopped"
-    try:
-        loop.add_signal_handler(signal.SIGTERM, lambda: asker.stop(TerminatedError(said)))
-    except (RuntimeError, ValueError):  # not the main thread
-        yield
-        return
+    handled = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        reason = TerminatedError(f"{number.name}: asking has stopped", number)
+        with contextlib.suppress(RuntimeError, ValueError):  # not the main thread
+            loop.add_signal_handler(number, asker.stop, reason)
+            handled.append(number)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
+        for number in handled:
+            loop.remove_signal_handler(number)
 
 
 def still_missing(asked: "Questionnaire", answered: journal.Answers) -> Iterator["Question"]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -29,8 +29,16 @@ ENVIRONMENTS = "environments"
 LONG_ANSWER = 1000
 """Characters beyond which an answer is no class name any more, and is reported."""
 
-Serving = Callable[[], AbstractContextManager[str]]
-"""Gives the URL at which a model is served, for as long as it is asked."""
+
+class Served(NamedTuple):
+    """Where a model is served, and, where the job has started its engine, why that has ended, if it has."""
+
+    url: str
+    ended: Callable[[], str | None] = lambda: None
+
+
+Serving = Callable[[], AbstractContextManager[Served]]
+"""Serves a model for as long as it is asked."""
 
 
 class Instead(Protocol):
@@ -87,10 +95,10 @@ def answer(
     failures: dict[str, asking.Failure] = {}
     if missing:
         api_key(model)
-        with serving() as url:
-            log.info("asking %s for %d answers", url, missing)
+        with serving() as served:
+            log.info("asking %s for %d answers", served.url, missing)
             failures = asyncio.run(
-                _asked(asked, answered, url, journal_folder, report, transport, instead, rows - missing, shards)
+                _asked(asked, answered, served, journal_folder, report, transport, instead, rows - missing, shards)
             )
     frame, made_with, errors = collect(asked, journal_folder, failures)
     if errors > model.max_errors or any(failure.ours for failure in failures.values()):
@@ -110,7 +118,7 @@ def answer(
 async def _asked(
     asked: "Questionnaire",
     answered: journal.Answers,
-    url: str,
+    served: Served,
     folder: Path,
     report: asking.Report,
     transport: "Callable[[ChatModel, str], client.Transport]",
@@ -122,10 +130,10 @@ async def _asked(
     model = asked.model
     already = asking.spent(model, answered) if model.budget is not None else 0.0
     ledger = asking.Ledger(model, already, shards)
-    noted = _note_environment(url, folder)
-    async with transport(model, url) as carrier:
+    noted = _note_environment(served.url, folder)
+    async with transport(model, served.url) as carrier:
         with journal.Writer(folder) as writer:
-            asker = asking.Asker(asked, carrier, writer, ledger, noted, report, done)
+            asker = asking.Asker(asked, carrier, writer, ledger, noted, report, done, served.ended)
             report(done, "")
             with asking.until_terminated(asker):
                 await asking.within_grace(asker, _ask(asker, answered, instead))
@@ -160,8 +168,10 @@ def _why(asker: asking.Asker, folder: Path) -> asking.StoppedError:
     reason = str(asker.stopped)
     named = f"model {asker.model.name!r}: "
     said = reason if reason.startswith(named) else named + reason
-    kind = type(asker.stopped) if asker.stopped is not None else asking.StoppedError
-    return kind(f"{said}; what was answered is in {folder}, and another run asks for the rest only")
+    whole = f"{said}; what was answered is in {folder}, and another run asks for the rest only"
+    if isinstance(asker.stopped, asking.TerminatedError):
+        return asking.TerminatedError(whole, asker.stopped.number)
+    return asking.StoppedError(whole)
 
 
 def _note_environment(url: str, folder: Path) -> str:

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mllm_classify.predict.chat import answer
+from mllm_classify.predict.chat import Served, answer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,4 +19,4 @@ def predict(
     model: "EndpointModel", asked: "Questionnaire", journal_folder: Path, progress: "Progress", shards: int = 1
 ) -> "tuple[pl.DataFrame, list[Environment]]":
     """The answers of the model behind the entry's URL."""
-    return answer(asked, journal_folder, progress, lambda: nullcontext(model.url), shards=shards)
+    return answer(asked, journal_folder, progress, lambda: nullcontext(Served(model.url)), shards=shards)

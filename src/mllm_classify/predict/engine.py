@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mllm_classify.files import InputError
-from mllm_classify.predict.chat import answer
+from mllm_classify.predict.chat import Served, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ def predict(
     """The answers of the model that the entry's command serves. The engine runs only if an answer is missing."""
     command = [part.replace("{gpus}", str(model.resources.gpus)) for part in model.command]
 
-    def serving() -> "AbstractContextManager[str]":
+    def serving() -> "AbstractContextManager[Served]":
         return running(model.name, command, model.start_timeout, journal_folder / "engine.log")
 
     return answer(asked, journal_folder, progress, serving, shards=shards)
@@ -48,8 +48,8 @@ def predict(
 @contextlib.contextmanager
 def running(
     name: str, command: list[str], start_timeout: float, log_file: Path, programs: Path | None = None
-) -> "Iterator[str]":
-    """Start a model's command, wait until it answers, yield its URL, and stop it with all that it started.
+) -> "Iterator[Served]":
+    """Start a model's command, wait until it answers, yield where, and stop it with all that it started.
 
     `programs` is a folder in which it looks for other programs first, as it does in an activated environment.
 
@@ -73,12 +73,17 @@ def running(
             start_new_session=True,
             env=os.environ | {"PATH": path if programs is None else f"{programs}{os.pathsep}{path}"},
         )
+
+    def ended() -> str | None:
+        status = supervisor.poll()
+        return None if status is None else f"the engine has ended with status {status}{_cause(log_file, begin)}"
+
     try:
         _wait(name, supervisor, port, start_timeout, lambda: _cause(log_file, begin))
-        yield f"http://127.0.0.1:{port}/v1"
+        yield Served(f"http://127.0.0.1:{port}/v1", ended)
     finally:
-        if (status := supervisor.poll()) is not None:
-            log.warning("the engine of %s has ended with status %d%s", name, status, _cause(log_file, begin))
+        if (reason := ended()) is not None:
+            log.warning("%s: %s", name, reason)
         # the end of its input tells the supervisor to stop the engine
         supervisor.communicate()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mllm_classify.files import InputError
 from mllm_classify.predict import batch, client
-from mllm_classify.predict.chat import answer, api_key
+from mllm_classify.predict.chat import Served, answer, api_key
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +32,9 @@ def predict(
             f"are, or remove {folder} to ask them again"
         )
         raise InputError(msg)
-    return answer(asked, journal_folder, progress, lambda: nullcontext(model.url), _transport, in_batches, shards)
+    return answer(
+        asked, journal_folder, progress, lambda: nullcontext(Served(model.url)), _transport, in_batches, shards
+    )
 
 
 def _transport(model: "ChatModel", url: str) -> client.Transport:

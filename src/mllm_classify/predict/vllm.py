@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.files import InputError, locate
-from mllm_classify.predict.chat import answer
+from mllm_classify.predict.chat import Served, answer
 from mllm_classify.predict.engine import running
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def predict(
 ) -> "tuple[pl.DataFrame, list[Environment]]":
     """The answers of a model that vLLM serves. It runs only if an answer is missing."""
 
-    def serving() -> AbstractContextManager[str]:
+    def serving() -> AbstractContextManager[Served]:
         put = command(model)
         programs = Path(put[0]).parent
         return running(model.name, put, model.start_timeout, journal_folder / "engine.log", programs)
