@@ -146,7 +146,8 @@ def test_a_variant_is_in_the_lineage_of_the_models_that_name_it() -> None:
         ({"variants": [GROUPS.model_dump() | {"order": "class"}]}, CHAT),
         ({"unnamed": [GROUPS.model_dump() | {"order": "class"}]}, set()),
     ],
-    ids=str,
+    # a set has another order in each process
+    ids=["nothing", "sample", "variant", "sampled variant", "groups", "groups by class", "groups that nobody is asked"],
 )
 def test_a_label_is_in_the_lineage_of_a_chat_model_only_where_it_decides_what_is_asked(
     change: dict[str, Any], asks: set[str]
