@@ -447,8 +447,11 @@ def count_status(rows: list[Judged], status: str) -> int:
 def choose(scorings: dict[str, list[Judged]], n_images: str) -> str | None:
     """OW or CW+: the higher ImGT accuracy; of equal ones the higher ReGT accuracy; of equal ones OW."""
     best, highest = None, None
+    asked = [{row.image_id for row in scorings[name]} for name in ("OW", "CW+") if scorings.get(name)]
+    common = set.intersection(*asked) if asked else set()
     for scoring in ("OW", "CW+"):
-        rows = scorings.get(scoring)
+        # of images that one task was not asked about, it says nothing
+        rows = [row for row in scorings.get(scoring, []) if row.image_id in common or not common]
         if not rows:
             continue
         regt = share([bool(row.regt) for row in rows if counted(row, n_images)])

@@ -109,12 +109,17 @@ def fold(image_id: str) -> int:
 
 
 def counts(scores: pl.DataFrame) -> pl.DataFrame:
-    """Numbers of images, and of correct ones, per model, scoring, fold and category: what tables 3 to 5 are made of."""
+    """Numbers of images, and of correct ones, per model, scoring, fold and category: what tables 3 to 5 are made of.
+
+    `common` are images of which a model was asked every task that is chosen among: a pilot of one of them has fewer.
+    """
     ids = scores["image_id"].unique()
     folds = pl.DataFrame({"image_id": ids, "fold": [fold(image_id) for image_id in ids]})
     return (
         scores.join(folds, on="image_id", how="left")
-        .group_by("model", "scoring", "fold", "category")
+        .join(common_images(scores), on=["model", "image_id"], how="left")
+        .with_columns(pl.col("common").fill_null(value=True))
+        .group_by("model", "scoring", "fold", "category", "common")
         .agg(
             pl.len().alias("n"),
             pl.col("imgt").sum(),
@@ -124,7 +129,20 @@ def counts(scores: pl.DataFrame) -> pl.DataFrame:
             *(pl.col("status").eq(kind).sum().alias(f"n_{name}") for name, kind in STATUSES.items()),
             (pl.col("regt").is_not_null() & (pl.col("status") == "error")).sum().alias("regt_errors"),
         )
-        .sort("model", "scoring", "fold", "category", nulls_last=True)
+        .sort("model", "scoring", "fold", "category", "common", nulls_last=True)
+    )
+
+
+def common_images(scores: pl.DataFrame) -> pl.DataFrame:
+    """Whether an image (columns model, image_id) has all of the model's SELECTABLE scorings; all have, where none has."""
+    chosen_among = scores.filter(pl.col("scoring").is_in(SELECTABLE))
+    asked = chosen_among.group_by("model").agg(pl.col("scoring").n_unique().alias("asked"))
+    has_all = pl.col("len") == pl.col("asked")
+    return (
+        chosen_among.group_by("model", "image_id")
+        .len()
+        .join(asked, on="model")
+        .select("model", "image_id", common=has_all | ~has_all.any().over("model"))
     )
 
 
@@ -196,7 +214,7 @@ def best_scoring(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
     """
     order = {name: rank for rank, name in enumerate(SELECTABLE)}
     return (
-        counted.filter(pl.col("scoring").is_in(SELECTABLE))
+        counted.filter(pl.col("scoring").is_in(SELECTABLE) & pl.col("common"))
         .group_by("model", "scoring")
         .agg(
             pl.col("imgt").sum() / pl.col("n").sum(),

@@ -105,19 +105,25 @@ def test_what_every_server_reads_is_sent_byte_for_byte(form, mode):
 
 
 @pytest.mark.parametrize(
-    ("form", "mode"), [("JPEG", "CMYK"), ("TIFF", "CMYK"), ("PNG", "I;16"), ("GIF", "P"), ("BMP", "RGB"), ("TIFF", "F")]
+    ("form", "mode"), [("JPEG", "CMYK"), ("TIFF", "CMYK"), ("GIF", "P"), ("BMP", "RGB"), ("TIFF", "F")]
 )
 def test_other_formats_and_colours_go_as_png_of_8_bit_rgb(form, mode):
-    source = "L" if mode == "I;16" else mode
-    content = picture(form, source)
-    if mode == "I;16":
-        deep = io.BytesIO()
-        Image.fromarray(np.arange(32, dtype=np.uint16).reshape(4, 8) * 8).save(deep, form)
-        content = deep.getvalue()
+    content = picture(form, mode)
     original = Image.open(io.BytesIO(content))
     media_type, _, received = sent(content)
     assert (media_type, received.format, received.mode) == ("image/png", "PNG", "RGB")
     np.testing.assert_array_equal(received, original.convert("RGB"))
+
+
+def test_of_16_bits_of_grey_the_upper_8_are_sent():
+    values = np.arange(32, dtype=np.uint16).reshape(4, 8) * 2114
+    deep = io.BytesIO()
+    Image.fromarray(values).save(deep, "PNG")
+    assert Image.open(deep).mode == "I;16"
+    media_type, _, received = sent(deep.getvalue())
+    assert (media_type, received.mode) == ("image/png", "RGB")
+    for channel in np.moveaxis(np.asarray(received), 2, 0):
+        np.testing.assert_array_equal(channel, values // 257)
 
 
 @pytest.mark.parametrize(("size", "expected"), [((80, 40), (20, 10)), ((40, 80), (10, 20)), ((21, 1), (20, 1))])

@@ -236,6 +236,9 @@ class Config(Section):
             if missing := [task for task in model.tasks if task not in self.tasks]:
                 msg = f"models[{number}].tasks: {missing[0]!r} has no prompt; add it under tasks:"
                 raise ValueError(msg)
+            if "CW-constrained" in model.tasks and "CW" not in model.tasks:
+                msg = f"models[{number}].tasks: 'CW-constrained' is compared with CW+; add CW"
+                raise ValueError(msg)
             if unknown := [name for name in model.variants if name not in known]:
                 msg = f"models[{number}].variants: {unknown[0]!r} is not among variants:, which has {', '.join(known) or 'none'}"
                 raise ValueError(msg)

@@ -78,7 +78,14 @@ def data_url(content: bytes, picture: "Picture") -> str:
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
+def rgb(image: Image.Image) -> Image.Image:
+    """An image in three colours of 8 bits. Of 16 bits of grey the upper 8 stay: Pillow itself would cut them off."""
+    if image.mode.startswith("I;16"):
+        image = image.convert("I").point(lambda value: value / 257).convert("L")
+    return image.convert("RGB")
+
+
 def _encoded(image: Image.Image, form: str, **options: int) -> bytes:
     encoded = io.BytesIO()
-    image.convert("RGB").save(encoded, form, **options)
+    rgb(image).save(encoded, form, **options)
     return encoded.getvalue()
