@@ -301,6 +301,16 @@ def test_table_3_shows_the_better_task_by_imgt_then_regt_then_ow(ow, cw_plus, ta
     assert row["selection"] == "best ImGT_A of OW and CW+ on these same images (optimistic)"
 
 
+def test_the_better_task_is_chosen_on_the_images_of_which_both_were_asked():
+    """A pilot of CW on the first two images: there OW is right once, CW+ never; on all four OW is right once."""
+    frames = [scored("a", "OW", "1000", "1000", "S+ " * 4), scored("a", "CW+", "00", "00", "S+ S+")]
+    (row,) = made("table3", *frames)
+    assert (row["task"], row["ImGT_A"], row["n"]) == ("OW", "25.00", "4")
+    frames = [scored("a", "OW", "1011", "1011", "S+ " * 4), scored("a", "CW+", "11", "11", "S+ S+")]
+    (row,) = made("table3", *frames)
+    assert (row["task"], row["ImGT_A"], row["n"]) == ("CW+", "100.00", "2")
+
+
 def test_halves_are_fixed_by_the_images_ids():
     assert [fold(f"i{number}") for number in range(9)] == [1, 0, 1, 0, 1, 0, 1, 1, 0]
     assert {fold(image) for image in FIRST} == {0}
