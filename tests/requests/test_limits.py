@@ -142,6 +142,14 @@ def test_a_server_that_is_much_dearer_than_estimated_shows_that_with_its_first_a
     assert sum(used["prompt_tokens"] + used["completion_tokens"] for used in server.usage) * 1e-3 <= 12
 
 
+def test_a_budget_needs_a_server_that_counts_tokens(tmp_path):
+    with fault_server(always("good"), usage=lambda body: None) as server:
+        job = Job(tmp_path, 90, server.url, prices={"input": 1, "output": 1}, budget=12, image_tokens=1)
+        with pytest.raises(InputError, match=r"budget: the server does not say how many tokens it used"):
+            job.ask()
+    assert len(job.answers()) == len(server.received) == 1
+
+
 # shards
 
 

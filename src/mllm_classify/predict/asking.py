@@ -55,6 +55,11 @@ def expected_tokens(model: "ChatModel", put: "Template", images: int) -> int:
     return round(put.characters / CHARACTERS_PER_TOKEN) + images * (model.image_tokens or 0)
 
 
+def like(question: "Question") -> tuple[str, str, int]:
+    """What questions have in common whose prompts have about as many tokens."""
+    return question.task, question.variant, len(question.images)
+
+
 def spent(model: "ChatModel", answered: journal.Answers) -> float:
     """Dollars that all answers in a model's journal have cost, as far as their usage says."""
     if model.prices is None:
@@ -181,6 +186,7 @@ class Asker:
         self._ended = ended  # why the engine is no more, if it has ended
         self.done = done  # answers that are there, or failed for good
         self._pace = Pace(self.model)
+        self._first = asyncio.Lock()
         self._slots = asyncio.Semaphore(self.model.concurrency)
         self._stop = asyncio.Event()
         self._tokens = 0
@@ -199,6 +205,13 @@ class Asker:
 
     async def ask(self, question: "Question") -> dict[str, Any] | None:
         """Ask one question and journal the answer. Returns the response; None where there is none, noted as a failure."""
+        if self.model.budget is not None and not self._largest[like(question)]:
+            async with self._first:
+                if not self._largest[like(question)]:  # it shows what others like it will cost
+                    return await self._ask(question)
+        return await self._ask(question)
+
+    async def _ask(self, question: "Question") -> dict[str, Any] | None:
         self._asked += 1
         number = self._asked
         expected = self.expected(question)
@@ -215,6 +228,9 @@ class Asker:
             used = answers.used(response)
             cost = self.ledger.cost(used)
             self.keep(question, response, {"latency": latency})
+            if self.model.budget is not None and used.prompt is None:
+                said = "budget: the server does not say how many tokens it used, and so not what was spent"
+                self.stop(StoppedError(said))
         except InputError as error:
             self.fail(question, str(error), number, ours=True)
             return None
@@ -229,14 +245,13 @@ class Asker:
 
     def expected(self, question: "Question") -> int:
         """Tokens of a question's prompt: the most that the server has counted for one like it, or an estimate."""
-        counted = self._largest[question.task, question.variant, len(question.images)]
+        counted = self._largest[like(question)]
         return counted or expected_tokens(self.model, question.template, len(question.images))
 
     def keep(self, question: "Question", response: dict[str, Any], about: dict[str, Any]) -> None:
         """Journal an answer, and what was sent for it."""
         used = answers.used(response)
-        like = (question.task, question.variant, len(question.images))
-        self._largest[like] = max(self._largest[like], used.prompt or 0)
+        self._largest[like(question)] = max(self._largest[like(question)], used.prompt or 0)
         self._tokens += (used.prompt or 0) + (used.completion or 0)
         record = {"key": question.key, "request": question.template.digest, "environment": self._environment}
         self._writer.append(record | about | {"response": response}, question.template.body)
