@@ -2,6 +2,7 @@
 
 import time
 
+import polars as pl
 import pytest
 from aiohttp import web
 
@@ -120,7 +121,7 @@ def test_too_few_cached_tokens_are_counted_out(tmp_path):
 
 def test_a_server_that_ignores_structured_outputs_is_found_out(tmp_path):
     with fault_server(always("good"), answer=lambda body: "green") as server:
-        options = {"tasks": ["CW-constrained"]}
+        options = {"tasks": ["CW", "CW-constrained"]}
         stopped(tmp_path, server, r"constrained decoding does not constrain: .* and 'green' came", **options)
 
 
@@ -133,8 +134,10 @@ def test_a_server_that_obeys_structured_outputs_passes(tmp_path):
         return answer(body) if "structured_outputs" in body else numbered_answer(body)
 
     with fault_server(always("good"), answer=numbered) as server:
-        frame = Job(tmp_path, IMAGES, server.url, tasks=["CW-constrained"]).ask()
-    assert set(frame["text"]) <= set(NAMES)
+        frame = Job(tmp_path, IMAGES, server.url, tasks=["CW", "CW-constrained"]).ask()
+    constrained = frame.filter(pl.col("task") == "CW-constrained")
+    assert constrained.height == IMAGES
+    assert set(constrained["text"]) <= set(NAMES)
 
 
 def test_a_class_list_that_does_not_fit_is_said_with_the_length_of_the_context(tmp_path):
