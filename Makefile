@@ -40,9 +40,10 @@ test: .venv/installed-dev
 test-faults: .venv/installed-dev
 	$(BIN)/pytest tests/workflow/failed_stage
 
-# Archives made, checked, extended, and tampered with; their metadata go to a public validator.
+# Archives made, checked, extended, and tampered with; their metadata go to a public validator. Studies carried to other
+# folders and Pythons.
 test-bundle: .venv/installed-dev .venv-validator/installed
-	$(BIN)/pytest tests/workflow/bundle
+	$(BIN)/pytest tests/workflow/bundle tests/workflow/relocated
 
 # Servers of chat models and of batches that fail in every way; jobs killed while they ask them.
 test-requests: .venv/installed-dev
