@@ -86,8 +86,9 @@ def estimated(asked: "Questionnaire", answered: "Answers") -> list[dict[str, Any
 def _row(asked: "Questionnaire", task: str, variant: str, tally: _Tally) -> dict[str, Any]:
     model = asked.model
     missing = tally.requests - tally.answered
+    layout = next((way.layout for way in asked.ways if (way.task, way.variant) == (task, variant)), model.layout)
     text = round(tally.text / CHARACTERS_PER_TOKEN)
-    cached = round((tally.text - tally.shared) / CHARACTERS_PER_TOKEN) if model.layout != "image_first" else 0
+    cached = round((tally.text - tally.shared) / CHARACTERS_PER_TOKEN) if layout != "image_first" else 0
     picture = None if model.image_tokens is None else tally.pictures * model.image_tokens
     answer = tally.pictures * model.request.limit
     basis = "characters" if picture is not None else "characters; image_tokens is not set"
