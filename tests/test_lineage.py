@@ -1,6 +1,8 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from mllm_classify.config import (
     DISPLAY,
@@ -19,6 +21,7 @@ from mllm_classify.config import (
 )
 from mllm_classify.files import PROJECT
 from mllm_classify.lineage import lineages
+from mllm_classify.plan import Plan, plan
 
 SHIPPED = load(PROJECT / "config.yaml")
 SCORED = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar", "table6", "difficulty", "protocols"}
@@ -184,3 +187,43 @@ def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
     )
     assert {job for job in one if one[job] != other[job]} <= {"bundle", "estimate"}
     assert {"usage", "variants"} <= one.keys()
+
+
+def comparing(folder: Path, **knn: Any) -> Config:
+    """The demonstration without its other models, and one of each kind that compares images with texts or images."""
+    (folder / "train.csv").write_text("image_id,class\na.png,0\n")
+    train = {"folder": "f", "images": str(folder / "train.csv")}
+    entries: list[dict[str, Any]] = [
+        {"kind": "open_clip", "model": "ViT-B-32", "pretrained": "laion2b_e16"},
+        {"kind": "dinotxt", "repository": "r", "weights": "w", "backbone_weights": "b"},
+        {"kind": "knn", "architecture": "test_vit", "train": train} | knn,
+    ]
+    models = [entry | {"name": entry["kind"], "label": entry["kind"]} for entry in entries]
+    content = SHIPPED.model_dump(mode="json", exclude_none=True) | {"models": models, "variants": []}
+    content.pop("choices")
+    return Config.model_validate(content)
+
+
+def test_models_that_compare_images_with_texts_do_not_depend_on_class_embeddings(tmp_path: Path) -> None:
+    before = comparing(tmp_path)
+    content = before.model_dump(mode="json", exclude_none=True)
+    content["encoder"] = {"name": "other", "kind": "open_clip", "model": "x", "templates": before.encoder.templates}
+    assert changed(Config.model_validate(content), before) == {"classes"}
+    with_classes = {name for name, model in plan_of(before, tmp_path).models.items() if model.class_embeddings}
+    assert with_classes == set()
+
+
+def plan_of(config: Config, folder: Path) -> Plan:
+    (folder / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
+    return plan(str(folder / "config.yaml"))
+
+
+def test_neighbours_depend_on_their_number_their_vote_and_the_content_of_their_labels(tmp_path: Path) -> None:
+    before = comparing(tmp_path)
+    scored = {"predict/knn", "score", "table3", "table4", "table5", "accuracy", "ranking", "mcnemar"}
+    for knn in ({"k": 5}, {"vote": "majority"}, {"temperature": 1.0}, {"pool": "token"}):
+        assert changed(comparing(tmp_path, **knn), before) == scored
+    assert changed(comparing(tmp_path, features="elsewhere", workers=3, batch_size=2), before) == set()
+    known = lineages(before)
+    (tmp_path / "train.csv").write_text("image_id,class\na.png,1\n")
+    assert {job for job, lineage in lineages(before).items() if lineage != known[job]} == {*scored, "bundle"}
