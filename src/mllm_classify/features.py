@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,7 +35,8 @@ VERSION = 1
 TENSOR = "features"
 
 
-class Files(NamedTuple):
+@dataclass(frozen=True)
+class Files:
     """Files of a folder, read as they are."""
 
     names: list[str]

@@ -1,4 +1,5 @@
-"""What is written from the code's own model: the configuration's JSON schema, its page, and the page of choices.
+"""What is written from the code's own model: the configuration's JSON schema, its page, the page of choices, and that
+of vision models.
 
 `python -m mllm_classify.reference` (`make reference`) writes them; a test fails when they are out of date.
 """
@@ -227,3 +228,7 @@ if __name__ == "__main__":
     SCHEMA.write_text(schema())
     PAGE.write_text(page())
     FAITHFULNESS.write_text(choices())
+    # its libraries are large, and only this page needs them
+    from mllm_classify import architectures
+
+    architectures.PAGE.write_text(architectures.page())
