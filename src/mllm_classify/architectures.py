@@ -109,11 +109,16 @@ def vision_models(path: str = str(PRESET)) -> list[VisionModel]:
     return [model for model in configuration.load(path).models if isinstance(model, VisionModel)]
 
 
-def page() -> str:
-    """docs/models.md. Raises InputError where an identifier of the preset is unknown."""
+def descriptions() -> dict[str, Described | None]:
+    """The preset's models by name, each constructed. Raises InputError where an identifier is unknown."""
+    return {model.name: described(model) for model in vision_models()}
+
+
+def page(made: dict[str, Described | None]) -> str:
+    """docs/models.md, from `descriptions`."""
     rows = []
     for model in vision_models():
-        found = described(model)
+        found = made[model.name]
         ran = "yes" if model.name in RUN else "never run"
         match model:
             case configuration.OpenClipModel():

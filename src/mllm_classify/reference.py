@@ -231,4 +231,4 @@ if __name__ == "__main__":
     # its libraries are large, and only this page needs them
     from mllm_classify import architectures
 
-    architectures.PAGE.write_text(architectures.page())
+    architectures.PAGE.write_text(architectures.page(architectures.descriptions()))
