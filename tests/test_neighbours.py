@@ -27,7 +27,7 @@ def cut(rows, sizes):
 SIZES = st.lists(st.integers(1, 60), min_size=1, max_size=4)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**31),
     k=st.integers(1, 20),
@@ -55,7 +55,7 @@ def test_votes_are_scikit_learns_for_blocks_and_parts_of_any_size(
         assert (found.argmax(axis=1) == known.predict(queries.numpy())).all()
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31), k=st.integers(1, 12), parts=SIZES, query_block=st.integers(1, 9), row_block=st.integers(1, 40)
 )  # fmt: skip

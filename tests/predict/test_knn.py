@@ -17,6 +17,7 @@ from mllm_classify.predict import knn
 from mllm_classify.predict.images import Images, sharded
 from mllm_classify.predict.rows import PREDICTIONS, gathered
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = ["red", "green", "blue", "grey"]
 CLASSES = pl.DataFrame(
     {"class_id": range(4), "name": NAMES, "synset": [None] * 4}, schema_overrides={"synset": pl.String}

@@ -16,6 +16,7 @@ from mllm_classify.predict.images import Images
 from mllm_classify.predict.rows import PREDICTIONS
 from tests.tiny_vlms import CLIP, SIGLIP, save
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 PHOTOGRAPHS = ["coffee.png", "chelsea.png", "rocket.jpg"]
 TEMPLATES = "resources/templates/imagenet-7.v1.txt"
 NAMES = ["cat", "missile", "dog", "Grey-Whale", "missile", "small cat", "large dog"]
