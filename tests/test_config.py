@@ -62,6 +62,16 @@ def whole(*keys, **values):
     return result
 
 
+COMPARING = [
+    {"name": "siglip", "label": "S", "kind": "open_clip", "model": "hf-hub:a/b", "templates": "t.txt"},
+    {"name": "dinotxt", "label": "D", "kind": "dinotxt", "repository": "r", "weights": "w", "backbone_weights": "b",
+     "templates": "t.txt"},
+    {"name": "knn", "label": "K", "kind": "knn", "architecture": "a", "train": {"folder": "f", "images": "l.csv"}},
+]  # fmt: skip
+"""Models that compare images with texts or images."""
+OPEN_CLIP_ENCODER = {"name": "e", "kind": "open_clip", "model": "ViT-B-32", "pretrained": "x", "templates": "t.txt"}
+
+
 def choosing(**values):
     """A configuration of which one model is asked multiple choice; values are set at the top, or in choices."""
     tasks = WHOLE["tasks"] | {"MC": {"prompt": "mc.txt"}}
@@ -104,9 +114,21 @@ def test_each_kind_becomes_its_own_model_with_defaults(folder):
         (whole("models", 0, kind="tim"), "config.yaml: models[0].kind: 'tim' is no kind of model; one of 'timm'"),
         (
             whole("models", 2, kind=None),
-            "config.yaml: models[2].kind: missing; one of conse, endpoint, engine, openai, recorded, timm, vllm",
+            (
+                "config.yaml: models[2].kind: missing; one of conse, dinotxt, endpoint, engine, knn, open_clip, "
+                "openai, recorded, timm, vllm"
+            ),
         ),
         (whole("models", 0, architecture=None), "config.yaml: models[0].architecture: missing"),
+        (whole("encoder", kind="clip"), "config.yaml: encoder.kind: 'clip' is no kind of encoder; one of 'sentence-tr"),
+        (whole("encoder", kind=None), "config.yaml: encoder.kind: missing; one of open_clip, sentence-transformers"),
+        (whole("encoder", path=None), "config.yaml: encoder.path: missing; see docs/configuration.md"),
+        (whole("encoder", kind="open_clip"), "config.yaml: encoder.model: missing; see docs/configuration.md"),
+        (
+            whole(models=[COMPARING[0] | {"pretrained": "webli"}]),
+            "config.yaml: pretrained: 'webli': hf-hub:a/b has weights of its own; remove the key",
+        ),
+        (whole(models=[COMPARING[2] | {"vote": "all"}]), "config.yaml: models[0].vote: 'all': input should be 'soft"),
         (whole("dataset", imgt=None), "config.yaml: dataset.imgt: missing; see docs/configuration.md"),
         (whole("dataset", "imgt", file=None), "config.yaml: dataset.imgt.file: missing"),
         (whole("dataset", "regt", file=None), "config.yaml: dataset.regt.file: missing"),
@@ -455,6 +477,13 @@ def every_section():
     classes += [config.Resources, config.Classifier, config.Request, config.Picture, config.Prices, config.Batch]
     classes += [config.TimmModel, config.ConseModel, config.EndpointModel, config.EngineModel, config.RecordedModel]
     classes += [config.OpenAIModel, config.VLLMModel]
+    classes += [
+        config.OpenClipModel,
+        config.DinoTxtModel,
+        config.KnnModel,
+        config.TrainingImages,
+        config.OpenClipEncoder,
+    ]
     return classes
 
 
@@ -478,9 +507,10 @@ def sections(folder):
     found += [read.encoder, read.tasks["OW"], read.variants[0], read.variants[0].sample]
     found += [read.models[0].resources, read.models[1].classifier]
     found += [read.models[2].request, read.models[2].picture, config.Prices(input=1, output=2), config.Batch()]
-    found += read.models
+    compared = loaded(folder, whole(encoder=OPEN_CLIP_ENCODER, models=COMPARING, tasks=None, variants=None))
+    found += [*read.models, *compared.models, compared.models[2].train, compared.encoder]
     assert [type(section) for section in found] == every_section()
-    assert {type(model) for model in read.models} == set(get_args(get_args(config.AnyModel)[0]))
+    assert {type(model) for model in [*read.models, *compared.models]} == set(get_args(get_args(config.AnyModel)[0]))
     return found
 
 
@@ -599,7 +629,7 @@ def test_of_the_manifest_only_three_columns_count(folder, sections, content, sam
 def test_marks_are_those_of_the_documented_keys():
     assert {key for section in every_section() for key in section.model_fields
             if CONTENT in section.model_fields[key].metadata} == {
-        "classes", "names", "mustelidae", "file", "templates", "prompt", "chat_template",
+        "classes", "names", "mustelidae", "file", "templates", "prompt", "chat_template", "images",
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mllm_classify.environment import Environment
     from mllm_classify.predict.asking import Progress
+    from mllm_classify.predict.images import Images
     from mllm_classify.predict.questions import MultipleChoice, Questionnaire
     from mllm_classify.tables import Study, Table
 
@@ -92,7 +93,7 @@ def dataset_labels(args: argparse.Namespace, config: configuration.Config) -> No
             log.info("%s: %s: %s", config.dataset.name, what, ", ".join(f"{name} {count}" for name, count in counts))
 
 
-def encoder_of(config: configuration.Config) -> configuration.Encoder:
+def encoder_of(config: configuration.Config) -> configuration.AnyEncoder:
     if config.encoder is None:
         msg = "encoder: missing; no model of this configuration needs one"
         raise InputError(msg)
@@ -132,11 +133,39 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
     made_with = [environment()]
     seen = progress(len(images), "images")
     log.info("%s (%s): %d images", model.name, model.kind, len(images))
+    if isinstance(model, configuration.ChatModel):
+        from mllm_classify.predict import asking
+
+        asked = questionnaire(args, config, model, multiple_choice(args, config))
+        try:
+            frame, made_with = predict_chat(
+                model, asked, Path(args.journal) / model.name, lambda total: progress(total, "answers"), shards
+            )
+        except asking.TerminatedError as error:
+            log.warning("%s", error)
+            sys.exit(128 + error.number)
+    else:
+        frame = predict_ranking(args, config, model, images, classes, seen)
+    parquet.write(frame, PREDICTIONS, args.output, made_with)
+    log.info("%s: %d predictions in %s", model.name, frame.height, args.output)
+
+
+def predict_ranking(
+    args: argparse.Namespace,
+    config: configuration.Config,
+    model: configuration.AnyModel,
+    images: "Images",
+    classes: "pl.DataFrame",
+    seen: Callable[[int], None],
+) -> "pl.DataFrame":
+    """What models without a chat protocol say."""
+    from mllm_classify import parquet
+
     match model:
         case configuration.TimmModel():
             from mllm_classify.predict import timm
 
-            frame = timm.predict(model, images, classes, seen)
+            return timm.predict(model, images, classes, seen)
         case configuration.ConseModel():
             from mllm_classify.predict import conse
 
@@ -144,24 +173,25 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
                 msg = f"--class-embeddings: needed for {model.name}, a model of kind conse"
                 raise InputError(msg)
             vectors = parquet.read(args.class_embeddings).sort("class_id")["embedding"].to_numpy()
-            frame = conse.predict(model, images, vectors, seen)
+            return conse.predict(model, images, vectors, seen)
+        case configuration.OpenClipModel():
+            from mllm_classify.predict import open_clip
+
+            return open_clip.predict(model, images, classes, seen)
+        case configuration.DinoTxtModel():
+            from mllm_classify.predict import dinotxt
+
+            return dinotxt.predict(model, images, classes, seen)
+        case configuration.KnnModel():
+            from mllm_classify.predict import knn
+
+            return knn.predict(model, images, classes, progress, args.shard)
         case configuration.RecordedModel():
             from mllm_classify.predict import recorded
 
-            frame = recorded.predict(model, config.dataset, images.ids, classes.height)
-        case configuration.ChatModel():
-            from mllm_classify.predict import asking
-
-            asked = questionnaire(args, config, model, multiple_choice(args, config))
-            try:
-                frame, made_with = predict_chat(
-                    model, asked, Path(args.journal) / model.name, lambda total: progress(total, "answers"), shards
-                )
-            except asking.TerminatedError as error:
-                log.warning("%s", error)
-                sys.exit(128 + error.number)
-    parquet.write(frame, PREDICTIONS, args.output, made_with)
-    log.info("%s: %d predictions in %s", model.name, frame.height, args.output)
+            return recorded.predict(model, config.dataset, images.ids, classes.height)
+    msg = f"no such kind: {model!r}"
+    raise TypeError(msg)
 
 
 def questionnaire(

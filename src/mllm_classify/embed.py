@@ -11,7 +11,7 @@ from mllm_classify.files import InputError, locate, read_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mllm_classify.config import Encoder
+    from mllm_classify.config import AnyEncoder
 
 LONGEST = 2000
 """Characters of an answer that are embedded: encoders read a few hundred tokens, whatever a model wrote."""
@@ -61,25 +61,32 @@ def text_encoder(path: str, device: str = "cpu", batch_size: int = 256) -> "Call
     return encode
 
 
-def _encode(encoder: "Encoder") -> "Callable[[list[str]], FloatArray]":
+def _encode(encoder: "AnyEncoder") -> "Callable[[list[str]], FloatArray]":
+    if encoder.kind == "open_clip":
+        from mllm_classify import vlm
+
+        return vlm.open_clip_text(encoder, encoder.device, encoder.batch_size)
     return text_encoder(encoder.path, encoder.device, encoder.batch_size)
 
 
-def embed_classes(encoder: "Encoder", classes: pl.DataFrame) -> pl.DataFrame:
-    """Unit vectors of the class names. Classes of the same name have the same vector, to the bit."""
-    templates = read_templates(encoder.templates)
+def class_vectors(
+    encode: "Callable[[list[str]], FloatArray]", templates: list[str], classes: pl.DataFrame
+) -> FloatArray:
+    """Unit vectors of the class names (classes x d, float32). Classes of the same name have the same vector, to the bit."""
     firsts = classes["same_name"].list.first()
     distinct = classes.filter(pl.col("class_id") == firsts)
-    vectors = averaged(_encode(encoder), distinct["name"].to_list(), templates)
-    embedded = pl.DataFrame({"first": distinct["class_id"], "embedding": vectors})
-    return (
-        pl.DataFrame({"class_id": classes["class_id"], "first": firsts})
-        .join(embedded, on="first", how="left", maintain_order="left")
-        .select(pl.col(name).cast(dtype) for name, dtype in class_schema(vectors.shape[1]).items())
-    )
+    vectors = averaged(encode, distinct["name"].to_list(), templates)
+    places = {class_id: place for place, class_id in enumerate(distinct["class_id"])}
+    return vectors[[places[first] for first in firsts]]
 
 
-def embed_answers(encoder: "Encoder", predictions: pl.DataFrame) -> pl.DataFrame:
+def embed_classes(encoder: "AnyEncoder", classes: pl.DataFrame) -> pl.DataFrame:
+    """Unit vectors of the class names, as `class_vectors` makes them."""
+    vectors = class_vectors(_encode(encoder), read_templates(encoder.templates), classes)
+    return pl.DataFrame({"class_id": classes["class_id"], "embedding": vectors}, schema=class_schema(vectors.shape[1]))
+
+
+def embed_answers(encoder: "AnyEncoder", predictions: pl.DataFrame) -> pl.DataFrame:
     """Unit vectors of a model's distinct answers, stripped of blanks at both ends. Empty answers have none."""
     templates = read_templates(encoder.templates) if encoder.answers == "templates" else ["{}"]
     texts = distinct_answers(predictions)

@@ -1,4 +1,5 @@
-"""What is written from the code's own model: the configuration's JSON schema, its page, and the page of choices.
+"""What is written from the code's own model: the configuration's JSON schema, its page, the page of choices, and that
+of vision models.
 
 `python -m mllm_classify.reference` (`make reference`) writes them; a test fails when they are out of date.
 """
@@ -27,7 +28,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "dataset.imgt, source imagenet": config.ImagenetLabels,
     "dataset.regt": config.SecondLabelSet,
     "dataset.equivalences": config.Equivalences,
-    "encoder": config.Encoder,
+    "encoder": config.EncoderSection,
+    "encoder, kind sentence-transformers": config.Encoder,
+    "encoder, kind open_clip": config.OpenClipEncoder,
     "tasks, by OW, CW, CW-constrained or MC": config.TaskPrompt,
     "tasks and variants: sample": config.Sample,
     "variants": config.Variant,
@@ -41,6 +44,13 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "models of kind timm; classifier of kind conse": config.Classifier,
     "models of kind timm": config.TimmModel,
     "models of kind conse": config.ConseModel,
+    "models of kind open_clip, dinotxt and knn": config.Inference,
+    "models of kind open_clip and dinotxt": config.Templates,
+    "models of kind open_clip; encoder, kind open_clip": config.OpenClip,
+    "models of kind open_clip": config.OpenClipModel,
+    "models of kind dinotxt": config.DinoTxtModel,
+    "models of kind knn": config.KnnModel,
+    "models of kind knn: train": config.TrainingImages,
     "models of kind recorded": config.RecordedModel,
     "models of kind endpoint, openai, engine and vllm": config.ChatModel,
     "models of these kinds: request": config.Request,
@@ -102,6 +112,10 @@ RULES = [
     ("MC: the interval is Student's over repeats", "inferred", "Table 6 has 95 % intervals without a method"),
     ("Protocols: MC with 26 options, the most similar names as distractors, lists cut to the first classes", "ours",
      "our reading of Liu et al. (2024) and Zhang et al. (2024), which it cites"),
+    ("Zero-shot: each template's embedding is normalised, averaged, and normalised again; classes by cosine", "inferred",
+     "follows CLIP, whose own code does so"),
+    ("k-NN: cosine between features; of equally near images the first counts, of equally voted classes the lowest id",
+     "ours", "not mentioned"),
     ("Wilson's and bootstrap intervals, McNemar's tests with Holm's correction, Kendall's tau", "ours",
      "the paper has intervals for multiple choice only"),
 ]  # fmt: skip
@@ -214,3 +228,7 @@ if __name__ == "__main__":
     SCHEMA.write_text(schema())
     PAGE.write_text(page())
     FAITHFULNESS.write_text(choices())
+    # its libraries are large, and only this page needs them
+    from mllm_classify import architectures
+
+    architectures.PAGE.write_text(architectures.page(architectures.descriptions()))

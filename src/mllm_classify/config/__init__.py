@@ -49,6 +49,20 @@ from mllm_classify.config.marks import (
 )
 from mllm_classify.config.models import Classifier, ConseModel, Model, RecordedModel, Resources, TimmModel
 from mllm_classify.config.tasks import Choices, Earlier, Sample, TaskPrompt, Variant
+from mllm_classify.config.vision import (
+    ENCODERS,
+    AnyEncoder,
+    DinoTxtModel,
+    Encoder,
+    EncoderSection,
+    Inference,
+    KnnModel,
+    OpenClip,
+    OpenClipEncoder,
+    OpenClipModel,
+    Templates,
+    TrainingImages,
+)
 from mllm_classify.files import InputError, portable_values, read_bytes, read_csv, sha256
 
 __all__ = [
@@ -56,10 +70,12 @@ __all__ = [
     "COLUMNS",
     "CONTENT",
     "DISPLAY",
+    "ENCODERS",
     "KINDS",
     "RUNTIME",
     "SOURCES",
     "AnyDataset",
+    "AnyEncoder",
     "AnyModel",
     "Author",
     "Batch",
@@ -71,13 +87,17 @@ __all__ = [
     "Config",
     "ConseModel",
     "Dataset",
+    "DinoTxtModel",
     "Earlier",
     "Encoder",
+    "EncoderSection",
     "EndpointModel",
     "EngineModel",
     "Equivalences",
     "ImagenetDataset",
     "ImagenetLabels",
+    "Inference",
+    "KnnModel",
     "Label",
     "LabelSet",
     "Mapping",
@@ -85,6 +105,9 @@ __all__ = [
     "Model",
     "Name",
     "OpenAIModel",
+    "OpenClip",
+    "OpenClipEncoder",
+    "OpenClipModel",
     "Picture",
     "Prices",
     "RecordedModel",
@@ -97,7 +120,9 @@ __all__ = [
     "Tables",
     "Task",
     "TaskPrompt",
+    "Templates",
     "TimmModel",
+    "TrainingImages",
     "VLLMModel",
     "Variant",
     "asks_choices",
@@ -106,23 +131,17 @@ __all__ = [
 ]
 
 
-class Encoder(Section):
-    """A text encoder, and how names and answers are put to it."""
-
-    name: Name = Field(description="names the folder of its embeddings")
-    kind: Literal["sentence-transformers"]
-    path: str = Field(description="hub id, folder, or package:NAME/FOLDER")
-    templates: Annotated[str, CONTENT] = Field(description="text file of templates, one a line, {} for the name")
-    answers: Annotated[
-        Literal["templates", "bare"],
-        Choice("inferred", "averages templates; whether answers pass through them too it does not say"),
-    ] = Field("templates", description="whether answers pass through the templates, as class names do")
-    device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
-    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(256, description="texts at once")
-
-
 AnyModel = Annotated[
-    TimmModel | ConseModel | RecordedModel | EndpointModel | OpenAIModel | EngineModel | VLLMModel,
+    TimmModel
+    | ConseModel
+    | OpenClipModel
+    | DinoTxtModel
+    | KnnModel
+    | RecordedModel
+    | EndpointModel
+    | OpenAIModel
+    | EngineModel
+    | VLLMModel,
     Field(discriminator="kind"),
 ]
 KINDS = {kind for model in get_args(get_args(AnyModel)[0]) for kind in get_args(model.model_fields["kind"].annotation)}
@@ -178,7 +197,7 @@ class Config(Section):
     """A whole `config.yaml`."""
 
     dataset: AnyDataset
-    encoder: Encoder | None = None
+    encoder: AnyEncoder | None = None
     tasks: dict[Task, TaskPrompt] = Field({})
     variants: list[Variant] = Field([])
     mapping: Mapping = Mapping()
@@ -382,14 +401,14 @@ def _tag(key: str, detail: Any) -> str:
 def _explain(detail: Any) -> str:
     """One validation error as `key: value: what to do`."""
     # pydantic puts the chosen kind of model, or source of a data set, into the path; users know no such level
-    chosen = {"models": 2, "dataset": 1}.get(str(next(iter(detail["loc"]), "")))
+    chosen = {"models": 2, "dataset": 1, "encoder": 1}.get(str(next(iter(detail["loc"]), "")))
     key = ""
     for number, part in enumerate(detail["loc"]):
         if isinstance(part, int):
             key += f"[{part}]"
         elif number != chosen:
             key += f".{part}" if key else part
-    noun = "source of a data set" if key == "dataset" else "kind of model"
+    noun = {"dataset": "source of a data set", "encoder": "kind of encoder"}.get(key, "kind of model")
     value = repr(detail["input"])
     value = value if len(value) <= 80 else f"{value[:77]}..."
     match detail["type"]:
@@ -402,7 +421,8 @@ def _explain(detail: Any) -> str:
                 f"{_tag(key, detail)}: {detail['ctx']['tag']!r} is no {noun}; one of {detail['ctx']['expected_tags']}"
             )
         case "union_tag_not_found":
-            return f"{_tag(key, detail)}: missing; one of {', '.join(SOURCES if key == 'dataset' else sorted(KINDS))}"
+            known = {"dataset": SOURCES, "encoder": ENCODERS}.get(key, sorted(KINDS))
+            return f"{_tag(key, detail)}: missing; one of {', '.join(known)}"
         case "value_error":
             # a model does not know its place in the list
             return str(detail["ctx"]["error"]).replace("models (", f"{key} (", 1)
