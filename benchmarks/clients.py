@@ -48,7 +48,7 @@ def serve() -> None:
         choice = {
             "index": 0,
             "finish_reason": "stop",
-            "message": {"role": "assistant", "content": names[number % 1000]},
+            "message": {"role": "assistant", "content": names[number % 1000] if names else "espresso"},
         }
         usage = {
             "prompt_tokens": prompt + 192, "completion_tokens": 3, "total_tokens": prompt + 195,

@@ -128,12 +128,14 @@ class Study:
         return process.returncode, errors
 
     def answers(self):
-        return journal.read(self.folder / "journal/m")
+        """The keys of what is answered, without the preflight's probes."""
+        return [key for key in journal.read(self.folder / "journal/m") if not key.startswith("probe ")]
 
     def records(self):
         """The lines of all journal files that are answers."""
         lines = [line for path in self.folder.glob("journal/m/*.jsonl") for line in path.read_text().splitlines()]
-        return [record for record in map(json.loads, lines) if "key" in record]
+        records = map(json.loads, lines)
+        return [record for record in records if "key" in record and not record["key"].startswith("probe ")]
 
     def processes(self):
         """What runs in the study's folder: the job and all that it started; their names may say anything."""

@@ -47,17 +47,29 @@ class Asked(NamedTuple):
 
 
 def questions_by_way(asker: "Asker", known: Container[str]) -> list[list["Question"]]:
-    """For each way of asking, some unanswered questions about different images."""
+    """For each way of asking, some unanswered questions about different images.
+
+    Where there are enough images, no two ways share one: a prompt that both have would come from the cache.
+    """
     found = []
+    used: set[str] = set()
     for questions in asker.asked.by_way():
-        different: dict[str, Question] = {}
+        some: dict[str, Question] = {}
+        unused: dict[str, Question] = {}
         for question in questions:
-            if question.key not in known:
-                different.setdefault(asker.asked.images.digests[question.images[0]], question)
-            if len(different) == WARM_UPS:
+            if question.key in known:
+                continue
+            digest = asker.asked.images.digests[question.images[0]]
+            if len(some) < WARM_UPS:
+                some.setdefault(digest, question)
+            if digest not in used:
+                unused.setdefault(digest, question)
+            if len(unused) == WARM_UPS:
                 break
-        if different:
-            found.append(list(different.values()))
+        chosen = unused if len(unused) > 1 else some
+        used |= chosen.keys()
+        if chosen:
+            found.append(list(chosen.values()))
     return found
 
 
