@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mllm_classify import config as configuration
 from mllm_classify.environment import environment
-from mllm_classify.files import InputError, locate, written
+from mllm_classify.files import InputError, locate, read_bytes, sha256, written
 from mllm_classify.lineage import lineages
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mllm_classify.environment import Environment
     from mllm_classify.predict.asking import Progress
+    from mllm_classify.predict.images import Images
     from mllm_classify.predict.questions import MultipleChoice, Questionnaire
     from mllm_classify.tables import Study, Table
 
@@ -120,6 +121,7 @@ def embed_answers(args: argparse.Namespace, config: configuration.Config) -> Non
 
 def predict(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import parquet
+    from mllm_classify.predict import parts
     from mllm_classify.predict.images import Images, sharded
     from mllm_classify.predict.rows import PREDICTIONS
 
@@ -137,7 +139,9 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
         case configuration.TimmModel():
             from mllm_classify.predict import timm
 
-            frame = timm.predict(model, images, classes, seen)
+            kept = parts.folder(args.output, *decisive(args, config, images, model, model.images_in_part))
+            frame = timm.predict(model, images, classes, seen, kept)
+            made_with = parts.environments(kept) or made_with
         case configuration.ConseModel():
             from mllm_classify.predict import conse
 
@@ -145,7 +149,12 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
                 msg = f"--class-embeddings: needed for {model.name}, a model of kind conse"
                 raise InputError(msg)
             vectors = parquet.read(args.class_embeddings).sort("class_id")["embedding"].to_numpy()
-            frame = conse.predict(model, images, vectors, seen)
+            size = model.classifier.images_in_part
+            kept = parts.folder(
+                args.output, *decisive(args, config, images, model.classifier, size), sha256(vectors.tobytes())
+            )
+            frame = conse.predict(model, images, vectors, seen, kept)
+            made_with = parts.environments(kept) or made_with
         case configuration.RecordedModel():
             from mllm_classify.predict import recorded
 
@@ -162,7 +171,25 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
                 log.warning("%s", error)
                 sys.exit(128 + signal.SIGTERM)
     parquet.write(frame, PREDICTIONS, args.output, made_with)
+    if isinstance(model, configuration.TimmModel | configuration.ConseModel):
+        parts.remove(args.output)
     log.info("%s: %d predictions in %s", model.name, frame.height, args.output)
+
+
+def decisive(
+    args: argparse.Namespace,
+    config: configuration.Config,
+    images: "Images",
+    classifier: configuration.Classifier,
+    size: int,
+) -> list[object]:
+    """All that a vision model's results depend on, and the images in a part: what parts must share to be put together.
+
+    Paths of weights are in the lineage; here is what lies there, which may have changed since a job was killed.
+    """
+    job = args.lineage or lineages(config)[args.job.format_map(vars(args))]
+    weights = sha256(read_bytes(classifier.weights)) if classifier.weights else None
+    return [job, images.ids, images.digests, weights, size]
 
 
 def questionnaire(

@@ -38,6 +38,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "bundle.authors": config.Author,
     "models, of every kind": config.Model,
     "models, of every kind: resources": config.Resources,
+    "models of kind timm; classifier of kind conse: images": config.Vision,
     "models of kind timm; classifier of kind conse": config.Classifier,
     "models of kind timm": config.TimmModel,
     "models of kind conse": config.ConseModel,

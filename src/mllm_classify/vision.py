@@ -1,34 +1,41 @@
 """Image classifiers of timm: their own weights, their own preprocessing, class probabilities."""
 
-import io
+import ctypes
+import os
+import warnings
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
 import timm
 import torch
-from PIL import Image
 from timm.data.config import resolve_data_config
 from timm.data.transforms_factory import create_transform
 
 from mllm_classify.arrays import FloatArray
 from mllm_classify.files import InputError, locate
+from mllm_classify.predict.batches import decoded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mllm_classify.config import Classifier as ClassifierConfig
+
+HUB = "hf-hub:"
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 class Classifier:
     """A model with a classification head, ready to be asked for probabilities."""
 
     def __init__(self, config: "ClassifierConfig") -> None:
-        if not timm.is_model(config.architecture):
-            msg = f"architecture: {config.architecture!r} is not a model of timm {timm.__version__}; see timm.list_models()"
-            raise InputError(msg)
-        self.model = timm.create_model(config.architecture, pretrained=config.weights is None)
+        self.device = usable_device(config.device)
+        self.autocast = autocast(self.device, config.precision)
+        self.model = _create(config)
         if config.weights is not None:
             _load(self.model, config.weights)
-        self.model.eval().to(config.device)
-        self.device = config.device
+        self.model.eval().to(self.device)
         self.transform = create_transform(**self._preprocessing(), is_training=False)
 
     def _preprocessing(self) -> dict[str, Any]:
@@ -37,12 +44,109 @@ class Classifier:
         return found
 
     @torch.inference_mode()
+    def classify(self, batch: torch.Tensor, exact: bool = False) -> FloatArray:
+        """Class probabilities (images x classes, float32) of transformed images on the device.
+
+        `exact` computes in fp32, whatever the precision is.
+        """
+        with nullcontext() if exact else self.autocast:
+            logits = self.model(batch)
+        found: FloatArray = logits.float().softmax(dim=1).cpu().numpy()
+        return found
+
     def probabilities(self, contents: list[bytes]) -> FloatArray:
-        """Class probabilities (n x classes, float32) of encoded images."""
-        pictures = (Image.open(io.BytesIO(content)).convert("RGB") for content in contents)
-        batch = torch.stack([self.transform(picture) for picture in pictures]).to(self.device)
-        probabilities: FloatArray = self.model(batch).softmax(dim=1).cpu().numpy()
-        return probabilities
+        """Class probabilities (images x classes, float32) of encoded images."""
+        return self.classify(torch.stack([self.transform(decoded(content)) for content in contents]).to(self.device))
+
+
+def usable_device(name: str) -> torch.device:
+    """A device by torch's name, set up for it. Raises InputError where there is no such device here."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        msg = f"device: {name!r} cannot be used here ({str(error).splitlines()[0][:200]})"
+        raise InputError(msg) from None
+    if device.type == "cuda":
+        # fp32 is 32 bits; who wants speed has the other precisions
+        torch.backends.cudnn.allow_tf32 = False
+    elif device.type == "cpu":
+        _keep_memory()
+    return device
+
+
+def _keep_memory() -> None:
+    """Have the C library keep freed memory for the next layer.
+
+    glibc returns large blocks to the system, which fills each new one with zeros: on a CPU that costs convolutional
+    networks more time than their arithmetic. Other C libraries have no such call.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """A context, to be entered any number of times, in which models compute in this precision.
+
+    Raises InputError where the device does not have it.
+    """
+    if precision == "fp32":
+        return nullcontext()
+    reason = "torch has no mixed precision for it"
+    if torch.amp.is_autocast_available(device.type):
+        try:
+            with warnings.catch_warnings(action="error"):  # with a warning, torch would go on in fp32
+                context: AbstractContextManager[None] = torch.autocast(device.type, PRECISIONS[precision])
+        except (RuntimeError, UserWarning) as error:
+            reason = str(error).splitlines()[0]
+        else:
+            return context
+    msg = f"precision: {precision} is not available on device {str(device)!r} ({reason}); use fp32, or another device"
+    raise InputError(msg)
+
+
+@contextmanager
+def tensors_alone() -> "Iterator[None]":
+    """Inside, torch reads checkpoints with `weights_only`, whatever a library asks for: no code in them runs."""
+    forced, lifted = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+    before = {name: os.environ.pop(name, None) for name in (forced, lifted)}
+    os.environ[forced] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[forced]
+        os.environ |= {name: value for name, value in before.items() if value is not None}
+
+
+def _create(config: "ClassifierConfig") -> torch.nn.Module:
+    """A model of timm, with weights from the hub, or from its cache, unless the configuration names a file."""
+    name, options = config.architecture, dict[str, Any]()
+    if name.startswith(HUB):
+        name = f"{name}@{config.revision}" if config.revision else name
+    elif not timm.is_model(name):
+        msg = f"architecture: {name!r} is not a model of timm {timm.__version__}; see timm.list_models()"
+        raise InputError(msg)
+    elif config.revision:
+        known = timm.models.get_pretrained_cfg(name)
+        options = {"pretrained_cfg_overlay": {"hf_hub_id": f"{known and known.hf_hub_id}@{config.revision}"}}
+    try:
+        with tensors_alone():
+            model: torch.nn.Module = timm.create_model(name, pretrained=config.weights is None, **options)
+    except Exception as error:  # noqa: BLE001 (timm, its hub, torch and safetensors have no error in common)
+        what = f"architecture: {config.architecture}"
+        revision = f" at revision {config.revision}" if config.revision else ""
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        advice = (
+            "HF_HUB_OFFLINE is set: unset it, or download the model once where there is a network, with the same HF_HOME, "
+            "or name a file (weights)"
+            if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+            else "weights can name a file in its place"
+        )
+        msg = f"{what}{revision} cannot be loaded from the hub ({reason}); {advice}"
+        raise InputError(msg) from None
+    return model
 
 
 def _load(model: torch.nn.Module, weights: str) -> None:

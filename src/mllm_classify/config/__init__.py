@@ -47,7 +47,7 @@ from mllm_classify.config.marks import (
     Section,
     Task,
 )
-from mllm_classify.config.models import Classifier, ConseModel, Model, RecordedModel, Resources, TimmModel
+from mllm_classify.config.models import Classifier, ConseModel, Model, RecordedModel, Resources, TimmModel, Vision
 from mllm_classify.config.tasks import Choices, Earlier, Sample, TaskPrompt, Variant
 from mllm_classify.files import InputError, portable_values, read_bytes, read_csv, sha256
 
@@ -100,6 +100,7 @@ __all__ = [
     "TimmModel",
     "VLLMModel",
     "Variant",
+    "Vision",
     "asks_choices",
     "identity",
     "load",

@@ -1,8 +1,9 @@
 """Entries of models: what all have, and those that are not asked over a chat protocol."""
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Label, Name, Section
 
@@ -16,15 +17,52 @@ class Resources(Section):
     runtime: Annotated[int, RUNTIME] = Field(60, gt=0, description="minutes")
 
 
-class Classifier(Section):
+class Vision(Section):
+    """What every model that computes on images has."""
+
+    device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32", description="of the computation; bf16 and fp16 are torch's mixed precision, where the device has it"
+    )
+    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(16, description="images at once")
+    workers: Annotated[int, RUNTIME, Field(ge=0)] = Field(
+        0, description="processes that decode images; 0: one for each of the entry's cpus but one, at most 16"
+    )
+    part: Annotated[int, RUNTIME, Field(gt=0)] = Field(
+        1024,
+        description="images after which results are kept on disk, so that a killed job goes on from there; rounded up to "
+        "whole batches",
+    )
+    corrupt: Annotated[
+        Literal["error", "count"],
+        Choice("ours", "does not mention images that cannot be decoded"),
+    ] = Field(
+        "error", description="a registered image that cannot be decoded here: an error, or counted as a wrong answer"
+    )
+
+    @property
+    def images_in_part(self) -> int:
+        """Images in a part: whole batches, as what is in a batch shows in the last bits."""
+        return math.ceil(self.part / self.batch_size) * self.batch_size
+
+
+class Classifier(Vision):
     """A timm model with a classification head over the data set's classes."""
 
-    architecture: str = Field(description="timm's name of the model")
+    architecture: str = Field(description="timm's name of the model, or hf-hub:ORG/NAME")
+    revision: str | None = Field(
+        None, description="commit, tag or branch on the hub, of weights that are from there; a commit pins them"
+    )
     weights: str | None = Field(
         None, description="checkpoint: a path or package:NAME/FILE; without it, timm's own from the hub"
     )
-    device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
-    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(16, description="images at once")
+
+    @model_validator(mode="after")
+    def _revision_of_the_hub(self) -> Self:
+        if self.revision is not None and self.weights is not None and not self.architecture.startswith("hf-hub:"):
+            msg = f"revision: {self.revision!r} is of weights on the hub, and weights names a file; remove one of them"
+            raise ValueError(msg)
+        return self
 
 
 class Model(Section):

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mllm_classify.arrays import FloatArray, normalised
-from mllm_classify.predict.rows import ranking_rows
+from mllm_classify.predict import parts
+from mllm_classify.predict.batches import ranked
+from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.predict.timm import KEPT, probabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import polars as pl
 
@@ -32,13 +35,23 @@ def convex_combination(probabilities: FloatArray, embeddings: FloatArray, top: i
 
 
 def predict(
-    model: "ConseModel", images: "Images", class_embeddings: FloatArray, progress: "Callable[[int], None]"
+    model: "ConseModel",
+    images: "Images",
+    class_embeddings: FloatArray,
+    progress: "Callable[[int], None]",
+    kept: "Path | None" = None,
 ) -> "pl.DataFrame":
-    """The classes whose embeddings are nearest to each image's convex combination."""
-    rankings, scores = [], []
-    for batch in probabilities(model.classifier, images, len(class_embeddings), progress):
-        similarity = convex_combination(batch, class_embeddings, model.top) @ class_embeddings.T
-        best = np.argsort(-similarity, axis=1, kind="stable")[:, :KEPT]
-        rankings += best.tolist()
-        scores += np.take_along_axis(similarity, best, axis=1).tolist()
-    return ranking_rows(images.ids, rankings, scores)
+    """The classes whose embeddings are nearest to each image's convex combination.
+
+    Finished parts are kept in a folder, if it is given.
+    """
+
+    def compute(places: list[int]) -> "Iterator[pl.DataFrame]":
+        cpus = model.resources.cpus
+        for batch, found in probabilities(model.classifier, images, len(class_embeddings), cpus, places):
+            similarity = convex_combination(found, class_embeddings, model.top) @ class_embeddings.T
+            yield ranked(batch, images, similarity, KEPT)
+
+    return parts.resumed(
+        compute, len(images), PREDICTIONS, size=model.classifier.images_in_part, kept=kept, progress=progress
+    )

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -39,12 +40,16 @@ class Images:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def path(self, index: int) -> Path:
+        """Where the file of one image lies."""
+        return locate(self._files[index], self._folder)
+
     def read(self, index: int) -> bytes:
         """The bytes of one image.
 
         Raises InputError when the file is gone, or is no longer the one that the dataset stage saw.
         """
-        path = locate(self._files[index], self._folder)
+        path = self.path(index)
         name = f"image {self.ids[index]!r}: {path.absolute()}"
         try:
             content = path.read_bytes()

@@ -40,6 +40,11 @@ def ranking_rows(
     return _rows(image_id=image_ids, class_ids=rankings, scores=scores, task="CW")
 
 
+def error_rows(image_ids: Column, reasons: Column) -> pl.DataFrame:
+    """Rows of images that a model which ranks classes could not be asked about: wrong, and counted as errors."""
+    return _rows(image_id=image_ids, error=reasons, status="error", task="CW")
+
+
 def answer_rows(image_ids: Column, tasks: Column, texts: Column) -> pl.DataFrame:
     """Rows of answers in words, of which nothing else is known."""
     return _rows(image_id=image_ids, task=tasks, text=texts)

@@ -1,15 +1,20 @@
 """Supervised classifiers: timm models over the data set's own classes."""
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from mllm_classify import vision
 from mllm_classify.files import InputError
-from mllm_classify.predict.rows import ranking_rows
+from mllm_classify.predict import parts
+from mllm_classify.predict.batches import Batch, batches, ranked, workers
+from mllm_classify.predict.rows import PREDICTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import polars as pl
 
@@ -17,36 +22,71 @@ if TYPE_CHECKING:
     from mllm_classify.config import Classifier, TimmModel
     from mllm_classify.predict.images import Images
 
+log = logging.getLogger(__name__)
+
 KEPT = 5
 """Length of the rankings: enough for top-5 accuracy, and what confusion matrices use is the first."""
+COMPARED = 256
+"""Images on which mixed precision is compared with fp32."""
 
 
 def probabilities(
-    config: "Classifier", images: "Images", classes: int, progress: "Callable[[int], None]"
-) -> "Iterator[FloatArray]":
-    """Class probabilities of the registered images, a batch at a time.
+    config: "Classifier", images: "Images", classes: int, cpus: int, places: list[int]
+) -> "Iterator[tuple[Batch, FloatArray]]":
+    """Batches of the images at `places`, and their class probabilities (images x classes).
 
-    Raises InputError when the classifier has another number of classes than the data set.
+    `cpus` are the cores that are the job's own. In mixed precision, the first images are computed in fp32, too, and the
+    number of those whose first class differs is logged. Raises InputError when the classifier has another number of
+    classes than the data set.
     """
+    use_cores(cpus)
     classifier = vision.Classifier(config)
-    progress(0)
-    for start in range(0, len(images), config.batch_size):
-        batch = range(start, min(start + config.batch_size, len(images)))
-        found = classifier.probabilities([images.read(index) for index in batch])
+    left = COMPARED if config.precision != "fp32" else 0
+    flips = 0
+    for batch in batches(
+        images,
+        classifier.transform,
+        batch_size=config.batch_size,
+        workers=workers(config.workers, cpus),
+        device=classifier.device,
+        corrupt=config.corrupt,
+        places=places,
+    ):
+        if not batch.places:
+            yield batch, np.empty((0, classes), dtype=np.float32)
+            continue
+        found = classifier.classify(batch.tensor)
         if found.shape[1] != classes:
             msg = f"architecture: {config.architecture} has {found.shape[1]} classes, the data set {classes}"
             raise InputError(msg)
-        yield found
-        progress(batch.stop)
+        if left > 0:
+            exact = classifier.classify(batch.tensor, exact=True)
+            flips += int((found.argmax(axis=1) != exact.argmax(axis=1)).sum())
+            left -= len(found)
+            if left <= 0 or places[-1] == batch.places[-1]:
+                log.info(
+                    "%s: %d of the first %d images have another first class than in fp32",
+                    config.precision, flips, COMPARED - left,
+                )  # fmt: skip
+        yield batch, found
+
+
+def use_cores(cpus: int) -> None:
+    """Compute on no more than the job's cores: torch takes all, and with more threads than idle cores is far slower."""
+    torch.set_num_threads(min(torch.get_num_threads(), cpus))
 
 
 def predict(
-    model: "TimmModel", images: "Images", classes: "pl.DataFrame", progress: "Callable[[int], None]"
+    model: "TimmModel",
+    images: "Images",
+    classes: "pl.DataFrame",
+    progress: "Callable[[int], None]",
+    kept: "Path | None" = None,
 ) -> "pl.DataFrame":
-    """The classes of highest probability, for every image."""
-    rankings, scores = [], []
-    for batch in probabilities(model, images, classes.height, progress):
-        best = np.argsort(-batch, axis=1, kind="stable")[:, :KEPT]
-        rankings += best.tolist()
-        scores += np.take_along_axis(batch, best, axis=1).tolist()
-    return ranking_rows(images.ids, rankings, scores)
+    """The classes of highest probability, for every image. Finished parts are kept in a folder, if it is given."""
+
+    def compute(places: list[int]) -> "Iterator[pl.DataFrame]":
+        for batch, found in probabilities(model, images, classes.height, model.resources.cpus, places):
+            yield ranked(batch, images, found, KEPT)
+
+    return parts.resumed(compute, len(images), PREDICTIONS, size=model.images_in_part, kept=kept, progress=progress)
