@@ -54,8 +54,10 @@ def _rows(**columns: object) -> pl.DataFrame:
     """Predictions with these columns, or one value for all rows; the others are null."""
     known = {"variant": "", "repeat": 0, "status": "ok"} | columns
     each = {name: value for name, value in known.items() if isinstance(value, list | pl.Series)}
-    return pl.DataFrame(each, schema_overrides={name: PREDICTIONS[name] for name in each}).with_columns(
-        pl.lit(known.get(name), dtype=dtype).alias(name) for name, dtype in PREDICTIONS.items() if name not in each
+    frame = pl.DataFrame(each, schema_overrides={name: PREDICTIONS[name] for name in each})
+    return frame.select(
+        name if name in each else pl.lit(known.get(name), dtype=dtype).alias(name)
+        for name, dtype in PREDICTIONS.items()
     )
 
 
