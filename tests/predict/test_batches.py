@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
 from mllm_classify.files import PROJECT, InputError, sha256
-from mllm_classify.predict.batches import batches, ranked, undecodable, workers
+from mllm_classify.predict.batches import batches, ranked, split, undecodable
 from mllm_classify.predict.images import Images
 
 COUNT = 7
@@ -148,6 +148,10 @@ def test_ranked_rows_are_in_order_with_errors_among_them(tmp_path):
     assert rows["error"].null_count() == 2
 
 
-@pytest.mark.parametrize(("asked", "cpus", "expected"), [(0, 1, 0), (0, 2, 1), (0, 64, 16), (3, 1, 3), (40, 1, 40)])
-def test_workers_are_as_many_as_asked_for_or_a_core_each_but_one(asked, cpus, expected):
-    assert workers(asked, cpus) == expected
+@pytest.mark.parametrize(
+    ("asked", "cpus", "device", "expected"),
+    [(0, 1, "cpu", (0, 1)), (0, 2, "cpu", (1, 1)), (0, 4, "cpu", (1, 3)), (0, 32, "cpu", (8, 24)), (3, 4, "cpu", (3, 1)),
+     (9, 4, "cpu", (9, 1)), (0, 1, "cuda", (0, 1)), (0, 8, "cuda:1", (7, 1)), (0, 64, "cuda", (16, 1)), (40, 8, "cuda", (40, 1))],
+)  # fmt: skip
+def test_cores_are_divided_between_decoding_and_computing(asked, cpus, device, expected):
+    assert split(asked, cpus, device) == expected

@@ -19,7 +19,10 @@ CLASSES = pl.DataFrame({"class_id": range(1000), "name": SYNSETS})
 FILES = {"lite0": "efficientnet-lite0-57934424.pth", "lite1": "efficientnet-lite1-77cc7160.pth",
          "lite2": "efficientnet-lite2-9656183e.pth"}  # fmt: skip
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs ../shared/real/imagenet_sample_images")
+pytestmark = [
+    pytest.mark.skipif(not FOLDER.is_dir(), reason="needs ../shared/real/imagenet_sample_images"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 
 def ours(which, paths):
@@ -27,7 +30,7 @@ def ours(which, paths):
     rows = [{"image_id": path.name, "file": path.name, "sha256": sha256(path.read_bytes())} for path in paths]
     model = TimmModel(
         name="m", label="M", kind="timm", architecture=f"tf_efficientnet_{which}", weights=weights(which),
-        resources={"cpus": 2}, batch_size=8,
+        batch_size=8,
     )  # fmt: skip
     found = timm.predict(model, Images(pl.DataFrame(rows), str(FOLDER)), CLASSES, lambda _: None)
     return found["class_ids"].list.first().to_list()
@@ -68,10 +71,10 @@ def test_a_plain_timm_loop_finds_the_same_class_in_every_photograph(paths):
     assert found == plain("lite0", paths)
 
 
-@pytest.mark.parametrize(("which", "of_a_fifth"), [("lite1", 0), ("lite2", 0)])
-def test_larger_models_find_what_a_plain_loop_does_in_every_fifth(paths, which, of_a_fifth):
-    """On all 250, both loops had 220 (Lite1) and 0 (Lite2) right, the same ones; that takes too long here."""
-    chosen = paths[::5]
+@pytest.mark.parametrize(("which", "expected"), [("lite1", 23), ("lite2", 23)])
+def test_larger_models_find_what_a_plain_loop_does_in_every_tenth(paths, which, expected):
+    """On all 250, both loops had 220 (Lite1) and 227 (Lite2) right, and no two classes differed; here it is too long."""
+    chosen = paths[::10]
     found = ours(which, chosen)
-    assert correct(found, chosen) == of_a_fifth
+    assert correct(found, chosen) == expected
     assert found == plain(which, chosen)

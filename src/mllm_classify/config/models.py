@@ -26,7 +26,9 @@ class Vision(Section):
     )
     batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(16, description="images at once")
     workers: Annotated[int, RUNTIME, Field(ge=0)] = Field(
-        0, description="processes that decode images; 0: one for each of the entry's cpus but one, at most 16"
+        0,
+        description="processes that decode images; 0: of the entry's cpus a quarter, beside an accelerator all but one (at "
+        "most 16); the others compute",
     )
     part: Annotated[int, RUNTIME, Field(gt=0)] = Field(
         1024,

@@ -100,13 +100,18 @@ def _collate(items: list[_Item]) -> _Loaded:
     )
 
 
-def workers(asked: int, cpus: int) -> int:
-    """Processes that decode: as many as the entry asks for; for 0, one for each of the job's cores but the one that feeds
-    the device.
+def split(asked: int, cpus: int, device: str | torch.device) -> tuple[int, int]:
+    """How a job divides its cores: processes that decode, and threads of this one.
 
-    With one core there is nothing to gain from another process. More than 16 are not needed by one GPU, and cost memory.
+    As many processes as the entry asks for; for 0, beside an accelerator all cores but one, and at most 16, which is
+    what one GPU needs. On a CPU a quarter of them: models take several times longer than decoding. No core is given
+    twice: threads that wait for each other are far slower where others use their cores. With one core there is nothing
+    to gain from another process.
     """
-    return asked or min(cpus - 1, 16)
+    on_cpu = torch.device(device).type == "cpu"
+    ours = max(cpus // 4, 1) if on_cpu else 16
+    workers = asked or min(ours, cpus - 1)
+    return workers, max(cpus - workers, 1) if on_cpu else 1
 
 
 def batches(

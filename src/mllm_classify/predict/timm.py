@@ -9,7 +9,7 @@ import torch
 from mllm_classify import vision
 from mllm_classify.files import InputError
 from mllm_classify.predict import parts
-from mllm_classify.predict.batches import Batch, batches, ranked, workers
+from mllm_classify.predict.batches import Batch, batches, ranked, split
 from mllm_classify.predict.rows import PREDICTIONS
 
 if TYPE_CHECKING:
@@ -39,15 +39,16 @@ def probabilities(
     number of those whose first class differs is logged. Raises InputError when the classifier has another number of
     classes than the data set.
     """
-    use_cores(cpus)
     classifier = vision.Classifier(config)
+    workers, threads = split(config.workers, cpus, classifier.device)
+    use_threads(threads)
     left = COMPARED if config.precision != "fp32" else 0
     flips = 0
     for batch in batches(
         images,
         classifier.transform,
         batch_size=config.batch_size,
-        workers=workers(config.workers, cpus),
+        workers=workers,
         device=classifier.device,
         corrupt=config.corrupt,
         places=places,
@@ -71,9 +72,9 @@ def probabilities(
         yield batch, found
 
 
-def use_cores(cpus: int) -> None:
-    """Compute on no more than the job's cores: torch takes all, and with more threads than idle cores is far slower."""
-    torch.set_num_threads(min(torch.get_num_threads(), cpus))
+def use_threads(count: int) -> None:
+    """Compute on so many threads, where the environment does not say fewer; torch's own choice is all of the machine."""
+    torch.set_num_threads(min(torch.get_num_threads(), count))
 
 
 def predict(
