@@ -236,6 +236,14 @@ def test_each_kind_becomes_its_own_model_with_defaults(folder):
         (whole("models", 0, name="../lite"), "config.yaml: models[0].name: '../lite': string should match"),
         (whole("models", 0, label="a\nb"), "config.yaml: models[0].label: 'a\\nb': string should match"),
         (whole("models", 0, batch_size=0), "config.yaml: models[0].batch_size: 0: input should be greater than 0"),
+        (
+            whole("models", 0, revision="v1", weights="w.pth"),
+            "models[0]: revision: 'v1' is of weights on the hub, and weights names a file; remove one of them",
+        ),
+        (
+            whole("models", 0, precision="fp8"),
+            "config.yaml: models[0].precision: 'fp8': input should be 'fp32', 'bf16'",
+        ),
         (whole("models", 3, command=[]), "config.yaml: models[3].command: []: list should have at least 1 item"),
     ],
 )
@@ -564,6 +572,10 @@ def test_what_is_asked_changes_the_identity(folder, key, value):
 def test_sections_within_a_section_follow_the_same_rules(folder):
     assert identity(loaded(folder, WHOLE).model("conse"))["classifier"] == {
         "architecture": "tf_efficientnet_lite0",
+        "corrupt": "error",
+        "precision": "fp32",
+        "revision": None,
+        "size": "test",
         "weights": None,
     }
 

@@ -22,7 +22,7 @@ def folders(tmp_path_factory):
 
 
 def tower(folder, **options):
-    return vlm.open_clip_tower(OpenClip(model=str(folder)), "cpu", **{"precision": "fp32"} | options)
+    return vlm.open_clip_tower(OpenClip(model=str(folder)), "cpu", **options)
 
 
 @pytest.mark.parametrize("kind", ["clip", "siglip"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mllm_classify import config as configuration
 from mllm_classify.environment import environment
-from mllm_classify.files import InputError, locate, written
+from mllm_classify.files import InputError, locate, read_bytes, sha256, stamps, written
 from mllm_classify.lineage import lineages
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mllm_classify.predict.asking import Progress
     from mllm_classify.predict.images import Images
     from mllm_classify.predict.questions import MultipleChoice, Questionnaire
+    from mllm_classify.predict.ranking import Ranker
     from mllm_classify.tables import Study, Table
 
 log = logging.getLogger("mllm_classify")
@@ -120,6 +121,7 @@ def embed_answers(args: argparse.Namespace, config: configuration.Config) -> Non
 
 def predict(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import parquet
+    from mllm_classify.predict import parts
     from mllm_classify.predict.images import Images, sharded
     from mllm_classify.predict.rows import PREDICTIONS
 
@@ -131,67 +133,89 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
     images = Images(registered, config.dataset.folder)
     classes = parquet.read(args.classes)
     made_with = [environment()]
-    seen = progress(len(images), "images")
     log.info("%s (%s): %d images", model.name, model.kind, len(images))
-    if isinstance(model, configuration.ChatModel):
-        from mllm_classify.predict import asking
+    match model:
+        case configuration.RecordedModel():
+            from mllm_classify.predict import recorded
 
-        asked = questionnaire(args, config, model, multiple_choice(args, config))
-        try:
-            frame, made_with = predict_chat(
-                model, asked, Path(args.journal) / model.name, lambda total: progress(total, "answers"), shards
-            )
-        except asking.TerminatedError as error:
-            log.warning("%s", error)
-            sys.exit(128 + error.number)
-    else:
-        frame = predict_ranking(args, config, model, images, classes, seen)
+            frame = recorded.predict(model, config.dataset, images.ids, classes.height)
+        case configuration.VisionModel():
+            frame, made_with = predict_vision(args, config, model, images, classes)
+        case configuration.ChatModel():
+            from mllm_classify.predict import asking
+
+            asked = questionnaire(args, config, model, multiple_choice(args, config))
+            try:
+                frame, made_with = predict_chat(
+                    model, asked, Path(args.journal) / model.name, lambda total: progress(total, "answers"), shards
+                )
+            except asking.TerminatedError as error:
+                log.warning("%s", error)
+                sys.exit(128 + error.number)
     parquet.write(frame, PREDICTIONS, args.output, made_with)
+    if isinstance(model, configuration.VisionModel):
+        parts.remove(args.output)
     log.info("%s: %d predictions in %s", model.name, frame.height, args.output)
 
 
-def predict_ranking(
+def predict_vision(
     args: argparse.Namespace,
     config: configuration.Config,
-    model: configuration.AnyModel,
+    model: configuration.VisionModel,
     images: "Images",
     classes: "pl.DataFrame",
-    seen: Callable[[int], None],
-) -> "pl.DataFrame":
-    """What models without a chat protocol say."""
-    from mllm_classify import parquet
+) -> "tuple[pl.DataFrame, list[Environment]]":
+    """Predictions of a model that looks at images itself, and what they were made with: a job goes on where one ended."""
+    from mllm_classify.predict import parts, ranking
 
+    if isinstance(model, configuration.KnnModel):
+        from mllm_classify.predict import knn
+
+        return knn.predict(model, images, classes, progress, args.shard), [environment()]
+    kept = parts.folder(args.output, decisive(args, config, model, images))
+    frame = ranking.predict(model, images, lambda: ranker(args, model, classes), progress(len(images), "images"), kept)
+    return frame, parts.environments(kept) or [environment()]
+
+
+def ranker(args: argparse.Namespace, model: configuration.VisionModel, classes: "pl.DataFrame") -> "Ranker":
     match model:
         case configuration.TimmModel():
             from mllm_classify.predict import timm
 
-            return timm.predict(model, images, classes, seen)
+            return timm.ranker(model, classes.height)
         case configuration.ConseModel():
+            from mllm_classify import parquet
             from mllm_classify.predict import conse
 
             if args.class_embeddings is None:
                 msg = f"--class-embeddings: needed for {model.name}, a model of kind conse"
                 raise InputError(msg)
-            vectors = parquet.read(args.class_embeddings).sort("class_id")["embedding"].to_numpy()
-            return conse.predict(model, images, vectors, seen)
+            embeddings = parquet.read(args.class_embeddings).sort("class_id")["embedding"].to_numpy()
+            return conse.ranker(model, embeddings)
         case configuration.OpenClipModel():
             from mllm_classify.predict import open_clip
 
-            return open_clip.predict(model, images, classes, seen)
+            return open_clip.ranker(model, classes)
         case configuration.DinoTxtModel():
             from mllm_classify.predict import dinotxt
 
-            return dinotxt.predict(model, images, classes, seen)
-        case configuration.KnnModel():
-            from mllm_classify.predict import knn
-
-            return knn.predict(model, images, classes, progress, args.shard)
-        case configuration.RecordedModel():
-            from mllm_classify.predict import recorded
-
-            return recorded.predict(model, config.dataset, images.ids, classes.height)
+            return dinotxt.ranker(model, classes)
     msg = f"no such kind: {model!r}"
     raise TypeError(msg)
+
+
+def decisive(
+    args: argparse.Namespace, config: configuration.Config, model: configuration.VisionModel, images: "Images"
+) -> list[object]:
+    """All that a vision model's results depend on, and the images in a part: what parts must share to be put together.
+
+    Paths of weights are in the lineage; here is what lies there, which may have changed since a job was killed.
+    """
+    job = args.lineage or lineages(config)[args.job.format_map(vars(args))]
+    embeddings = sha256(read_bytes(args.class_embeddings)) if args.class_embeddings else None
+    # on the model itself, or on the classifier of kind conse
+    named = [getattr(model.inference, key, None) for key in ("weights", "backbone_weights", "pretrained")]
+    return [job, images.ids, images.digests, embeddings, stamps(named), model.inference.images_in_part]
 
 
 def questionnaire(

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import open_clip
 import timm
 import torch
-from timm.data.config import resolve_data_config
 
 from mllm_classify import config as configuration
 from mllm_classify import vlm
-from mllm_classify.features import headless
 from mllm_classify.files import PROJECT, InputError
+from mllm_classify.predict.features import headless
+from mllm_classify.vision import preprocessing
 
 PAGE = PROJECT / "docs/models.md"
 PRESET = PROJECT / "presets/paper.yaml"
@@ -48,19 +48,18 @@ def described(model: VisionModel) -> Described | None:
         return None
     if isinstance(model, configuration.OpenClipModel):
         return _of_open_clip(model)
-    pool = model.pool if isinstance(model, configuration.KnnModel) else None
-    return _of_timm(model.architecture, pool, features=isinstance(model, configuration.KnnModel))
+    return _of_timm(model)
 
 
-def _of_timm(architecture: str, pool: str | None, *, features: bool) -> Described:
-    if architecture not in timm.list_models(pretrained=True):
-        msg = f"architecture: {architecture!r} is not among the pretrained models of timm {timm.__version__}"
+def _of_timm(model: configuration.TimmModel | configuration.KnnModel) -> Described:
+    if model.architecture not in timm.list_models(pretrained=True):
+        msg = f"architecture: {model.architecture!r} is not among the pretrained models of timm {timm.__version__}"
         raise InputError(msg)
     with torch.device("meta"):
-        made: Any = timm.create_model(architecture)
-    if features:
-        headless(made, pool)
-    data: dict[str, Any] = resolve_data_config(model=made)  # type: ignore[no-untyped-call]
+        made: Any = timm.create_model(model.architecture)
+    if features := isinstance(model, configuration.KnnModel):
+        headless(made, model.pool)
+    data = preprocessing(made, model.size)
     return Described(
         _parameters(made),
         _size(data["input_size"][1:]),

@@ -5,7 +5,7 @@ import hashlib
 import importlib.util
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
@@ -76,6 +76,27 @@ def read_bytes(name: str) -> bytes:
     path = locate(name)
     try:
         return path.read_bytes()
+    except OSError as error:
+        msg = f"{name}: cannot be read ({error.strerror}); looked for {path.absolute()}"
+        raise InputError(msg) from None
+
+
+def stamps(names: Iterable[object]) -> list[tuple[str, int, int]]:
+    """Names that stand for files which are there, with size and time of the last change (ns): cheaper than a digest."""
+    files = {name: locate(name) for name in names if isinstance(name, str)}
+    states = {name: path.stat() for name, path in files.items() if path.is_file()}
+    return [(name, state.st_size, state.st_mtime_ns) for name, state in states.items()]
+
+
+def file_sha256(name: str) -> str:
+    """SHA-256 of a file that the configuration names, however large.
+
+    Raises InputError when it cannot be read.
+    """
+    path = locate(name)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         msg = f"{name}: cannot be read ({error.strerror}); looked for {path.absolute()}"
         raise InputError(msg) from None

@@ -10,20 +10,20 @@ import open_clip
 import torch
 from open_clip.pretrained import download_pretrained_from_hf
 from open_clip.transform import PreprocessCfg, image_transform_v2
-from PIL import Image
 
 from mllm_classify.arrays import FloatArray
+from mllm_classify.devices import usable_device
 from mllm_classify.files import InputError, locate
 
 if TYPE_CHECKING:
     from mllm_classify.config import OpenClip
+    from mllm_classify.predict.batches import Transform
 
 HUB = "hf-hub:"
 FOLDER = "local-dir:"
 """open_clip's own mark of a folder with `open_clip_config.json`."""
 SAFE = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
 """What a folder's weights may be called. Other formats may hold code, and folders may hold several."""
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Tokenize = Callable[[list[str]], torch.Tensor]
 
 
@@ -31,8 +31,9 @@ class Tower(NamedTuple):
     """An image-text model, ready to be asked for embeddings."""
 
     encode_texts: Callable[[list[str]], FloatArray]  # k texts to k x d
-    encode_images: Callable[[torch.Tensor], FloatArray]  # n x 3 x h x w to n x d, unit vectors
-    transform: Callable[[Image.Image], Any]
+    encode_images: Callable[[torch.Tensor], torch.Tensor]  # n x 3 x h x w on the device to n x d
+    device: torch.device
+    transform: "Transform"
     scale: float  # of the cosine: the model's temperature
     bias: float | None  # of the logits; models with it are trained with a sigmoid for each pair, others with softmax
 
@@ -45,30 +46,18 @@ class Source(NamedTuple):
     preprocessing: dict[str, Any]  # what the weights' tag says of images, where the model's name alone does not
 
 
-def autocast(device: str, precision: str) -> Any:
-    """Torch's context in which a model computes in another precision than that of its weights."""
-    return torch.autocast(torch.device(device).type, DTYPES[precision], enabled=precision != "fp32")
-
-
-def open_clip_tower(config: "OpenClip", device: str, precision: str, texts: int = 256) -> Tower:
+def open_clip_tower(config: "OpenClip", device: str, texts: int = 256) -> Tower:
     """The model with its weights, on the device. `texts` are embedded at once.
 
     Raises InputError where the name, the tag or the weights are not there, do not fit, or hold more than tensors.
     """
-    found = source(config)
-    model = weighted(found).eval().to(device)
+    found, where = source(config), usable_device(device)
+    model = weighted(found).eval().to(where)
     bias = model.logit_bias
-
-    @torch.inference_mode()
-    def encode_images(batch: torch.Tensor) -> FloatArray:
-        with autocast(device, precision):
-            features = model.encode_image(batch)
-        vectors: FloatArray = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
-        return vectors
-
     return Tower(
-        text_function(model.encode_text, tokenizer(found.name), device, texts),
-        encode_images,
+        text_function(model.encode_text, tokenizer(found.name), where, texts),
+        model.encode_image,
+        where,
         image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False),
         float(model.logit_scale.detach().exp()),
         None if bias is None else float(bias.detach()),
@@ -80,11 +69,12 @@ def open_clip_text(config: "OpenClip", device: str, texts: int) -> Callable[[lis
     found = source(config)
     model = weighted(found).eval()
     model.visual = None  # the larger half, of no use here
-    return text_function(model.to(device).encode_text, tokenizer(found.name), device, texts)
+    where = usable_device(device)
+    return text_function(model.to(where).encode_text, tokenizer(found.name), where, texts)
 
 
 def text_function(
-    encode: Callable[[torch.Tensor], torch.Tensor], tokenize: Tokenize, device: str, texts: int
+    encode: Callable[[torch.Tensor], torch.Tensor], tokenize: Tokenize, device: torch.device, texts: int
 ) -> Callable[[list[str]], FloatArray]:
     """A text encoder of token ids as a function from k texts to k x d, float32, so many texts at once."""
 

@@ -5,7 +5,7 @@ import pytest
 from mllm_classify.arrays import normalised
 from mllm_classify.config import ConseModel
 from mllm_classify.files import InputError, locate, sha256
-from mllm_classify.predict import conse
+from mllm_classify.predict import conse, ranking
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.vision import Classifier
@@ -20,7 +20,10 @@ CLASSIFIER = {
 def predict(vectors, **options):
     rows = [{"image_id": "coffee", "file": COFFEE, "sha256": sha256(locate(COFFEE).read_bytes())}]
     entry = {"name": "m", "label": "M", "kind": "conse", "classifier": CLASSIFIER} | options
-    return conse.predict(ConseModel(**entry), Images(pl.DataFrame(rows), None), vectors, lambda _: None)
+    model = ConseModel(**entry)
+    return ranking.predict(
+        model, Images(pl.DataFrame(rows), None), lambda: conse.ranker(model, vectors), lambda _: None
+    )
 
 
 def test_the_combination_is_the_mean_weighted_by_probability_of_length_one():

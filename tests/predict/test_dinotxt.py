@@ -13,7 +13,7 @@ from mllm_classify.config import DinoTxtModel
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.embed import averaged, read_templates
 from mllm_classify.files import InputError, locate, sha256
-from mllm_classify.predict import dinotxt
+from mllm_classify.predict import dinotxt, ranking
 from mllm_classify.predict.images import Images
 
 ENTRY = "dinov3_vitl16_dinotxt_tet1280d20h24l"
@@ -93,7 +93,8 @@ def entry(**options):
 def predict(**options):
     content = locate("package:skimage/data/coffee.png").read_bytes()
     row = {"image_id": "x", "file": "package:skimage/data/coffee.png", "sha256": sha256(content)}
-    return dinotxt.predict(entry(**options), Images(pl.DataFrame([row], schema=IMAGES), None), CLASSES, lambda _: None)
+    model, images = entry(**options), Images(pl.DataFrame([row], schema=IMAGES), None)
+    return ranking.predict(model, images, lambda: dinotxt.ranker(model, CLASSES), lambda _: None)
 
 
 def test_it_predicts_with_the_weights_templates_and_preprocessing_that_it_is_given(clone):

@@ -9,11 +9,10 @@ import torch
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
-from mllm_classify import features
 from mllm_classify.config import KnnModel
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.files import InputError, sha256
-from mllm_classify.predict import knn
+from mllm_classify.predict import features, knn
 from mllm_classify.predict.images import Images, sharded
 from mllm_classify.predict.rows import PREDICTIONS, gathered
 
@@ -106,8 +105,14 @@ def test_it_predicts_as_scikit_learn_does_on_plain_features(study, vote, stored,
 
 def test_features_are_computed_once_and_after_an_interruption_only_those_that_are_missing(study, monkeypatch):
     computed = []
-    real = features._computed
-    monkeypatch.setattr(features, "_computed", lambda *given: computed.append(given[-1]) or real(*given))
+    real = features.outputs
+
+    def recorded(*given):
+        for output in real(*given):
+            computed.append(output.places)
+            yield output
+
+    monkeypatch.setattr(features, "outputs", recorded)
     first = predict(study)
     assert [len(places) for places in computed] == [4, 4, 4, 4, 4, 3, 4, 1]
     assert predict(study, k=1).height == predict(study, vote="majority", batch_size=3).height == 5
@@ -123,7 +128,7 @@ def test_features_are_computed_once_and_after_an_interruption_only_those_that_ar
     (trained / "part-00003.safetensors").write_bytes(kept[:-7])  # torn
     computed.clear()
     assert predict(study).equals(first)
-    assert computed == [range(4, 8), range(12, 16)]
+    assert computed == [[4, 5, 6, 7], [12, 13, 14, 15]]
     assert (trained / "part-00001.safetensors").read_bytes() == kept
 
 
@@ -133,17 +138,84 @@ def test_the_encoder_is_loaded_only_where_something_is_missing(study, monkeypatc
     assert predict(study).equals(first)
 
 
+def known(made, checkpoint="a", images=("x",), **options):
+    return features.about(entry(made, **options), checkpoint, images, 4)
+
+
 @pytest.mark.parametrize(
-    "change", [{"pool": "avg"}, {"stored": "fp32"}, {"precision": "bf16"}, {"architecture": "other"}, {"weights": None}]
-)
+    "change", [{"pool": "avg"}, {"stored": "fp32"}, {"precision": "bf16"}, {"architecture": "other"}, {"size": "train"},
+               {"revision": "abc", "weights": None}],
+)  # fmt: skip
 def test_what_changes_features_changes_their_folder(made, change):
-    assert features.identity(entry(made, **change), ["a"]) != features.identity(entry(made), ["a"])
+    assert known(made, **change) != known(made)
 
 
-def test_labels_votes_and_how_it_is_run_leave_the_features_alone(made):
+def test_weights_and_images_change_the_folder_too_and_labels_votes_and_how_it_is_run_do_not(made):
+    assert known(made, checkpoint="b") != known(made) != known(made, images=["y"])
     same = {"k": 5, "vote": "majority", "temperature": 1, "batch_size": 2, "device": "cuda", "features": "f"}
-    assert features.identity(entry(made, **same), ["a"]) == features.identity(entry(made), ["a"])
-    assert features.identity(entry(made), ["b"]) != features.identity(entry(made), ["a"])
+    assert known(made, **same, corrupt="count") == known(made)
+
+
+def test_other_weights_under_the_same_name_are_noticed(study, tmp_path):
+    (tmp_path / "w.safetensors").write_bytes((study / "w.safetensors").read_bytes())
+    first = predict(study, weights="w.safetensors")
+    assert len(list(features.Path("features").iterdir())) == 2
+    assert predict(study).equals(first)
+    assert len(list(features.Path("features").iterdir())) == 2
+    torch.manual_seed(1)
+    safetensors.torch.save_file(timm.create_model("test_vit").state_dict(), tmp_path / "w.safetensors")
+    predict(study, weights="w.safetensors")
+    assert len(list(features.Path("features").iterdir())) == 4
+
+
+def test_pictures_that_cannot_be_decoded_are_left_out_or_counted_where_that_is_asked_for(study, tmp_path, caplog):
+    """Nine of the training images are torn, one part's all four among them, and two of those asked about."""
+    torn = [1, 4, 5, 6, 7, 9, 17, 20, 22]
+    (tmp_path / "train").mkdir()
+    for path in (study / "train").iterdir():
+        content = path.read_bytes()
+        (tmp_path / "train" / path.name).write_bytes(content[:60] if int(path.stem) in torn else content)
+    rows = []
+    for number in range(5):
+        content = (study / f"{number}.png").read_bytes()
+        (tmp_path / f"{number}.png").write_bytes(content if number in (0, 2, 3) else content[:60])
+        rows.append({"image_id": str(number), "file": f"{number}.png",
+                     "sha256": sha256((tmp_path / f"{number}.png").read_bytes())})  # fmt: skip
+    train = {"folder": str(tmp_path / "train"), "images": str(study / "train.csv")}
+    asked = Images(pl.DataFrame(rows, schema=IMAGES), str(tmp_path))
+
+    def run(**options):
+        return knn.predict(entry(study, train=train, **options), asked, CLASSES, lambda *_: lambda _: None)
+
+    with pytest.raises(InputError, match=r"^train.images: 1.png: .*/train/1.png cannot be decoded"):
+        run()
+    found = run(corrupt="count")
+    assert "9 training images cannot be decoded, and are left out" in caplog.text
+    assert found["image_id"].to_list() == list("01234")
+    assert found["status"].to_list() == ["ok", "error", "ok", "ok", "error"]
+    assert "truncated" in found["error"][1]
+
+    whole = [number for number in range(TRAINED) if number not in torn]
+    known = KNeighborsClassifier(3, metric="cosine", algorithm="brute", weights=lambda far: np.exp(-far / 0.07))
+    known.fit(plain(study, [f"train/{number}.png" for number in whole]), np.array(whole) % 4)
+    expected = known.predict_proba(plain(study, ["0.png", "2.png", "3.png"]))
+    for row, shares in zip(found.filter(status="ok").iter_rows(named=True), expected, strict=True):
+        np.testing.assert_allclose(row["scores"], shares[row["class_ids"]], atol=2e-3)
+        assert row["class_ids"][0] == shares.argmax()
+
+    # what was kept with gaps does not pass for whole
+    with pytest.raises(InputError, match=r"^train.images: 1.png"):
+        run()
+
+
+def test_flips_of_mixed_precision_are_counted_and_logged(study, caplog, monkeypatch):
+    monkeypatch.setattr(knn, "COMPARED", 4)
+    with caplog.at_level("INFO", logger="mllm_classify"):
+        exact = predict(study)
+        assert "than in fp32" not in caplog.text
+        mixed = predict(study, precision="bf16")
+    flipped = (exact["class_ids"].list.first() != mixed["class_ids"].list.first())[:4].sum()
+    assert f"bf16: {flipped} of the first 4 images have another first class than in fp32" in caplog.messages
 
 
 def test_jobs_share_the_parts_and_each_finishes_what_others_have_not_begun(tmp_path):
@@ -155,7 +227,7 @@ def test_jobs_share_the_parts_and_each_finishes_what_others_have_not_begun(tmp_p
     ]
     waiting = store.missing((1, 3))
     assert next(waiting) == 0
-    store.write(3, torch.ones(2, 2))
+    store.write(3, torch.ones(2, 2), [6, 7])
     assert next(waiting) == 6
 
 

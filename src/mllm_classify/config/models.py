@@ -1,4 +1,4 @@
-"""Entries of models: what all have, and those that are not asked over a chat protocol."""
+"""Entries of models: what all have, and predictions that exist already."""
 
 from typing import Annotated, Literal
 
@@ -14,17 +14,6 @@ class Resources(Section):
     cpus: Annotated[int, RUNTIME] = Field(1, gt=0, description="cores; `--cores` caps them on one machine")
     mem_mb: Annotated[int, RUNTIME] = Field(3000, gt=0, description="megabytes of main memory")
     runtime: Annotated[int, RUNTIME] = Field(60, gt=0, description="minutes")
-
-
-class Classifier(Section):
-    """A timm model with a classification head over the data set's classes."""
-
-    architecture: str = Field(description="timm's name of the model")
-    weights: str | None = Field(
-        None, description="checkpoint: a path or package:NAME/FILE; without it, timm's own from the hub"
-    )
-    device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
-    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(16, description="images at once")
 
 
 class Model(Section):
@@ -49,32 +38,6 @@ class Model(Section):
     def together(self) -> int:
         """Images that are computed in one batch."""
         return 1
-
-
-class TimmModel(Model, Classifier):
-    """A classifier as it is."""
-
-    kind: Literal["timm"]
-    family: Annotated[Literal["supervised"], DISPLAY] = Field("supervised", description="as tables show it")
-
-    @property
-    def together(self) -> int:
-        return self.batch_size
-
-
-class ConseModel(Model):
-    """Convex combination of semantic embeddings (Norouzi et al., ICLR 2014)."""
-
-    kind: Literal["conse"]
-    family: Annotated[Literal["supervised + text"], DISPLAY] = Field(
-        "supervised + text", description="as tables show it"
-    )
-    classifier: Classifier = Field(description="whose probabilities weight the class embeddings")
-    top: int = Field(10, gt=0, description="T, the classes that are combined")
-
-    @property
-    def together(self) -> int:
-        return self.classifier.batch_size
 
 
 class RecordedModel(Model):

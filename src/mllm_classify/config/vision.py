@@ -1,27 +1,113 @@
-"""Entries of models that compare images with texts or with other images, and text encoders."""
+"""Entries of models that look at images themselves."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Name, Section
+from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Section
 from mllm_classify.config.models import Model
 
 HUB = "hf-hub:"
-"""Begins open_clip's name of a model that the hub has."""
+"""Begins the name of a model that the Hugging Face hub has, for timm and open_clip."""
 
 
 class Inference(Section):
     """How images are computed."""
 
     device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32",
+        description="of what looks at images; bf16 and fp16 are torch's mixed precision, where the device has it. Texts and "
+        "similarities are always fp32",
+    )
     batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(16, description="images at once")
     workers: Annotated[int, RUNTIME, Field(ge=0)] = Field(
-        0, description="processes that read and prepare images; 0: none but the job's own"
+        0,
+        description="processes that decode images; 0: one for four of the entry's cpus, beside an accelerator all but one "
+        "(at most 16)",
     )
-    precision: Literal["fp32", "bf16", "fp16"] = Field(
-        "fp32", description="of the image side's arithmetic (torch's autocast); texts and similarities are always fp32"
+    part: Annotated[int, RUNTIME, Field(gt=0)] = Field(
+        1024,
+        description="images after which results are kept on disk, so that a killed job goes on from there; rounded up to "
+        "whole batches",
     )
+    corrupt: Annotated[
+        Literal["error", "count"],
+        Choice("ours", "does not mention images that cannot be decoded"),
+    ] = Field(
+        "error",
+        description="a registered image that cannot be decoded here: an error, or counted as a wrong answer (a training "
+        "image of k-NN: left out)",
+    )
+
+    @property
+    def images_in_part(self) -> int:
+        """Images in a part: whole batches, as what is in a batch shows in the last bits."""
+        return math.ceil(self.part / self.batch_size) * self.batch_size
+
+
+class VisionModel(Model):
+    """A model that looks at images itself."""
+
+    @property
+    def inference(self) -> Inference:
+        """How it computes images."""
+        assert isinstance(self, Inference)
+        return self
+
+    @property
+    def together(self) -> int:
+        return self.inference.batch_size
+
+
+class Timm(Section):
+    """A model of timm and its weights."""
+
+    architecture: str = Field(description="timm's name of the model, or hf-hub:OWNER/NAME")
+    revision: str | None = Field(
+        None, description="commit, tag or branch on the hub, of weights that are from there; a commit pins them"
+    )
+    weights: str | None = Field(
+        None, description="checkpoint: a path or package:NAME/FILE; without it, timm's own from the hub"
+    )
+    size: Annotated[
+        Literal["test", "train"],
+        Choice("ours", "does not say; timm tests EfficientNetV2-XL with 512 pixels, and it was trained with 384"),
+    ] = Field("test", description="which of timm's sizes images have, where its configuration of the model has two")
+
+    @model_validator(mode="after")
+    def _revision_of_the_hub(self) -> Self:
+        if self.revision is not None and self.weights is not None and not self.architecture.startswith(HUB):
+            msg = f"revision: {self.revision!r} is of weights on the hub, and weights names a file; remove one of them"
+            raise ValueError(msg)
+        return self
+
+
+class Classifier(Timm, Inference):
+    """A timm model with a classification head over the data set's classes."""
+
+
+class TimmModel(VisionModel, Classifier):
+    """A classifier as it is."""
+
+    kind: Literal["timm"]
+    family: Annotated[Literal["supervised"], DISPLAY] = Field("supervised", description="as tables show it")
+
+
+class ConseModel(VisionModel):
+    """Convex combination of semantic embeddings (Norouzi et al., ICLR 2014)."""
+
+    kind: Literal["conse"]
+    family: Annotated[Literal["supervised + text"], DISPLAY] = Field(
+        "supervised + text", description="as tables show it"
+    )
+    classifier: Classifier = Field(description="whose probabilities weight the class embeddings")
+    top: int = Field(10, gt=0, description="T, the classes that are combined")
+
+    @property
+    def inference(self) -> Inference:
+        return self.classifier
 
 
 class Templates(Section):
@@ -53,18 +139,14 @@ class OpenClip(Section):
         return self
 
 
-class OpenClipModel(Model, OpenClip, Templates, Inference):
+class OpenClipModel(VisionModel, OpenClip, Templates, Inference):
     """A zero-shot classifier: the class whose name's embedding is nearest to the image's."""
 
     kind: Literal["open_clip"]
     family: Annotated[Literal["VLM"], DISPLAY] = Field("VLM", description="as tables show it")
 
-    @property
-    def together(self) -> int:
-        return self.batch_size
 
-
-class DinoTxtModel(Model, Templates, Inference):
+class DinoTxtModel(VisionModel, Templates, Inference):
     """DINOv3 with dino.txt, a zero-shot classifier, from a local clone of its repository: docs/models.md."""
 
     kind: Literal["dinotxt"]
@@ -77,10 +159,6 @@ class DinoTxtModel(Model, Templates, Inference):
         "package:open_clip/bpe_simple_vocab_16e6.txt.gz", description="the tokenizer's; open_clip has the same"
     )
 
-    @property
-    def together(self) -> int:
-        return self.batch_size
-
 
 class TrainingImages(Section):
     """The labelled images among which neighbours are looked for."""
@@ -91,16 +169,12 @@ class TrainingImages(Section):
     )
 
 
-class KnnModel(Model, Inference):
+class KnnModel(VisionModel, Timm, Inference):
     """The classes of the nearest images of a training set, by an image encoder of timm."""
 
     kind: Literal["knn"]
     family: Annotated[Literal["self-supervised + k-NN"], DISPLAY] = Field(
         "self-supervised + k-NN", description="as tables show it"
-    )
-    architecture: str = Field(description="timm's name of the encoder")
-    weights: str | None = Field(
-        None, description="checkpoint: a path or package:NAME/FILE; without it, timm's own from the hub"
     )
     pool: Annotated[
         str | None,
@@ -121,37 +195,3 @@ class KnnModel(Model, Inference):
     features: Annotated[str, RUNTIME] = Field(
         "features", description="folder in which features are kept; a run computes those that are missing"
     )
-
-    @property
-    def together(self) -> int:
-        return self.batch_size
-
-
-class EncoderSection(Section):
-    """A text encoder, and how names and answers are put to it."""
-
-    name: Name = Field(description="names the folder of its embeddings")
-    templates: Annotated[str, CONTENT] = Field(description="text file of templates, one a line, {} for the name")
-    answers: Annotated[
-        Literal["templates", "bare"],
-        Choice("inferred", "averages templates; whether answers pass through them too it does not say"),
-    ] = Field("templates", description="whether answers pass through the templates, as class names do")
-    device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
-    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(256, description="texts at once")
-
-
-class Encoder(EncoderSection):
-    """A model of sentence-transformers."""
-
-    kind: Literal["sentence-transformers"]
-    path: str = Field(description="hub id, folder, or package:NAME/FOLDER")
-
-
-class OpenClipEncoder(EncoderSection, OpenClip):
-    """The text side of an image-text model."""
-
-    kind: Literal["open_clip"]
-
-
-AnyEncoder = Annotated[Encoder | OpenClipEncoder, Field(discriminator="kind")]
-ENCODERS = ("open_clip", "sentence-transformers")

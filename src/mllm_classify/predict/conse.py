@@ -7,18 +7,14 @@ trained on the very classes that are predicted, so this is not zero-shot.
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.special
 
 from mllm_classify.arrays import FloatArray, normalised
-from mllm_classify.predict.rows import ranking_rows
-from mllm_classify.predict.timm import KEPT, probabilities
+from mllm_classify.predict.ranking import Ranker, Ranking, highest
+from mllm_classify.predict.timm import network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import polars as pl
-
     from mllm_classify.config import ConseModel
-    from mllm_classify.predict.images import Images
 
 
 def convex_combination(probabilities: FloatArray, embeddings: FloatArray, top: int) -> FloatArray:
@@ -31,14 +27,11 @@ def convex_combination(probabilities: FloatArray, embeddings: FloatArray, top: i
     return normalised(np.einsum("nt,ntd->nd", weights, embeddings[best]))
 
 
-def predict(
-    model: "ConseModel", images: "Images", class_embeddings: FloatArray, progress: "Callable[[int], None]"
-) -> "pl.DataFrame":
+def ranker(model: "ConseModel", class_embeddings: FloatArray) -> Ranker:
     """The classes whose embeddings are nearest to each image's convex combination."""
-    rankings, scores = [], []
-    for batch in probabilities(model.classifier, images, len(class_embeddings), progress):
-        similarity = convex_combination(batch, class_embeddings, model.top) @ class_embeddings.T
-        best = np.argsort(-similarity, axis=1, kind="stable")[:, :KEPT]
-        rankings += best.tolist()
-        scores += np.take_along_axis(similarity, best, axis=1).tolist()
-    return ranking_rows(images.ids, rankings, scores)
+
+    def rank(logits: FloatArray) -> Ranking:
+        combined = convex_combination(scipy.special.softmax(logits, axis=1), class_embeddings, model.top)
+        return highest(combined @ class_embeddings.T)
+
+    return Ranker(network(model.classifier, len(class_embeddings)), rank)

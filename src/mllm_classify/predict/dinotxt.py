@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mllm_classify import zeroshot
+from mllm_classify.devices import usable_device
 from mllm_classify.files import InputError, locate
-from mllm_classify.vlm import Tower, autocast, text_function
+from mllm_classify.predict import zeroshot
+from mllm_classify.vlm import Tower, text_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import polars as pl
 
     from mllm_classify.config import DinoTxtModel
-    from mllm_classify.predict.images import Images
+    from mllm_classify.predict.ranking import Ranker
 
 REPOSITORY = "github.com/facebookresearch/dinov3"
 TEXTS = 256
@@ -50,18 +49,13 @@ def tower(config: "DinoTxtModel") -> Tower:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         msg = f"repository: {config.repository}: {config.entry} did not load ({reason})"
         raise InputError(msg) from error
-    model.eval().to(config.device)
+    device = usable_device(config.device)
+    model.eval().to(device)
     bias = getattr(model, "logit_bias", None)
-
-    @torch.inference_mode()
-    def encode_images(batch: torch.Tensor) -> Any:
-        with autocast(config.device, config.precision):
-            features = model.encode_image(batch)
-        return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
-
     return Tower(
-        text_function(model.encode_text, tokenizer.tokenize, config.device, TEXTS),
-        encode_images,
+        text_function(model.encode_text, tokenizer.tokenize, device, TEXTS),
+        model.encode_image,
+        device,
         preprocessing,
         float(model.logit_scale.detach().exp()),
         None if bias is None else float(bias.detach()),
@@ -113,8 +107,6 @@ def _loaded(entry: str, repository: Path, weights: Path, backbone: Path, vocabul
     return model, tokenizer
 
 
-def predict(
-    model: "DinoTxtModel", images: "Images", classes: "pl.DataFrame", progress: "Callable[[int], None]"
-) -> "pl.DataFrame":
+def ranker(model: "DinoTxtModel", classes: "pl.DataFrame") -> "Ranker":
     """The classes whose names' embeddings are nearest to each image's."""
-    return zeroshot.predict(tower(model), model, images, classes, progress)
+    return zeroshot.ranker(tower(model), model.templates, classes)

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -39,21 +40,27 @@ class Images:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def path(self, index: int) -> Path:
+        """Where the file of one image lies."""
+        return locate(self._files[index], self._folder)
+
+    def told(self, index: int) -> str:
+        """Which image it is, and where its file lies, for messages."""
+        return f"image {self.ids[index]!r}: {self.path(index).absolute()}"
+
     def read(self, index: int) -> bytes:
         """The bytes of one image.
 
         Raises InputError when the file is gone, or is no longer the one that the dataset stage saw.
         """
-        path = locate(self._files[index], self._folder)
-        name = f"image {self.ids[index]!r}: {path.absolute()}"
         try:
-            content = path.read_bytes()
+            content = self.path(index).read_bytes()
         except OSError as error:
-            msg = f"{name} cannot be read ({error.strerror}); dataset.folder says where images are"
+            msg = f"{self.told(index)} cannot be read ({error.strerror}); dataset.folder says where images are"
             raise InputError(msg) from None
         if (found := sha256(content)) != self.digests[index]:
             msg = (
-                f"{name} has changed since it was registered (SHA-256 {self.digests[index]} then, {found} now); restore "
+                f"{self.told(index)} has changed since it was registered (SHA-256 {self.digests[index]} then, {found} now); restore "
                 "it, or write its new SHA-256 into the manifest (dataset.images, column sha256)"
             )
             raise InputError(msg)

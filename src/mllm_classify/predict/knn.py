@@ -5,30 +5,33 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 import torch
 
-from mllm_classify import features
 from mllm_classify.dataset.classes import Lookup
+from mllm_classify.devices import threads
 from mllm_classify.files import InputError
-from mllm_classify.neighbours import nearest, shares
-from mllm_classify.predict.rows import ranking_rows
+from mllm_classify.predict import features
+from mllm_classify.predict.batches import undecodable
+from mllm_classify.predict.inference import available
+from mllm_classify.predict.neighbours import nearest, shares
+from mllm_classify.predict.ranking import COMPARED, KEPT, told
+from mllm_classify.predict.rows import error_rows, in_order, ranking_rows
 from mllm_classify.records import image_id, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
-    import polars as pl
 
+    from mllm_classify.arrays import FloatArray
     from mllm_classify.config import KnnModel, TrainingImages
     from mllm_classify.predict.images import Images
 
 log = logging.getLogger(__name__)
-KEPT = 5
-"""Length of the rankings; shorter where fewer classes have votes."""
 
 
-def training_images(train: "TrainingImages", classes: "pl.DataFrame") -> "tuple[features.Files, npt.NDArray[np.int64]]":
+def training_images(train: "TrainingImages", classes: pl.DataFrame) -> "tuple[features.Files, npt.NDArray[np.int64]]":
     """The labelled images, and the class of each.
 
     Raises InputError where there are none, one stands twice, or a class is none of the data set's.
@@ -52,30 +55,61 @@ def training_images(train: "TrainingImages", classes: "pl.DataFrame") -> "tuple[
 def predict(
     model: "KnnModel",
     images: "Images",
-    classes: "pl.DataFrame",
+    classes: pl.DataFrame,
     progress: "Callable[[int, str], Callable[[int], None]]",
     share: tuple[int, int] = (1, 1),
-) -> "pl.DataFrame":
+) -> pl.DataFrame:
     """The classes that the k nearest training images vote for, with their share of the votes, for every image.
 
-    `share`: of several jobs, which one this is: they compute the training images' features together.
+    `share`: of several jobs, which one this is: they compute the training images' features together. In mixed precision,
+    the first images' features are computed in fp32, too, and the number of those whose first class differs is logged.
     """
     train, labels = training_images(model.train, classes)
     load = cache(lambda: features.encoder(model))
-    seen = progress(len(train), "training images")
+    seen = progress(len(train.names), "training images")
     kept = features.stored(model, train, train.names, load, seen, share)
     asked = features.stored(model, images, images.digests, load, progress(len(images), "images"))
+    exact = model.model_copy(update={"precision": "fp32"})
+    compared = [] if model.precision == "fp32" else images.digests[:COMPARED]
+    checked = features.stored(exact, images, compared, load, lambda _: None)
     load.cache_clear()  # the search has the memory for itself
-    if not len(images):
-        return ranking_rows([], [], [])
-    queries = torch.cat(list(asked.read())).to(model.device)
-    log.info("%s: the %d nearest of %d training images", model.name, model.k, len(train))
-    cosines, places = (found.cpu().numpy() for found in nearest(queries, kept.read(), model.k))
-    votes = shares(cosines, labels[places], classes.height, model.temperature if model.vote == "softmax" else None)
+    known = labels[kept.found().numpy()]
+    if lost := len(train.names) - len(known):
+        log.warning("%s: %d training images cannot be decoded, and are left out", model.name, lost)
+    log.info("%s: the %d nearest of %d training images", model.name, model.k, len(known))
+    votes = voted(model, [*asked.read(), *checked.read()], kept, known, classes.height)
+    places = asked.found().tolist()
+    if compared:
+        firsts = dict(zip(places, votes.argmax(axis=1), strict=False))
+        others = dict(zip(checked.found().tolist(), votes[len(places) :].argmax(axis=1), strict=True))
+        flipped = sum(firsts[place] != other for place, other in others.items())
+        log.info("%s", told(model.precision, flipped, len(others)))
+    unreadable = sorted(set(range(len(images))) - set(places))
+    rows = [
+        ranked([images.ids[place] for place in places], votes[: len(places)]),
+        error_rows([images.ids[place] for place in unreadable], [undecodable(images, place) for place in unreadable]),
+    ]
+    return in_order(pl.concat(rows), images.ids)
+
+
+def voted(
+    model: "KnnModel", queries: list[torch.Tensor], kept: features.Store, labels: "npt.NDArray[np.int64]", classes: int
+) -> "FloatArray":
+    """The classes' shares of the votes of each query's neighbours: queries x classes."""
+    if not queries:
+        return np.empty((0, classes), dtype=np.float32)
+    asked = torch.cat(queries).to(model.device)
+    with threads(available(model.resources.cpus)):
+        cosines, rows = (found.cpu().numpy() for found in nearest(asked, kept.read(), model.k))
+    return shares(cosines, labels[rows], classes, model.temperature if model.vote == "softmax" else None)
+
+
+def ranked(image_ids: list[str], votes: "FloatArray") -> pl.DataFrame:
+    """The classes that have votes, the lowest of those with equally many first: KEPT at most."""
     rankings, scores = [], []
     for row in votes:
         best = np.argsort(-row, kind="stable")[:KEPT]
         best = best[row[best] > 0]
         rankings.append(best.tolist())
         scores.append(row[best].tolist())
-    return ranking_rows(images.ids, rankings, scores)
+    return ranking_rows(image_ids, rankings, scores)

@@ -2,20 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from mllm_classify import zeroshot
-from mllm_classify.vlm import open_clip_tower
+from mllm_classify import vlm
+from mllm_classify.predict import zeroshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import polars as pl
 
     from mllm_classify.config import OpenClipModel
-    from mllm_classify.predict.images import Images
+    from mllm_classify.predict.ranking import Ranker
 
 
-def predict(
-    model: "OpenClipModel", images: "Images", classes: "pl.DataFrame", progress: "Callable[[int], None]"
-) -> "pl.DataFrame":
+def ranker(model: "OpenClipModel", classes: "pl.DataFrame") -> "Ranker":
     """The classes whose names' embeddings are nearest to each image's."""
-    return zeroshot.predict(open_clip_tower(model, model.device, model.precision), model, images, classes, progress)
+    return zeroshot.ranker(vlm.open_clip_tower(model, model.device), model.templates, classes)

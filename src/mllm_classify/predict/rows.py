@@ -40,6 +40,11 @@ def ranking_rows(
     return _rows(image_id=image_ids, class_ids=rankings, scores=scores, task="CW")
 
 
+def error_rows(image_ids: Column, reasons: Column) -> pl.DataFrame:
+    """Rows of images that a model which ranks classes could not be asked about: wrong, and counted as errors."""
+    return _rows(image_id=image_ids, error=reasons, status="error", task="CW")
+
+
 def answer_rows(image_ids: Column, tasks: Column, texts: Column) -> pl.DataFrame:
     """Rows of answers in words, of which nothing else is known."""
     return _rows(image_id=image_ids, task=tasks, text=texts)
@@ -49,14 +54,16 @@ def _rows(**columns: object) -> pl.DataFrame:
     """Predictions with these columns, or one value for all rows; the others are null."""
     known = {"variant": "", "repeat": 0, "status": "ok"} | columns
     each = {name: value for name, value in known.items() if isinstance(value, list | pl.Series)}
-    return pl.DataFrame(each, schema_overrides={name: PREDICTIONS[name] for name in each}).with_columns(
-        pl.lit(known.get(name), dtype=dtype).alias(name) for name, dtype in PREDICTIONS.items() if name not in each
+    frame = pl.DataFrame(each, schema_overrides={name: PREDICTIONS[name] for name in each})
+    return frame.select(
+        name if name in each else pl.lit(known.get(name), dtype=dtype).alias(name)
+        for name, dtype in PREDICTIONS.items()
     )
 
 
 def in_order(rows: pl.DataFrame, image_ids: Column, tasks: Sequence[str] = ()) -> pl.DataFrame:
     """Rows by task (those of `tasks`, and others as they come), variant and repeat, and then in the images' order."""
-    order = pl.DataFrame({"image_id": image_ids}).with_row_index("order")
+    order = pl.DataFrame({"image_id": image_ids}, schema={"image_id": pl.String}).with_row_index("order")
     known = dict.fromkeys([*tasks, *rows["task"].unique(maintain_order=True)])
     places = {task: place for place, task in enumerate(known)}
     return (

@@ -60,7 +60,7 @@ def runtime_settings(config: dict) -> None:
         min_cached_share=0.5,
         resources={"mem_mb": 4000, "gpus": 1, "runtime": 9},
     )
-    model(config, "efficientnet-lite0").update(batch_size=1)
+    model(config, "efficientnet-lite0").update(batch_size=1, workers=1, part=7)
     config["encoder"]["batch_size"] = 16
 
 

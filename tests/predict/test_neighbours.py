@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
-from mllm_classify.neighbours import nearest, shares
+from mllm_classify.predict.neighbours import nearest, shares
 
 CLASSES = 7
 
