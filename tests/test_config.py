@@ -126,7 +126,7 @@ def test_each_kind_becomes_its_own_model_with_defaults(folder):
         (whole("encoder", kind="open_clip"), "config.yaml: encoder.model: missing; see docs/configuration.md"),
         (
             whole(models=[COMPARING[0] | {"pretrained": "webli"}]),
-            "config.yaml: pretrained: 'webli': hf-hub:a/b has weights of its own; remove the key",
+            "config.yaml: models[0]: pretrained: 'webli': hf-hub:a/b has weights of its own; remove the key",
         ),
         (whole(models=[COMPARING[2] | {"vote": "all"}]), "config.yaml: models[0].vote: 'all': input should be 'soft"),
         (whole("dataset", imgt=None), "config.yaml: dataset.imgt: missing; see docs/configuration.md"),

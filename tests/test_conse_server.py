@@ -166,8 +166,8 @@ def test_the_official_client_reads_models_and_answers(url):
     [
         (body(text("What?"), image(data_url(b"")), model="gpt-5"), 404, "the model 'gpt-5' is not served here"),
         (body(text("What?")), 400, "an image is needed"),
-        (body(image(data_url(b"not an image"))), 400, "cannot identify image file"),
-        (body(image(data_url(b""))), 400, "cannot identify image file"),
+        (body(image(data_url(b"not an image"))), 400, "the image is not an image that Pillow can read"),
+        (body(image(data_url(b""))), 400, "the image is not an image that Pillow can read"),
         (body(image(data_url(photograph("coffee.png")[:5000]))), 400, "truncated"),
         (body(image(7)), 400, "an image is needed"),
         (b"{", 400, "Expecting property name"),

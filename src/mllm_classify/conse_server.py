@@ -25,6 +25,7 @@ from timm.data.imagenet_info import ImageNetInfo
 from mllm_classify.arrays import FloatArray, normalised
 from mllm_classify.config import Classifier as ClassifierConfig
 from mllm_classify.embed import text_encoder
+from mllm_classify.files import InputError
 from mllm_classify.predict.conse import convex_combination
 from mllm_classify.vision import Classifier
 
@@ -125,8 +126,10 @@ def application(name: str, responder: Responder) -> web.Application:
             loop = asyncio.get_running_loop()
             said = [await loop.run_in_executor(thread, responder.answer, image, prompt) for image in images]
             text = said[0] if len(said) == 1 else "\n".join(f"{n}. {name}" for n, name in enumerate(said, start=1))
-        except (ValueError, OSError) as error:  # what Pillow raises for what is no picture is an OSError
+        except ValueError as error:
             return refusal(400, str(error))
+        except InputError as error:
+            return refusal(400, f"the image {error}")
         log.info("answered %s", ascii(text))
         return web.json_response(
             {

@@ -11,7 +11,7 @@ import torch
 from mllm_classify.files import InputError
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 
 
 def usable_device(name: str) -> torch.device:
@@ -31,15 +31,16 @@ def usable_device(name: str) -> torch.device:
 
 
 def _keep_memory() -> None:
-    """Have the C library keep freed memory for the next layer.
+    """Have the C library keep freed memory for the next layer, of all threads in one place.
 
-    glibc returns large blocks to the system, which fills each new one with zeros: on a CPU that costs convolutional
-    networks more time than their arithmetic. Other C libraries have no such call.
+    glibc returns large blocks to the system, which fills each new one with zeros, and smaller ones for each thread: on a
+    CPU that costs convolutional networks as much time as their arithmetic. Other C libraries have no such call.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(M_ARENA_MAX, 1)
 
 
 def autocast(device: torch.device, precision: str) -> Callable[[], AbstractContextManager[None]]:

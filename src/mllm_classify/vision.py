@@ -27,7 +27,7 @@ class Classifier:
 
     def __init__(self, config: "ClassifierConfig") -> None:
         self.device = usable_device(config.device)
-        self.model = loaded(config).eval().to(self.device)
+        self.model = loaded(config).eval().to(self.device, memory_format=torch.channels_last)
         self.classes: int = self.model.num_classes
         self.transform = transform(self.model, config)
 

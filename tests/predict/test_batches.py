@@ -40,7 +40,7 @@ def by(size, places=range(COUNT)):
 
 def listed(images, places=range(COUNT), **options):
     """Places, the numbers that are in the tensor, and places that are unreadable, of every batch."""
-    options = {"workers": 0, "device": "cpu"} | options
+    options = {"workers": 0} | options
     return [
         (batch.places, batch.tensor[:, 0, 0, 0].tolist() if batch.places else [], batch.unreadable)
         for batch in batches(images, pil_to_tensor, by(3, places), **options)
@@ -71,7 +71,7 @@ TORN = content(4)[:50]
 )
 def test_a_corrupt_image_is_one_message_with_its_name_and_file(tmp_path, count, found, reason):
     images = written(tmp_path, i4=found)
-    seen = batches(images, pil_to_tensor, by(3), workers=count, device="cpu")
+    seen = batches(images, pil_to_tensor, by(3), workers=count)
     assert next(seen).places == [0, 1, 2]
     with pytest.raises(InputError, match=rf"^image 'i4': .*4\.png {reason}") as caught:
         next(seen)
@@ -112,7 +112,7 @@ images = Images(pl.DataFrame([dict(image_id="a", file="0.png", sha256=sha256(con
 def transform(_):
     os.kill(os.getpid(), signal.SIGKILL)
 try:
-    list(batches(images, transform, [[0]], workers=1, device="cpu"))
+    list(batches(images, transform, [[0]], workers=1))
 except InputError as error:
     print(error)
 """
@@ -135,7 +135,7 @@ def test_pictures_of_other_colours_become_rgb(tmp_path):
     Image.new("CMYK", (8, 8)).save(tmp_path / "cmyk.jpg")
     found = (tmp_path / "cmyk.jpg").read_bytes()
     images = Images(pl.DataFrame([{"image_id": "c", "file": "cmyk.jpg", "sha256": sha256(found)}]), str(tmp_path))
-    [batch] = batches(images, pil_to_tensor, [[0]], workers=0, device="cpu")
+    [batch] = batches(images, pil_to_tensor, [[0]], workers=0)
     assert batch.tensor.shape == (1, 3, 8, 8)
     assert batch.tensor.dtype == torch.uint8
 
@@ -149,7 +149,18 @@ def test_more_places_are_asked_for_as_they_are_needed(tmp_path):
             asked.append(place)
             yield [place]
 
-    seen = batches(written(tmp_path), pil_to_tensor, wanted(), workers=0, device="cpu")
+    seen = batches(written(tmp_path), pil_to_tensor, wanted(), workers=0)
     assert asked == []
     assert [next(seen).places, next(seen).places] == [[0], [1]]
     assert asked == [0, 1]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_what_is_computed_of_a_batch_takes_the_place_of_its_tensor_where_there_is_one(tmp_path, count):
+    images = written(tmp_path, i6=TORN)
+    found = batches(
+        images, pil_to_tensor, by(3), workers=count, corrupt="count", compute=lambda it: it[:, 0, 0, 0].float() * 2
+    )
+    assert [(batch.places, batch.tensor.tolist(), batch.unreadable) for batch in found] == [
+        ([0, 1, 2], [0, 2, 4], []), ([3, 4, 5], [6, 8, 10], []), ([], [], [6]),
+    ]  # fmt: skip

@@ -9,33 +9,38 @@ from torchvision.transforms.functional import pil_to_tensor
 from mllm_classify.config import Inference
 from mllm_classify.predict import inference
 from mllm_classify.predict.batches import Batch
-from mllm_classify.predict.inference import Network, Output, in_order, outputs, split
+from mllm_classify.predict.inference import Network, in_order, outputs, processes
 from mllm_classify.predict.ranking import Ranker, highest, rows
 from tests.predict.test_batches import TORN, by, written
 
 
 @pytest.mark.parametrize(
     ("asked", "cpus", "device", "expected"),
-    [(0, 1, "cpu", (0, 1)), (0, 2, "cpu", (1, 2)), (0, 4, "cpu", (1, 4)), (0, 32, "cpu", (8, 32)), (3, 4, "cpu", (3, 4)),
-     (9, 4, "cpu", (9, 4)), (0, 1, "cuda", (0, 2)), (0, 8, "cuda:1", (7, 2)), (0, 64, "cuda", (16, 2)), (40, 8, "cuda", (40, 2))],
+    [(0, 1, "cpu", 0), (0, 2, "cpu", 2), (0, 32, "cpu", 32), (3, 1, "cpu", 3),
+     (0, 1, "cuda", 0), (0, 8, "cuda:1", 7), (0, 64, "cuda", 16), (40, 8, "cuda", 40)],
 )  # fmt: skip
-def test_cores_decode_and_compute(asked, cpus, device, expected):
-    assert split(asked, cpus, torch.device(device)) == expected
+def test_cores_are_taken_by_processes(asked, cpus, device, expected):
+    assert processes(asked, cpus, torch.device(device)) == expected
 
 
-def test_outputs_are_in_order_whichever_batch_is_done_first():
+def one(place):
+    return Batch([place], torch.tensor([float(place)]), [])
+
+
+def test_outputs_of_an_accelerator_are_in_order_whichever_batch_is_done_first():
     """The second of two that are computed at once ends first: the first waits for it."""
     second = threading.Event()
 
-    def compute(batch):
-        if batch.places == [0]:
+    def compute(tensor):
+        if tensor[0] == 0:
             assert second.wait(20)
-        if batch.places == [1]:
+        if tensor[0] == 1:
             second.set()
-        return Output(batch.places, np.zeros((1, 1)), [])
+        return tensor + 10
 
-    loaded = (Batch([place], torch.zeros(1), []) for place in range(5))
-    assert [output.places for output in in_order(compute, loaded, 2)] == [[0], [1], [2], [3], [4]]
+    found = list(in_order(compute, map(one, range(5))))
+    assert [batch.places for batch in found] == [[0], [1], [2], [3], [4]]
+    assert [batch.tensor.tolist() for batch in found] == [[10], [11], [12], [13], [14]]
 
 
 def test_no_more_batches_are_loaded_than_are_computed_and_one_that_waits():
@@ -44,40 +49,50 @@ def test_no_more_batches_are_loaded_than_are_computed_and_one_that_waits():
     def load():
         for place in range(9):
             loaded.append(place)
-            yield Batch([place], torch.zeros(1), [])
+            yield one(place)
 
-    found = in_order(lambda batch: Output(batch.places, np.zeros((1, 1)), []), load(), 2)
-    next(found)
+    next(in_order(lambda tensor: tensor, load()))
     assert loaded == [0, 1, 2]
 
 
-class SquaredError(Exception):
+class BrokenError(Exception):
     pass
 
 
-def test_an_error_of_the_network_comes_out(tmp_path):
+def numbers(batch):
+    """What pictures say, the threads that computed it, and whether gradients would be kept."""
+    more = torch.tensor([torch.get_num_threads(), torch.is_inference_mode_enabled()]).expand(len(batch), 2)
+    return torch.cat([batch[:, 0, 0, :1], more], dim=1)
+
+
+@pytest.fixture(params=[0, 2, "accelerator"])
+def kind(request, monkeypatch):
+    """Processes; or the way of batches to an accelerator, which here is the CPU again."""
+    if request.param != "accelerator":
+        return Inference(workers=request.param)
+    monkeypatch.setattr(inference, "computes_itself", lambda _: False)
+    return Inference(workers=1)
+
+
+def test_an_error_of_the_network_comes_out(tmp_path, kind):
     def forward(_):
-        raise SquaredError
+        raise BrokenError
 
     network = Network(torch.device("cpu"), pil_to_tensor, forward)
-    with pytest.raises(SquaredError):
-        list(outputs(network, written(tmp_path), Inference(), 2, by(3)))
+    with pytest.raises(BrokenError):
+        list(outputs(network, written(tmp_path), kind, 2, by(3)))
 
 
-@pytest.mark.parametrize("cpus", [1, 2])
-def test_every_batch_is_computed_by_one_thread_and_threads_are_given_back(tmp_path, monkeypatch, cpus):
-    monkeypatch.setattr(inference, "available", lambda cpus: cpus)
-    before, seen = torch.get_num_threads(), []
-
-    def forward(batch):
-        seen.append((torch.get_num_threads(), torch.is_inference_mode_enabled(), len(batch)))
-        return batch.float().mean(dim=(2, 3))
-
-    network = Network(torch.device("cpu"), pil_to_tensor, forward)
-    found = list(outputs(network, written(tmp_path), Inference(), cpus, by(3)))
-    assert seen == [(1, True, 3), (1, True, 3), (1, True, 1)]
+def test_every_image_is_computed_once_and_in_order_and_threads_are_given_back(tmp_path, kind):
+    before = torch.get_num_threads()
+    images = written(tmp_path, i1=TORN, i6=TORN)
+    network = Network(torch.device("cpu"), pil_to_tensor, numbers)
+    found = list(outputs(network, images, kind.model_copy(update={"corrupt": "count"}), 2, by(3)))
+    assert [(output.places, output.unreadable) for output in found] == [([0, 2], [1]), ([3, 4, 5], []), ([], [6])]
+    assert [output.values.tolist() for output in found] == [
+        [[0, 1, 1], [2, 1, 1]], [[3, 1, 1], [4, 1, 1], [5, 1, 1]], [],
+    ]  # fmt: skip
     assert torch.get_num_threads() == before
-    assert np.concatenate([output.values for output in found]).tolist() == [[number] * 3 for number in range(7)]
 
 
 def test_rows_are_in_order_with_errors_among_them(tmp_path):

@@ -24,8 +24,8 @@ class Inference(Section):
     batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(16, description="images at once")
     workers: Annotated[int, RUNTIME, Field(ge=0)] = Field(
         0,
-        description="processes that decode images; 0: one for four of the entry's cpus, beside an accelerator all but one "
-        "(at most 16)",
+        description="processes that decode images, and on a CPU compute them; 0: as many as the entry's cpus, one less "
+        "beside an accelerator (at most 16)",
     )
     part: Annotated[int, RUNTIME, Field(gt=0)] = Field(
         1024,

@@ -1,7 +1,8 @@
-"""Images as batches on a device: read, checked, decoded and transformed in worker processes."""
+"""Images as batches: read, checked, decoded and transformed in worker processes."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -12,6 +13,7 @@ from mllm_classify.files import InputError
 from mllm_classify.predict.images import rgb
 
 Transform = Callable[[Image.Image], torch.Tensor]
+Compute = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Readable(Protocol):
@@ -25,9 +27,14 @@ class Readable(Protocol):
 
 
 class Batch(NamedTuple):
-    places: list[int]  # of the images in the tensor
-    tensor: torch.Tensor  # images x what the transform returns, on the device; without images where none can be decoded
+    places: list[int]  # of the images that could be decoded
+    tensor: torch.Tensor  # those images x what the transform returns
     unreadable: list[int]  # places of images that cannot be decoded; `undecodable` says why
+    problem: str = ""  # why there is no such batch
+
+    def pin_memory(self) -> "Batch":
+        """What a DataLoader calls for CUDA devices: copies from pinned memory need not be waited for."""
+        return self._replace(tensor=self.tensor.pin_memory())
 
 
 class _Item(NamedTuple):
@@ -37,17 +44,6 @@ class _Item(NamedTuple):
     tensor: torch.Tensor | None
     problem: str = ""
     counted: bool = False
-
-
-class _Loaded(NamedTuple):
-    places: list[int]
-    tensor: torch.Tensor
-    unreadable: list[int]
-    problem: str
-
-    def pin_memory(self) -> "_Loaded":
-        """What a DataLoader calls for CUDA devices: copies from pinned memory need not be waited for."""
-        return self._replace(tensor=self.tensor.pin_memory())
 
 
 class _Pictures(Dataset[_Item]):
@@ -90,14 +86,16 @@ def undecodable(images: Readable, place: int) -> str:
     return "could not be decoded"
 
 
-def _collate(items: list[_Item]) -> _Loaded:
+def _collate(compute: Compute | None, items: list[_Item]) -> Batch:
     """A batch, or the problem of the first of its images that is an error."""
     tensors = [item.tensor for item in items if item.tensor is not None]
-    return _Loaded(
+    problem = next((item.problem for item in items if item.problem and not item.counted), "")
+    tensor = torch.stack(tensors) if tensors and not problem else torch.empty(0)
+    return Batch(
         [item.place for item in items if item.tensor is not None],
-        torch.stack(tensors) if tensors else torch.empty(0),
+        compute(tensor) if compute and len(tensor) else tensor,
         [item.place for item in items if item.counted],
-        next((item.problem for item in items if item.problem and not item.counted), ""),
+        problem,
     )
 
 
@@ -107,30 +105,26 @@ def batches(
     wanted: Iterable[Sequence[int]],
     *,
     workers: int,
-    device: str | torch.device,
     corrupt: str = "error",
+    compute: Compute | None = None,
+    pinned: bool = False,
 ) -> Iterator[Batch]:
-    """Batches of the images at the `wanted` places, in this order, transformed and on the device.
+    """Batches of the images at the `wanted` places, in this order, transformed.
 
-    `transform` takes an RGB picture. The batches are the same for any number of workers; with 0 this process does their
-    work. `wanted` is asked for more as workers come to need it. Images that cannot be decoded are an error, or, where
-    `corrupt` is "count", left out of their batch and listed. Raises InputError naming image and file where one cannot be
-    decoded, is gone, or has changed since it was registered.
+    `transform` takes an RGB picture. The batches are the same for any number of worker processes; with 0 this process does
+    their work. `compute` is applied to a batch's tensor where it was made, by one thread. `wanted` is asked for more as
+    workers come to need it. Images that cannot be decoded are an error, or, where `corrupt` is "count", left out of their
+    batch and listed. Raises InputError naming image and file where one cannot be decoded, is gone, or has changed since it
+    was registered.
     """
-    device = torch.device(device)
     loader: DataLoader[Any] = DataLoader(
         _Pictures(images, transform, corrupt),
         batch_sampler=wanted,  # type: ignore[arg-type]  # of which it is only asked for batches
         num_workers=workers,
-        collate_fn=_collate,
-        pin_memory=device.type == "cuda",
+        collate_fn=partial(_collate, compute),
+        pin_memory=pinned,
     )
-    return _copied_ahead(_readable(loader), device) if device.type == "cuda" else _copied(_readable(loader), device)
-
-
-def _readable(loader: "DataLoader[Any]") -> Iterator[_Loaded]:
-    """Batches as they come from the workers, of which none has a problem."""
-    loaded: Iterator[_Loaded] = iter(loader)
+    loaded: Iterator[Batch] = iter(loader)
     while True:
         try:
             batch = next(loaded)
@@ -147,31 +141,3 @@ def _readable(loader: "DataLoader[Any]") -> Iterator[_Loaded]:
         if batch.problem:
             raise InputError(batch.problem)
         yield batch
-
-
-def _copied(loaded: Iterator[_Loaded], device: torch.device) -> Iterator[Batch]:
-    for batch in loaded:
-        yield Batch(batch.places, batch.tensor.to(device), batch.unreadable)
-
-
-def _copied_ahead(loaded: Iterator[_Loaded], device: torch.device) -> Iterator[Batch]:
-    """Each batch after the copy of the next one was started, on a stream of its own: it runs while the device computes."""
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    ready: tuple[Batch, torch.cuda.Event] | None = None
-    for batch in loaded:
-        with torch.cuda.stream(stream):
-            tensor = batch.tensor.to(device, non_blocking=True)
-            copied = stream.record_event()
-        if ready is not None:
-            yield _arrived(*ready)
-        ready = Batch(batch.places, tensor, batch.unreadable), copied
-    if ready is not None:
-        yield _arrived(*ready)
-
-
-def _arrived(batch: Batch, copied: "torch.cuda.Event") -> Batch:
-    """A batch for which the current stream waits, and whose memory is not used anew before it is done with it."""
-    current = torch.cuda.current_stream(batch.tensor.device)
-    current.wait_event(copied)
-    batch.tensor.record_stream(current)
-    return batch

@@ -4,9 +4,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import torch
 
 from mllm_classify.arrays import FloatArray
@@ -15,6 +15,9 @@ from mllm_classify.predict.batches import Batch, Readable, Transform, batches
 
 if TYPE_CHECKING:
     from mllm_classify.config import Inference
+
+COMPUTED_AT_ONCE = 2
+"""Batches on an accelerator: it is given the next one while the results of one are fetched."""
 
 
 class Network(NamedTuple):
@@ -36,17 +39,20 @@ def available(cpus: int) -> int:
     return min(cpus, len(os.sched_getaffinity(0)))
 
 
-def split(asked: int, cpus: int, device: torch.device) -> tuple[int, int]:
-    """Processes that decode, and batches that are computed at once.
+def processes(asked: int, cpus: int, device: torch.device) -> int:
+    """How many processes decode, and, on a CPU, compute; with 0, that of the job does.
 
-    As many processes as the entry asks for; for 0, beside an accelerator all cores but one, and at most 16, which is what
-    one GPU needs. On a CPU one for four cores: models take several times longer than decoding. There each core computes
-    a batch of its own, in one thread: threads that share a batch wait for each other, and its last bits would depend on
-    their number. An accelerator is given its next batch while the results of one are fetched.
+    As many as the entry asks for; for 0, as many as there are cores, one less beside an accelerator, and at most 16, which
+    is what one GPU needs.
     """
-    if device.type == "cpu":
-        return asked or min(max(cpus // 4, 1), cpus - 1), cpus
-    return asked or min(16, cpus - 1), 2
+    if computes_itself(device):
+        return asked or (cpus if cpus > 1 else 0)
+    return asked or min(16, cpus - 1)
+
+
+def computes_itself(device: torch.device) -> bool:
+    """Whether the cores that decode are those that compute."""
+    return device.type == "cpu"
 
 
 def outputs(
@@ -54,33 +60,68 @@ def outputs(
 ) -> Iterator[Output]:
     """What a network makes of batches of images, in their order, with the `cpus` that the job's entry asks for.
 
-    Raises InputError as `batches` does, and where the device has no such precision.
+    On a CPU each process computes the batches that it has decoded, in one thread: threads that share a batch wait for
+    each other, and its last bits would depend on their number. Raises InputError as `batches` does, and where the device
+    has no such precision.
     """
-    precision = autocast(network.device, inference.precision)
-    workers, at_once = split(inference.workers, available(cpus), network.device)
+    device, precision = network.device, autocast(network.device, inference.precision)
 
     @torch.inference_mode()
-    def computed(batch: Batch) -> Output:
-        if not batch.places:
-            return Output([], np.empty((0, 0), dtype=np.float32), batch.unreadable)
+    def compute(tensor: torch.Tensor) -> torch.Tensor:
         with precision():
-            values = network.forward(batch.tensor)
-        return Output(batch.places, values.float().cpu().numpy(), batch.unreadable)
+            return network.forward(tensor).float().cpu()
 
-    loaded = batches(
-        images, network.transform, wanted, workers=workers, device=network.device, corrupt=inference.corrupt
-    )
-    with threads(1 if network.device.type == "cpu" else torch.get_num_threads()):
-        yield from in_order(computed, loaded, at_once)
+    workers = processes(inference.workers, available(cpus), device)
+    load = partial(batches, images, network.transform, wanted, workers=workers, corrupt=inference.corrupt)
+    with threads(1):
+        if computes_itself(device):
+            computed = load(compute=compute)
+        elif device.type == "cuda":
+            computed = in_order(compute, on_cuda(load(pinned=True), device))
+        else:
+            computed = in_order(compute, on_device(load(), device))
+        for batch in computed:
+            yield Output(batch.places, batch.tensor.numpy(), batch.unreadable)
 
 
-def in_order(compute: Callable[[Batch], Output], loaded: Iterator[Batch], at_once: int) -> Iterator[Output]:
-    """Outputs of batches in their order, of which so many are computed at once, and one more waits."""
-    waiting: deque[Future[Output]] = deque()
-    with ThreadPoolExecutor(at_once) as pool:
+def in_order(compute: Callable[[torch.Tensor], torch.Tensor], loaded: Iterator[Batch]) -> Iterator[Batch]:
+    """Batches with what is computed of them, in their order: some at once, and one more that waits."""
+
+    def computed(batch: Batch) -> Batch:
+        return batch._replace(tensor=compute(batch.tensor)) if batch.places else batch
+
+    waiting: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(COMPUTED_AT_ONCE) as pool:
         for batch in loaded:
-            waiting.append(pool.submit(compute, batch))
-            if len(waiting) > at_once:
+            waiting.append(pool.submit(computed, batch))
+            if len(waiting) > COMPUTED_AT_ONCE:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def on_device(loaded: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+    return (batch._replace(tensor=batch.tensor.to(device)) for batch in loaded)
+
+
+def on_cuda(loaded: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+    """Each batch after the copy of the next one was started, on a stream of its own: it runs while the device computes."""
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    ready: tuple[Batch, torch.cuda.Event] | None = None
+    for batch in loaded:
+        with torch.cuda.stream(stream):
+            tensor = batch.tensor.to(device, non_blocking=True)
+            copied = stream.record_event()
+        if ready is not None:
+            yield _arrived(*ready)
+        ready = batch._replace(tensor=tensor), copied
+    if ready is not None:
+        yield _arrived(*ready)
+
+
+def _arrived(batch: Batch, copied: "torch.cuda.Event") -> Batch:
+    """A batch for which the current stream waits, and whose memory is not used anew before it is done with it."""
+    current = torch.cuda.current_stream(batch.tensor.device)
+    current.wait_event(copied)
+    batch.tensor.record_stream(current)
+    return batch
