@@ -11,7 +11,7 @@ CPU_BUILDS = UV_FIND_LINKS=$(PIP_FIND_LINKS) UV_EXTRA_INDEX_URL=$(PIP_EXTRA_INDE
 # What vLLM's CPU build asks for though it does without: it does not load beside a CPU build of torch, or is large.
 NOT_ON_CPU = torchvision torchaudio torchcodec triton
 
-.PHONY: table3 estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-vision test-slurm test-vllm verify-bundle lint lock reference
+.PHONY: table3 estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -48,6 +48,10 @@ test-bundle: .venv/installed-dev .venv-validator/installed
 # Servers of chat models and of batches that fail in every way; jobs killed while they ask them.
 test-requests: .venv/installed-dev
 	$(BIN)/pytest tests/requests
+
+# Whole studies: multiple choice, recorded predictions, all of ImageNet.
+test-studies: .venv/installed-dev
+	$(BIN)/pytest tests/workflow/choices tests/workflow/real tests/workflow/recorded
 
 # Vision models on real photographs beside plain loops, a study of every kind of them, and jobs that are killed.
 test-vision: .venv/installed-dev

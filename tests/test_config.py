@@ -572,7 +572,6 @@ def test_what_is_asked_changes_the_identity(folder, key, value):
 def test_sections_within_a_section_follow_the_same_rules(folder):
     assert identity(loaded(folder, WHOLE).model("conse"))["classifier"] == {
         "architecture": "tf_efficientnet_lite0",
-        "corrupt": "error",
         "precision": "fp32",
         "revision": None,
         "size": "test",

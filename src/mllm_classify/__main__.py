@@ -120,17 +120,21 @@ def embed_answers(args: argparse.Namespace, config: configuration.Config) -> Non
 
 
 def predict(args: argparse.Namespace, config: configuration.Config) -> None:
+    import polars as pl
+
     from mllm_classify import parquet
     from mllm_classify.predict import parts
     from mllm_classify.predict.images import Images, sharded
-    from mllm_classify.predict.rows import PREDICTIONS
+    from mllm_classify.predict.rows import PREDICTIONS, error_rows, in_order
 
     model = config.model(args.model)
     registered = parquet.read(args.images)
+    unreadable = pl.col("problem").is_not_null()
     shard, shards = args.shard
+    mine = registered.filter(~unreadable)
     if not isinstance(model, configuration.ChatModel):  # those share their questions, not their images
-        registered = sharded(registered, shard, shards, model.together)
-    images = Images(registered, config.dataset.folder)
+        mine = sharded(mine, shard, shards, model.together)
+    images = Images(mine, config.dataset.folder)
     classes = parquet.read(args.classes)
     made_with = [environment()]
     log.info("%s (%s): %d images", model.name, model.kind, len(images))
@@ -138,9 +142,13 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
         case configuration.RecordedModel():
             from mllm_classify.predict import recorded
 
-            frame = recorded.predict(model, config.dataset, images.ids, classes.height)
+            frame = recorded.predict(model, config.dataset, registered["image_id"].to_list(), classes.height)
         case configuration.VisionModel():
             frame, made_with = predict_vision(args, config, model, images, classes)
+            if shard == 1:
+                corrupt = registered.filter(unreadable)
+                failed = error_rows(corrupt["image_id"], corrupt["problem"])
+                frame = in_order(pl.concat([frame, failed]), registered["image_id"])
         case configuration.ChatModel():
             from mllm_classify.predict import asking
 
@@ -229,15 +237,17 @@ def questionnaire(
     from mllm_classify.predict.images import Images
     from mllm_classify.predict.questions import Questionnaire
 
+    images = parquet.read(args.images)
     return Questionnaire(
         model,
         config.tasks,
-        Images(parquet.read(args.images), config.dataset.folder),
+        Images(images, config.dataset.folder),
         parquet.read(args.classes).sort("class_id")["name"].to_list(),
         variants=config.asked_variants(model),
         multiple=multiple,
         labels=parquet.read(args.labels) if args.labels else None,
         shard=args.shard,
+        unreadable=dict(images.select("image_id", "problem").drop_nulls().iter_rows()),
     )
 
 

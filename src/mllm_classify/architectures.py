@@ -179,6 +179,14 @@ with `revision:` pins all three to a commit. Of a file only tensors are read: sa
 
 With a file, images are prepared as the tags of the model's name say. open_clip itself would prepare them as CLIP's.
 
+## How a job computes
+
+Processes of their own decode images (`workers:`) while the device computes; on a CPU each computes what it has decoded.
+With `precision: bf16` or `fp16` the log says how many of the first 256 images have another first class than in fp32.
+Finished parts (`part:` images each) lie beside the output until it is written: a job that was killed goes on from there, as
+long as nothing that decides its results has changed. An image that cannot be decoded ends the study before any model runs,
+naming the file; with `dataset.corrupt: count` it is a wrong answer of every model, and tables count it among the errors.
+
 ## k-NN
 
 The training set is a folder of images and a file of records: `image_id`, which is the image's path in that folder, and
@@ -189,8 +197,8 @@ cd imagenet/train && find . -name '*.JPEG' -printf '%P\\n' | sort |
   awk -F/ 'BEGIN { print "image_id,class" } { print $0 "," $1 }' > ../train.csv
 ```
 
-Features of both sets are kept in `features:`, in a folder for all that they depend on (encoder, weights' name, pooling,
-precision, list of images), in parts of 4,096 images. An interrupted job computes only the parts that are missing, and another
+Features of both sets are kept in `features:`, in a folder for all that they depend on (encoder, weights, pooling, precision,
+list of images), in parts of 4,096 images. An interrupted job computes only the parts that are missing, and another
 `k`, `vote` or label file none. Jobs of several `shards:` share the parts. The search is exact, in blocks, on the model's device. A
 picture of the training set that changes under its name is not noticed: remove its folder of features.
 

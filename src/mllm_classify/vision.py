@@ -13,13 +13,14 @@ from timm.data.transforms_factory import create_transform
 from mllm_classify.arrays import FloatArray
 from mllm_classify.devices import usable_device
 from mllm_classify.files import InputError, locate
-from mllm_classify.predict.batches import Transform, decoded
+from mllm_classify.pictures import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mllm_classify.config import Classifier as ClassifierConfig
     from mllm_classify.config import Timm
+    from mllm_classify.predict.batches import Transform
 
 
 class Classifier:
@@ -57,7 +58,7 @@ def preprocessing(model: torch.nn.Module, size: str) -> dict[str, Any]:
     return found
 
 
-def transform(model: torch.nn.Module, config: "Timm") -> Transform:
+def transform(model: torch.nn.Module, config: "Timm") -> "Transform":
     """What makes the model's input of an RGB picture."""
     found: Transform = create_transform(**preprocessing(model, config.size), is_training=False)
     return found

@@ -56,7 +56,12 @@ def test_images_keep_the_manifests_order_and_get_their_sha256(folder):
     (folder / "pictures/a.jpg").write_bytes(JPEG)
     (folder / "pictures/b.png").write_bytes(PNG)
     manifest(folder, "b,b.png,", f"a,a.jpg,{sha256(JPEG)}")
-    expected = {"image_id": ["b", "a"], "file": ["b.png", "a.jpg"], "sha256": [sha256(PNG), sha256(JPEG)]}
+    expected = {
+        "image_id": ["b", "a"],
+        "file": ["b.png", "a.jpg"],
+        "sha256": [sha256(PNG), sha256(JPEG)],
+        "problem": [None, None],
+    }
     assert_frame_equal(registered(table("pictures")), pl.DataFrame(expected, schema=IMAGES))
 
 
@@ -96,6 +101,19 @@ def test_a_picture_that_ends_early_is_not_registered(folder, content, kept):
     assert message(registered, manifest(folder, "a,a,")).startswith("i.csv:2: file 'a' cannot be decoded (")
 
 
+def test_pictures_that_cannot_be_decoded_are_registered_with_the_reason_where_they_are_counted(folder):
+    for name, content in {"a.png": PNG, "text.png": b"no picture", "half.jpg": JPEG[:100]}.items():
+        (folder / name).write_bytes(content)
+    dataset = manifest(folder, "a,a.png,", "b,text.png,", "c,half.jpg,").model_copy(update={"corrupt": "count"})
+    found = registered(dataset)
+    assert found["sha256"].to_list() == [sha256(PNG), sha256(b"no picture"), sha256(JPEG[:100])]
+    first, second, third = found["problem"]
+    assert (first, second) == (None, "is not an image that Pillow can read")
+    assert third.startswith("cannot be decoded (")
+    gone = manifest(folder, "d,d.png,").model_copy(update={"corrupt": "count"})
+    assert message(registered, gone).startswith("i.csv:2: file 'd.png' not found")
+
+
 def test_a_missing_column_is_named(folder):
     assert message(registered, manifest(folder, header="image_id,path")) == (
         "i.csv: no column 'file'; the header is 'image_id,path'"
@@ -126,7 +144,7 @@ LABELS = {
 @pytest.mark.parametrize("file", LABELS)
 def test_without_a_manifest_the_images_are_those_of_imgt_in_its_order(folder, file):
     (folder / file).write_text(LABELS[file])
-    expected = {"image_id": ["b/2.png", "1.jpg"], "file": [None, None], "sha256": [None, None]}
+    expected = {"image_id": ["b/2.png", "1.jpg"], "file": [None, None], "sha256": [None, None], "problem": [None, None]}
     assert_frame_equal(registered(table(None, None, file)), pl.DataFrame(expected, schema=IMAGES))
 
 
@@ -136,7 +154,12 @@ def test_an_image_of_imgt_is_its_file_where_there_is_a_folder(folder, file):
     (folder / "pictures/b").mkdir(parents=True)
     (folder / "pictures/b/2.png").write_bytes(PNG)
     (folder / "pictures/1.jpg").write_bytes(JPEG)
-    expected = {"image_id": ["b/2.png", "1.jpg"], "file": ["b/2.png", "1.jpg"], "sha256": [sha256(PNG), sha256(JPEG)]}
+    expected = {
+        "image_id": ["b/2.png", "1.jpg"],
+        "file": ["b/2.png", "1.jpg"],
+        "sha256": [sha256(PNG), sha256(JPEG)],
+        "problem": [None, None],
+    }
     assert_frame_equal(registered(table("pictures", None, file)), pl.DataFrame(expected, schema=IMAGES))
 
 
@@ -221,7 +244,7 @@ def test_a_class_of_imagenet_has_its_50_images(folder, names, written):
 
 
 def test_images_are_chosen_by_imgt_in_the_order_of_their_numbers(folder, names, originals):
-    expected = {"image_id": CHOSEN, "file": [None] * 4, "sha256": [None] * 4}
+    expected = {"image_id": CHOSEN, "file": [None] * 4, "sha256": [None] * 4, "problem": [None] * 4}
     assert_frame_equal(images(imagenet(**originals), names), pl.DataFrame(expected, schema=IMAGES))
 
 
@@ -230,7 +253,12 @@ def test_images_are_chosen_by_imgt_in_the_order_of_their_numbers(folder, names, 
 def test_pictures_lie_in_one_folder_or_in_one_a_synset(folder, names, originals, synsets):
     files = [f"{synset}{image_id}.JPEG" for synset, image_id in zip(synsets, CHOSEN, strict=True)]
     laid(folder, *files, "ILSVRC2012_val_00000001.JPEG")
-    expected = {"image_id": CHOSEN, "file": files, "sha256": [digest(folder, file) for file in files]}
+    expected = {
+        "image_id": CHOSEN,
+        "file": files,
+        "sha256": [digest(folder, file) for file in files],
+        "problem": [None] * 4,
+    }
     found = images(imagenet(folder="val", **originals), names)
     assert_frame_equal(found, pl.DataFrame(expected, schema=IMAGES))
     assert found["sha256"].n_unique() == 4

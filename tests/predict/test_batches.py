@@ -11,7 +11,7 @@ from torch.utils.data import BatchSampler
 from torchvision.transforms.functional import pil_to_tensor
 
 from mllm_classify.files import PROJECT, InputError, sha256
-from mllm_classify.predict.batches import batches, undecodable
+from mllm_classify.predict.batches import batches
 from mllm_classify.predict.images import Images
 
 COUNT = 7
@@ -39,24 +39,21 @@ def by(size, places=range(COUNT)):
 
 
 def listed(images, places=range(COUNT), **options):
-    """Places, the numbers that are in the tensor, and places that are unreadable, of every batch."""
-    options = {"workers": 0} | options
-    return [
-        (batch.places, batch.tensor[:, 0, 0, 0].tolist() if batch.places else [], batch.unreadable)
-        for batch in batches(images, pil_to_tensor, by(3, places), **options)
-    ]
+    """Places, and the numbers that are in the tensor, of every batch."""
+    found = batches(images, pil_to_tensor, by(3, places), **{"workers": 0} | options)
+    return [(batch.places, batch.tensor[:, 0, 0, 0].tolist()) for batch in found]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_batches_are_in_order_and_the_same_for_any_number_of_workers(tmp_path, count):
     places = [[0, 1, 2], [3, 4, 5], [6]]
-    assert listed(written(tmp_path), workers=count) == [(it, it, []) for it in places]
+    assert listed(written(tmp_path), workers=count) == [(it, it) for it in places]
 
 
 def test_only_the_places_that_are_named_are_read(tmp_path):
     images = written(tmp_path)
     (tmp_path / "0.png").unlink()
-    assert listed(images, places=[1, 4, 5, 6]) == [([1, 4, 5], [1, 4, 5], []), ([6], [6], [])]
+    assert listed(images, places=[1, 4, 5, 6]) == [([1, 4, 5], [1, 4, 5]), ([6], [6])]
     assert listed(images, places=[]) == []
 
 
@@ -79,25 +76,15 @@ def test_a_corrupt_image_is_one_message_with_its_name_and_file(tmp_path, count, 
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("count", [0, 2])
-def test_a_corrupt_image_that_is_counted_leaves_its_batch(tmp_path, count):
-    images = written(tmp_path, i4=TORN, i6=b"")
-    assert listed(images, workers=count, corrupt="count") == [
-        ([0, 1, 2], [0, 1, 2], []), ([3, 5], [3, 5], [4]), ([], [], [6]),
-    ]  # fmt: skip
-    assert "truncated" in undecodable(images, 4)
-
-
-@pytest.mark.parametrize("corrupt", ["error", "count"])
 @pytest.mark.parametrize("count", [0, 1])
-def test_an_image_that_changed_or_is_gone_is_an_error_even_where_corrupt_ones_are_counted(tmp_path, corrupt, count):
+def test_an_image_that_changed_or_is_gone_is_an_error(tmp_path, count):
     images = written(tmp_path)
     (tmp_path / "1.png").write_bytes(b"other")
     (tmp_path / "0.png").unlink()
     with pytest.raises(InputError, match=r"^image 'i0': .*cannot be read"):
-        listed(images, corrupt=corrupt, workers=count)
+        listed(images, workers=count)
     with pytest.raises(InputError, match=r"^image 'i1': .*has changed since it was registered"):
-        listed(images, corrupt=corrupt, workers=count, places=[1])
+        listed(images, workers=count, places=[1])
 
 
 def test_a_worker_that_is_killed_is_one_message(tmp_path):
@@ -156,11 +143,10 @@ def test_more_places_are_asked_for_as_they_are_needed(tmp_path):
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_what_is_computed_of_a_batch_takes_the_place_of_its_tensor_where_there_is_one(tmp_path, count):
-    images = written(tmp_path, i6=TORN)
+def test_what_is_computed_of_a_batch_takes_the_place_of_its_tensor(tmp_path, count):
     found = batches(
-        images, pil_to_tensor, by(3), workers=count, corrupt="count", compute=lambda it: it[:, 0, 0, 0].float() * 2
+        written(tmp_path), pil_to_tensor, by(3), workers=count, compute=lambda it: it[:, 0, 0, 0].float() * 2
     )
-    assert [(batch.places, batch.tensor.tolist(), batch.unreadable) for batch in found] == [
-        ([0, 1, 2], [0, 2, 4], []), ([3, 4, 5], [6, 8, 10], []), ([], [], [6]),
+    assert [(batch.places, batch.tensor.tolist()) for batch in found] == [
+        ([0, 1, 2], [0, 2, 4]), ([3, 4, 5], [6, 8, 10]), ([6], [12]),
     ]  # fmt: skip

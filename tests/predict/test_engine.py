@@ -55,7 +55,7 @@ class Study:
             (folder / f"{n}.png").write_bytes(content.getvalue())
             rows.append({"image_id": f"image{n}", "file": f"{n}.png", "sha256": sha256(content.getvalue())})
         names = ["espresso", "lens cap, lens cover", "tabby", "ox"]
-        parquet.write(pl.DataFrame(rows), IMAGES, folder / "images.parquet")
+        parquet.write(pl.DataFrame(rows, schema=IMAGES), IMAGES, folder / "images.parquet")
         parquet.write(
             pl.DataFrame({"class_id": range(4), "name": names, "synset": None, "same_name": [[n] for n in range(4)]}),
             CLASSES,

@@ -55,7 +55,9 @@ def test_an_image_that_changed_since_it_was_registered_is_refused(tmp_path):
 
 
 def test_images_without_pictures_have_their_ids(tmp_path):
-    frame = pl.DataFrame({"image_id": ["b", "a"], "file": [None, None], "sha256": [None, None]}, schema=IMAGES)
+    frame = pl.DataFrame(
+        {"image_id": ["b", "a"], "file": [None, None], "sha256": [None, None], "problem": [None, None]}, schema=IMAGES
+    )
     images = Images(frame, None)
     assert images.ids == ["b", "a"]
     assert len(images) == 2

@@ -1,16 +1,16 @@
 import threading
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from torchvision.transforms.functional import pil_to_tensor
 
 from mllm_classify.config import Inference
+from mllm_classify.files import InputError
 from mllm_classify.predict import inference
 from mllm_classify.predict.batches import Batch
 from mllm_classify.predict.inference import Network, in_order, outputs, processes
-from mllm_classify.predict.ranking import Ranker, highest, rows
+from mllm_classify.predict.ranking import highest
 from tests.predict.test_batches import TORN, by, written
 
 
@@ -24,7 +24,7 @@ def test_cores_are_taken_by_processes(asked, cpus, device, expected):
 
 
 def one(place):
-    return Batch([place], torch.tensor([float(place)]), [])
+    return Batch([place], torch.tensor([float(place)]))
 
 
 def test_outputs_of_an_accelerator_are_in_order_whichever_batch_is_done_first():
@@ -85,27 +85,22 @@ def test_an_error_of_the_network_comes_out(tmp_path, kind):
 
 def test_every_image_is_computed_once_and_in_order_and_threads_are_given_back(tmp_path, kind):
     before = torch.get_num_threads()
-    images = written(tmp_path, i1=TORN, i6=TORN)
     network = Network(torch.device("cpu"), pil_to_tensor, numbers)
-    found = list(outputs(network, images, kind.model_copy(update={"corrupt": "count"}), 2, by(3)))
-    assert [(output.places, output.unreadable) for output in found] == [([0, 2], [1]), ([3, 4, 5], []), ([], [6])]
+    found = list(outputs(network, written(tmp_path), kind, 2, by(3)))
+    assert [output.places for output in found] == [[0, 1, 2], [3, 4, 5], [6]]
     assert [output.values.tolist() for output in found] == [
-        [[0, 1, 1], [2, 1, 1]], [[3, 1, 1], [4, 1, 1], [5, 1, 1]], [],
+        [[0, 1, 1], [1, 1, 1], [2, 1, 1]], [[3, 1, 1], [4, 1, 1], [5, 1, 1]], [[6, 1, 1]],
     ]  # fmt: skip
     assert torch.get_num_threads() == before
 
 
-def test_rows_are_in_order_with_errors_among_them(tmp_path):
-    images = written(tmp_path, i1=TORN, i4=TORN)
-    network = Network(torch.device("cpu"), pil_to_tensor, lambda batch: batch[:, 0, 0, :3].float())
-    scores = np.array([[0.1, 0.4, 0.4], [0.2, 0.0, 0.8]], dtype=np.float32)
-    ranker = Ranker(network, lambda values: highest(scores[: len(values)]))
-    counted = Inference(corrupt="count")
-    first, second = outputs(network, images, counted, 1, [[0, 1, 2], [4]])
-    found = pl.concat([rows(first, images, ranker), rows(second, images, ranker)])
-    assert found["image_id"].to_list() == ["i0", "i1", "i2", "i4"]
-    assert found["class_ids"].to_list() == [[1, 2, 0], None, [2, 0, 1], None]
-    assert found["status"].to_list() == ["ok", "error", "ok", "error"]
-    assert found["task"].to_list() == ["CW"] * 4
-    assert "truncated" in found["error"][1]
-    assert found["error"].null_count() == 2
+def test_an_image_that_cannot_be_decoded_is_an_error(tmp_path, kind):
+    network = Network(torch.device("cpu"), pil_to_tensor, numbers)
+    with pytest.raises(InputError, match=r"^image 'i4': .*4\.png cannot be decoded"):
+        list(outputs(network, written(tmp_path, i4=TORN), kind, 2, by(3)))
+
+
+def test_of_equal_scores_the_first_class_ranks_first():
+    best, scores = highest(np.array([[0.1, 0.4, 0.4], [0.2, 0.0, 0.8]], dtype=np.float32))
+    assert best.tolist() == [[1, 2, 0], [2, 0, 1]]
+    np.testing.assert_allclose(scores, [[0.4, 0.4, 0.1], [0.8, 0.2, 0]])

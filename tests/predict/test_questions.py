@@ -3,7 +3,7 @@ import pytest
 
 from mllm_classify.choices.draws import shuffled_classes
 from mllm_classify.choices.options import CHOICES
-from mllm_classify.config import EndpointModel, TaskPrompt
+from mllm_classify.config import EndpointModel, TaskPrompt, Variant
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.questions import MultipleChoice, Questionnaire
 from tests.chat_server import prompt_of
@@ -99,3 +99,33 @@ def test_other_tasks_stand_beside_choices_in_the_order_of_the_entry(tasks):
     found = asked(tasks, tasks=["OW", "MC", "CW"])
     assert [one.task for one in found] == ["OW"] * 2 + ["MC"] * (len(found) - 4) + ["CW"] * 2
     assert {(one.variant, one.repeat) for one in found if one.task != "MC"} == {("", 0)}
+
+
+@pytest.mark.parametrize("tasks_asked", [["OW", "CW", "MC"], ["MC"], ["CW"]])
+def test_images_that_cannot_be_decoded_are_in_no_request_and_refused_once_for_each_question(tasks, tasks_asked):
+    entry = EndpointModel(name="m", label="M", kind="endpoint", url="http://x/v1", model="q", tasks=tasks_asked)
+    both = {"name": "both", "task": "CW", "prompt": "resources/prompts/cw-several.v1.txt", "images": 2}
+    variants = [Variant(**both), Variant(name="again", task="CW", repeats=2)]
+    variants = variants if "CW" in tasks_asked else []
+    schema = {name: dtype for name, dtype in CHOICES.items() if name != "origins"}
+    multiple = MultipleChoice(pl.DataFrame(ROWS, schema=schema, orient="row"), "name")
+    options = {"multiple": multiple, "variants": variants}
+    every = Questionnaire(entry, tasks, IMAGES, NAMES, **options)
+    some = Questionnaire(entry, tasks, IMAGES, NAMES, **options, unreadable={"a": "is torn"})
+
+    def told(questions):
+        return sorted((one.task, one.variant, one.repeat, place) for one in questions for place in one.images)
+
+    assert {place for *_, place in told(some)} == {1}
+    assert {place for *_, place in told(some.refused())} == {0}
+    assert sorted(told(some) + told(some.refused())) == told(every)
+    assert list(every.refused()) == []
+
+
+def test_a_shard_refuses_what_is_its_own(tasks):
+    entry = EndpointModel(name="m", label="M", kind="endpoint", url="http://x/v1", model="q", tasks=["OW"])
+    found = [
+        [one.images for one in Questionnaire(entry, tasks, IMAGES, NAMES, shard=(shard, 2), unreadable={"b": "torn"}).refused()]
+        for shard in (1, 2)
+    ]  # fmt: skip
+    assert found == [[], [(1,)]]

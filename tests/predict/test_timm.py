@@ -143,21 +143,6 @@ def test_flips_of_mixed_precision_are_counted_and_logged(tmp_path, monkeypatch, 
     assert "of the first 3 images" in caplog.text
 
 
-def test_an_image_that_cannot_be_decoded_is_counted_where_that_is_asked_for(tmp_path):
-    images = crops(tmp_path, 4)
-    torn = (tmp_path / "2.jpg").read_bytes()[:700]
-    (tmp_path / "2.jpg").write_bytes(torn)
-    images.digests[2] = sha256(torn)
-    with pytest.raises(InputError, match=r"^image '2': .*2\.jpg cannot be decoded"):
-        predict_crops(images)
-    for batch_size in (1, 3):
-        rows = predict_crops(images, batch_size=batch_size, corrupt="count")
-        assert rows["image_id"].to_list() == list("0123")
-        assert rows["status"].to_list() == ["ok", "ok", "error", "ok"]
-        assert rows["class_ids"].is_null().to_list() == [False, False, True, False]
-        assert "cannot be decoded" in rows["error"][2]
-
-
 def test_progress_starts_at_none_and_ends_at_all():
     reports = []
     predict(progress=reports.append, batch_size=2)

@@ -54,7 +54,7 @@ class Job:
             (folder / f"{number}.png").write_bytes(content.getvalue())
             digest = sha256(content.getvalue())
             rows.append({"image_id": f"image{number}", "file": f"{number}.png", "sha256": digest})
-        parquet.write(pl.DataFrame(rows), IMAGES, folder / "images.parquet")
+        parquet.write(pl.DataFrame(rows, schema=IMAGES), IMAGES, folder / "images.parquet")
         classes = {"class_id": range(4), "name": NAMES, "synset": None, "same_name": [[n] for n in range(4)]}
         parquet.write(pl.DataFrame(classes), CLASSES, folder / "classes.parquet")
         (folder / "ow.txt").write_text("What is it?\n")

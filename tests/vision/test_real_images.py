@@ -65,16 +65,8 @@ def paths():
     return found
 
 
-def test_a_plain_timm_loop_finds_the_same_class_in_every_photograph(paths):
-    found = ours("lite0", paths)
-    assert correct(found, paths) == 224
-    assert found == plain("lite0", paths)
-
-
-@pytest.mark.parametrize(("which", "expected"), [("lite1", 23), ("lite2", 23)])
-def test_larger_models_find_what_a_plain_loop_does_in_every_tenth(paths, which, expected):
-    """On all 250, both loops had 220 (Lite1) and 227 (Lite2) right, and no two classes differed; here it is too long."""
-    chosen = paths[::10]
-    found = ours(which, chosen)
-    assert correct(found, chosen) == expected
-    assert found == plain(which, chosen)
+@pytest.mark.parametrize(("which", "expected"), [("lite0", 224), ("lite1", 220), ("lite2", 227)])
+def test_a_plain_timm_loop_finds_the_same_class_in_every_photograph(paths, which, expected):
+    found = ours(which, paths)
+    assert correct(found, paths) == expected
+    assert found == plain(which, paths)

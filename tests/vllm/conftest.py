@@ -91,7 +91,7 @@ class Study:
         for image_id, content in pictures():
             (folder / f"{image_id}.png").write_bytes(content)
             rows.append({"image_id": image_id, "file": f"{image_id}.png", "sha256": sha256(content)})
-        parquet.write(pl.DataFrame(rows), IMAGES, folder / "images.parquet")
+        parquet.write(pl.DataFrame(rows, schema=IMAGES), IMAGES, folder / "images.parquet")
         same_name = [[n] for n in range(len(NAMES))]
         classes = {"class_id": range(len(NAMES)), "name": NAMES, "synset": None, "same_name": same_name}
         parquet.write(pl.DataFrame(classes), CLASSES, folder / "classes.parquet")

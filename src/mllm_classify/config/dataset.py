@@ -54,6 +54,12 @@ class Dataset(Section):
     folder: Annotated[str | None, RUNTIME] = Field(
         None, description="where the image files lie; not needed where every model is recorded"
     )
+    corrupt: Annotated[Literal["error", "count"], Choice("ours", "does not mention images that cannot be decoded")] = (
+        Field(
+            "error",
+            description="an image that cannot be decoded: an error, or counted as a wrong answer of every model",
+        )
+    )
     regt: SecondLabelSet | None = Field(None, description="the second label set")
     equivalences: Annotated[
         Equivalences | None, Choice("ours", "applies a set E, which is not public, to both label sets (Sec. 2.2)")

@@ -32,14 +32,6 @@ class Inference(Section):
         description="images after which results are kept on disk, so that a killed job goes on from there; rounded up to "
         "whole batches",
     )
-    corrupt: Annotated[
-        Literal["error", "count"],
-        Choice("ours", "does not mention images that cannot be decoded"),
-    ] = Field(
-        "error",
-        description="a registered image that cannot be decoded here: an error, or counted as a wrong answer (a training "
-        "image of k-NN: left out)",
-    )
 
     @property
     def images_in_part(self) -> int:

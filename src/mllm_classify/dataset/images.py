@@ -1,17 +1,16 @@
 """Which images are evaluated."""
 
-import io
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
-from PIL import Image, UnidentifiedImageError
 
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.label_files import VALIDATION_IMAGE, labelled_images, original_labels
 from mllm_classify.files import InputError, locate, read_csv, read_text, sha256
+from mllm_classify.pictures import decoded
 
 if TYPE_CHECKING:
     from mllm_classify.config import AnyDataset, ImagenetDataset, TableDataset
@@ -20,6 +19,7 @@ IMAGES: dict[str, pl.DataType] = {
     "image_id": pl.String(),
     "file": pl.String(),  # null, as is its hash, where there are predictions only
     "sha256": pl.String(),
+    "problem": pl.String(),  # why it cannot be decoded, where such images are counted
 }
 VALIDATION_IMAGES = 50_000
 
@@ -40,8 +40,8 @@ def images(
 ) -> pl.DataFrame:
     """The images in their order, each opened and decoded once where there are files.
 
-    Raises InputError naming place and file: an image twice, a file that is absent, cannot be decoded or is truncated,
-    or has another SHA-256 than the manifest says.
+    Raises InputError naming place and file: an image twice, a file that is absent, has another SHA-256 than the manifest
+    says, or, unless such files are counted, cannot be decoded or is truncated.
     """
     found = _imagenet(dataset, classes) if dataset.source == "imagenet" else _table(dataset)
     seen: dict[str, str] = {}
@@ -56,13 +56,17 @@ def images(
     if not found:
         msg = f"dataset {dataset.name!r}: no images"
         raise InputError(msg)
-    rows: list[tuple[str, str | None, str | None]] = []
+    rows: list[tuple[str, str | None, str | None, str | None]] = []
     report = progress(len(found))
     report(0)
     # decoding leaves Python: threads use all cores
     with ThreadPoolExecutor() as threads:
-        for image, digest in zip(found, threads.map(lambda it: _digest(it, dataset.folder), found), strict=True):
-            rows.append((image.image_id, image.file, digest))
+        checked = threads.map(lambda it: _checked(it, dataset.folder), found)
+        for image, (digest, problem) in zip(found, checked, strict=True):
+            if problem is not None and dataset.corrupt == "error":
+                msg = f"{image.place}: file {image.file!r} {problem}"
+                raise InputError(msg)
+            rows.append((image.image_id, image.file, digest, problem))
             report(len(rows))
     return pl.DataFrame(rows, schema=IMAGES, orient="row")
 
@@ -125,38 +129,36 @@ def _files(dataset: "ImagenetDataset", folder: str) -> dict[str, str]:
     return found
 
 
-def _digest(image: Registered, folder: str | None) -> str | None:
-    """The SHA-256 of an image's file, after it was decoded in full; None where there is no file."""
+def _checked(image: Registered, folder: str | None) -> tuple[str | None, str | None]:
+    """The SHA-256 of an image's file, and why it cannot be decoded in full, if so; nothing where there is no file."""
     if image.file is None:
-        return None
-    digest = sha256(_decodable(image.place, image.file, folder))
+        return None, None
+    content = _read(image.place, image.file, folder)
+    digest = sha256(content)
     if image.sha256 and image.sha256 != digest:
         msg = (
             f"{image.place}: {image.file} has the SHA-256 {digest}, not the manifest's {image.sha256}; restore the "
             "picture, or look at the new one, correct its labels, and write its SHA-256 into the manifest"
         )
         raise InputError(msg)
-    return digest
+    try:
+        decoded(content)
+    except InputError as error:
+        return digest, str(error)
+    return digest, None
 
 
-def _decodable(place: str, file: str, folder: str | None) -> bytes:
-    """An image file's bytes, after they were decoded in full."""
+def _read(place: str, file: str, folder: str | None) -> bytes:
     try:
         path = locate(file, folder)
     except InputError as error:
         msg = f"{place}: file {error}"
         raise InputError(msg) from None
     try:
-        content = path.read_bytes()
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
+        return path.read_bytes()
     except FileNotFoundError:
         msg = f"{place}: file {file!r} not found; looked for {path.absolute()} (dataset.folder says where images are)"
         raise InputError(msg) from None
-    except UnidentifiedImageError:
-        msg = f"{place}: file {file!r} is not an image that Pillow can read"
+    except OSError as error:
+        msg = f"{place}: file {file!r} cannot be read ({error.strerror})"
         raise InputError(msg) from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        msg = f"{place}: file {file!r} cannot be decoded ({error}); is it truncated?"
-        raise InputError(msg) from None
-    return content

@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import itertools
 import json
 import logging
 import os
@@ -203,13 +204,16 @@ def collect(
 ) -> tuple[pl.DataFrame, list[Environment], int]:
     """The predictions of a model, by task, variant and repeat, and then in the images' order.
 
-    Beside them, the environments in which the answers were asked for, and the number of rows that are errors.
+    Beside them, the environments in which the answers were asked for, and the number of rows that are errors, those about
+    images which cannot be decoded apart.
     """
     found = journal.read(folder)
     columns: dict[str, list[Any]] = {name: [] for name in PREDICTIONS}
     asking_environments: set[str] = set()
-    for question in asked:
-        if question.key in found:
+    for question in itertools.chain(asked, asked.refused()):
+        if (image_id := asked.images.ids[question.images[0]]) in asked.unreadable:
+            rows = [{"status": "error", "error": asked.unreadable[image_id]}]
+        elif question.key in found:
             record = found[question.key]
             asking_environments.add(record.get("environment", ""))
             rows = answered_rows(question, record)
@@ -228,7 +232,8 @@ def collect(
     _report_odd_answers(frame)
     noted = [folder / ENVIRONMENTS / f"{name}.json" for name in sorted(asking_environments)]
     made_with = [json.loads(path.read_bytes()) for path in noted if path.is_file()]
-    return frame, made_with, frame.filter(pl.col("status") == "error").height
+    failed = frame.filter(pl.col("status") == "error", ~pl.col("image_id").is_in(list(asked.unreadable)))
+    return frame, made_with, failed.height
 
 
 def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str, Any]]:

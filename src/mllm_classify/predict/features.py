@@ -31,6 +31,7 @@ ROWS = 4096
 """Images in a part: minutes of work for the largest encoders, and a few hundred files for ImageNet."""
 VERSION = 1
 """Of what is computed. A change of this module that makes other features must raise it; others leave the parts alone."""
+TENSOR = "features"
 TYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -77,14 +78,10 @@ def about(config: "KnnModel", weights: str | None, images: Sequence[str], rows: 
 
 
 class Store:
-    """The features of so many images, in parts `part-00000.safetensors`, ... of a folder.
+    """The features of so many images, in parts `part-00000.safetensors`, ... of a folder."""
 
-    A part has the `features` of those of its images that could be decoded, and their `places`. Unless `gaps` are allowed,
-    one that lacks an image counts as missing.
-    """
-
-    def __init__(self, folder: Path, images: int, rows: int = ROWS, *, gaps: bool = False) -> None:
-        self.folder, self.images, self.rows, self.gaps = folder, images, rows, gaps
+    def __init__(self, folder: Path, images: int, rows: int = ROWS) -> None:
+        self.folder, self.images, self.rows = folder, images, rows
 
     def __len__(self) -> int:
         return len(range(0, self.images, self.rows))
@@ -97,13 +94,12 @@ class Store:
         return range(part * self.rows, min((part + 1) * self.rows, self.images))
 
     def complete(self, part: int) -> bool:
-        """Whether a part is there, and as long as its header says."""
+        """Whether a part is there, as long as its header says, and of all its images."""
         try:
             with safetensors.safe_open(self.path(part), "pt") as opened:
-                found: int = opened.get_slice("places").get_shape()[0]
+                return bool(opened.get_slice(TENSOR).get_shape()[0] == len(self.places(part)))
         except (OSError, safetensors.SafetensorError):
             return False
-        return self.gaps or found == len(self.places(part))
 
     def missing(self, share: tuple[int, int] = (1, 1)) -> Iterator[int]:
         """The parts that are to be computed, asked for one at a time.
@@ -116,28 +112,17 @@ class Store:
         others = [part for part in reversed(range(len(self))) if part not in own]
         return (part for part in [*own, *others] if not self.complete(part))
 
-    def write(self, part: int, features: torch.Tensor, places: list[int]) -> None:
+    def write(self, part: int, features: torch.Tensor) -> None:
         # two jobs may write one part: each to a name of its own
         beside = self.path(part).with_name(f"{self.path(part).name}.{socket.gethostname()}-{os.getpid()}")
         with written(beside) as temporary:
-            content = {"features": features, "places": torch.tensor(places, dtype=torch.int64)}
-            safetensors.torch.save_file(content, temporary)
+            safetensors.torch.save_file({TENSOR: features}, temporary)
         beside.replace(self.path(part))
 
     def read(self) -> Iterator[torch.Tensor]:
-        """Features (m x d) of the parts in order, without those that have none."""
+        """Features (m x d) of the parts in order."""
         for part in range(len(self)):
-            features = safetensors.torch.load_file(self.path(part))["features"]
-            if len(features):
-                yield features
-
-    def found(self) -> torch.Tensor:
-        """The places of all features that there are, in their order."""
-        places = [torch.empty(0, dtype=torch.int64)]
-        for part in range(len(self)):
-            with safetensors.safe_open(self.path(part), "pt") as opened:
-                places.append(opened.get_tensor("places"))
-        return torch.cat(places)
+            yield safetensors.torch.load_file(self.path(part))[TENSOR]
 
 
 def stored(
@@ -157,7 +142,7 @@ def stored(
     weights = None if config.weights is None else file_sha256(config.weights)
     known = about(config, weights, names, rows)
     folder = Path(config.features) / digest(known)[:32]
-    store = Store(folder, len(names), rows, gaps=config.corrupt == "count")
+    store = Store(folder, len(names), rows)
     done = sum(len(store.places(part)) for part in range(len(store)) if store.complete(part))
     progress(done)
     if next(store.missing(share), None) is None:
@@ -172,17 +157,12 @@ def stored(
             yield from BatchSampler(store.places(part), config.batch_size, drop_last=False)
 
     features: list[torch.Tensor] = []
-    places: list[int] = []
-    seen = 0
     for output in outputs(load(), images, config, config.resources.cpus, wanted()):
-        if output.places:
-            unit = torch.nn.functional.normalize(torch.from_numpy(output.values), dim=1)
-            features.append(unit.to(TYPES[config.stored]))
-        places += output.places
-        seen += len(output.places) + len(output.unreadable)
-        if seen == len(store.places(begun[0])):
-            store.write(begun.popleft(), torch.cat(features) if features else torch.empty(0, 0), places)
-            done += seen
+        unit = torch.nn.functional.normalize(torch.from_numpy(output.values), dim=1)
+        features.append(unit.to(TYPES[config.stored]))
+        if (count := sum(map(len, features))) == len(store.places(begun[0])):
+            store.write(begun.popleft(), torch.cat(features))
+            done += count
             progress(min(done, len(names)))
-            features, places, seen = [], [], 0
+            features = []
     return store

@@ -9,6 +9,7 @@ import polars as pl
 from PIL import Image
 
 from mllm_classify.files import InputError, locate, sha256
+from mllm_classify.pictures import rgb
 
 if TYPE_CHECKING:
     from mllm_classify.config import Picture
@@ -83,13 +84,6 @@ def data_url(content: bytes, picture: "Picture") -> str:
                 image.thumbnail((picture.longest_side, picture.longest_side), Image.Resampling.LANCZOS)
             content, media_type = _encoded(image, "JPEG", quality=picture.quality, subsampling=0), "image/jpeg"
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
-
-
-def rgb(image: Image.Image) -> Image.Image:
-    """An image in three colours of 8 bits. Of 16 bits of grey the upper 8 stay: Pillow itself would cut them off."""
-    if image.mode.startswith("I;16"):
-        image = image.convert("I").point(lambda value: value / 257).convert("L")
-    return image.convert("RGB")
 
 
 def _encoded(image: Image.Image, form: str, **options: int) -> bytes:

@@ -29,9 +29,8 @@ class Network(NamedTuple):
 
 
 class Output(NamedTuple):
-    places: list[int]  # of the images that have a row
+    places: list[int]  # of the images
     values: FloatArray  # images x the network's numbers, float32
-    unreadable: list[int]  # places of images that cannot be decoded
 
 
 def available(cpus: int) -> int:
@@ -72,7 +71,7 @@ def outputs(
             return network.forward(tensor).float().cpu()
 
     workers = processes(inference.workers, available(cpus), device)
-    load = partial(batches, images, network.transform, wanted, workers=workers, corrupt=inference.corrupt)
+    load = partial(batches, images, network.transform, wanted, workers=workers)
     with threads(1):
         if computes_itself(device):
             computed = load(compute=compute)
@@ -81,14 +80,14 @@ def outputs(
         else:
             computed = in_order(compute, on_device(load(), device))
         for batch in computed:
-            yield Output(batch.places, batch.tensor.numpy(), batch.unreadable)
+            yield Output(batch.places, batch.tensor.numpy())
 
 
 def in_order(compute: Callable[[torch.Tensor], torch.Tensor], loaded: Iterator[Batch]) -> Iterator[Batch]:
     """Batches with what is computed of them, in their order: some at once, and one more that waits."""
 
     def computed(batch: Batch) -> Batch:
-        return batch._replace(tensor=compute(batch.tensor)) if batch.places else batch
+        return batch._replace(tensor=compute(batch.tensor))
 
     waiting: deque[Future[Batch]] = deque()
     with ThreadPoolExecutor(COMPUTED_AT_ONCE) as pool:

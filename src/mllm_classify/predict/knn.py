@@ -5,24 +5,23 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 import torch
 
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.devices import threads
 from mllm_classify.files import InputError
 from mllm_classify.predict import features
-from mllm_classify.predict.batches import undecodable
 from mllm_classify.predict.inference import available
 from mllm_classify.predict.neighbours import nearest, shares
 from mllm_classify.predict.ranking import COMPARED, KEPT, told
-from mllm_classify.predict.rows import error_rows, in_order, ranking_rows
+from mllm_classify.predict.rows import ranking_rows
 from mllm_classify.records import image_id, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
+    import polars as pl
 
     from mllm_classify.arrays import FloatArray
     from mllm_classify.config import KnnModel, TrainingImages
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def training_images(train: "TrainingImages", classes: pl.DataFrame) -> "tuple[features.Files, npt.NDArray[np.int64]]":
+def training_images(train: "TrainingImages", classes: "pl.DataFrame") -> "tuple[features.Files, npt.NDArray[np.int64]]":
     """The labelled images, and the class of each.
 
     Raises InputError where there are none, one stands twice, or a class is none of the data set's.
@@ -55,10 +54,10 @@ def training_images(train: "TrainingImages", classes: pl.DataFrame) -> "tuple[fe
 def predict(
     model: "KnnModel",
     images: "Images",
-    classes: pl.DataFrame,
+    classes: "pl.DataFrame",
     progress: "Callable[[int, str], Callable[[int], None]]",
     share: tuple[int, int] = (1, 1),
-) -> pl.DataFrame:
+) -> "pl.DataFrame":
     """The classes that the k nearest training images vote for, with their share of the votes, for every image.
 
     `share`: of several jobs, which one this is: they compute the training images' features together. In mixed precision,
@@ -73,23 +72,13 @@ def predict(
     compared = [] if model.precision == "fp32" else images.digests[:COMPARED]
     checked = features.stored(exact, images, compared, load, lambda _: None)
     load.cache_clear()  # the search has the memory for itself
-    known = labels[kept.found().numpy()]
-    if lost := len(train.names) - len(known):
-        log.warning("%s: %d training images cannot be decoded, and are left out", model.name, lost)
-    log.info("%s: the %d nearest of %d training images", model.name, model.k, len(known))
-    votes = voted(model, [*asked.read(), *checked.read()], kept, known, classes.height)
-    places = asked.found().tolist()
+    log.info("%s: the %d nearest of %d training images", model.name, model.k, len(labels))
+    votes = voted(model, [*asked.read(), *checked.read()], kept, labels, classes.height)
+    votes, others = votes[: len(images)], votes[len(images) :]
     if compared:
-        firsts = dict(zip(places, votes.argmax(axis=1), strict=False))
-        others = dict(zip(checked.found().tolist(), votes[len(places) :].argmax(axis=1), strict=True))
-        flipped = sum(firsts[place] != other for place, other in others.items())
+        flipped = int((votes[: len(others)].argmax(axis=1) != others.argmax(axis=1)).sum())
         log.info("%s", told(model.precision, flipped, len(others)))
-    unreadable = sorted(set(range(len(images))) - set(places))
-    rows = [
-        ranked([images.ids[place] for place in places], votes[: len(places)]),
-        error_rows([images.ids[place] for place in unreadable], [undecodable(images, place) for place in unreadable]),
-    ]
-    return in_order(pl.concat(rows), images.ids)
+    return ranked(images.ids, votes)
 
 
 def voted(
@@ -104,7 +93,7 @@ def voted(
     return shares(cosines, labels[rows], classes, model.temperature if model.vote == "softmax" else None)
 
 
-def ranked(image_ids: list[str], votes: "FloatArray") -> pl.DataFrame:
+def ranked(image_ids: list[str], votes: "FloatArray") -> "pl.DataFrame":
     """The classes that have votes, the lowest of those with equally many first: KEPT at most."""
     rankings, scores = [], []
     for row in votes:

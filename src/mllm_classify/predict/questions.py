@@ -2,8 +2,9 @@
 
 import json
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -204,7 +205,8 @@ class Questionnaire:
     """All requests of a model, by task, variant and repeat, and then by image: what a prefix cache can serve together.
 
     It can be gone through any number of times, and holds no request. `labels` are needed where a sample or an order
-    depends on ImGT. A shard's are those of every so many images (or groups of images).
+    depends on ImGT. A shard's are those of every so many images (or groups of images). Images that are `unreadable` (why,
+    by id) are asked about in no request; `refused` has what would be asked.
     """
 
     def __init__(
@@ -218,6 +220,7 @@ class Questionnaire:
         multiple: MultipleChoice | None = None,
         labels: pl.DataFrame | None = None,
         shard: tuple[int, int] = (1, 1),
+        unreadable: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.model = model
         self.images = images
@@ -226,6 +229,7 @@ class Questionnaire:
         self._multiple = multiple
         self._labels = labels
         self._shard = shard
+        self.unreadable = unreadable
         self.ways = [self._way(task) for task in model.tasks if task != "MC"]
         main = {way.task: way for way in self.ways}
         self.ways += [self._varied(variant, main[variant.task]) for variant in variants]
@@ -280,7 +284,7 @@ class Questionnaire:
         return sum(len(question.images) for question in self)
 
     def _places(self, way: Way) -> list[int]:
-        """The images that are asked about."""
+        """The images that a task is about."""
         if way.sample is None:
             return list(range(len(self.images)))
         drawn = draws.sampled(self._labelled(), way.sample.per_class, way.sample.seed)
@@ -325,8 +329,21 @@ class Questionnaire:
         """A request about one image that is no question of the study."""
         return Question("", "OW", (place,), put)
 
+    def refused(self) -> Iterator[Question]:
+        """The questions about images that cannot be decoded. Each is about one image, and never sent."""
+        if not self.unreadable:
+            return
+        for way in self.ways:
+            for repeat in range(way.repeats):
+                put = self.put(way, repeat=repeat)
+                for place in self._places(way):
+                    if self.images.ids[place] in self.unreadable and self._ours(place):
+                        yield self._question(put, way, (place,), repeat)
+        if "MC" in self.model.tasks:
+            yield from self._choices(refused=True)
+
     def _asked(self, way: Way) -> Iterator[Question]:
-        places = self._places(way)
+        places = [place for place in self._places(way) if self.images.ids[place] not in self.unreadable]
         for repeat in range(way.repeats):
             if way.images == 1:
                 put = self.put(way, repeat=repeat)
@@ -344,7 +361,7 @@ class Questionnaire:
         key = question_key(put, digests, repeat, self._identity)
         return Question(key, way.task, places, put, way.variant, repeat)
 
-    def _choices(self) -> Iterator[Question]:
+    def _choices(self, *, refused: bool = False) -> Iterator[Question]:
         """The requests of MC. Long lists are put with the prompt of CW; that of all classes is in the repeat's order."""
         if self._multiple is None:
             return
@@ -367,6 +384,6 @@ class Questionnaire:
 
             all_classes = put(every) if long else None
             for image_id, options in rows.select("image_id", "options").iter_rows():
-                if self._ours(places[image_id]):
+                if self._ours(places[image_id]) and (image_id in self.unreadable) == refused:
                     shown = put(options) if options else all_classes or put(every)
                     yield self._question(shown, way, (places[image_id],), number)

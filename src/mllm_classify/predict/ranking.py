@@ -12,10 +12,9 @@ from torch.utils.data import BatchSampler
 
 from mllm_classify.arrays import FloatArray
 from mllm_classify.predict import parts
-from mllm_classify.predict.batches import undecodable
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.inference import Network, Output, outputs
-from mllm_classify.predict.rows import PREDICTIONS, error_rows, ranking_rows
+from mllm_classify.predict.rows import PREDICTIONS, ranking_rows
 
 if TYPE_CHECKING:
     from mllm_classify.config import Inference, VisionModel
@@ -73,18 +72,9 @@ def batched(places: list[int], inference: "Inference") -> BatchSampler:
 
 
 def rows(output: Output, images: Images, ranker: Ranker) -> pl.DataFrame:
-    """Predictions of a batch, in its order. An image that cannot be decoded has a row with an error."""
-    failed = error_rows(
-        [images.ids[place] for place in output.unreadable],
-        [undecodable(images, place) for place in output.unreadable],
-    )
-    if not output.places:
-        return failed
+    """Predictions of a batch."""
     best, scores = ranker.rank(output.values)
-    ranked = ranking_rows([images.ids[place] for place in output.places], best.tolist(), scores.tolist())
-    if not output.unreadable:
-        return ranked
-    return pl.concat([ranked, failed])[np.argsort([*output.places, *output.unreadable])]
+    return ranking_rows([images.ids[place] for place in output.places], best.tolist(), scores.tolist())
 
 
 def flips(ranker: Ranker, images: Images, inference: "Inference", cpus: int, places: list[int]) -> tuple[int, int]:
@@ -93,7 +83,7 @@ def flips(ranker: Ranker, images: Images, inference: "Inference", cpus: int, pla
     for precision in (inference.precision, "fp32"):
         as_asked = inference.model_copy(update={"precision": precision})
         found = outputs(ranker.network, images, as_asked, cpus, batched(places, inference))
-        firsts.append([first for output in found if output.places for first in ranker.rank(output.values)[0][:, 0]])
+        firsts.append([first for output in found for first in ranker.rank(output.values)[0][:, 0]])
     return sum(mixed != exact for mixed, exact in zip(*firsts, strict=True)), len(firsts[0])
 
 

@@ -74,7 +74,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "comment in the configuration": (lambda s: s.edit("config.yaml", "models:\n", "models:  # all of them\n"), set()),
     "comment in a stage": (lambda s: s.edit("src/mllm_classify/score.py", "KEYS = [", "# of a row\nKEYS = ["), set()),
     "docstring of a stage": (
-        lambda s: s.edit("src/mllm_classify/embed.py", '"""Unit vectors of the class names.', '"""Vectors.'), set(),
+        lambda s: s.edit("src/mllm_classify/embed.py", '"""Texts as unit vectors:', '"""Vectors:'), set(),
     ),
     "layout of a stage": (lambda s: s.edit("src/mllm_classify/mapping.py", "BLOCK = 4096", "BLOCK = (\n  4096\n)"), set()),
     "reordered keys and models": (reconfigure(reorder_keys), set()),
@@ -148,13 +148,13 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
         lambda s: s.edit("src/mllm_classify/statistics.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), NAMED,
     ),
     "function that only ConSE uses": (
-        lambda s: s.edit("src/mllm_classify/predict/conse.py", "[:, :KEPT]", "[:, : KEPT + 0]"), {"predict/conse", *SCORED},
+        lambda s: s.edit("src/mllm_classify/predict/conse.py", "[:, :top]", "[:, : top + 0]"), {"predict/conse", *SCORED},
     ),
     "code of the chat client": (
         lambda s: s.edit("src/mllm_classify/predict/chat.py", "LONG_ANSWER = 1000", "LONG_ANSWER = 900"), CHAT,
     ),
     "code that vision models share": (
-        lambda s: s.edit("src/mllm_classify/vision.py", '.convert("RGB")', '.convert(mode="RGB")'),
+        lambda s: s.edit("src/mllm_classify/vision.py", "is_training=False", "is_training=bool(0)"),
         PREDICTED | CHOICES,
     ),
 }  # fmt: skip
