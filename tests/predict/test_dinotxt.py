@@ -134,6 +134,7 @@ def test_another_checkpoint_of_the_same_name_is_read_anew(clone, folder):
         ({"vocabulary": "no.gz"}, "^vocabulary: no.gz not found"),
         ({"entry": "dinov4"}, r"repository: dinov3: dinov4 did not load \(RuntimeError: "),
         ({"backbone_weights": HEAD}, r"did not load \(RuntimeError: Error\(s\) in loading state_dict"),
+        ({"weights": BACKBONE}, r"^weights: .* lacks 1 tensors of the text encoder, text_model.weight among them"),
     ],
 )  # fmt: skip
 def test_what_is_not_there_or_does_not_fit_is_an_input_error(clone, options, message):

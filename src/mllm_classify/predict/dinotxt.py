@@ -35,8 +35,8 @@ def tower(config: "DinoTxtModel") -> Tower:
     if not (repository / "hubconf.py").exists():
         msg = f"repository: {config.repository} has no hubconf.py; clone {REPOSITORY} to {repository.absolute()}"
         raise InputError(msg)
-    weights = _checkpoint("weights", config.weights)
-    backbone = _checkpoint("backbone_weights", config.backbone_weights)
+    weights, found = _checkpoint("weights", config.weights)
+    backbone, _ = _checkpoint("backbone_weights", config.backbone_weights)
     vocabulary = locate(config.vocabulary)
     if not vocabulary.exists():
         msg = f"vocabulary: {config.vocabulary} not found; looked for {vocabulary.absolute()}"
@@ -49,6 +49,10 @@ def tower(config: "DinoTxtModel") -> Tower:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         msg = f"repository: {config.repository}: {config.entry} did not load ({reason})"
         raise InputError(msg) from error
+    # the loader passes over what the checkpoint lacks, and leaves it random
+    if lacking := {f"text_model.{name}" for name, _ in model.text_model.named_parameters()} - found:
+        msg = f"weights: {config.weights} lacks {len(lacking)} tensors of the text encoder, {min(lacking)} among them"
+        raise InputError(msg)
     device = usable_device(config.device)
     model.eval().to(device)
     bias = getattr(model, "logit_bias", None)
@@ -62,8 +66,11 @@ def tower(config: "DinoTxtModel") -> Tower:
     )
 
 
-def _checkpoint(key: str, name: str) -> Path:
-    """A checkpoint that is there and holds tensors alone: the repository's loader would run what else it holds."""
+def _checkpoint(key: str, name: str) -> tuple[Path, set[str]]:
+    """A checkpoint that is there and holds tensors alone, and their names.
+
+    The repository's loader would run what else it holds.
+    """
     path = locate(name).absolute()
     if not path.exists():
         msg = (
@@ -72,12 +79,12 @@ def _checkpoint(key: str, name: str) -> Path:
         )
         raise InputError(msg)
     try:
-        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        names = set(torch.load(path, map_location="cpu", weights_only=True, mmap=True))
     except Exception as error:  # noqa: BLE001 (whatever an unknown file makes the reader raise)
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         msg = f"{key}: {name} is not a checkpoint of tensors alone ({reason})"
         raise InputError(msg) from None
-    return path
+    return path, names
 
 
 def _loaded(entry: str, repository: Path, weights: Path, backbone: Path, vocabulary: Path) -> tuple[Any, Any]:

@@ -8,12 +8,19 @@ import torch
 
 from mllm_classify.arrays import FloatArray
 
+QUERY_BLOCK, ROW_BLOCK = 4096, 16384
+"""Cosines that are computed at once: 268 MB of float32."""
 Found = tuple[torch.Tensor, torch.Tensor]
 """Cosines (float32) and rows (int64) of the neighbours, nearest first: queries x k each."""
 
 
 def nearest(
-    queries: torch.Tensor, rows: Iterable[torch.Tensor], k: int, *, query_block: int = 4096, row_block: int = 16384
+    queries: torch.Tensor,
+    rows: Iterable[torch.Tensor],
+    k: int,
+    *,
+    query_block: int = QUERY_BLOCK,
+    row_block: int = ROW_BLOCK,
 ) -> Found:
     """The k rows of highest cosine, for every query. Of equal ones the lowest row comes first.
 
@@ -51,12 +58,15 @@ def _merged(before: Found, cosines: torch.Tensor, first: int, k: int) -> Found:
 
 def _best(cosines: torch.Tensor, k: int) -> torch.Tensor:
     """The columns of the k highest values of each row, in their order; of equal ones the lowest columns."""
-    values, columns = cosines.topk(k, dim=1)
+    if k == cosines.shape[1]:
+        return torch.arange(k, device=cosines.device).expand(len(cosines), k)
+    values, columns = cosines.topk(k + 1, dim=1)
+    best = columns[:, :k]
     # topk takes any of those that equal the k-th; a sort that does not is much slower, and hardly ever needed
-    tied = (cosines >= values[:, -1:]).sum(dim=1) > k
+    tied = values[:, k - 1] == values[:, k]
     if tied.any():
-        columns[tied] = cosines[tied].argsort(dim=1, descending=True, stable=True)[:, :k]
-    return columns.sort(dim=1).values
+        best[tied] = cosines[tied].argsort(dim=1, descending=True, stable=True)[:, :k]
+    return best.sort(dim=1).values
 
 
 def shares(cosines: FloatArray, classes: npt.NDArray[np.int64], count: int, temperature: float | None) -> FloatArray:
