@@ -30,10 +30,6 @@ class Batch(NamedTuple):
     tensor: torch.Tensor  # a row an image: what the transform returns
     problem: str = ""  # why there is no such batch
 
-    def pin_memory(self) -> "Batch":
-        """What a DataLoader calls for CUDA devices: copies from pinned memory need not be waited for."""
-        return self._replace(tensor=self.tensor.pin_memory())
-
 
 class _Item(NamedTuple):
     """One image, or why there is none. An exception would come out of a worker as a traceback."""
