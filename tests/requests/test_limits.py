@@ -60,7 +60,8 @@ def test_fifty_refusals_in_a_row_stop_the_job(tmp_path):
         job = Job(tmp_path, MANY, server.url, max_errors=MANY)
         with pytest.raises(InputError, match=r"50 requests in a row were refused, the last: HTTP 400"):
             job.ask()
-    assert len(server.received) <= 200 + 50 + 8
+    # of the eight at once, seven may have been refused before the last answer came; eight more are on their way at the end
+    assert len(server.received) <= 200 + 7 + 50 + 8
     assert len(job.answers()) == 200
 
 
