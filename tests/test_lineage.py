@@ -2,8 +2,10 @@ from typing import Any
 
 import pytest
 
+from mllm_classify import lineage
 from mllm_classify.config import (
     DISPLAY,
+    KINDS,
     RUNTIME,
     ChatModel,
     Config,
@@ -185,3 +187,27 @@ def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
     )
     assert {job for job in one if one[job] != other[job]} <= {"bundle", "estimate"}
     assert {"usage", "variants"} <= one.keys()
+
+
+STAGES = [
+    "dataset.images",
+    "dataset.labels",
+    "embed",
+    "choices.options",
+    "mapping",
+    "score",
+    "tables",
+    "figures",
+    "table6",
+]
+
+
+@pytest.mark.parametrize("stage", [*STAGES, *(f"predict.{kind}" for kind in sorted(KINDS))])
+def test_no_stage_has_the_planners_code_in_its_lineage(stage: str) -> None:
+    """Or a new table would ask every model again."""
+    found, waiting = set[str](), [stage]
+    while waiting:
+        if (module := waiting.pop()) not in found:
+            found.add(module)
+            waiting += lineage._module(lineage.PACKAGE, module)[1]
+    assert not {"lineage", "plan", "config", "config.models", "__main__", "reference"} & found

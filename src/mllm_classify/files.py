@@ -4,6 +4,7 @@ import csv
 import hashlib
 import importlib.util
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -156,6 +157,11 @@ def _without_comments(text: str) -> Iterator[str]:
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value's JSON with sorted keys."""
+    return sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
 
 @contextmanager

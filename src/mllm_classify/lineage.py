@@ -6,13 +6,13 @@ the failure.
 """
 
 import ast
-import hashlib
-import json
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mllm_classify.files import digest
 
 if TYPE_CHECKING:
     from mllm_classify.config import AnyModel, Choices, Config
@@ -31,11 +31,6 @@ TABLES = {
 }
 """All tables and figures that there may be, and the endings of their files."""
 PAPER_TABLES = ("table2", "table3", "table4", "table5")
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of a value's JSON with sorted keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def code_digest(*modules: str, package: Path = PACKAGE) -> str:

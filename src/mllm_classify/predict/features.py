@@ -19,8 +19,7 @@ from torch.utils.data import BatchSampler
 
 from mllm_classify import vision
 from mllm_classify.devices import usable_device
-from mllm_classify.files import InputError, file_sha256, written
-from mllm_classify.lineage import digest
+from mllm_classify.files import InputError, digest, file_sha256, written
 from mllm_classify.predict.batches import Readable
 from mllm_classify.predict.inference import Network, outputs
 

@@ -9,8 +9,7 @@ import polars as pl
 
 from mllm_classify import parquet
 from mllm_classify.environment import Environment, environment
-from mllm_classify.files import InputError
-from mllm_classify.lineage import digest
+from mllm_classify.files import InputError, digest
 
 log = logging.getLogger(__name__)
 

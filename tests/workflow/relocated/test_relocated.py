@@ -1,5 +1,6 @@
 """Results that were carried elsewhere: another path, another Python, through a zip."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -82,8 +83,11 @@ def test_without_the_records_there_is_a_message(elsewhere: Study) -> None:
 
 def test_code_has_the_same_digest_under_every_python(other_python: str) -> None:
     command = ["src/mllm_classify/lineage.py", "predict.engine", "predict.conse", "embed", "mapping", "score", "tables"]
+    environment = os.environ | {"PYTHONPATH": "src"}
     digests = {
-        subprocess.run([python, *command], cwd=PROJECT, check=True, capture_output=True, text=True).stdout
+        subprocess.run(
+            [python, *command], cwd=PROJECT, env=environment, check=True, capture_output=True, text=True
+        ).stdout
         for python in (other_python, sys.executable)
     }
     assert len(digests) == 1
