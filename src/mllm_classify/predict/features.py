@@ -8,6 +8,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from torch.utils.data import BatchSampler
 
 from mllm_classify import vision
 from mllm_classify.devices import usable_device
-from mllm_classify.files import InputError, digest, file_sha256, written
+from mllm_classify.files import InputError, digest, written
 from mllm_classify.predict.batches import Readable
 from mllm_classify.predict.inference import Network, outputs
 
@@ -112,11 +113,8 @@ class Store:
         return (part for part in [*own, *others] if not self.complete(part))
 
     def write(self, part: int, features: torch.Tensor) -> None:
-        # two jobs may write one part: each to a name of its own
-        beside = self.path(part).with_name(f"{self.path(part).name}.{socket.gethostname()}-{os.getpid()}")
-        with written(beside) as temporary:
+        with shared(self.path(part)) as temporary:
             safetensors.torch.save_file({TENSOR: features}, temporary)
-        beside.replace(self.path(part))
 
     def read(self) -> Iterator[torch.Tensor]:
         """Features (m x d) of the parts in order."""
@@ -124,8 +122,18 @@ class Store:
             yield safetensors.torch.load_file(self.path(part))[TENSOR]
 
 
+@contextmanager
+def shared(path: Path) -> Iterator[Path]:
+    """As `written`, for a file that several jobs may write at once: each has a temporary name of its own."""
+    beside = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}")
+    with written(beside) as temporary:
+        yield temporary
+    beside.replace(path)
+
+
 def stored(
     config: "KnnModel",
+    weights: str | None,
     images: Readable,
     names: Sequence[str],
     load: Callable[[], Network],
@@ -135,10 +143,9 @@ def stored(
 ) -> Store:
     """The features of images, of length 1, computed where they are not in `config.features` yet.
 
-    `names` tell the pictures apart; the encoder is loaded only if something is missing. fp16 keeps 11 bits of each
+    `names` tell the pictures apart, and `weights` is the digest of the checkpoint, if that is a file; the encoder is loaded only if something is missing. fp16 keeps 11 bits of each
     component: of unit vectors of 4,096 that moves cosines by about 1e-5.
     """
-    weights = None if config.weights is None else file_sha256(config.weights)
     known = about(config, weights, names, rows)
     folder = Path(config.features) / digest(known)[:32]
     store = Store(folder, len(names), rows)
@@ -146,7 +153,7 @@ def stored(
     progress(done)
     if next(store.missing(share), None) is None:
         return store
-    with written(folder / "about.json") as temporary:
+    with shared(folder / "about.json") as temporary:
         temporary.write_text(json.dumps(known, indent=2) + "\n")
     begun: deque[int] = deque()
 

@@ -9,7 +9,7 @@ import torch
 
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.devices import threads
-from mllm_classify.files import InputError
+from mllm_classify.files import InputError, file_sha256
 from mllm_classify.predict import features
 from mllm_classify.predict.inference import available
 from mllm_classify.predict.neighbours import nearest, shares
@@ -65,12 +65,13 @@ def predict(
     """
     train, labels = training_images(model.train, classes)
     load = cache(lambda: features.encoder(model))
+    weights = None if model.weights is None else file_sha256(model.weights)
     seen = progress(len(train.names), "training images")
-    kept = features.stored(model, train, train.names, load, seen, share)
-    asked = features.stored(model, images, images.digests, load, progress(len(images), "images"))
+    kept = features.stored(model, weights, train, train.names, load, seen, share)
+    asked = features.stored(model, weights, images, images.digests, load, progress(len(images), "images"))
     exact = model.model_copy(update={"precision": "fp32"})
     compared = [] if model.precision == "fp32" else images.digests[:COMPARED]
-    checked = features.stored(exact, images, compared, load, lambda _: None)
+    checked = features.stored(exact, weights, images, compared, load, lambda _: None)
     load.cache_clear()  # the search has the memory for itself
     log.info("%s: the %d nearest of %d training images", model.name, model.k, len(labels))
     votes = voted(model, [*asked.read(), *checked.read()], kept, labels, classes.height)
