@@ -11,7 +11,7 @@ CPU_BUILDS = UV_FIND_LINKS=$(PIP_FIND_LINKS) UV_EXTRA_INDEX_URL=$(PIP_EXTRA_INDE
 # What vLLM's CPU build asks for though it does without: it does not load beside a CPU build of torch, or is large.
 NOT_ON_CPU = torchvision torchaudio torchcodec triton
 
-.PHONY: table3 estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm verify-bundle lint lock reference
+.PHONY: table3 estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm test-browser verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -49,9 +49,9 @@ test-bundle: .venv/installed-dev .venv-validator/installed
 test-requests: .venv/installed-dev
 	$(BIN)/pytest tests/requests
 
-# Whole studies: multiple choice, recorded predictions, all of ImageNet.
+# Whole studies: multiple choice, recorded predictions, all of ImageNet, the report.
 test-studies: .venv/installed-dev
-	$(BIN)/pytest tests/workflow/choices tests/workflow/real tests/workflow/recorded
+	$(BIN)/pytest tests/workflow/choices tests/workflow/real tests/workflow/recorded tests/workflow/report
 
 # Vision models on real photographs beside plain loops, a study of every kind of them, and jobs that are killed.
 test-vision: .venv/installed-dev
@@ -66,6 +66,12 @@ test-slurm: .venv/installed-dev
 # The real vLLM, on this machine's processor, serving models made on the spot.
 test-vllm: .venv/installed-dev .venv-vllm-cpu/installed
 	$(BIN)/pytest --numprocesses 0 tests/vllm
+
+# The explorer in Chromium (Debian, root, unless it is installed), without a network.
+test-browser: .venv/installed-dev
+	command -v chromium > /dev/null && command -v chromedriver > /dev/null || \
+	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium chromium-driver; }
+	$(BIN)/pytest --numprocesses 0 tests/browser
 
 # make verify-bundle BUNDLE=results/bundle.zip, and with EMBED=--embed the embeddings, too
 verify-bundle: .venv/installed

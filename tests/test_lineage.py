@@ -22,11 +22,15 @@ from mllm_classify.config import (
 from mllm_classify.files import PROJECT
 from mllm_classify.lineage import lineages
 
+WHOLE = {"bundle", "provenance", "report"}
 SHIPPED = load(PROJECT / "config.yaml")
-SCORED = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar", "table6", "difficulty", "protocols"}
+SCORED = {
+    *("table3", "table4", "table5", "accuracy", "ranking", "mcnemar", "table6", "difficulty", "protocols"),
+    *("change", "ranks", "tasks", "oop", "panels", "explorer"),
+}
 TABLES = {*SCORED, "variants"}
 CHAT = {f"{stage}/conse-chat" for stage in ("predict", "answers", "mapping")}
-ASKED = {*CHAT, "score", "usage", "estimate", *TABLES}
+ASKED = {*CHAT, "score", "usage", "costs", "estimate", *TABLES}
 """What reruns when the chat model is asked something else."""
 OTHERS = [model for model in SHIPPED.models if model.name != "conse-chat"]
 HOT = Variant(name="hot", task="CW", temperature=1.0, repeats=2)
@@ -34,11 +38,11 @@ GROUPS = Variant(name="groups", task="CW", images=4, order="shuffled", prompt="r
 
 
 def changed(config: Config, before: Config = SHIPPED) -> set[str]:
-    """Jobs of another lineage, but for the bundle: it holds the configuration."""
+    """Jobs of another lineage, but for what holds the configuration itself."""
     known = lineages(before)
     found = {job for job, lineage in lineages(config).items() if lineage != known.get(job)}
-    assert "bundle" in found
-    return found - {"bundle"}
+    assert found >= WHOLE
+    return found - WHOLE
 
 
 def configured(before: Config = SHIPPED, chat: dict[str, Any] | None = None, **top: Any) -> Config:
@@ -53,7 +57,7 @@ def configured(before: Config = SHIPPED, chat: dict[str, Any] | None = None, **t
 @pytest.mark.parametrize("key", [key for key, field in TimmModel.model_fields.items() if DISPLAY in field.metadata])
 def test_what_tables_show_of_a_model_is_in_their_lineage_only(key: str) -> None:
     first, *others = SHIPPED.models
-    expected = {"scorecard"} if key == "published" else SCORED
+    expected = {"published": {"scorecard"}, "family": SCORED - {"explorer"}}.get(key, SCORED)
     assert (
         changed(SHIPPED.model_copy(update={"models": [first.model_copy(update={key: "other"}), *others]})) == expected
     )
@@ -61,7 +65,13 @@ def test_what_tables_show_of_a_model_is_in_their_lineage_only(key: str) -> None:
 
 def test_what_tables_show_of_the_data_set_is_in_their_lineage_only() -> None:
     dataset = SHIPPED.dataset.model_copy(update={"label": "other"})
-    assert changed(SHIPPED.model_copy(update={"dataset": dataset})) == {"table2", "confusions", "usage", *TABLES}
+    assert changed(SHIPPED.model_copy(update={"dataset": dataset})) == {
+        "table2",
+        "confusions",
+        "usage",
+        "costs",
+        *TABLES,
+    }
 
 
 def test_what_is_asked_of_a_model_depends_on_the_options_only_where_it_is_asked_mc() -> None:
@@ -84,9 +94,9 @@ def test_the_same_configuration_has_the_same_lineages() -> None:
 
 def test_prices_are_in_the_lineage_of_what_shows_dollars_only() -> None:
     prices = {"prices": {"input": 1, "output": 2}}
-    assert changed(configured(chat=prices)) == {"usage", "estimate"}
+    assert changed(configured(chat=prices)) == {"usage", "costs", "estimate"}
     varied = configured(chat={"variants": ["hot"]}, variants=[HOT.model_dump()])
-    assert changed(configured(varied, chat=prices), varied) == {"usage", "estimate"}
+    assert changed(configured(varied, chat=prices), varied) == {"usage", "costs", "estimate"}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +178,7 @@ def test_a_label_is_in_the_lineage_of_a_chat_model_only_where_it_decides_what_is
     found = changed(Config.model_validate(content), before)
     always = {"labels", "score", "table2", *SCORED - {"table6", "difficulty"}}
     always |= {"variants"} if change.get("variants") else set()
-    assert found == always | (asks | {"usage", "estimate"} if asks else set())
+    assert found == always | (asks | {"usage", "costs", "estimate"} if asks else set())
     chat = next(model for model in before.models if isinstance(model, ChatModel))
     assert before.samples(chat) is bool(asks)
 
@@ -185,7 +195,7 @@ def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
     one, other = (
         lineages(SHIPPED.model_copy(update=top | {"models": [*OTHERS, *order]})) for order in (entries, entries[::-1])
     )
-    assert {job for job in one if one[job] != other[job]} <= {"bundle", "estimate"}
+    assert {job for job in one if one[job] != other[job]} <= {*WHOLE, "estimate"}
     assert {"usage", "variants"} <= one.keys()
 
 

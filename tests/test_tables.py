@@ -552,7 +552,7 @@ def test_every_table_is_written_in_four_forms_with_its_labels_unharmed(tmp_path,
     write(TABLES[table](pl.concat(frames), models, study), tmp_path / "t.csv")
     shown = {
         "csv": '"A|B & C_D <E>, ""5 %"""',
-        "md": 'A\\|B & C_D <E>, "5 %"',
+        "md": 'A\\|B & C_D \\<E>, "5 %"',
         "html": "A|B &amp; C_D &lt;E&gt;,",
         "tex": "A|B \\& C\\_D \\textless{}E\\textgreater{},",
     }
@@ -1304,3 +1304,27 @@ def test_every_figure_equals_an_independent_computation(
     for name, table in found.items():
         assert len(table) > 1
         assert_the_same(table, expected[name])
+
+
+def test_renderings_show_what_would_turn_their_text_around(tmp_path):
+    evil = "\u202egnp.exe\x1b[31m"
+    models = MODELS.with_columns(pl.lit(evil).alias("label"))
+    study = STUDY._replace(dataset=evil, imgt=evil)
+    write(TABLES["table3"](pl.concat(SMALL), models, study), tmp_path / "t.csv")
+    for suffix in ("md", "html", "tex"):
+        text = (tmp_path / f"t.{suffix}").read_text()
+        assert "\u202e" not in text
+        assert "\x1b" not in text
+        assert "u202egnp.exe" in text
+
+
+def test_markdown_holds_no_tag_and_no_link_of_others(tmp_path):
+    evil = "a<img src=x onerror=alert(1)> [b](javascript:alert(1)) | &lt;"
+    models = MODELS.with_columns(pl.lit(evil).alias("label"))
+    write(TABLES["table3"](pl.concat(SMALL), models, STUDY._replace(dataset=evil, imgt=evil)), tmp_path / "t.csv")
+    text = (tmp_path / "t.md").read_text()
+    assert "](" not in text
+    assert text.count("<") == text.count("\\<img") > 2
+    assert "a\\<img src=x onerror=alert(1)> [b]\\(javascript:alert(1)) \\| &lt;" in text
+    rows = [line.replace("\\|", "") for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in rows}) == 1

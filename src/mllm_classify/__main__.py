@@ -411,6 +411,31 @@ def score(args: argparse.Namespace, config: configuration.Config) -> None:
     log.info("%d models scored on %d images of %s", len(frames), labels.height, config.dataset.name)
 
 
+def study_of(config: configuration.Config, labels: "pl.DataFrame", classes: "pl.DataFrame") -> "Study":
+    """What the figures of a configuration are of."""
+    from mllm_classify.tables import Study
+
+    dataset = config.dataset
+    return Study(
+        dataset.label,
+        dataset.imgt.label,
+        dataset.regt.label if dataset.regt else None,
+        dataset.equivalences.label if dataset.equivalences else None,
+        f"{dataset.class_list} ({classes.height})",
+        config.tables.n_images,
+        int(labels["excluded"].is_not_null().sum()),
+    )
+
+
+def models_of(config: configuration.Config) -> "pl.DataFrame":
+    """Columns model, label, family, in the configuration's order."""
+    import polars as pl
+
+    return pl.DataFrame(
+        [{"model": model.name, "label": model.label, "family": model.family} for model in config.models]
+    )
+
+
 def tables(args: argparse.Namespace, config: configuration.Config) -> None:
     import polars as pl
 
@@ -418,22 +443,11 @@ def tables(args: argparse.Namespace, config: configuration.Config) -> None:
 
     labels, classes = parquet.read(args.labels), parquet.read(args.classes)
     evaluated = labels.filter(labels["excluded"].is_null())
-    dataset = config.dataset
-    study = tables.Study(
-        dataset.label,
-        dataset.imgt.label,
-        dataset.regt.label if dataset.regt else None,
-        dataset.equivalences.label if dataset.equivalences else None,
-        f"{dataset.class_list} ({classes.height})",
-        config.tables.n_images,
-        labels.height - evaluated.height,
-    )
+    study = study_of(config, labels, classes)
     if args.table == "table2":
         tables.write(tables.table2(evaluated["category"], study), Path(args.output))
         return
-    models = pl.DataFrame(
-        [{"model": model.name, "label": model.label, "family": model.family} for model in config.models]
-    )
+    models = models_of(config)
     if args.table == "usage":
         tables.write(used(args, config, models, study), Path(args.output))
         return
@@ -496,8 +510,61 @@ def figures(args: argparse.Namespace, config: configuration.Config) -> None:
         made = figures.confusion_blocks(parquet.read(args.confusions), names, reference)
     else:
         # figures as they are written: "99.62"
-        made = figures.difficulty(pl.read_csv(args.table6, infer_schema=False))
+        made = figures.DRAWN[args.table](pl.read_csv(args.rows, infer_schema=False))
     figures.save(made, Path(args.output))
+
+
+def report_panels(args: argparse.Namespace, config: configuration.Config) -> None:
+    import polars as pl
+
+    from mllm_classify import figures, parquet, tables
+    from mllm_classify.predict.images import Images
+    from mllm_classify.report import panels
+
+    labels, classes = parquet.read(args.labels), parquet.read(args.classes)
+    answers = {
+        name: panels.Answers(
+            parquet.read(predictions),
+            parquet.read(mapped) if (mapped := scored) != predictions else None,
+        )
+        for name, predictions, scored in zip(args.models, args.predictions, args.inputs, strict=True)
+    }
+    scores = parquet.read(args.scores).filter((pl.col("variant") == "") & pl.col("scoring").is_in(tables.SCORINGS))
+    names = classes.sort("class_id")["name"].to_list()
+    found = panels.examples(scores, labels, names, answers, models_of(config), config.tables.n_images)
+    with written(args.output) as temporary:
+        temporary.write_text(panels.as_csv(found))
+    with written(Path(args.output).with_suffix(".html")) as temporary:
+        temporary.write_text(tables.as_html(panels.table(found, study_of(config, labels, classes))))
+    if args.figure:
+        registered = parquet.read(args.images).filter(pl.col("image_id").is_in(found["image_id"].implode()))
+        pictures = panels.pictures(Images(registered, config.dataset.folder))
+        figures.save(panels.draw(found, pictures), Path(args.figure))
+        missing = sum(picture is None for picture in pictures.values())
+        if missing:
+            log.warning("%d of %d pictures are not here, or cannot be decoded", missing, len(pictures))
+
+
+def report_provenance(args: argparse.Namespace, config: configuration.Config) -> None:
+    from mllm_classify import parquet, tables
+    from mllm_classify.report import provenance
+
+    images, labels, classes = (parquet.read(path) for path in (args.images, args.labels, args.classes))
+    columns = ["status", "served_model", "fingerprint", "prompt"]
+    made = {
+        name: provenance.Made(parquet.read(path, *columns), sha256(Path(path).read_bytes()), parquet.environments(path))
+        for name, path in zip(args.models, args.inputs, strict=True)
+    }
+    study = study_of(config, labels, classes)
+    table = provenance.provenance(args.config, config, args.commit, images, labels, made, study)
+    tables.write(table, Path(args.output))
+
+
+def report_assemble(args: argparse.Namespace, config: configuration.Config) -> None:  # noqa: ARG001
+    from mllm_classify.report.assemble import assemble
+
+    assemble(args.inputs, args.config, Path(args.output))
+    log.info("%s: %.1f MB", args.output, Path(args.output).stat().st_size / 1e6)
 
 
 def scorecard(args: argparse.Namespace, config: configuration.Config) -> None:
@@ -510,6 +577,28 @@ def scorecard(args: argparse.Namespace, config: configuration.Config) -> None:
         frame.write_csv(temporary)
     comparable = (frame["comparable"] == "yes").sum()
     log.info("%s: %d figures beside the paper's, %d of them comparable", args.output, frame.height, comparable)
+
+
+def explorer(args: argparse.Namespace, config: configuration.Config) -> None:
+    from mllm_classify import parquet
+    from mllm_classify.report import explorer
+
+    labels, classes, images = (parquet.read(path) for path in (args.labels, args.classes, args.images))
+    columns = ["image_id", "task", "variant", "repeat", "text", "class_ids", "scores", "status", "error"]
+    data = explorer.explored(
+        study_of(config, labels, classes),
+        models_of(config),
+        labels,
+        classes,
+        parquet.read(args.scores),
+        {name: parquet.read(path, *columns) for name, path in zip(args.models, args.predictions, strict=True)},
+        {name: parquet.read(path) for name, path in zip(args.mapped, args.mappings, strict=True)},
+    )
+    evaluated = labels.filter(labels["excluded"].is_null())["image_id"]
+    pictures = explorer.registered_pictures(images, evaluated, config.dataset.folder)
+    explorer.write(explorer.with_pictures(data, images, pictures), args.output)
+    size = Path(args.output).stat().st_size
+    log.info("%s: %d images, %d pictures, %.1f MB", args.output, evaluated.len(), len(pictures), size / 1e6)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -579,6 +668,7 @@ def parser() -> argparse.ArgumentParser:
     table_commands(
         stages.add_parser("tables", help="the paper's tables, and comparisons between models"), command, file
     )
+    report_commands(stages.add_parser("report", help="what people look at"), command, file)
     archived = command(stages, "bundle", bundle, "bundle", "Archive the study, for reviewers and for Zenodo.")
     archived.add_argument(
         "--inputs", nargs="+", required=True, metavar="FILE", help="what the archive holds of results/"
@@ -679,15 +769,50 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
     made = command(parts, "confusions", figures, "confusions", "The densest blocks of the reference's confusions.")
     made.set_defaults(table="confusions")
     file(made, "classes", "confusions", "output", confusions=CONFUSIONS_HELP, output="the .svg; .pdf beside it")
-    made = command(parts, "difficulty", figures, "difficulty", "Accuracy against the difficulty of the questions.")
-    made.set_defaults(table="difficulty")
-    file(made, "table6", "output", table6="table6.csv", output="the .svg; .pdf beside it")
+    for name, (source, text) in {
+        "difficulty": ("table6", "Accuracy against the difficulty of the questions."),
+        "change": ("table3", "Accuracy under both label sets, and the change."),
+        "tasks": ("table4", "Accuracy by task of models that answer in words."),
+        "oop": ("table5", "Out-of-prompt rate by label category."),
+        "ranks": ("ranking", "Ranks under both label sets."),
+        "costs": ("usage", "Requests, tokens and dollars of chat models."),
+    }.items():
+        made = command(parts, name, figures, name, text)
+        made.set_defaults(table=name)
+        file(made, "rows", "output", rows=f"{source}.csv", output="the .svg; .pdf beside it")
     made = command(
         parts, "scorecard", scorecard, "scorecard", "The paper's figures beside those of models that name them."
     )
     for name in ("table2", "table3", "table4", "table5"):
         made.add_argument(f"--{name}", required=True, metavar="FILE", help=f"{name}.csv")
     file(made, "output")
+
+
+def report_commands(report: argparse.ArgumentParser, command: Callable[..., Any], file: Callable[..., None]) -> None:
+    """What people look at."""
+    parts = report.add_subparsers(title="parts", required=True, metavar="PART")
+    made = command(parts, "panels", report_panels, "panels", "Images on which labels and models differ most.")
+    made.add_argument("--models", nargs="+", required=True, metavar="NAME", help="names, in the order of both lists")
+    made.add_argument("--predictions", nargs="+", required=True, metavar="FILE", help="of every model")
+    made.add_argument(
+        "--inputs", nargs="+", required=True, metavar="FILE", help="what was scored: mapping, or predictions"
+    )
+    made.add_argument("--figure", nargs="?", metavar="FILE", help="the .svg with pictures to write; .pdf beside it")
+    file(made, "images", "labels", "classes", "scores", "output", output="the .csv; .html beside it")
+    made = command(parts, "provenance", report_provenance, "provenance", "Where the figures come from.")
+    made.add_argument("--models", nargs="+", required=True, metavar="NAME", help="names, in the order of --inputs")
+    made.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="predictions of every model")
+    made.add_argument("--commit", default="", help="the commit that the code is of, if that is known")
+    file(made, "images", "labels", "classes", "output", output="the .csv; .md, .html, .tex beside it")
+    made = command(parts, "assemble", report_assemble, "report", "Put the parts together, with captions.")
+    made.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="what the report shows")
+    file(made, "output", output="the .zip")
+    made = command(parts, "explorer", explorer, "explorer", "One page with every image and every answer.")
+    made.add_argument("--models", nargs="+", required=True, metavar="NAME", help="names, in the order of --predictions")
+    made.add_argument("--predictions", nargs="+", required=True, metavar="FILE", help="their predictions")
+    made.add_argument("--mapped", nargs="*", default=[], metavar="NAME", help="models that answer in words")
+    made.add_argument("--mappings", nargs="*", default=[], metavar="FILE", help="their mappings, in that order")
+    file(made, "images", "labels", "classes", "scores", "output", output="the .html")
 
 
 def check_lineage(args: argparse.Namespace, config: configuration.Config) -> None:

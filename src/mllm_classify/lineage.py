@@ -12,13 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mllm_classify.files import digest
+from mllm_classify.files import PROJECT, digest, read_bytes, sha256
 
 if TYPE_CHECKING:
     from mllm_classify.config import AnyModel, Choices, Config
 
 PACKAGE = Path(__file__).parent
 PUBLISHED = "resources/published"
+CAPTIONS = "workflow/report"
 TABLES = {
     **dict.fromkeys(
         ["table2", "table3", "table4", "table5", "table6", "protocols", "variants", "usage", "ranking", "mustelidae"],
@@ -27,9 +28,11 @@ TABLES = {
     "accuracy": "parquet",
     "mcnemar": "csv",
     "scorecard": "csv",
-    **dict.fromkeys(["confusions", "difficulty"], "svg"),
+    **dict.fromkeys(["confusions", "difficulty", "change", "tasks", "oop", "ranks", "costs"], "svg"),
 }
 """All tables and figures that there may be, and the endings of their files."""
+PAGE = [f"report/explorer.{suffix}" for suffix in ("html", "css", "js")]
+"""What the explorer is made of beside its code."""
 PAPER_TABLES = ("table2", "table3", "table4", "table5")
 
 
@@ -178,9 +181,21 @@ def lineages(config: "Config") -> dict[str, str]:
     # by name: the order of the models in the file changes nothing
     result["score"] = score = lineage(sorted(scored), ["score"], labels)
     result |= _tables(config, labels, score, result.get("choices")) | _chat(config, result)
-    # it holds the configuration itself
-    result["bundle"] = lineage(config.model_dump(mode="json"), ["bundle"], *sorted(result.values()))
+    # both hold the configuration itself
+    whole = config.model_dump(mode="json"), sorted(result.values())
+    bundle = lineage(whole[0], ["bundle"], *whole[1])
+    shown = sorted((model.name, model.label, model.family) for model in config.models)
+    result["panels"] = lineage([_about(config), shown, config.dataset.has_files], ["report.panels"], score, images)
+    result["provenance"] = lineage(whole[0], ["report.provenance"], *whole[1])
+    result["explorer"] = _explorer(config, result)
+    result["report"] = lineage(_captions(), ["report.assemble"], *sorted(result.values()))
+    result["bundle"] = bundle
     return result
+
+
+def _captions() -> list[str]:
+    """What the report says of each of its parts."""
+    return [sha256(path.read_bytes()) for path in sorted((PROJECT / CAPTIONS).glob("*.rst"))]
 
 
 def _by_id(config: "Config", model: "AnyModel") -> list[str]:
@@ -218,10 +233,19 @@ def _chat(config: "Config", result: dict[str, str]) -> dict[str, str]:
         "estimate": lineage([model.model_dump(mode="json") for model in chat], ["estimate"], *predicted),
         "usage": lineage([about, names, prices], ["usage"], *predicted),
     }
+    made["costs"] = lineage([], ["figures"], made["usage"])
     asked = {name for model in chat for name in model.variants}
     if variants := [variant.name for variant in config.variants if variant.name in asked]:
         made["variants"] = lineage([about, names, variants, config.tables.resamples], ["variants"], result["score"])
     return made
+
+
+def _explorer(config: "Config", result: dict[str, str]) -> str:
+    """The lineage of the page that shows all images and answers."""
+    models = sorted([model.name, model.label] for model in config.models)
+    page = [sha256(read_bytes(str(PACKAGE / name))) for name in PAGE]
+    # scores know predictions, mappings and labels
+    return lineage([_about(config), models, page], ["report.explorer"], result["images"], result["score"])
 
 
 def _about(config: "Config") -> dict[str, Any]:
@@ -237,7 +261,6 @@ def _about(config: "Config") -> dict[str, Any]:
 def _tables(config: "Config", labels: str, score: str, choices: str | None) -> dict[str, str]:
     """The tables that a configuration has. They show names that nothing else depends on."""
     from mllm_classify.config import asks_choices
-    from mllm_classify.files import read_bytes, sha256
 
     about = _about(config)
     result = {"table2": lineage(about, ["tables"], labels)}
@@ -246,7 +269,12 @@ def _tables(config: "Config", labels: str, score: str, choices: str | None) -> d
         result[table] = lineage(about, ["tables"], score)
     for table in ("accuracy", "ranking"):
         result[table] = lineage([about, config.tables.resamples], ["tables"], score)
+    if config.dataset.regt is not None:
+        result["change"] = lineage([], ["figures"], result["table3"])
+        result["ranks"] = lineage([], ["figures"], result["ranking"])
     if any(model.worded for model in config.models):
+        result["tasks"] = lineage([], ["figures"], result["table4"])
+        result["oop"] = lineage([], ["figures"], result["table5"])
         earlier = config.choices and config.choices.numbers()
         encoder = config.encoder and config.encoder.name
         inputs = [score, *filter(None, [choices])]

@@ -31,6 +31,7 @@ class Plan(NamedTuple):
     encoder: str
     reference: str | None
     chat: list[str]  # models that are asked over a chat protocol
+    pictures: bool  # whether there are picture files
     models: dict[str, PlannedModel]
     lineages: dict[str, str]
 
@@ -47,6 +48,7 @@ def plan(path: str) -> Plan:
         config.encoder.name if config.encoder else "none",
         config.choices.reference if config.choices else None,
         sorted(model.name for model in config.models if isinstance(model, configuration.ChatModel)),
+        config.dataset.has_files,
         {
             model.name: PlannedModel(
                 model.worded,

@@ -4,6 +4,7 @@ Each is a CSV, or Parquet, for machines; those that people read are Markdown, HT
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from tabulate import tabulate
 
 from mllm_classify import statistics
 from mllm_classify.files import written
+from mllm_classify.text import visible
 
 SUBSETS: dict[str, list[str | None]] = {
     "A": ["S+", "S-", "M+", "M-", "N"],
@@ -42,7 +44,21 @@ ACCURACIES = ["ImGT_A", *REGT, "ImGT_and_ReGT"]
 SELECTABLE = ["OW", "CW+"]
 """Scorings among which a model that answers in words is shown at its best in Table 3; the first wins a full tie."""
 SCORINGS = ["OW", "CW+", "CW", "CW-constrained"]
-WORDS = {"statistic", "model", "family", "task", "class", "distractors", "protocol", "used_by", "what", "variant"}
+WORDS = {
+    *("statistic", "model", "family", "task", "class", "distractors", "protocol", "used_by", "what", "variant"),
+    *(
+        "category",
+        "image_id",
+        "imgt_label",
+        "regt_labels",
+        "prediction",
+        "taken_for",
+        "part",
+        "item",
+        "value",
+        "digest",
+    ),
+}
 """Columns of words, which stand on the left; figures stand on the right."""
 NOT_IN_LATEX = {
     *("family", "ImGT_A_interval", "ReGT_A_interval", "crossfit", "what", "random_minus_ImGT_A_interval"),
@@ -833,22 +849,31 @@ def _with_joined(figures: pl.DataFrame) -> pl.DataFrame:
 
 def _shown(table: Table, without: set[str]) -> tuple[pl.DataFrame, dict[str, str], list[str]]:
     """What people see: figures, headings, and the notes that explain them."""
-    headers = {name: heading for name, heading in table.headers.items() if name not in without}
+    headers = {name: visible(heading) for name, heading in table.headers.items() if name not in without}
     notes = [note for name, note in table.notes.items() if name in headers]
-    return _with_joined(table.figures).select(pl.col(*headers).cast(pl.String).fill_null("")), headers, notes
+    words = pl.col(*headers).cast(pl.String).fill_null("").map_elements(visible, return_dtype=pl.String)
+    return _with_joined(table.figures).select(words), headers, notes
 
 
 def as_markdown(table: Table) -> str:
     shown, headers, notes = _shown(table, set())
-    rows = [[str(value).replace("|", "\\|") for value in row] for row in shown.rows()]
+    rows = [[in_markdown(value) for value in row] for row in shown.rows()]
     align = ["left" if name in WORDS else "right" for name in headers]
-    body = tabulate(rows, list(headers.values()), tablefmt="pipe", disable_numparse=True, colalign=align)
-    return "\n\n".join([f"**{table.title}**", table.subtitle, body, *notes]) + "\n"
+    heads = map(in_markdown, headers.values())
+    body = tabulate(rows, list(heads), tablefmt="pipe", disable_numparse=True, colalign=align)
+    title, subtitle = (in_markdown(visible(text)) for text in (table.title, table.subtitle))
+    return "\n\n".join([f"**{title}**", subtitle, body, *notes]) + "\n"
+
+
+def in_markdown(text: str) -> str:
+    """Text that ends no cell of a table, and is neither a tag nor a link to those who render it."""
+    return re.sub(r"\||<(?=[a-zA-Z/!?])|(?<=\])\(", r"\\\g<0>", text)
 
 
 def _great_table(table: Table, without: set[str]) -> GT:
     shown, headers, notes = _shown(table, without)
-    great = GT(shown, id="table").tab_header(title=table.title, subtitle=table.subtitle).cols_label(**headers)  # type: ignore[arg-type]
+    great = GT(shown, id="table").cols_label(**headers)  # type: ignore[arg-type]
+    great = great.tab_header(title=visible(table.title), subtitle=visible(table.subtitle))
     great = great.cols_align("right", columns=[name for name in headers if name not in WORDS])
     for note in notes:
         great = great.tab_source_note(note)

@@ -184,8 +184,9 @@ def test_a_job_that_is_told_to_stop_while_its_engine_starts_stops_the_engine(stu
 @pytest.mark.parametrize("prefix", ["", "setsid "], ids=["in its group", "in a session of its own"])
 def test_an_engine_is_stopped_with_the_processes_that_it_started(study, start_engine, prefix):
     command = " ".join(study.server())
+    others = psutil.Process().children(recursive=True)  # of tests before this one
     with start_engine(["sh", "-c", f"{prefix}{command} & wait"]):
-        family = psutil.Process().children(recursive=True)
+        family = set(psutil.Process().children(recursive=True)).difference(others)
         assert len(family) >= 2
     assert not [process for process in family if process.is_running()]
 

@@ -38,17 +38,28 @@ MESSAGES = {
     "Estimating what chat models cost": "estimate",
     "Drawing the reference's confusions": "confusions",
     "Drawing accuracy against difficulty": "difficulty",
+    "Drawing the change of accuracy": "change",
+    "Drawing the ranks": "ranks",
+    "Drawing accuracy by task": "tasks",
+    "Drawing the out-of-prompt rate": "oop",
+    "Drawing what chat models used": "costs",
+    "Choosing examples": "panels",
+    "Saying where the figures come from": "provenance",
+    "Putting the report together": "report",
     "Archiving the study": "bundle",
+    "Showing every image and answer": "explorer",
 }
 TABLES = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar"}
 """Made from scores, in every study; table 2 is made from labels, others need more."""
+COMPARED = {"change", "ranks"}
+"""Made from tables where there is a second label set."""
 CHOSEN = {"table6", "difficulty"}
 """Made from scores where a model is asked multiple choice."""
-WORDED = {"protocols"}
+WORDED = {"protocols", "tasks", "oop"}
 """Made from scores where a model answers in words."""
 VARIED = {"variants"}
 """Made from scores where a chat model is asked in several ways."""
-ASKED = {"usage"}
+ASKED = {"usage", "costs"}
 """Made from predictions where there is a chat model. The estimate is made when it is asked for only."""
 STUDY = {"n", "dataset", "imgt", "regt", "equivalences", "classes", "n_images", "excluded", "reference"}
 """Columns that say what the figures of a row are of."""
@@ -135,7 +146,7 @@ class Study:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
             **options,
         )
 

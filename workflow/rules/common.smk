@@ -118,6 +118,11 @@ def get_scored():
     }
 
 
+def get_mapped():
+    """The mapping of models that answer in words, by model."""
+    return {name: rules.mapping.output[0].format(model=name) for name, model in PLAN.models.items() if model.worded}
+
+
 def get_archived(wildcards):
     """All that tables were made from, and the tables with their renderings."""
     found = [*rules.images.output, *rules.labels.output, *rules.score.output]
@@ -142,3 +147,20 @@ def get_commit(wildcards):
 def get_tables():
     """The tables that this configuration has."""
     return [f"results/{table}.{suffix}" for table, suffix in TABLES.items() if table in PLAN.lineages]
+
+
+def shown(file, category, label):
+    """An output that the report shows, with the caption of its name."""
+    return report(file, caption=f"../report/{Path(file).stem}.rst", category=category, labels={"title": label})
+
+
+def rendered(table, label, category="Tables"):
+    """What people read of a table. The report shows its HTML."""
+    return [f"results/{table}.md", shown(f"results/{table}.html", category, label), f"results/{table}.tex"]
+
+
+def get_reported(wildcards):
+    """What the report shows: every table and figure of this configuration, the examples, and where they come from."""
+    names = [*(table for table in TABLES if table in PLAN.lineages), "panels", "explorer", "provenance"]
+    files = [str(file) for name in names for file in getattr(rules, name).output]
+    return [file for file in files if Path(file).suffix in (".html", ".svg")]

@@ -4,7 +4,7 @@ rule table2:
         classes=rules.images.output.classes,
     output:
         table="results/table2.csv",
-        renderings=multiext("results/table2", ".md", ".html", ".tex"),
+        renderings=rendered("table2", "Table 2: images per category"),
     log:
         "logs/tables/table2.log",
     localrule: True
@@ -24,7 +24,7 @@ rule table3:
         classes=rules.images.output.classes,
     output:
         table="results/table3.csv",
-        renderings=multiext("results/table3", ".md", ".html", ".tex"),
+        renderings=rendered("table3", "Table 3: models at their best task"),
     log:
         "logs/tables/table3.log",
     localrule: True
@@ -41,7 +41,7 @@ rule table3:
 use rule table3 as table4 with:
     output:
         table="results/table4.csv",
-        renderings=multiext("results/table4", ".md", ".html", ".tex"),
+        renderings=rendered("table4", "Table 4: OW, CW+ and CW"),
     log:
         "logs/tables/table4.log",
     params:
@@ -54,7 +54,7 @@ use rule table3 as table4 with:
 use rule table3 as table5 with:
     output:
         table="results/table5.csv",
-        renderings=multiext("results/table5", ".md", ".html", ".tex"),
+        renderings=rendered("table5", "Table 5: out-of-prompt answers"),
     log:
         "logs/tables/table5.log",
     params:
@@ -79,7 +79,7 @@ use rule table3 as accuracy with:
 use rule table3 as ranking with:
     output:
         table="results/ranking.csv",
-        renderings=multiext("results/ranking", ".md", ".html", ".tex"),
+        renderings=rendered("ranking", "Ranking under both label sets"),
     log:
         "logs/tables/ranking.log",
     params:
@@ -104,7 +104,7 @@ use rule table3 as mcnemar with:
 use rule table3 as mustelidae with:
     output:
         table="results/mustelidae.csv",
-        renderings=multiext("results/mustelidae", ".md", ".html", ".tex"),
+        renderings=rendered("mustelidae", "Weasel family"),
     log:
         "logs/tables/mustelidae.log",
     params:
@@ -117,7 +117,7 @@ use rule table3 as mustelidae with:
 use rule table3 as protocols with:
     output:
         table="results/protocols.csv",
-        renderings=multiext("results/protocols", ".md", ".html", ".tex"),
+        renderings=rendered("protocols", "Protocols of earlier work"),
     log:
         "logs/tables/protocols.log",
     params:
@@ -136,7 +136,7 @@ rule table6:
         confusions=rules.choices.output.confusions,
     output:
         table="results/table6.csv",
-        renderings=multiext("results/table6", ".md", ".html", ".tex"),
+        renderings=rendered("table6", "Table 6: multiple choice"),
     log:
         "logs/tables/table6.log",
     localrule: True
@@ -155,7 +155,7 @@ rule confusions:
         classes=rules.images.output.classes,
         confusions=rules.choices.output.confusions,
     output:
-        figure="results/confusions.svg",
+        figure=shown("results/confusions.svg", "Figures", "Confusions of the reference"),
         renderings="results/confusions.pdf",
     log:
         "logs/tables/confusions.log",
@@ -173,17 +173,18 @@ rule difficulty:
     input:
         rules.table6.output.table,
     output:
-        figure="results/difficulty.svg",
+        figure=shown("results/difficulty.svg", "Figures", "Accuracy against difficulty"),
         renderings="results/difficulty.pdf",
     log:
         "logs/tables/difficulty.log",
     localrule: True
     params:
         lineage=get_lineage("difficulty"),
+        figure="difficulty",
     message:
         "Drawing accuracy against difficulty"
     shell:
-        "python -m mllm_classify tables difficulty --lineage {params.lineage} --table6 {input}"
+        "python -m mllm_classify tables {params.figure} --lineage {params.lineage} --rows {input}"
         " --output {output.figure} 2>&1 | tee {log}"
 
 
@@ -210,7 +211,7 @@ rule scorecard:
 use rule table3 as variants with:
     output:
         table="results/variants.csv",
-        renderings=multiext("results/variants", ".md", ".html", ".tex"),
+        renderings=rendered("variants", "Tasks asked in other ways"),
     log:
         "logs/tables/variants.log",
     params:
@@ -227,7 +228,7 @@ rule usage:
         classes=rules.images.output.classes,
     output:
         table="results/usage.csv",
-        renderings=multiext("results/usage", ".md", ".html", ".tex"),
+        renderings=rendered("usage", "What chat models used"),
     log:
         "logs/tables/usage.log",
     localrule: True
@@ -240,3 +241,78 @@ rule usage:
         "python -m mllm_classify tables usage --lineage {params.lineage} --models {params.models}"
         " --inputs {input.predictions} --labels {input.labels} --classes {input.classes}"
         " --output {output.table} 2>&1 | tee {log}"
+
+
+use rule difficulty as change with:
+    input:
+        rules.table3.output.table,
+    output:
+        figure=shown("results/change.svg", "Figures", "Change from ImGT to ReGT"),
+        renderings="results/change.pdf",
+    log:
+        "logs/tables/change.log",
+    params:
+        lineage=get_lineage("change"),
+        figure="change",
+    message:
+        "Drawing the change of accuracy"
+
+
+use rule difficulty as tasks with:
+    input:
+        rules.table4.output.table,
+    output:
+        figure=shown("results/tasks.svg", "Figures", "OW, CW+ and CW"),
+        renderings="results/tasks.pdf",
+    log:
+        "logs/tables/tasks.log",
+    params:
+        lineage=get_lineage("tasks"),
+        figure="tasks",
+    message:
+        "Drawing accuracy by task"
+
+
+use rule difficulty as oop with:
+    input:
+        rules.table5.output.table,
+    output:
+        figure=shown("results/oop.svg", "Figures", "Out-of-prompt rate"),
+        renderings="results/oop.pdf",
+    log:
+        "logs/tables/oop.log",
+    params:
+        lineage=get_lineage("oop"),
+        figure="oop",
+    message:
+        "Drawing the out-of-prompt rate"
+
+
+use rule difficulty as ranks with:
+    input:
+        rules.ranking.output.table,
+    output:
+        figure=shown("results/ranks.svg", "Figures", "Ranks under both label sets"),
+        renderings="results/ranks.pdf",
+    log:
+        "logs/tables/ranks.log",
+    params:
+        lineage=get_lineage("ranks"),
+        figure="ranks",
+    message:
+        "Drawing the ranks"
+
+
+use rule difficulty as costs with:
+    input:
+        rules.usage.output.table,
+    output:
+        figure=shown("results/costs.svg", "Figures", "Requests, tokens and dollars"),
+        renderings="results/costs.pdf",
+    log:
+        "logs/tables/costs.log",
+    params:
+        lineage=get_lineage("costs"),
+        figure="costs",
+    message:
+        "Drawing what chat models used"

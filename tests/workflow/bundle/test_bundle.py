@@ -124,7 +124,7 @@ def unpacked(archived: Archived, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def command(archive: Path, *options: str, before: list[str] = []) -> subprocess.CompletedProcess[str]:  # noqa: B006
     arguments = [*before, sys.executable, "-m", "mllm_classify.verify", *options, str(archive)]
-    return subprocess.run(arguments, check=False, capture_output=True, text=True, timeout=300)
+    return subprocess.run(arguments, check=False, capture_output=True, text=True, timeout=900)
 
 
 def rebuilt(archived: Archived, target: Path, changes: dict[str, bytes | None], *, sums: bool) -> Path:

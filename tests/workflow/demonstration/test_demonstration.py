@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests import plain
-from tests.workflow.study import ASKED, CHOSEN, TABLES, VARIED, WORDED, Study
+from tests.workflow.study import ASKED, CHOSEN, COMPARED, TABLES, VARIED, WORDED, Study
 
 HEADERS = {
     "table2": "statistic,A,S,S+,S-,M,M+,M-,N",
@@ -118,7 +118,19 @@ def test_nothing_to_do_after_a_finished_run(demonstration: Study) -> None:
 
 def test_same_inputs_give_the_same_bytes(demonstration: Study, tmp_path: Path) -> None:
     again = demonstration.copy(tmp_path / "study")
-    cheap = ["labels", "choices", "score", "table2", "confusions", *TABLES, *CHOSEN, *WORDED, *VARIED, *ASKED]
+    cheap = [
+        "labels",
+        "choices",
+        "score",
+        "table2",
+        "confusions",
+        *TABLES,
+        *COMPARED,
+        *CHOSEN,
+        *WORDED,
+        *VARIED,
+        *ASKED,
+    ]
     again.make("all", "--forcerun", *cheap, "mapping")
     for file in sorted(path for path in (again.folder / "results").rglob("*") if path.is_file()):
         assert file.read_bytes() == (demonstration.folder / file.relative_to(again.folder)).read_bytes(), file

@@ -10,12 +10,12 @@ import pytest
 
 from mllm_classify.files import locate
 from tests import plain
-from tests.workflow.study import SMALL, TABLES, WORDED, Study, reconfigure
+from tests.workflow.study import COMPARED, SMALL, TABLES, WORDED, Study, reconfigure
 
 IMAGES = [f"set/{number:02}.jpg" for number in range(24)]
 CLASSES = SMALL["classes.txt"].splitlines()
 PAIRS = "small/pairs.csv"
-SCORED = {"score", *TABLES, *WORDED, "scorecard"}
+SCORED = {"score", *TABLES, *COMPARED, *WORDED, "scorecard"}
 MODELS = ["ids", "part", "ranks", "words"]
 WORDS = {"predict/words", "answers/words", "mapping/words"}
 PIPELINE = {"images", "labels", "classes", "table2", *(f"predict/{model}" for model in MODELS), *WORDS, *SCORED}
@@ -163,7 +163,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "which images count": (
         reconfigure(lambda c: model(c, "ids").update(images="intersection")), {"predict/ids", *SCORED},
     ),
-    "family": (reconfigure(lambda c: model(c, "ids").update(family="CNN")), {*TABLES, *WORDED, "scorecard"}),
+    "family": (reconfigure(lambda c: model(c, "ids").update(family="CNN")), {*TABLES, *COMPARED, *WORDED, "scorecard"}),
     "published figures": (reconfigure(lambda c: model(c, "words").pop("published")), {"scorecard"}),
     "edited label": (
         edit("small/imgt.csv", f"{IMAGES[3]},stone wall", f"{IMAGES[3]},maze"), {"labels", "table2", *SCORED},
@@ -269,7 +269,7 @@ def weasels(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def test_one_class_of_imagenet(weasels: Study) -> None:
     predicted = {"predict/guesses", "predict/always"}
-    assert weasels.scheduled() == {"images", "labels", *predicted, "score", "table2", *TABLES, "mustelidae"}
+    assert weasels.scheduled() == {"images", "labels", *predicted, "score", "table2", *TABLES, *COMPARED, "mustelidae"}
     weasels.make("all")
     computed = plain.tables(weasels.folder / "results", weasels.config["models"], None, "excluded")
     assert {table: weasels.differences(table, computed[table]) for table in ("table2", *TABLES, "mustelidae")} == {

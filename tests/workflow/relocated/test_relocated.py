@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.study import CHOSEN, PROJECT, TABLES, VARIED, WORDED, Study
+from tests.workflow.study import CHOSEN, COMPARED, PROJECT, TABLES, VARIED, WORDED, Study
 
 
 def other_pythons() -> list[str]:
@@ -71,7 +71,7 @@ def test_an_appended_model_runs_alone(elsewhere: Study) -> None:
     config = elsewhere.config
     config["models"].append(config["models"][0] | {"name": "another", "label": "Another"})
     elsewhere.write_config(config)
-    assert elsewhere.scheduled() == {"predict/another", "score", *TABLES, *CHOSEN, *WORDED, *VARIED}
+    assert elsewhere.scheduled() == {"predict/another", "score", *TABLES, *COMPARED, *CHOSEN, *WORDED, *VARIED}
 
 
 def test_without_the_records_there_is_a_message(elsewhere: Study) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.workflow.study import ASKED, CHOSEN, TABLES, VARIED, WORDED, Study, reconfigure
+from tests.workflow.study import ASKED, CHOSEN, COMPARED, TABLES, VARIED, WORDED, Study, reconfigure
 
 MODELS = ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "conse", "conse-chat"]
-SHOWN = {*TABLES, *CHOSEN, *WORDED, *VARIED}
+SHOWN = {*TABLES, *COMPARED, *CHOSEN, *WORDED, *VARIED}
 NAMED = {"table2", *ASKED, *SHOWN}  # all that says what the data set and its labels are called
 SCORED = {"score", *SHOWN}
 CHAT = {"predict/conse-chat", "answers/conse-chat", "mapping/conse-chat", *ASKED, *SCORED}
@@ -86,7 +86,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "label of a label set": (reconfigure(lambda c: c["dataset"]["regt"].update(label="seen")), NAMED),
     "label of the equivalences": (reconfigure(lambda c: c["dataset"]["equivalences"].update(label="E")), NAMED),
     "rule for images in N": (reconfigure(lambda c: c.update(tables={"n_images": "excluded"})), NAMED),
-    "resamples": (reconfigure(lambda c: c.update(tables={"resamples": 200})), {"accuracy", "ranking", *CHOSEN, *WORDED, *VARIED}),
+    "resamples": (reconfigure(lambda c: c.update(tables={"resamples": 200})), {"accuracy", "ranking", "ranks", "protocols", *CHOSEN, *VARIED}),
     "defaults written out": (reconfigure(lambda c: c.update(tables={"n_images": "correct", "resamples": 1000})), set()),
     "published figures of a model": (
         reconfigure(lambda c: model(c, "conse").update(published="EVA-02 ViT-L-14-448")), {"scorecard"},
@@ -165,3 +165,34 @@ def test_a_change_schedules(study: Study, change: str) -> None:
     apply, expected = CHANGES[change]
     apply(study)
     assert study.scheduled() == expected
+
+
+EXPLORED: dict[str, tuple[Callable[[Study], None], set[str]]] = {
+    "nothing": (lambda _: None, set()),
+    "touch": (touch_everything, set()),
+    "label of a model": (reconfigure(lambda c: model(c, "conse").update(label="Renamed")), {"explorer"}),
+    "label of a label set": (reconfigure(lambda c: c["dataset"]["regt"].update(label="seen")), {"explorer"}),
+    "resamples": (reconfigure(lambda c: c.update(tables={"resamples": 200})), set()),
+    "runtime settings": (reconfigure(runtime_settings), set()),
+    "removed model": (reconfigure(lambda c: c["models"].pop(0)), {"score", "explorer"}),
+    "its page": (lambda s: s.edit("src/mllm_classify/report/explorer.html", "<h1", "<h1 lang=en"), {"explorer"}),
+    "its style": (lambda s: s.edit("src/mllm_classify/report/explorer.css", "15px", "16px"), {"explorer"}),
+    "its script": (
+        lambda s: s.edit("src/mllm_classify/report/explorer.js", "SHORT = 280", "SHORT = 300"),
+        {"explorer"},
+    ),
+    "its code": (lambda s: s.edit("src/mllm_classify/report/explorer.py", "SIDE = 320", "SIDE = 160"), {"explorer"}),
+}
+
+
+@pytest.fixture(scope="module")
+def explored(finished: Study) -> None:
+    finished.make("results/explorer.html")
+
+
+@pytest.mark.usefixtures("explored")
+@pytest.mark.parametrize("change", EXPLORED)
+def test_a_change_schedules_the_explorer(study: Study, change: str) -> None:
+    apply, expected = EXPLORED[change]
+    apply(study)
+    assert study.scheduled("results/explorer.html") == expected

@@ -1,0 +1,282 @@
+"""Examples: the images on which label sets and models differ most, and what each model said (the paper's Fig. 1 and 4)."""
+
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+from PIL import Image
+
+from mllm_classify.figures import COLOURS, STYLE
+from mllm_classify.files import InputError
+from mllm_classify.mapping import normalise
+from mllm_classify.pictures import decoded
+from mllm_classify.predict.images import Images
+from mllm_classify.tables import Study, Table, counts, shown_rows
+from mllm_classify.text import cell, short
+
+SHOWN = 3
+"""Images of a category."""
+CATEGORIES = {
+    "S+": "S+: one ReGT label, the ImGT label",
+    "S-": "S-: one ReGT label, another than ImGT",
+    "M+": "M+: several ReGT labels, ImGT among them",
+    "M-": "M-: several ReGT labels, ImGT not among them",
+    "N": "N: no class applies; under ReGT every answer is right",
+    None: "all images",
+}
+RIGHT, WRONG = COLOURS[:2]
+MARKS = {True: "✓", False: "✗", None: " "}
+TASK = {"OW": "OW", "CW+": "CW", "CW": "CW"}
+"""The task whose answers a scoring judges."""
+LONGEST = 300
+"""Characters of an answer in tables; what is longer is prose."""
+WIDTH, LINE, PICTURE = 3.7, 0.135, 1.7
+"""Inches: a panel's width, the height of a line of text, and that of a picture."""
+
+
+class Answers(NamedTuple):
+    """One model's files: its predictions and, where it answers in words, their mapping."""
+
+    predictions: pl.DataFrame
+    mapping: pl.DataFrame | None
+
+
+def chosen(shown: pl.DataFrame) -> pl.DataFrame:
+    """The images to look at: SHOWN of each category. Columns category, image_id, changed, disagreeing.
+
+    First those on which most models change between ImGT and ReGT, then those on which most models are in the minority
+    that is right, or wrong, under ReGT (without it, ImGT); ties by the image's id. `shown` are scores, one row a model
+    and image.
+    """
+    right = pl.coalesce("regt", "imgt")
+    order = {category: place for place, category in enumerate(CATEGORIES)}
+    return (
+        shown.group_by("category", "image_id")
+        .agg(
+            (pl.col("imgt") != pl.col("regt")).sum().cast(pl.Int64).alias("changed"),
+            pl.min_horizontal(right.sum(), (~right).sum()).cast(pl.Int64).alias("disagreeing"),
+        )
+        .sort("changed", "disagreeing", "image_id", descending=[True, True, False])
+        .group_by("category", maintain_order=True)
+        .head(SHOWN)
+        .sort(pl.col("category").replace_strict(order, return_dtype=pl.Int64), maintain_order=True)
+        .select("category", "image_id", "changed", "disagreeing")
+    )
+
+
+def said(answers: Answers, scoring: str, names: list[str]) -> pl.DataFrame:
+    """What a model said of each image: columns image_id, prediction, taken_for, oop.
+
+    taken_for is the nearest class, where the scoring takes that and the answer is not its name; the prediction of a model that ranks is its first class.
+    """
+    keys = ["image_id", "task", "variant", "repeat"]
+    first = (pl.col("task") == TASK[scoring]) & (pl.col("variant") == "") & (pl.col("repeat") == 0)
+    rows = answers.predictions.filter(first)
+    if answers.mapping is None:
+        named = pl.col("class_ids").list.first().replace_strict(dict(enumerate(names)), return_dtype=pl.String)
+        columns = {"prediction": named, "taken_for": pl.lit(None, pl.String), "oop": pl.lit(None, pl.Boolean)}
+    else:
+        nearest = pl.col("nearest_class").replace_strict(dict(enumerate(names)), return_dtype=pl.String)
+        rows = rows.join(answers.mapping.select(*keys, "in_prompt", "nearest_class"), on=keys, how="left")
+        taken = {"OW": pl.lit(value=True), "CW+": ~pl.col("in_prompt"), "CW": pl.lit(value=False)}[scoring]
+        other = normalise("text") != nearest.str.to_lowercase()
+        columns = {
+            "prediction": pl.col("text"),
+            "taken_for": pl.when(taken & other).then(nearest),
+            "oop": ~pl.col("in_prompt"),
+        }
+    columns["prediction"] = (
+        pl.when(pl.col("status") == "error").then(pl.lit("(error)")).otherwise(columns["prediction"])
+    )
+    return rows.select("image_id", **columns)
+
+
+def examples(
+    scores: pl.DataFrame,
+    labels: pl.DataFrame,
+    names: list[str],
+    answers: dict[str, Answers],
+    models: pl.DataFrame,
+    n_images: str,
+) -> pl.DataFrame:
+    """The chosen images and what every model, at its task of Table 3, said of them, the best model first.
+
+    Columns category, image_id, changed, disagreeing, imgt_label, regt_labels (` | ` between), model (its label), task,
+    prediction, taken_for, oop, imgt, regt (right or wrong).
+    """
+    rows = shown_rows(counts(scores), n_images)
+    shown = scores.join(rows, on=["model", "scoring"], how="semi").filter(pl.col("repeat") == 0)
+    images = chosen(shown)
+    heard = [
+        said(answers[model], scoring, names).with_columns(pl.lit(model).alias("model"))
+        for model, scoring in rows.sort("model").iter_rows()
+    ]
+    known = dict(enumerate(names))
+    told = labels.select(
+        "image_id",
+        pl.col("imgt").replace_strict(known, return_dtype=pl.String).alias("imgt_label"),
+        pl.col("regt")
+        .list.eval(pl.element().replace_strict(known, return_dtype=pl.String))
+        .list.join(" | ")
+        .alias("regt_labels"),
+    )
+    right = pl.coalesce("regt", "imgt").mean().alias("right")
+    order = (
+        shown.group_by("model")
+        .agg(right)
+        .sort("right", "model", descending=[True, False])
+        .with_row_index("place")
+        .join(models.select("model", "label"), on="model", maintain_order="left")
+    )
+    return (
+        images.with_row_index("image")
+        .join(shown.select("model", "image_id", "scoring", "imgt", "regt"), on="image_id")
+        .join(pl.concat(heard), on=["model", "image_id"], how="left")
+        .join(told, on="image_id", how="left")
+        .join(order, on="model")
+        .sort("image", "place")
+        .select(
+            "category", "image_id", "changed", "disagreeing", "imgt_label", "regt_labels",
+            pl.col("label").alias("model"), pl.col("scoring").alias("task"),
+            "prediction", "taken_for", "oop", "imgt", "regt",
+        )
+    )  # fmt: skip
+
+
+def as_csv(found: pl.DataFrame) -> str:
+    """The examples for machines. Spreadsheets see no formula in an answer."""
+    words = [name for name, dtype in found.schema.items() if dtype == pl.String and name != "category"]
+    return found.with_columns(
+        pl.col(name).map_elements(lambda text: cell(short(text, LONGEST)), return_dtype=pl.String) for name in words
+    ).write_csv()
+
+
+def table(found: pl.DataFrame, study: Study) -> Table:
+    """The examples for people; what rows share stands in the first of them."""
+    again = pl.struct("category", "image_id").is_first_distinct()
+    shared = ["category", "image_id", "changed", "imgt_label", "regt_labels"]
+    judged = [name for name in ("imgt", "regt") if found[name].is_not_null().any()]
+    empty = {name for name in ("regt", "regt_labels", "taken_for") if not found[name].is_not_null().any()}
+    figures = found.with_columns(
+        *(
+            pl.col(name).map_elements(lambda text: short(text, LONGEST), return_dtype=pl.String)
+            for name in ("image_id", "imgt_label", "regt_labels", "prediction", "taken_for")
+        ),
+        *(
+            pl.col(name).replace_strict({True: MARKS[True], False: MARKS[False]}, return_dtype=pl.String)
+            for name in judged
+        ),
+        pl.when("oop").then(pl.lit("OOP")).alias("oop"),
+    ).with_columns(pl.when(again).then(pl.col(name).cast(pl.String)).alias(name) for name in shared)
+    heads = {
+        "category": "Category", "image_id": "Image", "changed": "Change", "imgt_label": study.named("ImGT"),
+        "regt_labels": study.named("ReGT"), "model": "Model", "task": "Task", "prediction": "Prediction", "oop": "",
+        "taken_for": "Nearest class", "imgt": "ImGT", "regt": "ReGT",
+    }  # fmt: skip
+    return Table(
+        figures,
+        "Examples: where label sets and models differ most",
+        str(study),
+        {name: heading for name, heading in heads.items() if name not in empty},
+        {
+            "image_id": f"Image: of each category the {SHOWN} on which most models change between ImGT and ReGT (their number: "
+            "Change); then those on which models disagree most; ties by the image's name. They are extremes, not a sample.",
+            "prediction": "Prediction: at the model's task of Table 3. OOP: none of the listed classes.",
+        },
+    )
+
+
+def pictures(images: Images) -> dict[str, Image.Image | None]:
+    """Pictures by image; nothing where a file is not here, as in an archive, or cannot be decoded.
+
+    Raises InputError where a file is another than was registered.
+    """
+    return {image_id: _opened(images, index) for index, image_id in enumerate(images.ids)}
+
+
+def _opened(images: Images, index: int) -> Image.Image | None:
+    if not images.path(index).exists():
+        return None
+    content = images.read(index)
+    try:
+        return decoded(content)
+    except InputError:
+        return None
+
+
+def draw(found: pl.DataFrame, pictures: dict[str, Image.Image | None]) -> Figure:
+    """The examples as panels: picture, labels, and every model's prediction with its marks.
+
+    The first mark is for ImGT, the second for ReGT, whose colour the prediction has. A picture that is not there is a
+    grey field.
+    """
+    groups = found.partition_by("category", maintain_order=True)
+    two = found["regt"].is_not_null().any()
+    lines = 3 + found["model"].n_unique()
+    deep = 0.3 + PICTURE + LINE * lines + 0.2
+    wide, high = WIDTH * SHOWN + 0.2, 0.55 + deep * len(groups)
+    with mpl.rc_context({**STYLE, "font.size": 6.5}):
+        figure = Figure(figsize=(wide, high))
+
+        def write(x: float, y: float, text: str, **style: Any) -> None:
+            figure.text(x / wide, 1 - y / high, text, va="top", **style)
+
+        write(0.15, 0.12, "✓ right", color=RIGHT, weight="bold")
+        write(0.75, 0.12, "✗ wrong", color=WRONG, weight="bold")
+        order = "first mark: ImGT, second: ReGT, as the colour" if two else "marks: ImGT"
+        write(1.4, 0.12, f"{order}; OOP: none of the listed classes; → the nearest class, which is scored")
+        for row, group in enumerate(groups):
+            top = 0.45 + row * deep
+            write(0.15, top, CATEGORIES[group["category"][0]], weight="bold", fontsize=8)
+            for column, panel in enumerate(group.partition_by("image_id", maintain_order=True)):
+                left, y = 0.15 + column * WIDTH, top + 0.22
+                _picture(figure, pictures.get(panel["image_id"][0]), (left, y), (wide, high))
+                y += PICTURE + 0.06
+                for text in _heading(panel):
+                    write(left, y, text)
+                    y += LINE
+                for model, imgt, regt, text in _lines(panel):
+                    right = regt if two else imgt
+                    write(left, y, MARKS[imgt], color=RIGHT if imgt else WRONG)
+                    if two:
+                        write(left + 0.1, y, MARKS[regt], color=RIGHT if regt else WRONG)
+                    write(left + 0.24, y, model)
+                    write(left + 1.75, y, text, color=RIGHT if right else WRONG)
+                    y += LINE
+    return figure
+
+
+def _heading(panel: pl.DataFrame) -> list[str]:
+    image_id, imgt, regt = panel.select("image_id", "imgt_label", "regt_labels").row(0)
+    lines = [short(image_id, 60), f"ImGT: {short(imgt, 60)}"]
+    return lines if regt is None else [*lines, f"ReGT: {short(regt, 60) or '(none)'}"]
+
+
+def _lines(panel: pl.DataFrame) -> list[tuple[str, bool | None, bool | None, str]]:
+    """By model: its name, both marks, and its prediction."""
+    lines = []
+    columns = ["model", "imgt", "regt", "prediction", "oop", "taken_for"]
+    for model, imgt, regt, prediction, oop, taken in panel.select(columns).iter_rows():
+        text = short(prediction or "(empty)", 18 if taken else 34)
+        text = f"OOP {text}" if oop else text
+        lines.append((short(model, 30), imgt, regt, f"{text} → {short(taken, 16)}" if taken else text))
+    return lines
+
+
+def _picture(
+    figure: Figure, picture: Image.Image | None, place: tuple[float, float], size: tuple[float, float]
+) -> None:
+    """A picture, its left upper corner at `place`, in inches of a figure of this size."""
+    (left, top), (wide, high) = place, size
+    box = (left / wide, 1 - (top + PICTURE) / high, (WIDTH - 0.3) / wide, PICTURE / high)
+    axes = figure.add_axes(box, anchor="W")
+    axes.set_axis_off()
+    if picture is None:
+        axes.imshow(np.full((3, 4, 3), 224, dtype=np.uint8))
+        axes.text(1.5, 1, "no picture here", ha="center", va="center")
+    else:
+        small = picture.copy()
+        small.thumbnail((360, 360))
+        axes.imshow(np.asarray(small))

@@ -1,0 +1,42 @@
+"""Text that others wrote, made safe to look at: answers of models, labels and names of classes."""
+
+import unicodedata
+
+UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Unicode's categories of what has no picture of its own, or turns the text around it: escape codes, bidi controls."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""How a spreadsheet's formula may begin (OWASP, CSV injection)."""
+
+
+def visible(text: str) -> str:
+    r"""Text in one line, in which whatever would not be seen stands as its code.
+
+    >>> visible("a\x1b[31mred\nb")
+    'a\\x1b[31mred\\nb'
+    """
+    return "".join(
+        character.encode("unicode_escape").decode("ascii") if unicodedata.category(character) in UNSEEN else character
+        for character in text
+    )
+
+
+def short(text: str, longest: int) -> str:
+    """Visible text of at most so many characters; of what is longer the middle goes, for ends tell names apart.
+
+    >>> short("EfficientNet-Lite2 (not an LLM)", 23)
+    'EfficientNe…not an LLM)'
+    """
+    text = visible(text[: 2 * longest] + text[-longest:] if len(text) > 3 * longest else text)
+    if len(text) <= longest:
+        return text
+    tail = longest // 2
+    return f"{text[: longest - 1 - tail]}…{text[-tail:]}"
+
+
+def cell(text: str) -> str:
+    """Visible text for a cell of a CSV file: what a spreadsheet would compute begins with an apostrophe.
+
+    >>> cell("=1+1")
+    "'=1+1"
+    """
+    return f"'{visible(text)}" if text.lstrip(" ").startswith(FORMULA) else visible(text)
