@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mllm_classify import files
 from mllm_classify.files import PROJECT, InputError, locate, portable, read_bytes, read_csv, read_text, sha256, written
 
 
@@ -120,6 +121,17 @@ def test_a_failure_leaves_nothing_behind_and_the_old_file_as_it_was(folder, befo
         temporary.write_text("half")
         raise KeyboardInterrupt
     assert [(file.name, file.read_text()) for file in folder.iterdir()] == ([("a.txt", before)] if before else [])
+
+
+def test_several_jobs_may_write_one_file_at_once(folder, monkeypatch):
+    """Each ends with a whole file, whoever is the last."""
+    with files.shared(folder / "about.json") as first:
+        monkeypatch.setattr(files.os, "getpid", lambda: 2)
+        with files.shared(folder / "about.json") as second:
+            first.write_text("first")
+            second.write_text("second")
+        assert (folder / "about.json").read_text() == "second"
+    assert [path.read_text() for path in folder.iterdir()] == ["first"]
 
 
 @pytest.mark.parametrize(

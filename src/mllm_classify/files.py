@@ -5,7 +5,9 @@ import hashlib
 import importlib.util
 import io
 import json
+import os
 import re
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -178,3 +180,13 @@ def written(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def shared(path: str | Path) -> Iterator[Path]:
+    """As `written`, for a file that several jobs may write at once: each has a temporary name of its own."""
+    path = Path(path)
+    beside = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}")
+    with written(beside) as temporary:
+        yield temporary
+    beside.replace(path)

@@ -203,17 +203,6 @@ def test_jobs_share_the_parts_and_each_finishes_what_others_have_not_begun(tmp_p
     assert next(waiting) == 6
 
 
-def test_several_jobs_may_write_one_file_at_once(tmp_path, monkeypatch):
-    """Each ends with a whole file, whoever is the last."""
-    with features.shared(tmp_path / "about.json") as first:
-        monkeypatch.setattr(features.os, "getpid", lambda: 2)
-        with features.shared(tmp_path / "about.json") as second:
-            first.write_text("first")
-            second.write_text("second")
-        assert (tmp_path / "about.json").read_text() == "second"
-    assert [path.read_text() for path in tmp_path.iterdir()] == ["first"]
-
-
 def test_shards_predict_what_one_job_does(study):
     images = registered(study)
     whole = predict(study, batch_size=1)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from mllm_classify.environment import Environment, environment
-from mllm_classify.files import InputError, sha256, written
+from mllm_classify.files import InputError, sha256, shared
 from mllm_classify.predict import answers, asking, client, journal, preflight
 from mllm_classify.predict.rows import PREDICTIONS, in_order
 
@@ -179,7 +179,7 @@ def _note_environment(url: str, folder: Path) -> str:
     """Write down in what environment answers are asked for, once. Returns the name under which it is found."""
     content = json.dumps(environment() | {"server": _server_version(url)}, sort_keys=True)
     name = sha256(content.encode())[:16]
-    with written(folder / ENVIRONMENTS / f"{name}.json") as temporary:
+    with shared(folder / ENVIRONMENTS / f"{name}.json") as temporary:
         temporary.write_text(content)
     return name
 

@@ -4,11 +4,8 @@ A part is written beside its name and renamed: what is there is whole. Several j
 """
 
 import json
-import os
-import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +17,7 @@ from torch.utils.data import BatchSampler
 
 from mllm_classify import vision
 from mllm_classify.devices import usable_device
-from mllm_classify.files import InputError, digest, written
+from mllm_classify.files import InputError, digest, shared
 from mllm_classify.predict.batches import Readable
 from mllm_classify.predict.inference import Network, outputs
 
@@ -122,15 +119,6 @@ class Store:
             yield safetensors.torch.load_file(self.path(part))[TENSOR]
 
 
-@contextmanager
-def shared(path: Path) -> Iterator[Path]:
-    """As `written`, for a file that several jobs may write at once: each has a temporary name of its own."""
-    beside = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}")
-    with written(beside) as temporary:
-        yield temporary
-    beside.replace(path)
-
-
 def stored(
     config: "KnnModel",
     weights: str | None,
@@ -143,8 +131,9 @@ def stored(
 ) -> Store:
     """The features of images, of length 1, computed where they are not in `config.features` yet.
 
-    `names` tell the pictures apart, and `weights` is the digest of the checkpoint, if that is a file; the encoder is loaded only if something is missing. fp16 keeps 11 bits of each
-    component: of unit vectors of 4,096 that moves cosines by about 1e-5.
+    `names` tell the pictures apart, and `weights` is the digest of the checkpoint, if that is a file; the encoder is
+    loaded only if something is missing. fp16 keeps 11 bits of each component: of unit vectors of 4,096 that moves
+    cosines by about 1e-5.
     """
     known = about(config, weights, names, rows)
     folder = Path(config.features) / digest(known)[:32]
