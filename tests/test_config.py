@@ -71,6 +71,9 @@ COMPARING = [
 """Models that compare images with texts or images."""
 OPEN_CLIP_ENCODER = {"name": "e", "kind": "open_clip", "model": "ViT-B-32", "pretrained": "x", "templates": "t.txt"}
 
+WORDS = {"name": "w", "kind": "sentence-transformers", "path": "hub/id", "templates": "t.txt"}
+SERVED_ENCODER = {"name": "w", "kind": "openai", "model": "m", "templates": "t.txt"}
+
 
 def choosing(**values):
     """A configuration of which one model is asked multiple choice; values are set at the top, or in choices."""
@@ -121,7 +124,39 @@ def test_each_kind_becomes_its_own_model_with_defaults(folder):
         ),
         (whole("models", 0, architecture=None), "config.yaml: models[0].architecture: missing"),
         (whole("encoder", kind="clip"), "config.yaml: encoder.kind: 'clip' is no kind of encoder; one of 'sentence-tr"),
-        (whole("encoder", kind=None), "config.yaml: encoder.kind: missing; one of open_clip, sentence-transformers"),
+        (
+            whole("encoder", kind=None),
+            "config.yaml: encoder.kind: missing; one of open_clip, openai, sentence-transformers",
+        ),
+        (
+            whole(encoders=[{"name": "b", "path": "p"}]),
+            "config.yaml: encoders[0].kind: missing; one of open_clip, openai, se",
+        ),
+        (
+            whole(encoders=[WORDS | {"kind": "clip"}]),
+            "config.yaml: encoders[0].kind: 'clip' is no kind of encoder; one of",
+        ),
+        (
+            whole(encoders=[SERVED_ENCODER | {"model": None}]),
+            "config.yaml: encoders[0].model: None: input should be a valid string",
+        ),
+        (
+            whole(encoders=[WORDS, WORDS | {"name": "e"}]),
+            "encoders[1].name: 'e' is also encoder's; it names the folders of its embeddings, so give each its own",
+        ),
+        (whole(encoders=[WORDS, WORDS]), "encoders[1].name: 'w' is also encoders[0]'s; it names the folders of its"),
+        (
+            whole(encoders=[WORDS | {"name": "a/b"}]),
+            "config.yaml: encoders[0].name: 'a/b': string should match pattern",
+        ),
+        (
+            whole(encoder=None, encoders=[WORDS], models=[TIMM], tasks=None, variants=None),
+            "encoders[0] (w): is compared with the main one; add encoder:",
+        ),
+        (
+            whole(encoders=[SERVED_ENCODER | {"url": "http://me:secret@x/v1"}]),
+            "config.yaml: encoders[0] (w): url: holds a user or a password; name the key's variable in api_key_env",
+        ),
         (whole("encoder", path=None), "config.yaml: encoder.path: missing; see docs/configuration.md"),
         (whole("encoder", kind="open_clip"), "config.yaml: encoder.model: missing; see docs/configuration.md"),
         (
@@ -491,6 +526,7 @@ def every_section():
         config.KnnModel,
         config.TrainingImages,
         config.OpenClipEncoder,
+        config.OpenAIEncoder,
     ]
     return classes
 
@@ -515,8 +551,10 @@ def sections(folder):
     found += [read.encoder, read.tasks["OW"], read.variants[0], read.variants[0].sample]
     found += [read.models[0].resources, read.models[1].classifier]
     found += [read.models[2].request, read.models[2].picture, config.Prices(input=1, output=2), config.Batch()]
-    compared = loaded(folder, whole(encoder=OPEN_CLIP_ENCODER, models=COMPARING, tasks=None, variants=None))
-    found += [*read.models, *compared.models, compared.models[2].train, compared.encoder]
+    compared = loaded(
+        folder, whole(encoder=OPEN_CLIP_ENCODER, encoders=[SERVED_ENCODER], models=COMPARING, tasks=None, variants=None)
+    )
+    found += [*read.models, *compared.models, compared.models[2].train, *compared.every_encoder]
     assert [type(section) for section in found] == every_section()
     assert {type(model) for model in [*read.models, *compared.models]} == set(get_args(get_args(config.AnyModel)[0]))
     return found

@@ -3,6 +3,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from mllm_classify import embed
 from mllm_classify.config import Encoder, TableDataset
 from mllm_classify.dataset.classes import classes as read_classes
 from mllm_classify.embed import (
@@ -10,9 +11,8 @@ from mllm_classify.embed import (
     answer_schema,
     averaged,
     distinct_answers,
-    embed_answers,
-    embed_classes,
     read_templates,
+    sentence_transformers,
 )
 from mllm_classify.files import InputError
 
@@ -31,6 +31,15 @@ def minilm(templates="t.txt", **options):
         templates=templates,
         **options,
     )
+
+
+def embed_classes(encoder, classes):
+    return embed.embed_classes(sentence_transformers.encoder(encoder), read_templates(encoder.templates), classes)
+
+
+def embed_answers(encoder, predictions):
+    templates = read_templates(encoder.templates) if encoder.answers == "templates" else ["{}"]
+    return embed.embed_answers(lambda: sentence_transformers.encoder(encoder), templates, predictions)
 
 
 def classes(folder, *names):

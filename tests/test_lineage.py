@@ -12,6 +12,7 @@ from mllm_classify.config import (
     EndpointModel,
     EngineModel,
     Mapping,
+    OpenAIEncoder,
     Prices,
     Sample,
     TaskPrompt,
@@ -26,10 +27,12 @@ WHOLE = {"bundle", "provenance", "report"}
 SHIPPED = load(PROJECT / "config.yaml")
 SCORED = {
     *("table3", "table4", "table5", "accuracy", "ranking", "mcnemar", "table6", "difficulty", "protocols"),
-    *("change", "ranks", "tasks", "oop", "panels", "explorer"),
+    *("change", "ranks", "tasks", "oop", "panels", "explorer", "encoders", "encoder_pairs"),
 }
 TABLES = {*SCORED, "variants"}
-CHAT = {f"{stage}/conse-chat" for stage in ("predict", "answers", "mapping")}
+ENCODERS = [encoder.name for encoder in SHIPPED.every_encoder]
+MAPPED = {f"mapping/{encoder}/conse-chat" for encoder in ENCODERS}
+CHAT = {"predict/conse-chat", *MAPPED, *(f"answers/{encoder}/conse-chat" for encoder in ENCODERS)}
 ASKED = {*CHAT, "score", "usage", "costs", "estimate", *TABLES}
 """What reruns when the chat model is asked something else."""
 OTHERS = [model for model in SHIPPED.models if model.name != "conse-chat"]
@@ -57,7 +60,8 @@ def configured(before: Config = SHIPPED, chat: dict[str, Any] | None = None, **t
 @pytest.mark.parametrize("key", [key for key, field in TimmModel.model_fields.items() if DISPLAY in field.metadata])
 def test_what_tables_show_of_a_model_is_in_their_lineage_only(key: str) -> None:
     first, *others = SHIPPED.models
-    expected = {"published": {"scorecard"}, "family": SCORED - {"explorer"}}.get(key, SCORED)
+    shown = SCORED - {"encoders", "encoder_pairs"}  # it does not answer in words
+    expected = {"published": {"scorecard"}, "family": shown - {"explorer"}}.get(key, shown)
     assert (
         changed(SHIPPED.model_copy(update={"models": [first.model_copy(update={key: "other"}), *others]})) == expected
     )
@@ -184,7 +188,37 @@ def test_a_label_is_in_the_lineage_of_a_chat_model_only_where_it_decides_what_is
 
 
 def test_how_several_names_are_read_is_in_the_lineage_of_the_mapping_and_not_of_the_answers() -> None:
-    assert changed(configured(mapping=Mapping(several="any"))) == {"mapping/conse-chat", "score", *TABLES}
+    assert changed(configured(mapping=Mapping(several="any"))) == {*MAPPED, "score", *TABLES}
+
+
+def test_a_further_encoder_is_in_the_lineage_of_what_compares_encoders_only() -> None:
+    (bare,) = SHIPPED.encoders
+    more = SHIPPED.model_copy(update={"encoders": [bare, bare.model_copy(update={"name": "more", "answers": "bare"})]})
+    theirs = {f"{stage}/more/conse-chat" for stage in ("answers", "mapping")}
+    assert changed(more) == {"classes/more", *theirs, "encoders", "encoder_pairs"}
+    alone = lineages(SHIPPED.model_copy(update={"encoders": []}))
+    assert {job for job in lineages(SHIPPED) if alone.get(job) != lineages(SHIPPED)[job]} - WHOLE == {
+        *("encoders", "encoder_pairs", "classes/minilm-bare", "answers/minilm-bare/conse-chat"),
+        "mapping/minilm-bare/conse-chat",
+    }
+
+
+@pytest.mark.parametrize("key", [key for key, field in OpenAIEncoder.model_fields.items() if RUNTIME in field.metadata])
+def test_how_a_server_of_embeddings_is_asked_is_in_no_lineage(key: str) -> None:
+    entry = OpenAIEncoder(name="e", kind="openai", model="m", templates="resources/templates/bare.v1.txt")
+    value = {"url": "http://x/v1", "api_key_env": "K"}.get(key, 7)
+    before = SHIPPED.model_copy(update={"encoders": [entry]})
+    after = SHIPPED.model_copy(update={"encoders": [entry.model_copy(update={key: value})]})
+    assert changed(after, before) == set()
+
+
+@pytest.mark.parametrize("change", [{"model": "n"}, {"revision": "2"}, {"dimensions": 9}], ids=str)
+def test_what_a_server_of_embeddings_is_asked_is_in_the_lineage_of_its_vectors(change: dict[str, Any]) -> None:
+    entry = OpenAIEncoder(name="e", kind="openai", model="m", templates="resources/templates/bare.v1.txt")
+    before = SHIPPED.model_copy(update={"encoders": [entry]})
+    after = SHIPPED.model_copy(update={"encoders": [entry.model_copy(update=change)]})
+    theirs = {f"{stage}/e/conse-chat" for stage in ("answers", "mapping")}
+    assert changed(after, before) == {"classes/e", *theirs, "encoders", "encoder_pairs"}
 
 
 def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
@@ -202,7 +236,10 @@ def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
 STAGES = [
     "dataset.images",
     "dataset.labels",
-    "embed",
+    "embed.sentence_transformers",
+    "embed.open_clip",
+    "embed.openai",
+    "encoders",
     "choices.options",
     "mapping",
     "score",

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from mllm_classify import config as configuration
 from mllm_classify.environment import environment
-from mllm_classify.files import InputError, locate, read_bytes, sha256, stamps, written
+from mllm_classify.files import InputError, TerminatedError, locate, portable, read_bytes, sha256, stamps, written
 from mllm_classify.lineage import lineages
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from mllm_classify.embed import Encode
     from mllm_classify.environment import Environment
     from mllm_classify.predict.asking import Progress
     from mllm_classify.predict.images import Images
@@ -101,11 +102,30 @@ def encoder_of(config: configuration.Config) -> configuration.AnyEncoder:
     return config.encoder
 
 
+def text_encoder(args: argparse.Namespace, encoder: configuration.AnyEncoder) -> "Encode":
+    match encoder:
+        case configuration.Encoder():
+            from mllm_classify.embed import sentence_transformers
+
+            return sentence_transformers.encoder(encoder)
+        case configuration.OpenClipEncoder():
+            from mllm_classify.embed import open_clip
+
+            return open_clip.encoder(encoder)
+        case configuration.OpenAIEncoder():
+            from mllm_classify.embed import openai
+
+            return openai.encoder(encoder, Path(args.journal) / "embeddings" / encoder.name, progress)
+    msg = f"no such kind: {encoder!r}"
+    raise TypeError(msg)
+
+
 def embed_classes(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import embed, parquet
 
-    encoder = encoder_of(config)
-    frame = embed.embed_classes(encoder, parquet.read(args.classes))
+    encoder = config.named_encoder(args.encoder)
+    templates = embed.read_templates(encoder.templates)
+    frame = embed.embed_classes(text_encoder(args, encoder), templates, parquet.read(args.classes))
     parquet.write(frame, dict(frame.schema), args.output, [environment()])
     log.info("%s: %d class embeddings", encoder.name, frame.height)
 
@@ -113,8 +133,9 @@ def embed_classes(args: argparse.Namespace, config: configuration.Config) -> Non
 def embed_answers(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import embed, parquet
 
-    encoder = encoder_of(config)
-    frame = embed.embed_answers(encoder, parquet.read(args.predictions, "text"))
+    encoder = config.named_encoder(args.encoder)
+    templates = embed.read_templates(encoder.templates) if encoder.answers == "templates" else ["{}"]
+    frame = embed.embed_answers(lambda: text_encoder(args, encoder), templates, parquet.read(args.predictions, "text"))
     parquet.write(frame, dict(frame.schema), args.output, [environment()])
     log.info("%s: %d distinct answers of %s", encoder.name, frame.height, args.predictions)
 
@@ -150,16 +171,10 @@ def predict(args: argparse.Namespace, config: configuration.Config) -> None:
                 failed = error_rows(corrupt["image_id"], corrupt["problem"])
                 frame = in_order(pl.concat([frame, failed]), registered["image_id"])
         case configuration.ChatModel():
-            from mllm_classify.predict import asking
-
             asked = questionnaire(args, config, model, multiple_choice(args, config))
-            try:
-                frame, made_with = predict_chat(
-                    model, asked, Path(args.journal) / model.name, lambda total: progress(total, "answers"), shards
-                )
-            except asking.TerminatedError as error:
-                log.warning("%s", error)
-                sys.exit(128 + error.number)
+            frame, made_with = predict_chat(
+                model, asked, Path(args.journal) / model.name, lambda total: progress(total, "answers"), shards
+            )
     parquet.write(frame, PREDICTIONS, args.output, made_with)
     if isinstance(model, configuration.VisionModel):
         parts.remove(args.output)
@@ -383,7 +398,7 @@ def mapping(args: argparse.Namespace, config: configuration.Config) -> None:
         parquet.read(args.classes),
         parquet.read(args.class_embeddings),
         parquet.read(args.answer_embeddings),
-        encoder_of(config).name,
+        config.named_encoder(args.encoder).name,
         multiple_choice(args, config),
         config.mapping.several,
         frozenset(variant.name for variant in config.variants if variant.answer == "id"),
@@ -497,6 +512,30 @@ def used(args: argparse.Namespace, config: configuration.Config, models: "pl.Dat
     columns = ["image_id", "task", "variant", "status", "latency", "batched", *usage.TOKENS]
     predicted = {name: parquet.read(path, *columns) for name, path in zip(args.models, args.inputs, strict=True)}
     return usage.usage(predicted, {name: model.prices for name, model in chat.items()}, models, study)
+
+
+def encoders(args: argparse.Namespace, config: configuration.Config) -> None:
+    import polars as pl
+
+    from mllm_classify import encoders, parquet, score, tables
+
+    labels, classes = parquet.read(args.labels), parquet.read(args.classes)
+    evaluated = labels.filter(labels["excluded"].is_null())
+    frames = []
+    for encoder, model, path in zip(args.encoders, args.models, args.inputs, strict=True):
+        mapped = parquet.read(path).filter(pl.col("variant") == "", pl.col("task").is_in(["OW", "CW"]))
+        if (wrong := mapped["encoder"].unique().to_list()) not in ([encoder], []):
+            msg = f"--inputs: {path} was mapped with {', '.join(wrong)}, not with {encoder}"
+            raise InputError(msg)
+        frames.append(score.score(model, score.predicted_by_text(mapped, classes), labels))
+    scores = pl.concat(frames).filter(pl.col("scoring").is_in(encoders.SCORINGS))
+    images, study = evaluated.select("image_id", "category"), study_of(config, labels, classes)
+    if args.table == "encoder_pairs":
+        with written(args.output) as temporary:
+            encoders.encoder_pairs(scores, images, models_of(config), study).write_csv(temporary)
+        return
+    among = [encoders.Encoding(it.name, portable(it.templates), it.answers) for it in config.every_encoder]
+    tables.write(encoders.encoders(scores, images, models_of(config), study, among), Path(args.output))
 
 
 def figures(args: argparse.Namespace, config: configuration.Config) -> None:
@@ -645,9 +684,14 @@ def parser() -> argparse.ArgumentParser:
 
     embed = stages.add_parser("embed", help="class names or answers as vectors")
     parts = embed.add_subparsers(title="parts", required=True, metavar="PART")
-    classes = command(parts, "classes", embed_classes, "classes", "Embed the class names.")
+    classes = command(parts, "classes", embed_classes, "classes/{encoder}", "Embed the class names.")
+    answers = command(
+        parts, "answers", embed_answers, "answers/{encoder}/{model}", "Embed each distinct answer of a model once."
+    )
+    for added in (classes, answers):
+        added.add_argument("--encoder", required=True, help="the encoder's name in the configuration")
+        added.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal (kind openai)")
     file(classes, "classes", "output")
-    answers = command(parts, "answers", embed_answers, "answers/{model}", "Embed each distinct answer of a model once.")
     answers.add_argument("--model", required=True, help="the model's name in the configuration")
     file(answers, "predictions", "output")
 
@@ -730,7 +774,8 @@ def answering_commands(stages: Any, command: Callable[..., Any], file: Callable[
     choosing.add_argument("--class-embeddings", nargs="?", metavar="FILE", help="classes.parquet of the embed stage")
     file(choosing, "choices", "confusions", choices="the options to write", confusions="the confusions to write")
 
-    mapped = command(stages, "mapping", mapping, "mapping/{model}", "Map a model's answers to classes.")
+    mapped = command(stages, "mapping", mapping, "mapping/{encoder}/{model}", "Map a model's answers to classes.")
+    mapped.add_argument("--encoder", required=True, help="the encoder's name in the configuration")
     mapped.add_argument("--model", required=True, help="the model's name in the configuration")
     mapped.add_argument("--choices", nargs="?", metavar="FILE", help="the options (models that are asked MC)")
     file(mapped, "predictions", "classes", "class-embeddings", "answer-embeddings", "output")
@@ -766,6 +811,16 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
             made.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="their predictions")
         if name == "table6":
             choice_files(made, file)
+    for name, text, output in (
+        ("encoders", "Models that answer in words, by text encoder, and with the best one by both rules.", renderings),
+        ("encoder_pairs", "McNemar's test between any two text encoders.", "the .csv"),
+    ):
+        made = command(parts, name, encoders, name, text)
+        made.set_defaults(table=name)
+        for several in ("encoders", "models"):
+            made.add_argument(f"--{several}", nargs="+", required=True, metavar="NAME", help="of each of --inputs")
+        made.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="mappings")
+        file(made, "labels", "classes", "output", output=output)
     made = command(parts, "confusions", figures, "confusions", "The densest blocks of the reference's confusions.")
     made.set_defaults(table="confusions")
     file(made, "classes", "confusions", "output", confusions=CONFUSIONS_HELP, output="the .svg; .pdf beside it")
@@ -834,6 +889,9 @@ def main() -> int:
         if args.lineage:
             check_lineage(args, config)
         args.run(args, config)
+    except TerminatedError as error:
+        log.warning("%s", error)
+        return 128 + error.number
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

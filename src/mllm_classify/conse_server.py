@@ -24,7 +24,7 @@ from timm.data.imagenet_info import ImageNetInfo
 
 from mllm_classify.arrays import FloatArray, normalised
 from mllm_classify.config import Classifier as ClassifierConfig
-from mllm_classify.embed import text_encoder
+from mllm_classify.embed.sentence_transformers import text_encoder
 from mllm_classify.files import InputError
 from mllm_classify.predict.conse import convex_combination
 from mllm_classify.vision import Classifier

@@ -24,6 +24,18 @@ class InputError(Exception):
     """Something that the user gave cannot be used. The message is one line: file, key, value and what to do."""
 
 
+class StoppedError(InputError):
+    """Asking ended before everything was asked."""
+
+
+class TerminatedError(StoppedError):
+    """By SIGTERM (Slurm's time limit) or SIGINT (a user)."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 def locate(name: str, folder: str | None = None) -> Path:
     """The path that a name in the configuration stands for.
 

@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mllm_classify.files import PROJECT, digest, read_bytes, sha256
+from mllm_classify.files import PROJECT, digest, portable, read_bytes, sha256
 
 if TYPE_CHECKING:
-    from mllm_classify.config import AnyModel, Choices, Config
+    from mllm_classify.config import AnyEncoder, AnyModel, Choices, Config
 
 PACKAGE = Path(__file__).parent
 PUBLISHED = "resources/published"
@@ -27,6 +27,8 @@ TABLES = {
     ),
     "accuracy": "parquet",
     "mcnemar": "csv",
+    "encoders": "csv",
+    "encoder_pairs": "csv",
     "scorecard": "csv",
     **dict.fromkeys(["confusions", "difficulty", "change", "tasks", "oop", "ranks", "costs"], "svg"),
 }
@@ -145,42 +147,44 @@ def lineages(config: "Config") -> dict[str, str]:
 
     result["images"] = images = lineage(registering, ["dataset.images"])
     result["labels"] = labels = lineage(labelling, ["dataset.labels"], images)
-    encoder = answers = None
-    if config.encoder is not None:
-        encoder = identity(config.encoder)
-        answers = encoder.pop("answers")
-        result["classes"] = lineage(encoder, ["embed"], images)
+    encoders = {encoder.name: _encoder_spec(encoder) for encoder in config.every_encoder}
+    main = f"classes/{config.encoder.name}" if config.encoder else None
+    for name, (spec, modules, _) in encoders.items():
+        result[f"classes/{name}"] = lineage(spec, modules, images)
     scored = []
     # the reference of the choices before those who are asked them
     for model in sorted(config.models, key=asks_choices):
         spec = identity(model)
         name = spec.pop("name")
         inputs = [images]
-        if isinstance(model, ConseModel):
-            inputs.append(result["classes"])
+        if isinstance(model, ConseModel) and main:
+            inputs.append(result[main])
         if isinstance(model, ChatModel):
             spec["prompts"] = {task: identity(config.tasks[task]) for task in model.tasks}
             spec["variants"] = [identity(variant) for variant in config.asked_variants(model)]
             if config.samples(model):
                 inputs.append(labels)
         if asks_choices(model) and config.choices is not None:
-            result["choices"] = result.get("choices") or _choices(config.choices, result)
+            result["choices"] = result.get("choices") or _choices(config.choices, result, main)
             spec["answer"] = config.choices.answer
             inputs.append(result["choices"])
         result[f"predict/{name}"] = predicted = lineage(spec, [f"predict.{model.kind}"], *inputs)
         if model.worded and config.encoder is not None:
-            result[f"answers/{name}"] = embedded = lineage([encoder, answers], ["embed"], predicted)
-            result[f"mapping/{name}"] = predicted = lineage(
-                [config.encoder.name, spec.get("answer"), config.mapping.several, _by_id(config, model)],
-                ["mapping"],
-                *(images, result["classes"], predicted, embedded, *inputs[1:]),
-            )
+            for encoder, (encoding, modules, answers) in encoders.items():
+                embedded = lineage([encoding, answers], modules, predicted)
+                result[f"answers/{encoder}/{name}"] = embedded
+                result[f"mapping/{encoder}/{name}"] = lineage(
+                    [encoder, spec.get("answer"), config.mapping.several, _by_id(config, model)],
+                    ["mapping"],
+                    *(images, result[f"classes/{encoder}"], predicted, embedded, *inputs[1:]),
+                )
+            predicted = result[f"mapping/{config.encoder.name}/{name}"]
         scored.append([name, predicted])
     if config.choices is not None:
-        result["choices"] = result.get("choices") or _choices(config.choices, result)
+        result["choices"] = result.get("choices") or _choices(config.choices, result, main)
     # by name: the order of the models in the file changes nothing
     result["score"] = score = lineage(sorted(scored), ["score"], labels)
-    result |= _tables(config, labels, score, result.get("choices")) | _chat(config, result)
+    result |= _tables(config, labels, score, result.get("choices")) | _chat(config, result) | _encoders(config, result)
     # both hold the configuration itself
     whole = config.model_dump(mode="json"), sorted(result.values())
     bundle = lineage(whole[0], ["bundle"], *whole[1])
@@ -191,6 +195,28 @@ def lineages(config: "Config") -> dict[str, str]:
     result["report"] = lineage(_captions(), ["report.assemble"], *sorted(result.values()))
     result["bundle"] = bundle
     return result
+
+
+def _encoder_spec(encoder: "AnyEncoder") -> tuple[dict[str, Any], list[str], str]:
+    """What an encoder's vectors depend on: its entry, its code, and how answers, not classes, are put to it."""
+    from mllm_classify.config import identity
+
+    spec = identity(encoder)
+    answers = spec.pop("answers")
+    return spec, ["embed", f"embed.{encoder.kind.replace('-', '_')}"], answers
+
+
+def _encoders(config: "Config", result: dict[str, str]) -> dict[str, str]:
+    """The tables that compare encoders, where there are several and a model that answers in words."""
+    names = sorted([model.name, model.label] for model in config.models if model.worded)
+    if not (config.encoders and names):
+        return {}
+    # in the configuration's order, which decides ties
+    encoders = [[encoder.name, portable(encoder.templates), encoder.answers] for encoder in config.every_encoder]
+    mapped = [result[f"mapping/{encoder}/{name}"] for encoder, *_ in encoders for name, _ in names]
+    spec = [_about(config), names, encoders]
+    tables = ("encoders", "encoder_pairs")
+    return {table: lineage(spec, ["encoders"], result["labels"], *mapped) for table in tables}
 
 
 def _captions() -> list[str]:
@@ -206,14 +232,14 @@ def _by_id(config: "Config", model: "AnyModel") -> list[str]:
     return sorted(variant.name for variant in asked if variant.answer == "id")
 
 
-def _choices(choices: "Choices", result: dict[str, str]) -> str:
+def _choices(choices: "Choices", result: dict[str, str], main: str | None) -> str:
     """The lineage of the options, from those of the labels, the reference, if any, and the class embeddings, if any."""
     from mllm_classify.config import identity
 
     spec = identity(choices)
     del spec["answer"]
     reference = spec.pop("reference")
-    inputs = [result.get("classes"), reference and result[f"predict/{reference}"]]
+    inputs = [main and result[main], reference and result[f"predict/{reference}"]]
     return lineage(spec, ["choices.options"], result["labels"], *filter(None, inputs))
 
 

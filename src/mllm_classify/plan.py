@@ -28,7 +28,8 @@ class PlannedModel(NamedTuple):
 class Plan(NamedTuple):
     config: str
     dataset: str
-    encoder: str
+    encoder: str  # the main one
+    encoders: list[str]
     reference: str | None
     chat: list[str]  # models that are asked over a chat protocol
     pictures: bool  # whether there are picture files
@@ -46,6 +47,7 @@ def plan(path: str) -> Plan:
         path,
         config.dataset.name,
         config.encoder.name if config.encoder else "none",
+        [encoder.name for encoder in config.every_encoder],
         config.choices.reference if config.choices else None,
         sorted(model.name for model in config.models if isinstance(model, configuration.ChatModel)),
         config.dataset.has_files,

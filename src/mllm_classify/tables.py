@@ -45,7 +45,19 @@ SELECTABLE = ["OW", "CW+"]
 """Scorings among which a model that answers in words is shown at its best in Table 3; the first wins a full tie."""
 SCORINGS = ["OW", "CW+", "CW", "CW-constrained"]
 WORDS = {
-    *("statistic", "model", "family", "task", "class", "distractors", "protocol", "used_by", "what", "variant"),
+    *(
+        "statistic",
+        "model",
+        "family",
+        "task",
+        "class",
+        "distractors",
+        "protocol",
+        "used_by",
+        "what",
+        "variant",
+        "encoder",
+    ),
     *(
         "category",
         "image_id",
@@ -57,6 +69,10 @@ WORDS = {
         "item",
         "value",
         "digest",
+        "templates",
+        "answers",
+        "chosen",
+        "differs_from",
     ),
 }
 """Columns of words, which stand on the left; figures stand on the right."""
@@ -495,22 +511,33 @@ def mcnemar(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, st
     """
     found = matrices(scores, images)
     rows = named(found.rows, models)
+    pairs = compared(found, study.n_images)
+    sides = [
+        rows[column].gather(pairs[side]).alias(f"{column}_{side}")
+        for side in ("a", "b")
+        for column in ("model", "task")
+    ]
+    return as_text(pairs.select("measure", *sides, pl.exclude("measure", "a", "b"))).with_columns(*study.columns())
+
+
+def compared(found: Matrices, n_images: str) -> pl.DataFrame:
+    """McNemar's exact test between any two rows, on the images that both have, corrected for all of them.
+
+    Columns: measure, a, b (the places of both rows), n, only_a, only_b, difference (points) with its 95 % interval, p,
+    p_holm, tests (their number). Images in N are left out under ReGT where the rule says so.
+    """
     frames = []
-    for measure, among in {"ImGT": ALL, "ReGT": RULES[study.n_images]}.items():
+    for measure, among in {"ImGT": ALL, "ReGT": RULES[n_images]}.items():
         kept = np.array([category in among for category in found.categories])
         if not kept.any():
             continue
         pairs = statistics.mcnemar(getattr(found, MEASURES[measure])[kept], found.present[kept])
-        sides = {
-            f"{column}_{side}": rows[column].gather(places)
-            for side, places in {"a": pairs.first, "b": pairs.second}.items()
-            for column in ("model", "task")
-        }
         frames.append(
             pl.DataFrame(
                 {
                     "measure": pl.Series([measure] * len(pairs.first), dtype=pl.String),
-                    **sides,
+                    "a": pairs.first,
+                    "b": pairs.second,
                     "n": pairs.images,
                     "only_a": pairs.only_first,
                     "only_b": pairs.only_second,
@@ -522,13 +549,18 @@ def mcnemar(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, st
                 }
             ).with_columns(pl.lit(len(pairs.first)).alias("tests"))
         )
+    return pl.concat(frames)
+
+
+def as_text(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Differences and p of compared pairs as the CSV has them."""
     percent = [fixed(name, 2) for name in ("difference", "difference_low", "difference_high")]
     p = [
         # smaller ones than a float can hold come as 0
         pl.col(name).map_elements(lambda value: f"{value:.3g}" if value else "<1e-300", return_dtype=pl.String)
         for name in ("p", "p_holm")
     ]
-    return pl.concat(frames).fill_nan(None).with_columns(*percent, *p, *study.columns())
+    return pairs.fill_nan(None).with_columns(*percent, *p)
 
 
 def mustelidae(

@@ -119,15 +119,14 @@ def needed(config: configuration.Config) -> list[str]:
     """Files without which models would have to be asked, or texts embedded."""
     dataset = config.dataset.name
     found = [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
-    if config.choices is not None and config.encoder is not None:
-        found.append(f"results/embeddings/{config.encoder.name}/{dataset}/classes.parquet")
-    for model in config.models:
-        found.append(f"results/predictions/{dataset}/{model.name}.parquet")
-        if model.worded and config.encoder is not None:
-            found += [
-                f"results/embeddings/{config.encoder.name}/{dataset}/{it}.parquet" for it in ("classes", model.name)
-            ]
-    return list(dict.fromkeys(found))
+    found += [f"results/predictions/{dataset}/{model.name}.parquet" for model in config.models]
+    worded = [model.name for model in config.models if model.worded]
+    for encoder in config.every_encoder:
+        # the bundle holds the classes of every encoder, whoever needs them
+        found += [
+            f"results/embeddings/{encoder.name}/{dataset}/{it}.parquet" for it in (configuration.CLASSES, *worded)
+        ]
+    return found
 
 
 def _report_other_code(archived: Path) -> None:

@@ -14,11 +14,12 @@ from PIL import Image
 
 from mllm_classify.config import EndpointModel, TaskPrompt, Variant
 from mllm_classify.files import InputError, sha256
-from mllm_classify.predict import asking, endpoint, journal
+from mllm_classify.predict import endpoint, journal, sending
 from mllm_classify.predict.answers import Used
-from mllm_classify.predict.asking import Ledger, Pace
+from mllm_classify.predict.asking import Ledger
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.questions import Questionnaire
+from mllm_classify.predict.sending import Pace
 from tests.chat_server import chat_server, completion, error, image_of
 
 PRICES = {"input": 1, "cached_input": 0.5, "output": 10}
@@ -33,7 +34,7 @@ def entry(**options):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Retries come at once."""
-    monkeypatch.setattr(asking, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(sending, "FIRST_WAIT", 0.001)
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_what_no_request_will_survive_stops_at_the_first(ask, status):
 
 
 def test_a_row_of_refusals_stops_and_one_with_answers_between_does_not(ask, monkeypatch):
-    monkeypatch.setattr(asking, "REFUSALS", 3)
+    monkeypatch.setattr(sending, "REFUSALS", 3)
     with chat_server(lambda body: error(400, "no") if number_of(body) in (0, 1, 3, 4, 6, 7) else "a") as server:
         frame = ask(server.url, max_errors=6)
         assert len(server.requests) == 8

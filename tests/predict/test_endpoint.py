@@ -13,7 +13,7 @@ from PIL import Image
 
 from mllm_classify.config import EndpointModel, EngineModel, Resources, TaskPrompt, VLLMModel
 from mllm_classify.files import InputError, sha256
-from mllm_classify.predict import asking, endpoint, journal
+from mllm_classify.predict import endpoint, journal, sending
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.questions import Questionnaire
 from mllm_classify.predict.rows import PREDICTIONS
@@ -52,7 +52,7 @@ def unreported(_):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Retries come at once."""
-    monkeypatch.setattr(asking, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(sending, "FIRST_WAIT", 0.01)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from PIL import Image
 from mllm_classify import embed
 from mllm_classify.config import OpenClipEncoder, OpenClipModel
 from mllm_classify.dataset.images import IMAGES
+from mllm_classify.embed import open_clip as text_side
 from mllm_classify.files import locate, read_text, sha256
 from mllm_classify.predict import open_clip, ranking, zeroshot
 from mllm_classify.predict.images import Images
@@ -112,14 +113,15 @@ def test_classes_are_ranked_by_cosine_where_their_probabilities_round_to_the_sam
 
 def test_the_text_side_embeds_class_names_as_the_classifier_does(folders):
     encoder = OpenClipEncoder(name="e", kind="open_clip", model=str(folders["siglip"]), templates=TEMPLATES)
-    found = np.array(embed.embed_classes(encoder, CLASSES)["embedding"].to_list(), dtype=np.float32)
-    name = f"local-dir:{folders['siglip']}"
+    encode = text_side.encoder(encoder)
     templates = embed.read_templates(TEMPLATES)
+    found = np.array(embed.embed_classes(encode, templates, CLASSES)["embedding"].to_list(), dtype=np.float32)
+    name = f"local-dir:{folders['siglip']}"
     expected = library.build_zero_shot_classifier(
         library.create_model(name).eval(), library.get_tokenizer(name), NAMES, templates
     )
     np.testing.assert_allclose(found, expected.T, atol=2e-6)
     assert (found[1] == found[4]).all()
-    answers = embed.embed_answers(encoder, pl.DataFrame({"text": ["Cat ", "whale"]}))
+    answers = embed.embed_answers(lambda: encode, templates, pl.DataFrame({"text": ["Cat ", "whale"]}))
     assert answers["text"].to_list() == ["Cat", "whale"]
     np.testing.assert_allclose(answers["embedding"][0].to_numpy(), found[0], atol=2e-6)

@@ -18,18 +18,20 @@ PROJECT = Path(__file__).parents[2]
 MESSAGES = {
     "Checking every image of the data set": "images",
     "Reading both label sets": "labels",
-    "Embedding the class names": "classes",
-    "Embedding the answers of (.+)": "answers",
+    "Embedding the class names with (.+)": "classes",
+    "Embedding the answers of (.+) with (.+)": "answers",
     "Asking (.+, shard .+)": "predict",
     "Asking (.+)": "predict",
     "Gathering the shards of (.+)": "gather",
     "Choosing the options of every question": "choices",
-    "Mapping the answers of (.+) to classes": "mapping",
+    "Mapping the answers of (.+) to classes with (.+)": "mapping",
     "Scoring all models": "score",
     "Table (\\d): .*": "table",
     "Every accuracy with its intervals": "accuracy",
     "Ranking under both label sets": "ranking",
     "Comparing every two rows": "mcnemar",
+    "Comparing text encoders": "encoders",
+    "Comparing every two text encoders": "encoder_pairs",
     "The weasel family under the expert labels": "mustelidae",
     "The paper's figures beside ours": "scorecard",
     "The protocols of earlier work": "protocols",
@@ -57,6 +59,8 @@ CHOSEN = {"table6", "difficulty"}
 """Made from scores where a model is asked multiple choice."""
 WORDED = {"protocols", "tasks", "oop"}
 """Made from scores where a model answers in words."""
+ENCODED = {"encoders", "encoder_pairs"}
+"""Made from mappings where there are several encoders and a model that answers in words."""
 VARIED = {"variants"}
 """Made from scores where a chat model is asked in several ways."""
 ASKED = {"usage", "costs"}
@@ -126,6 +130,7 @@ class Study:
         config["encoder"]["templates"] = "small/templates.txt"
         config["models"] = [{"name": "chat", "label": "Chat", "model": "chat", **model}]
         config.pop("choices", None)
+        config.pop("encoders", None)
         config["tasks"].pop("MC", None)
         self.write_config(config)
 
@@ -166,7 +171,7 @@ class Study:
         for message in re.findall(r"^Job \d+: (.+)$", done.stderr + done.stdout, re.MULTILINE):
             for pattern, stage in MESSAGES.items():
                 if found := re.fullmatch(pattern, message):
-                    name = "".join(found.groups())
+                    name = "/".join(reversed(found.groups()))
                     jobs.add(stage + name if stage == "table" else f"{stage}/{name}" if name else stage)
                     break
             else:

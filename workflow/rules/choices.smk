@@ -3,7 +3,7 @@ rule choices:
         labels=rules.labels.output,
         classes=rules.images.output.classes,
         predictions=get_reference(),
-        class_embeddings=rules.embed_classes.output if "classes" in PLAN.lineages else [],
+        class_embeddings=get_main_classes(),
     output:
         choices=f"results/choices/{PLAN.dataset}.parquet",
         confusions=f"results/choices/{PLAN.dataset}.confusions.parquet",

@@ -54,6 +54,7 @@ def matching(names):
 
 wildcard_constraints:
     model=matching(PLAN.models),
+    encoder=matching(PLAN.encoders),
 
 
 def get_lineage(job):
@@ -81,7 +82,17 @@ def get_resource(key):
 
 def get_class_embeddings(wildcards):
     """What a model needs of the embed stage: class embeddings for ConSE, nothing for others."""
-    return rules.embed_classes.output if PLAN.models[wildcards.model].class_embeddings else []
+    return get_main_classes() if PLAN.models[wildcards.model].class_embeddings else []
+
+
+def get_main(rule, model):
+    """What a rule makes of a model with the main encoder."""
+    return rule.output[0].format(encoder=PLAN.encoder, model=model)
+
+
+def get_main_classes():
+    """The class embeddings of the main encoder, if there is one."""
+    return rules.embed_classes.output[0].format(encoder=PLAN.encoder) if PLAN.encoders else []
 
 
 def get_choices(wildcards):
@@ -113,24 +124,33 @@ def get_shards(wildcards):
 def get_scored():
     """By model, in the order of names: the mapping of models that answer in words, the predictions of others."""
     return {
-        name: (rules.mapping if PLAN.models[name].worded else rules.predict).output[0].format(model=name)
+        name: get_main(rules.mapping if PLAN.models[name].worded else rules.predict, name)
         for name in sorted(PLAN.models)
     }
 
 
 def get_mapped():
     """The mapping of models that answer in words, by model."""
-    return {name: rules.mapping.output[0].format(model=name) for name, model in PLAN.models.items() if model.worded}
+    return {name: get_main(rules.mapping, name) for name, model in PLAN.models.items() if model.worded}
+
+
+def get_encoded():
+    """The mapping of models that answer in words by every encoder: by encoder, in the configuration's order, and model."""
+    worded = sorted(name for name, model in PLAN.models.items() if model.worded)
+    return {
+        (encoder, name): rules.mapping.output[0].format(encoder=encoder, model=name)
+        for encoder in PLAN.encoders
+        for name in worded
+    }
 
 
 def get_archived(wildcards):
     """All that tables were made from, and the tables with their renderings."""
     found = [*rules.images.output, *rules.labels.output, *rules.score.output]
-    for name, model in PLAN.models.items():
-        made = [rules.predict, rules.embed_answers, rules.mapping] if model.worded else [rules.predict]
-        found += [rule.output[0].format(model=name) for rule in made]
-    if "classes" in PLAN.lineages:
-        found += rules.embed_classes.output
+    found += expand(rules.predict.output, model=PLAN.models)
+    found += expand(rules.embed_classes.output, encoder=PLAN.encoders)
+    worded = [name for name, model in PLAN.models.items() if model.worded]
+    found += expand([*rules.embed_answers.output, *rules.mapping.output], encoder=PLAN.encoders, model=worded)
     if "choices" in PLAN.lineages:
         found += rules.choices.output
     return found + [file for table in TABLES if table in PLAN.lineages for file in getattr(rules, table).output]

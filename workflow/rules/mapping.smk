@@ -6,15 +6,15 @@ rule mapping:
         answer_embeddings=rules.embed_answers.output,
         choices=get_choices,
     output:
-        f"results/mapping/{PLAN.dataset}/{{model}}.parquet",
+        f"results/mapping/{{encoder}}/{PLAN.dataset}/{{model}}.parquet",
     log:
-        "logs/mapping/{model}.log",
+        "logs/mapping/{encoder}/{model}.log",
     localrule: True
     params:
-        lineage=get_lineage("mapping/{model}"),
+        lineage=get_lineage("mapping/{encoder}/{model}"),
     message:
-        "Mapping the answers of {wildcards.model} to classes"
+        "Mapping the answers of {wildcards.model} to classes with {wildcards.encoder}"
     shell:
-        "python -m mllm_classify mapping --lineage {params.lineage} --model {wildcards.model}"
-        " --predictions {input.predictions} --classes {input.classes} --class-embeddings {input.class_embeddings}"
-        " --answer-embeddings {input.answer_embeddings} --choices {input.choices} --output {output} 2>&1 | tee {log}"
+        "python -m mllm_classify mapping --lineage {params.lineage} --encoder {wildcards.encoder}"
+        " --model {wildcards.model} --predictions {input.predictions} --classes {input.classes}"
+        " --class-embeddings {input.class_embeddings} --answer-embeddings {input.answer_embeddings} --choices {input.choices} --output {output} 2>&1 | tee {log}"

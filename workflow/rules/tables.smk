@@ -101,6 +101,44 @@ use rule table3 as mcnemar with:
         "Comparing every two rows"
 
 
+rule encoders:
+    input:
+        mappings=list(get_encoded().values()),
+        labels=rules.labels.output,
+        classes=rules.images.output.classes,
+    output:
+        table="results/encoders.csv",
+        renderings=rendered("encoders", "Text encoders"),
+    log:
+        "logs/tables/encoders.log",
+    localrule: True
+    params:
+        lineage=get_lineage("encoders"),
+        table="encoders",
+        encoders=[encoder for encoder, _ in get_encoded()],
+        models=[model for _, model in get_encoded()],
+    message:
+        "Comparing text encoders"
+    shell:
+        "python -m mllm_classify tables {params.table} --lineage {params.lineage} --encoders {params.encoders}"
+        " --models {params.models} --inputs {input.mappings} --labels {input.labels} --classes {input.classes}"
+        " --output {output.table} 2>&1 | tee {log}"
+
+
+use rule encoders as encoder_pairs with:
+    output:
+        table="results/encoder_pairs.csv",
+    log:
+        "logs/tables/encoder_pairs.log",
+    params:
+        lineage=get_lineage("encoder_pairs"),
+        table="encoder_pairs",
+        encoders=[encoder for encoder, _ in get_encoded()],
+        models=[model for _, model in get_encoded()],
+    message:
+        "Comparing every two text encoders"
+
+
 use rule table3 as mustelidae with:
     output:
         table="results/mustelidae.csv",

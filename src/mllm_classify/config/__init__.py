@@ -35,7 +35,14 @@ from mllm_classify.config.dataset import (
     SecondLabelSet,
     TableDataset,
 )
-from mllm_classify.config.encoders import ENCODERS, AnyEncoder, Encoder, EncoderSection, OpenClipEncoder
+from mllm_classify.config.encoders import (
+    ENCODERS,
+    AnyEncoder,
+    Encoder,
+    EncoderSection,
+    OpenAIEncoder,
+    OpenClipEncoder,
+)
 from mllm_classify.config.marks import (
     CLASSES,
     COLUMNS,
@@ -106,6 +113,7 @@ __all__ = [
     "Mark",
     "Model",
     "Name",
+    "OpenAIEncoder",
     "OpenAIModel",
     "OpenClip",
     "OpenClipEncoder",
@@ -201,7 +209,8 @@ class Config(Section):
     """A whole `config.yaml`."""
 
     dataset: AnyDataset
-    encoder: AnyEncoder | None = None
+    encoder: AnyEncoder | None = Field(None, description="the one by which all tables but the encoders' are made")
+    encoders: list[AnyEncoder] = Field([], description="further ones, compared with it in results/encoders.csv")
     tasks: dict[Task, TaskPrompt] = Field({})
     variants: list[Variant] = Field([])
     mapping: Mapping = Mapping()
@@ -225,6 +234,27 @@ class Config(Section):
                     raise ValueError(msg)
                 seen[value] = number
         return self
+
+    @model_validator(mode="after")
+    def _distinct_encoders(self) -> Self:
+        if self.encoders and self.encoder is None:
+            msg = f"encoders[0] ({self.encoders[0].name}): is compared with the main one; add encoder:"
+            raise ValueError(msg)
+        seen = {self.encoder.name: "encoder"} if self.encoder else {}
+        for number, encoder in enumerate(self.encoders):
+            if encoder.name in seen:
+                msg = (
+                    f"encoders[{number}].name: {encoder.name!r} is also {seen[encoder.name]}'s; it names the folders of its "
+                    "embeddings, so give each its own"
+                )
+                raise ValueError(msg)
+            seen[encoder.name] = f"encoders[{number}]"
+        return self
+
+    @property
+    def every_encoder(self) -> list[AnyEncoder]:
+        """The main encoder, if there is one, and the others in their order."""
+        return [self.encoder, *self.encoders] if self.encoder else []
 
     @model_validator(mode="after")
     def _what_models_need(self) -> Self:
@@ -321,6 +351,15 @@ class Config(Section):
             )
             raise ValueError(msg)
 
+    def named_encoder(self, name: str) -> AnyEncoder:
+        """The encoder of that name. Raises InputError where there is none."""
+        for encoder in self.every_encoder:
+            if encoder.name == name:
+                return encoder
+        known = ", ".join(encoder.name for encoder in self.every_encoder) or "none"
+        msg = f"--encoder: {name!r} is not in the configuration; it has {known}"
+        raise InputError(msg)
+
     def model(self, name: str) -> AnyModel:
         """The entry of that name. Raises InputError where there is none."""
         for model in self.models:
@@ -405,14 +444,17 @@ def _tag(key: str, detail: Any) -> str:
 def _explain(detail: Any) -> str:
     """One validation error as `key: value: what to do`."""
     # pydantic puts the chosen kind of model, or source of a data set, into the path; users know no such level
-    chosen = {"models": 2, "dataset": 1, "encoder": 1}.get(str(next(iter(detail["loc"]), "")))
+    chosen = {"models": 2, "encoders": 2, "dataset": 1, "encoder": 1}.get(str(next(iter(detail["loc"]), "")))
     key = ""
     for number, part in enumerate(detail["loc"]):
         if isinstance(part, int):
             key += f"[{part}]"
         elif number != chosen:
             key += f".{part}" if key else part
-    noun = {"dataset": "source of a data set", "encoder": "kind of encoder"}.get(key, "kind of model")
+    section = key.partition("[")[0]
+    noun = {"dataset": "source of a data set", "encoder": "kind of encoder", "encoders": "kind of encoder"}.get(
+        section, "kind of model"
+    )
     value = repr(detail["input"])
     value = value if len(value) <= 80 else f"{value[:77]}..."
     match detail["type"]:
@@ -425,11 +467,11 @@ def _explain(detail: Any) -> str:
                 f"{_tag(key, detail)}: {detail['ctx']['tag']!r} is no {noun}; one of {detail['ctx']['expected_tags']}"
             )
         case "union_tag_not_found":
-            known = {"dataset": SOURCES, "encoder": ENCODERS}.get(key, sorted(KINDS))
+            known = {"dataset": SOURCES, "encoder": ENCODERS, "encoders": ENCODERS}.get(section, sorted(KINDS))
             return f"{_tag(key, detail)}: missing; one of {', '.join(known)}"
         case "value_error":
             # a model does not know its place in the list, nor a section within whose it is
-            said = str(detail["ctx"]["error"]).replace("models (", f"{key} (", 1)
+            said = re.sub(r"^(models|encoder)(?= \()", lambda _: key, str(detail["ctx"]["error"]))
             return said if said.startswith(re.split(r"[.\[]", key)[0]) else f"{key}: {said}"
         case _:
             return f"{key}: {value}: {detail['msg'][0].lower()}{detail['msg'][1:]}"

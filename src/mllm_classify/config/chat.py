@@ -159,6 +159,13 @@ class ChatModel(Model):
         return self
 
 
+def refuse_secret(where: str, url: str) -> None:
+    """Raise ValueError where a URL holds a user or a password: it is written into files that others see."""
+    if "@" in urlsplit(url).netloc:
+        msg = f"{where}: url: holds a user or a password; name the key's variable in api_key_env"
+        raise ValueError(msg)
+
+
 class EndpointModel(ChatModel):
     """An API that somebody else runs."""
 
@@ -167,9 +174,7 @@ class EndpointModel(ChatModel):
 
     @model_validator(mode="after")
     def _no_secret(self) -> Self:
-        if "@" in urlsplit(self.url).netloc:
-            msg = f"models ({self.name}): url: holds a user or a password; name the key's variable in api_key_env"
-            raise ValueError(msg)
+        refuse_secret(f"models ({self.name})", self.url)
         return self
 
 

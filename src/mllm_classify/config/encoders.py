@@ -1,9 +1,10 @@
 """Text encoders: what maps answers to classes, and names."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from mllm_classify.config.chat import refuse_secret
 from mllm_classify.config.marks import CONTENT, RUNTIME, Choice, Name, Section
 from mllm_classify.config.vision import OpenClip
 
@@ -11,13 +12,12 @@ from mllm_classify.config.vision import OpenClip
 class EncoderSection(Section):
     """A text encoder, and how names and answers are put to it."""
 
-    name: Name = Field(description="names the folder of its embeddings")
+    name: Name = Field(description="names the folders of its embeddings and mappings; no two encoders share one")
     templates: Annotated[str, CONTENT] = Field(description="text file of templates, one a line, {} for the name")
     answers: Annotated[
         Literal["templates", "bare"],
         Choice("inferred", "averages templates; whether answers pass through them too it does not say"),
     ] = Field("templates", description="whether answers pass through the templates, as class names do")
-    device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
     batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(256, description="texts at once")
 
 
@@ -26,13 +26,51 @@ class Encoder(EncoderSection):
 
     kind: Literal["sentence-transformers"]
     path: str = Field(description="hub id, folder, or package:NAME/FOLDER")
+    device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
 
 
 class OpenClipEncoder(EncoderSection, OpenClip):
     """The text side of an image-text model."""
 
     kind: Literal["open_clip"]
+    device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
 
 
-AnyEncoder = Annotated[Encoder | OpenClipEncoder, Field(discriminator="kind")]
-ENCODERS = ("open_clip", "sentence-transformers")
+class OpenAIEncoder(EncoderSection):
+    """An OpenAI-compatible `/v1/embeddings`, wherever it is. Answers are kept in `journal/embeddings/NAME/`."""
+
+    kind: Literal["openai"]
+    model: str = Field(description="the model's name in requests")
+    revision: str | None = Field(
+        None, description="a new one when the same requests would be answered by something else"
+    )
+    dimensions: int | None = Field(
+        None, gt=0, description="as sent: the length of the vectors, where a model has several"
+    )
+    url: Annotated[str, RUNTIME] = Field(
+        "https://api.openai.com/v1", description="base URL of an OpenAI-compatible API, with /v1"
+    )
+    api_key_env: Annotated[str | None, RUNTIME] = Field(
+        None, description="the environment variable that holds the key; the key itself is never written"
+    )
+    concurrency: Annotated[int, RUNTIME, Field(gt=0)] = Field(4, description="requests at once")
+    timeout: Annotated[float, RUNTIME, Field(gt=0)] = Field(120, description="seconds for one request")
+    retries: Annotated[int, RUNTIME, Field(ge=0)] = Field(
+        8, description="per request, of what may succeed later; with back-off, or as long as the server says"
+    )
+    patience: Annotated[float, RUNTIME, Field(gt=0)] = Field(
+        300, description="seconds without any answer after which the job stops, so that a dead server is not asked on"
+    )
+    requests_per_minute: Annotated[float | None, RUNTIME, Field(gt=0)] = Field(None, description="at most so many")
+    tokens_per_minute: Annotated[float | None, RUNTIME, Field(gt=0)] = Field(
+        None, description="at most so many, by an estimate of three characters each"
+    )
+
+    @model_validator(mode="after")
+    def _no_secret(self) -> Self:
+        refuse_secret(f"encoder ({self.name})", self.url)
+        return self
+
+
+AnyEncoder = Annotated[Encoder | OpenClipEncoder | OpenAIEncoder, Field(discriminator="kind")]
+ENCODERS = ("open_clip", "openai", "sentence-transformers")

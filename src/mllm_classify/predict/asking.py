@@ -1,21 +1,16 @@
-"""Asking many questions at once: within limits, again where that may help, and never on against a dead server."""
+"""Asking a chat model many questions at once: within its budget, each answer journalled as it comes."""
 
 import asyncio
-import contextlib
 import logging
-import random
-import signal
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import aiolimiter
-import tenacity
-
-from mllm_classify.files import InputError
+from mllm_classify.files import InputError, StoppedError
 from mllm_classify.predict import answers, client, journal
 from mllm_classify.predict.images import data_url
+from mllm_classify.predict.sending import Sender
 
 if TYPE_CHECKING:
     from mllm_classify.config import ChatModel
@@ -23,31 +18,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GRACE = 10.0
-"""Seconds that answers on their way have to arrive once asking stops. Slurm kills 30 s after SIGTERM."""
 CHARACTERS_PER_TOKEN = 3.0
 """Of English text and class lists, for estimates until a server has counted; tokenizers differ."""
-FIRST_WAIT, LONGEST_BACKOFF = 0.5, 60.0
-"""Seconds before the second attempt, and at most before a later one."""
-REFUSALS = 50
-"""Requests refused for good one after the other, with no answer between them, after which asking stops."""
 
 Report = Callable[[int, str], None]
 """Told how many answers there are, and what else there is to say."""
 Progress = Callable[[int], Report]
 """Begins reporting on so many answers."""
-
-
-class StoppedError(InputError):
-    """Asking ended before everything was asked."""
-
-
-class TerminatedError(StoppedError):
-    """By SIGTERM (Slurm's time limit) or SIGINT (a user)."""
-
-    def __init__(self, message: str, number: int) -> None:
-        super().__init__(message)
-        self.number = number
 
 
 def expected_tokens(model: "ChatModel", put: "Template", images: int) -> int:
@@ -120,36 +97,6 @@ class Ledger:
         self._settled.set()
 
 
-class Pace:
-    """Requests and tokens a minute, in bursts of a second's worth and ten seconds' worth; and pauses of the server's."""
-
-    def __init__(self, model: "ChatModel") -> None:
-        self._requests = self._tokens = None
-        if (per_minute := model.requests_per_minute) is not None:
-            burst = max(1.0, per_minute / 60)
-            self._requests = aiolimiter.AsyncLimiter(burst, burst * 60 / per_minute)
-        if (per_minute := model.tokens_per_minute) is not None:
-            self._tokens = aiolimiter.AsyncLimiter(per_minute / 6, 10)
-        self.resume = 0.0
-
-    def holds(self) -> bool:
-        """Whether a request may have to wait."""
-        limited = self._requests is not None or self._tokens is not None
-        return limited or self.resume > asyncio.get_running_loop().time()
-
-    async def wait(self, tokens: int) -> None:
-        """Until one more request may go. A share that a pause has outlasted is taken again: the pause ends in no burst."""
-        while True:
-            while (left := self.resume - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110 (a time)
-                await asyncio.sleep(left + random.uniform(0, 0.1))  # noqa: S311 (nothing secret)
-            if self._requests is not None:
-                await self._requests.acquire()
-            if self._tokens is not None:
-                await self._tokens.acquire(min(tokens, self._tokens.max_rate))
-            if self.resume <= asyncio.get_running_loop().time():
-                return
-
-
 class Failure(NamedTuple):
     """Why a question has no answer. `number` is its place among those that were asked."""
 
@@ -160,7 +107,7 @@ class Failure(NamedTuple):
     filtered: bool = False  # by the provider's content filter
 
 
-class Asker:
+class Asker(Sender):
     """Asks questions of one model and journals each answer as it comes."""
 
     def __init__(
@@ -174,27 +121,18 @@ class Asker:
         done: int = 0,
         ended: Callable[[], str | None] = lambda: None,
     ) -> None:
+        super().__init__(asked.model, transport, ended=ended)
         self.asked = asked
         self.model = asked.model
-        self.transport = transport
         self.ledger = ledger
         self.failures: dict[str, Failure] = {}
-        self.stopped: StoppedError | None = None
         self._writer = writer
         self._environment = environment
         self._report = report
-        self._ended = ended  # why the engine is no more, if it has ended
         self.done = done  # answers that are there, or failed for good
-        self._pace = Pace(self.model)
         self._first = asyncio.Lock()
-        self._slots = asyncio.Semaphore(self.model.concurrency)
-        self._stop = asyncio.Event()
         self._tokens = 0
         self._asked = 0
-        self._retried = 0
-        self._refused = 0
-        self._failed = 0
-        self._alive = self._silent_since = asyncio.get_running_loop().time()
         self._largest: Counter[tuple[str, str, int]] = Counter()
 
     def body(self, question: "Question") -> dict[str, Any]:
@@ -262,100 +200,11 @@ class Asker:
         """Note why a question stays without an answer. `number` is its place among those that were asked."""
         self.failures[question.key] = Failure(number, question, reason, ours, filtered)
 
-    async def send(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:
-        """Send a request until it is answered, refused for good, or tried often enough. Raises FailedError."""
-        retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(1 + self.model.retries),
-            wait=self._wait,
-            retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, client.TemporaryError) and self.stopped is None
-            ),
-            sleep=self.pause,
-            reraise=True,
-        )
-        return await retrying(self._once, body, tokens)
-
-    async def _once(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:
-        async with self._slots:
-            if self._pace.holds():
-                await self._unless_stopped(self._pace.wait(tokens))
-            if self.stopped is not None:
-                msg = "not asked any more"
-                raise client.FailedError(msg)
-            return await self._sent(body)
-
-    async def _sent(self, body: dict[str, Any]) -> tuple[dict[str, Any], float]:
-        """Send a request, and note what its outcome says of the server."""
-        started = asyncio.get_running_loop().time()
-        try:
-            answered = await client.ask(self.transport, body)
-        except client.TemporaryError as error:
-            now = asyncio.get_running_loop().time()
-            if error.wait is not None:
-                self._pace.resume = max(self._pace.resume, now + error.wait)
-            if not self._failed:  # one pause is no silence; a server that asks for one after the other is silent
-                self._silent_since = max(self._alive, started if error.wait is None else now + error.wait)
-            self._failed += 1
-            if (ended := self._ended()) is not None:
-                self.stop(StoppedError(ended))
-            self._check_alive(str(error))
-            raise
-        except client.PermanentError as error:
-            self._refused += 1
-            if self._refused >= REFUSALS:
-                self.stop(StoppedError(f"{self._refused} requests in a row were refused, the last: {error}"))
-            raise
-        except client.HopelessError as error:
-            self.stop(StoppedError(str(error)))
-            raise
-        self._refused = self._failed = 0
-        self._alive = asyncio.get_running_loop().time()
-        return answered
-
-    def _check_alive(self, reason: str) -> None:
-        """The circuit breaker: stop where nothing was answered for long, although enough was asked."""
-        silent = asyncio.get_running_loop().time() - self._silent_since
-        if silent > self.model.patience and self._failed >= self.model.concurrency:
-            said = f"no answer for {silent:.0f} s (patience: {self.model.patience:g}), the last: {reason}"
-            self.stop(StoppedError(said))
-
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        """Seconds before the next attempt: as long as the server says, else exponential with jitter."""
-        self._retried += 1
-        error = state.outcome.exception() if state.outcome else None
-        backoff = min(FIRST_WAIT * 2.0 ** (state.attempt_number - 1), LONGEST_BACKOFF)
-        jitter = random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret)
-        asked = getattr(error, "wait", None)
-        return backoff * jitter if asked is None else asked + FIRST_WAIT * jitter
-
-    async def pause(self, seconds: float) -> None:
-        """Sleep, but not beyond the end of asking."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
-
-    async def _unless_stopped(self, waiting: Coroutine[Any, Any, None]) -> None:
-        """Wait for something, but not beyond the end of asking."""
-        tasks = [asyncio.create_task(waiting), asyncio.create_task(self.stopping())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-
-    async def stopping(self) -> None:
-        """Until asking stops."""
-        await self._stop.wait()
-
     def report(self, question: "Question") -> None:
         """Say how far it is, now that a question is done with."""
         self.done += len(question.images)
-        counts = {"tokens": self._tokens, "errors": len(self.failures), "retries": self._retried}
+        counts = {"tokens": self._tokens, "errors": len(self.failures), "retries": self.retried}
         self._report(self.done, ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
-
-    def stop(self, reason: StoppedError) -> None:
-        """Ask nothing more. What is under way may still arrive."""
-        self.stopped = self.stopped or reason
-        self._stop.set()
 
     async def ask_all(self, waiting: Iterator["Question"]) -> None:
         """Ask all of them, at most `concurrency` at a time. Each worker takes the next one when it is free."""
@@ -374,37 +223,6 @@ class Asker:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-
-
-async def within_grace(asker: Asker, work: Coroutine[Any, Any, None]) -> None:
-    """Do it to its end; or, once asking stops, for as long as answers on their way have to arrive."""
-    working, stopping = asyncio.create_task(work), asyncio.create_task(asker.stopping())
-    try:
-        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait([working], timeout=GRACE)
-    finally:
-        working.cancel()
-        stopping.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
-    if not working.cancelled():
-        working.result()
-
-
-@contextlib.contextmanager
-def until_terminated(asker: Asker) -> Iterator[None]:
-    """Let signals end the asking, not the process: what was answered is on the disk, what is on its way may arrive."""
-    loop = asyncio.get_running_loop()
-    handled = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        reason = TerminatedError(f"{number.name}: asking has stopped", number)
-        with contextlib.suppress(RuntimeError, ValueError):  # not the main thread
-            loop.add_signal_handler(number, asker.stop, reason)
-            handled.append(number)
-    try:
-        yield
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
 
 
 def still_missing(asked: "Questionnaire", answered: journal.Answers) -> Iterator["Question"]:

@@ -16,9 +16,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mllm_classify.files import InputError, written
+from mllm_classify.files import InputError, StoppedError, written
 from mllm_classify.predict import answers, client
-from mllm_classify.predict.asking import FIRST_WAIT, LONGEST_BACKOFF, Asker, StoppedError
+from mllm_classify.predict.asking import Asker
+from mllm_classify.predict.sending import FIRST_WAIT, LONGEST_BACKOFF
 
 if TYPE_CHECKING:
     from mllm_classify.config import Batch, ChatModel

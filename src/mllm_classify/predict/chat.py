@@ -5,7 +5,6 @@ import http.client
 import itertools
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,8 +14,8 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from mllm_classify.environment import Environment, environment
-from mllm_classify.files import InputError, sha256, shared
-from mllm_classify.predict import answers, asking, client, journal, preflight
+from mllm_classify.files import InputError, StoppedError, TerminatedError, sha256, shared
+from mllm_classify.predict import answers, asking, client, journal, preflight, sending
 from mllm_classify.predict.rows import PREDICTIONS, in_order
 
 if TYPE_CHECKING:
@@ -51,26 +50,13 @@ class Instead(Protocol):
     async def ask_all(self, asker: "asking.Asker", waiting: Callable[[], Iterator["Question"]]) -> None: ...
 
 
-def api_key(model: "ChatModel") -> str:
-    """The key from the environment; local servers take any.
-
-    Raises InputError when the variable that the entry names is not set.
-    """
-    if model.api_key_env is None:
-        return "none"
-    where = f"model {model.name!r}: api_key_env: the environment variable {model.api_key_env}"
-    if not (key := os.environ.get(model.api_key_env, "").strip()):
-        msg = f"{where} is not set; export the key"
-        raise InputError(msg)
-    if not (key.isascii() and key.isprintable()):
-        msg = f"{where} holds characters that no key has; export it again"
-        raise InputError(msg)
-    return key
+def _key(model: "ChatModel") -> str:
+    return client.api_key(f"model {model.name!r}", model.api_key_env)
 
 
 def http_transport(model: "ChatModel", url: str) -> client.Transport:
     """Plain HTTP, as every OpenAI-compatible server understands it."""
-    return client.Http(url, api_key(model), model.timeout, model.concurrency)
+    return client.Http(url, _key(model), model.timeout, model.concurrency)
 
 
 def answer(
@@ -95,7 +81,7 @@ def answer(
     log.info("%s lacks %d of %d answers", journal_folder, missing, rows)
     failures: dict[str, asking.Failure] = {}
     if missing:
-        api_key(model)
+        _key(model)
         with serving() as served:
             log.info("asking %s for %d answers", served.url, missing)
             failures = asyncio.run(
@@ -136,8 +122,8 @@ async def _asked(
         with journal.Writer(folder) as writer:
             asker = asking.Asker(asked, carrier, writer, ledger, noted, report, done, served.ended)
             report(done, "")
-            with asking.until_terminated(asker):
-                await asking.within_grace(asker, _ask(asker, answered, instead))
+            with sending.until_terminated(asker):
+                await sending.within_grace(asker, _ask(asker, answered, instead))
             if asker.stopped is not None:
                 raise _why(asker, folder)
     return asker.failures
@@ -151,7 +137,7 @@ async def _ask(asker: asking.Asker, answered: journal.Answers, instead: Instead 
     if sum(1 for _, _ in zip(range(few), missing, strict=False)) == few:
         try:
             checked = await preflight.check(asker, answered, known)
-        except asking.StoppedError as error:
+        except StoppedError as error:
             asker.stop(error)
             return
 
@@ -164,15 +150,15 @@ async def _ask(asker: asking.Asker, answered: journal.Answers, instead: Instead 
         await instead.ask_all(asker, waiting)
 
 
-def _why(asker: asking.Asker, folder: Path) -> asking.StoppedError:
+def _why(asker: asking.Asker, folder: Path) -> StoppedError:
     """Why asking stopped, and that nothing is lost."""
     reason = str(asker.stopped)
     named = f"model {asker.model.name!r}: "
     said = reason if reason.startswith(named) else named + reason
     whole = f"{said}; what was answered is in {folder}, and another run asks for the rest only"
-    if isinstance(asker.stopped, asking.TerminatedError):
-        return asking.TerminatedError(whole, asker.stopped.number)
-    return asking.StoppedError(whole)
+    if isinstance(asker.stopped, TerminatedError):
+        return TerminatedError(whole, asker.stopped.number)
+    return StoppedError(whole)
 
 
 def _note_environment(url: str, folder: Path) -> str:

@@ -3,8 +3,9 @@
 import asyncio
 import email.utils
 import json
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from mllm_classify.files import InputError
 from mllm_classify.predict.answers import parse
 
 THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
@@ -27,6 +29,23 @@ FILTERED = {"content_filter", "content_policy_violation"}
 """Codes of errors by which a provider's filter refuses a request."""
 SHORTEST_KEY = 8
 """Characters from which on a key is a secret. Local servers take any word, and an answer may well hold it."""
+
+
+def api_key(entry: str, variable: str | None) -> str:
+    """The key from the environment variable that an entry names; local servers take any.
+
+    Raises InputError when it is not set.
+    """
+    if variable is None:
+        return "none"
+    where = f"{entry}: api_key_env: the environment variable {variable}"
+    if not (key := os.environ.get(variable, "").strip()):
+        msg = f"{where} is not set; export the key"
+        raise InputError(msg)
+    if not (key.isascii() and key.isprintable()):
+        msg = f"{where} holds characters that no key has; export it again"
+        raise InputError(msg)
+    return key
 
 
 class Reply(NamedTuple):
@@ -90,8 +109,9 @@ class Http:
     (benchmarks/clients.py).
     """
 
-    def __init__(self, url: str, key: str, timeout: float, connections: int) -> None:
+    def __init__(self, url: str, key: str, timeout: float, connections: int, path: str = "/chat/completions") -> None:
         self._url = url.rstrip("/")
+        self._path = path
         self._key = key
         self._headers = {"Authorization": f"Bearer {key}"}
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -113,7 +133,7 @@ class Http:
 
     async def send(self, body: dict[str, Any]) -> Reply:
         content = json.dumps(body).encode()
-        return await self._reply("POST", "/chat/completions", content)
+        return await self._reply("POST", self._path, content)
 
     async def models(self) -> Reply:
         return await self._reply("GET", "/models", None)
@@ -193,7 +213,7 @@ class OpenAI:
 def completion(reply: Reply) -> dict[str, Any]:
     """The chat completion that a reply holds. Raises the error that says whether to try again."""
     if reply.status != HTTPStatus.OK:
-        raise _refused(reply)
+        raise refused(reply)
     try:
         response = parse(reply.content)
     except ValueError as error:
@@ -203,7 +223,7 @@ def completion(reply: Reply) -> dict[str, Any]:
     return response
 
 
-def _refused(reply: Reply) -> FailedError:
+def refused(reply: Reply) -> FailedError:
     """What a status means."""
     code, message = _said(reply.content)
     reason = f"HTTP {reply.status}: {message}"
@@ -239,8 +259,10 @@ def wait_of(headers: Mapping[str, str]) -> float | None:
     return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 (not a number)
 
 
-async def ask(transport: Transport, body: dict[str, Any]) -> tuple[dict[str, Any], float]:
-    """Send one request once. Returns the whole response and the seconds it took; raises FailedError."""
+async def ask(
+    transport: Transport, body: dict[str, Any], read: Callable[[Reply], dict[str, Any]] = completion
+) -> tuple[dict[str, Any], float]:
+    """Send one request once. Returns the whole response and the seconds it took; raises FailedError, as `read` does."""
     started = asyncio.get_running_loop().time()
     reply = await transport.send(body)
-    return completion(reply), asyncio.get_running_loop().time() - started
+    return read(reply), asyncio.get_running_loop().time() - started

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mllm_classify.files import InputError
 from mllm_classify.predict import batch, client
-from mllm_classify.predict.chat import Served, answer, api_key
+from mllm_classify.predict.chat import Served, answer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,4 +38,4 @@ def predict(
 
 
 def _transport(model: "ChatModel", url: str) -> client.Transport:
-    return client.OpenAI(url, api_key(model), model.timeout)
+    return client.OpenAI(url, client.api_key(f"model {model.name!r}", model.api_key_env), model.timeout)

@@ -13,8 +13,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from mllm_classify.estimate import estimated
+from mllm_classify.files import StoppedError
 from mllm_classify.predict import answers, client
-from mllm_classify.predict.asking import StoppedError
 from mllm_classify.predict.questions import Prompt, Way, template
 
 if TYPE_CHECKING:

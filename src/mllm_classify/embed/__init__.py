@@ -1,18 +1,15 @@
 """Texts as unit vectors: class names, and answers, through a text encoder and its templates."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 
 from mllm_classify.arrays import FloatArray, normalised
-from mllm_classify.files import InputError, locate, read_text
+from mllm_classify.files import InputError, read_text
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mllm_classify.config import AnyEncoder
-
+Encode = Callable[[list[str]], FloatArray]
+"""A text encoder as a function from k texts to k x d, float32."""
 LONGEST = 2000
 """Characters of an answer that are embedded: encoders read a few hundred tokens, whatever a model wrote."""
 
@@ -35,7 +32,7 @@ def read_templates(name: str) -> list[str]:
     return templates
 
 
-def averaged(encode: "Callable[[list[str]], FloatArray]", texts: list[str], templates: list[str]) -> FloatArray:
+def averaged(encode: Encode, texts: list[str], templates: list[str]) -> FloatArray:
     """One unit vector per text: each template's embedding normalised, then averaged, then normalised again.
 
     The usual prompt ensemble (Radford et al., 2021). `encode` maps k texts to k x d; returns len(texts) x d, float32.
@@ -46,32 +43,7 @@ def averaged(encode: "Callable[[list[str]], FloatArray]", texts: list[str], temp
     return normalised(np.mean(each, axis=0, dtype=np.float32))
 
 
-def text_encoder(path: str, device: str = "cpu", batch_size: int = 256) -> "Callable[[list[str]], FloatArray]":
-    """The sentence-transformers model at a path, or of a hub id, as a function from k texts to k x d."""
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()  # type: ignore[no-untyped-call]  # weights load in a moment
-    model = SentenceTransformer(str(locate(path)) if path.startswith("package:") else path, device=device)
-
-    def encode(texts: list[str]) -> FloatArray:
-        vectors: FloatArray = model.encode(texts, batch_size=batch_size, show_progress_bar=False)
-        return vectors
-
-    return encode
-
-
-def _encode(encoder: "AnyEncoder") -> "Callable[[list[str]], FloatArray]":
-    if encoder.kind == "open_clip":
-        from mllm_classify import vlm
-
-        return vlm.open_clip_text(encoder, encoder.device, encoder.batch_size)
-    return text_encoder(encoder.path, encoder.device, encoder.batch_size)
-
-
-def class_vectors(
-    encode: "Callable[[list[str]], FloatArray]", templates: list[str], classes: pl.DataFrame
-) -> FloatArray:
+def class_vectors(encode: Encode, templates: list[str], classes: pl.DataFrame) -> FloatArray:
     """Unit vectors of the class names (classes x d, float32). Classes of the same name have the same vector, to the bit."""
     firsts = classes["same_name"].list.first()
     distinct = classes.filter(pl.col("class_id") == firsts)
@@ -80,19 +52,21 @@ def class_vectors(
     return vectors[[places[first] for first in firsts]]
 
 
-def embed_classes(encoder: "AnyEncoder", classes: pl.DataFrame) -> pl.DataFrame:
+def embed_classes(encode: Encode, templates: list[str], classes: pl.DataFrame) -> pl.DataFrame:
     """Unit vectors of the class names, as `class_vectors` makes them."""
-    vectors = class_vectors(_encode(encoder), read_templates(encoder.templates), classes)
+    vectors = class_vectors(encode, templates, classes)
     return pl.DataFrame({"class_id": classes["class_id"], "embedding": vectors}, schema=class_schema(vectors.shape[1]))
 
 
-def embed_answers(encoder: "AnyEncoder", predictions: pl.DataFrame) -> pl.DataFrame:
-    """Unit vectors of a model's distinct answers, stripped of blanks at both ends. Empty answers have none."""
-    templates = read_templates(encoder.templates) if encoder.answers == "templates" else ["{}"]
+def embed_answers(encoder: Callable[[], Encode], templates: list[str], predictions: pl.DataFrame) -> pl.DataFrame:
+    """Unit vectors of a model's distinct answers, stripped of blanks at both ends. Empty answers have none.
+
+    `templates` are ["{}"] where answers are embedded bare. The encoder is loaded only where there is an answer.
+    """
     texts = distinct_answers(predictions)
     if not texts:
         return pl.DataFrame(schema=answer_schema(1))
-    vectors = averaged(_encode(encoder), [text[:LONGEST] for text in texts], templates)
+    vectors = averaged(encoder(), [text[:LONGEST] for text in texts], templates)
     return pl.DataFrame({"text": texts, "embedding": vectors}, schema=answer_schema(vectors.shape[1]))
 
 
