@@ -1,4 +1,4 @@
-"""An OpenAI-compatible chat server that misbehaves, for tests. It keeps a record of what it received and sent.
+"""An OpenAI-compatible server of chat and embeddings that misbehaves, for tests. It keeps a record of what it received and sent.
 
 What is wrong with a response comes from a seeded hash of the request's digest and of how often it came, never from the
 order in which requests arrive.
@@ -88,11 +88,21 @@ def constant_usage(body: Body) -> dict:
     return {"prompt_tokens": 100, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 0}}
 
 
+def hashed_vectors(body: Body) -> Body:
+    """Embeddings of four numbers that hardly two texts share, the last first."""
+    data = [
+        {"object": "embedding", "index": index, "embedding": [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:4]]}
+        for index, text in enumerate(body["input"])
+    ]  # fmt: skip
+    return {"object": "list", "model": body["model"], "data": data[::-1], "usage": {"prompt_tokens": len(data)}}
+
+
 def application(  # noqa: C901, PLR0915 (one server)
     record: Record,
     pick: Pick,
     *,
     answer: Callable[[Body], str | Body] = numbered_answer,
+    embed: Callable[[Body], Body] = hashed_vectors,
     usage: Callable[[Body], dict | None] = constant_usage,
     delay: float = 0.0,
     drip: float = 0.2,
@@ -111,22 +121,33 @@ def application(  # noqa: C901, PLR0915 (one server)
 
     async def chat(request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read())
-        asked = digest(body)
+        return await respond(request, body, digest(body), prompt_of(body), image_of(body), answer)
+
+    async def embeddings(request: web.Request) -> web.StreamResponse:
+        content = await request.read()
+        body = json.loads(content)
+        return await respond(request, body, hashlib.sha256(content).hexdigest(), "\n".join(body["input"]), "", embed)
+
+    async def respond(
+        request: web.Request, body: Body, asked: str, prompt: str, image: str, answer: Callable[[Body], str | Body]
+    ) -> web.StreamResponse:
         record.attempts[asked] += 1
         attempt = record.attempts[asked]
         became = pick(asked, attempt)
         at = time.monotonic()
-        record.received.append(Received(asked, attempt, became, at, prompt_of(body), image_of(body)))
+        record.received.append(Received(asked, attempt, became, at, prompt, image))
         record.in_flight += 1
         record.peak = max(record.peak, record.in_flight)
         try:
             if (refused := refuse(body)) is not None:
                 return refused
-            return await reply(request, body, asked, became)
+            return await reply(request, body, asked, became, answer)
         finally:
             record.in_flight -= 1
 
-    async def reply(request: web.Request, body: Body, asked: str, became: str) -> web.StreamResponse:  # noqa: C901, PLR0911
+    async def reply(  # noqa: C901, PLR0911
+        request: web.Request, body: Body, asked: str, became: str, answer: Callable[[Body], str | Body]
+    ) -> web.StreamResponse:
         assert request.transport is not None
         if became == "429":
             return error(429, "slow down", Retry_After=str(retry_after))
@@ -174,7 +195,8 @@ def application(  # noqa: C901, PLR0915 (one server)
         return sending
 
     app = web.Application(client_max_size=64 * 2**20)
-    app.add_routes([web.get("/v1/models", list_models), web.post("/v1/chat/completions", chat)])
+    routes = [web.post("/v1/chat/completions", chat), web.post("/v1/embeddings", embeddings)]
+    app.add_routes([web.get("/v1/models", list_models), *routes])
     return app
 
 

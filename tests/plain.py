@@ -93,9 +93,10 @@ def tables(
     choices: dict | None = None,
     variants: list[dict] | None = None,
     several: str = "wrong",
+    encoder: str = "*",
 ) -> dict[str, list[dict]]:
-    """Rows of every table in the file's order, keyed by column; `models`, `choices`, `variants` and `several` (of mapping)
-    are the configuration's.
+    """Rows of every table in the file's order, keyed by column; `models`, `choices`, `variants`, `several` (of mapping) and
+    `encoder` (the main one's name, where there are others) are the configuration's.
 
     Left out are the columns of the study (dataset to excluded) and what the bootstrap finds. Figures are text, but
     numbers in `accuracy`, which has both rules for images in N. Equivalences are a CSV of class ids.
@@ -109,7 +110,7 @@ def tables(
     equal = pairs(equivalences, one_way)
     by_id = {variant["name"] for variant in variants or [] if variant.get("answer") == "id"}
     reading = Reading((choices or {}).get("answer", "name"), several, by_id)
-    with_variants = judgements(results, models, labels, equal, names, reading)
+    with_variants = judgements(results, models, labels, equal, names, reading, encoder)
     every = {
         name: {
             scoring: main
@@ -185,7 +186,13 @@ class Reading(NamedTuple):
 
 
 def judgements(
-    results: Path, models: list[dict], labels: dict[str, dict], equal: Equal, names: list[str], reading: Reading
+    results: Path,
+    models: list[dict],
+    labels: dict[str, dict],
+    equal: Equal,
+    names: list[str],
+    reading: Reading,
+    encoder: str = "*",
 ) -> Judgements:
     judged: Judgements = {}
     options = {
@@ -198,7 +205,7 @@ def judgements(
         name = entry["name"]
         answers = records(one(results.glob(f"predictions/*/{name}.parquet")))
         found = (
-            read_answers(answers, names, *vectors(results, name), options, reading)
+            read_answers(answers, names, *vectors(results, name, encoder), options, reading)
             if worded(entry)
             else [("CW", row, row["class_ids"][:1] if row["class_ids"] else [], None) for row in answers]
         )
@@ -210,12 +217,12 @@ def judgements(
     return judged
 
 
-def vectors(results: Path, name: str) -> tuple[list[list[float]], dict[str, list[float]]]:
+def vectors(results: Path, name: str, encoder: str) -> tuple[list[list[float]], dict[str, list[float]]]:
     """Embeddings of the classes, by id, and of a model's answers."""
     of_classes = sorted(
-        records(one(results.glob("embeddings/*/*/classes.parquet"))), key=lambda record: record["class_id"]
+        records(one(results.glob(f"embeddings/{encoder}/*/classes.parquet"))), key=lambda record: record["class_id"]
     )
-    of_answers = records(one(results.glob(f"embeddings/*/*/{name}.parquet")))
+    of_answers = records(one(results.glob(f"embeddings/{encoder}/*/{name}.parquet")))
     return [row["embedding"] for row in of_classes], {row["text"]: row["embedding"] for row in of_answers}
 
 

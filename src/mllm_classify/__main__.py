@@ -517,18 +517,18 @@ def used(args: argparse.Namespace, config: configuration.Config, models: "pl.Dat
 def encoders(args: argparse.Namespace, config: configuration.Config) -> None:
     import polars as pl
 
-    from mllm_classify import encoders, parquet, score, tables
+    from mllm_classify import encoders, parquet, tables
 
     labels, classes = parquet.read(args.labels), parquet.read(args.classes)
     evaluated = labels.filter(labels["excluded"].is_null())
     frames = []
     for encoder, model, path in zip(args.encoders, args.models, args.inputs, strict=True):
-        mapped = parquet.read(path).filter(pl.col("variant") == "", pl.col("task").is_in(["OW", "CW"]))
-        if (wrong := mapped["encoder"].unique().to_list()) not in ([encoder], []):
-            msg = f"--inputs: {path} was mapped with {', '.join(wrong)}, not with {encoder}"
+        mapping = parquet.read(path)
+        if wrong := set(mapping["encoder"].unique()) - {encoder}:
+            msg = f"--inputs: {path} was mapped with {min(wrong)!r}, not with {encoder!r}"
             raise InputError(msg)
-        frames.append(score.score(model, score.predicted_by_text(mapped, classes), labels))
-    scores = pl.concat(frames).filter(pl.col("scoring").is_in(encoders.SCORINGS))
+        frames.append(encoders.scores(mapping, model, classes, labels))
+    scores = pl.concat(frames)
     images, study = evaluated.select("image_id", "category"), study_of(config, labels, classes)
     if args.table == "encoder_pairs":
         with written(args.output) as temporary:

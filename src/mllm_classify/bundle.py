@@ -229,7 +229,8 @@ def _without_traces(found: Contents, own: Contents, config: configuration.Config
 
     The project's own files may speak of folders that the configuration names.
     """
-    variables = {it.api_key_env for it in config.models if isinstance(it, configuration.ChatModel) and it.api_key_env}
+    asked = [*config.models, *config.every_encoder]
+    variables = {getattr(it, "api_key_env", None) or "" for it in asked}
     keys = {re.escape(os.environ[name]): f"the value of ${name}" for name in sorted(variables) if os.environ.get(name)}
     everywhere = keys | _patterns({Path.cwd(), PROJECT, Path.home()})
     elsewhere = everywhere | _patterns(folders)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from mllm_classify import statistics, tables
+from mllm_classify import score, statistics, tables
 from mllm_classify.tables import Study, Table, fold, judged, labelled, subtitle
 
 SCORINGS = ["OW", "CW+"]
@@ -32,6 +32,13 @@ class Encoding(NamedTuple):
     name: str
     templates: str
     answers: str  # templates, or bare
+
+
+def scores(mapping: pl.DataFrame, model: str, classes: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """What one model's mapping by one encoder is worth under OW and CW+, asked as for all other tables."""
+    main = mapping.filter(pl.col("variant") == "", pl.col("task").is_in(["OW", "CW"]))
+    found = score.score(model, score.predicted_by_text(main, classes), labels)
+    return found.filter(pl.col("scoring").is_in(SCORINGS))
 
 
 def encoders(
@@ -141,7 +148,10 @@ def counts(scores: pl.DataFrame, n_images: str) -> pl.DataFrame:
         .agg(
             pl.len().alias("n"),
             *(pl.col(column).filter(of).sum().alias(name) for name, (column, of) in zip(MEASURES, parts, strict=True)),
-            *(pl.col("image_id").filter(of).len().alias(f"{name}_total") for name, (_, of) in zip(MEASURES, parts, strict=True)),
+            *(
+                pl.col("image_id").filter(of).len().alias(f"{name}_total")
+                for name, (_, of) in zip(MEASURES, parts, strict=True)
+            ),
         )
         .with_columns(pl.col(COUNTS).cast(pl.Int64))
     )

@@ -68,7 +68,7 @@ def verify(bundle: Path, *, embed: bool = False) -> list[str]:
             return problems
         problems = list(_made_anew(archived, Path(name) / "anew", config))
         if embed:
-            problems += _embedded_anew(archived, Path(name) / "embedded")
+            problems += _embedded_anew(archived, Path(name) / "embedded", config)
         if problems:
             _report_other_packages(archived)
         return problems
@@ -210,15 +210,24 @@ def _recorded_anew(archived: Path, anew: Path, dataset: str, model: str) -> Iter
         yield f"{place}: is not what the archived file of predictions says: {found}"
 
 
-def _embedded_anew(archived: Path, anew: Path) -> Iterator[str]:
-    """Embed all texts elsewhere, and compare with the archived vectors."""
+def _embedded_anew(archived: Path, anew: Path, config: configuration.Config) -> Iterator[str]:
+    """Embed all texts elsewhere, and compare with the archived vectors.
+
+    Encoders behind an address are left out: nothing, and no key, is sent to where an archive says.
+    """
     _without_results(archived, anew)
     for pattern in KEPT[:3]:
         for path in archived.glob(pattern):
             target = anew / path.relative_to(archived)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
-    names = [path.relative_to(archived).as_posix() for path in sorted(archived.glob(KEPT[3]))]
+    served = {it.name for it in config.every_encoder if isinstance(it, configuration.OpenAIEncoder)}
+    if served:
+        log.warning("not embedded anew, for servers would have to be asked: %s", ", ".join(sorted(served)))
+    paths = (path.relative_to(archived) for path in sorted(archived.glob(KEPT[3])))
+    names = [path.as_posix() for path in paths if path.parts[2] not in served]
+    if not names:
+        return
     if error := _snakemake(anew, names, EMBEDDING):
         yield f"the embeddings cannot be made anew: {error}"
         return

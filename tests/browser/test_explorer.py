@@ -55,7 +55,7 @@ class Plain:
                     self.said[row["image_id"]].append(row["text"])
                 if row["class_ids"]:
                     self.rankings[model, row["image_id"]] = row["class_ids"], row["scores"]
-        for path in (results / "mapping/photos").glob("*.parquet"):
+        for path in (results / "mapping/minilm/photos").glob("*.parquet"):
             for row in pl.read_parquet(path).iter_rows(named=True):
                 self.mapped[path.stem, row["image_id"], row["task"], row["variant"], row["repeat"]] = row
 

@@ -61,7 +61,7 @@ def study(tmp_path_factory):
         "name": "siglip-text", "kind": "open_clip", "model": "data/siglip", "templates": "data/templates.txt",
     }  # fmt: skip
     config["tasks"].pop("MC")
-    for key in ("choices", "variants"):
+    for key in ("choices", "variants", "encoders"):
         config.pop(key, None)
     train = {"folder": "data/train", "images": "data/train.csv"}
     config["models"] = [
@@ -117,7 +117,14 @@ def test_a_model_that_is_appended_runs_alone_and_a_torn_picture_is_never_sent(st
         study.write_config(config)
         scheduled = study.scheduled("all")
         assert {job for job in scheduled if job.startswith("predict")} == {"predict/chat"}
-        assert {*TABLES, *WORDED, "classes", "answers/chat", "mapping/chat", "score"} <= scheduled
+        assert {
+            *TABLES,
+            *WORDED,
+            "classes/siglip-text",
+            "answers/siglip-text/chat",
+            "mapping/siglip-text/chat",
+            "score",
+        } <= scheduled
         study.make("results/table3.csv", "results/table5.csv")
         assert len(server.requests) == 2 * 11
     found = predictions(study, "chat")

@@ -155,7 +155,8 @@ def vectors(said: dict[str, Any], count: int, length: int | None) -> FloatArray:
     items = said["data"]
     try:
         places = [item.get("index", place) for place, item in enumerate(items)]
-        found = [np.array(item["embedding"], dtype=np.float32) for item in items]
+        with np.errstate(over="ignore"):  # too large a number becomes infinite
+            found = [np.array(item["embedding"], dtype=np.float32) for item in items]
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         msg = "the server's answer holds no vectors of numbers (data[].embedding)"
         raise InputError(msg) from None

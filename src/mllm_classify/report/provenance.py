@@ -65,6 +65,10 @@ def provenance(
         ),
         *_data(config, images, labels, study),
         *(Row("Files", key, name, found) for key, name, found in named_files(config)),
+        *(
+            Row("Encoders", it.name, f"kind {it.kind}: {short(json.dumps(_told(it), ensure_ascii=False), LONGEST)}")
+            for it in config.every_encoder
+        ),
         *(row for model in config.models for row in _model(model, made[model.name])),
         *_environments(made),
     ]
@@ -139,7 +143,7 @@ def _model(model: configuration.AnyModel, made: Made) -> list[Row]:
     return rows + [Row("Models", model.name, "asked with a prompt", prompt) for prompt in prompts]
 
 
-def _told(model: configuration.AnyModel) -> Any:
+def _told(model: configuration.AnyModel | configuration.AnyEncoder) -> Any:
     """What an entry says that can change predictions, without what it leaves at nothing."""
 
     def said(value: Any) -> Any:

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 import yaml
 
-from tests import plain
-from tests.workflow.study import ASKED, CHOSEN, COMPARED, TABLES, VARIED, WORDED, Study
+from tests import plain, plain_encoders
+from tests.workflow.study import ASKED, CHOSEN, COMPARED, ENCODED, TABLES, VARIED, WORDED, Study
 
 HEADERS = {
     "table2": "statistic,A,S,S+,S-,M,M+,M-,N",
@@ -33,12 +33,12 @@ def test_first_columns_are_the_papers(demonstration: Study, table: str) -> None:
 @pytest.fixture(scope="module")
 def computed(demonstration: Study) -> dict[str, list[dict]]:
     config = demonstration.config
-    return plain.tables(
-        demonstration.folder / "results", config["models"], choices=config["choices"], variants=config["variants"]
-    )
+    results, kept = demonstration.folder / "results", {"choices": config["choices"], "variants": config["variants"]}
+    made = plain.tables(results, config["models"], **kept, encoder=config["encoder"]["name"])
+    return made | plain_encoders.tables(results, config)
 
 
-@pytest.mark.parametrize("table", ["table2", "table6", "protocols", "variants", *sorted(TABLES)])
+@pytest.mark.parametrize("table", ["table2", "table6", "protocols", "variants", *sorted(ENCODED), *sorted(TABLES)])
 def test_every_figure_equals_an_independent_computation(
     demonstration: Study, computed: dict[str, list[dict]], table: str
 ) -> None:
@@ -129,6 +129,7 @@ def test_same_inputs_give_the_same_bytes(demonstration: Study, tmp_path: Path) -
         *CHOSEN,
         *WORDED,
         *VARIED,
+        *ENCODED,
         *ASKED,
     ]
     again.make("all", "--forcerun", *cheap, "mapping")

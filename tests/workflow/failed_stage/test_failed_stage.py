@@ -77,10 +77,10 @@ BY_CONTENT = {
 JOBS = {
     "dataset images": "images",
     "dataset labels": "labels",
-    "embed classes": "classes",
+    "embed classes": "classes/minilm",
     "predict": "predict/chat",
-    "embed answers": "answers/chat",
-    "mapping": "mapping/chat",
+    "embed answers": "answers/minilm/chat",
+    "mapping": "mapping/minilm/chat",
     "score": "score",
     "tables table3": "table3",
 }

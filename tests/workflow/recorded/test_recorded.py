@@ -17,8 +17,8 @@ CLASSES = SMALL["classes.txt"].splitlines()
 PAIRS = "small/pairs.csv"
 SCORED = {"score", *TABLES, *COMPARED, *WORDED, "scorecard"}
 MODELS = ["ids", "part", "ranks", "words"]
-WORDS = {"predict/words", "answers/words", "mapping/words"}
-PIPELINE = {"images", "labels", "classes", "table2", *(f"predict/{model}" for model in MODELS), *WORDS, *SCORED}
+WORDS = {"predict/words", "answers/minilm/words", "mapping/minilm/words"}
+PIPELINE = {"images", "labels", "classes/minilm", "table2", *(f"predict/{model}" for model in MODELS), *WORDS, *SCORED}
 
 
 def labels() -> Iterator[tuple[str, int, list[int] | str | None]]:

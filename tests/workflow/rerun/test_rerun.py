@@ -5,17 +5,26 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.workflow.study import ASKED, CHOSEN, COMPARED, TABLES, VARIED, WORDED, Study, reconfigure
+from tests.workflow.study import ASKED, CHOSEN, COMPARED, ENCODED, TABLES, VARIED, WORDED, Study, reconfigure
 
 MODELS = ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "conse", "conse-chat"]
 SHOWN = {*TABLES, *COMPARED, *CHOSEN, *WORDED, *VARIED}
-NAMED = {"table2", *ASKED, *SHOWN}  # all that says what the data set and its labels are called
+NAMED = {"table2", *ASKED, *ENCODED, *SHOWN}  # all that says what the data set and its labels are called
 SCORED = {"score", *SHOWN}
-CHAT = {"predict/conse-chat", "answers/conse-chat", "mapping/conse-chat", *ASKED, *SCORED}
+ENCODERS = ["minilm", "minilm-bare"]
+MAPPED = {f"mapping/{encoder}/conse-chat" for encoder in ENCODERS}
+CHAT = {
+    "predict/conse-chat",
+    *(f"answers/{encoder}/conse-chat" for encoder in ENCODERS),
+    *MAPPED,
+    *ASKED,
+    *ENCODED,
+    *SCORED,
+}
 # chat models are asked which of the options; the journal asks for new ones only
 CHOICES = {"choices", "confusions", *CHAT}
 PREDICTED = {f"predict/{model}" for model in MODELS}
-PIPELINE = {"images", "labels", "classes", *PREDICTED, *CHOICES, "table2"}
+PIPELINE = {"images", "labels", *(f"classes/{encoder}" for encoder in ENCODERS), *PREDICTED, *CHOICES, "table2"}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +83,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "comment in the configuration": (lambda s: s.edit("config.yaml", "models:\n", "models:  # all of them\n"), set()),
     "comment in a stage": (lambda s: s.edit("src/mllm_classify/score.py", "KEYS = [", "# of a row\nKEYS = ["), set()),
     "docstring of a stage": (
-        lambda s: s.edit("src/mllm_classify/embed.py", '"""Texts as unit vectors:', '"""Vectors:'), set(),
+        lambda s: s.edit("src/mllm_classify/embed/__init__.py", '"""Texts as unit vectors:', '"""Vectors:'), set(),
     ),
     "layout of a stage": (lambda s: s.edit("src/mllm_classify/mapping.py", "BLOCK = 4096", "BLOCK = (\n  4096\n)"), set()),
     "reordered keys and models": (reconfigure(reorder_keys), set()),
@@ -98,24 +107,36 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "prices of the chat model": (
         reconfigure(lambda c: model(c, "conse-chat").update(prices={"input": 1, "output": 2}, budget=3)), ASKED,
     ),
-    "label of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(label="Renamed")), {*ASKED, *SHOWN}),
+    "label of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(label="Renamed")), {*ASKED, *ENCODED, *SHOWN}),
     "variant that the chat model is asked": (reconfigure(lambda c: c["variants"][0].update(temperature=1)), CHAT),
     "variant that it is not asked": (
         reconfigure(lambda c: c["variants"].append({"name": "hot", "task": "OW", "temperature": 1})), set(),
     ),
     "sample of a task": (reconfigure(lambda c: c["tasks"]["OW"].update(sample={"per_class": 1})), CHAT),
     "how several names are read": (
-        reconfigure(lambda c: c.update(mapping={"several": "any"})), {"mapping/conse-chat", *SCORED},
+        reconfigure(lambda c: c.update(mapping={"several": "any"})), {*MAPPED, *ENCODED, *SCORED},
     ),
     "revision of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(revision="2")), CHAT),
     "prompt": (lambda s: s.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of"), CHAT),
     "templates": (
         lambda s: s.edit("resources/templates/imagenet-7.v1.txt", "itap of a {}.", "a photo of a {}."),
-        {"classes", "predict/conse", *CHOICES},
+        {"classes/minilm", "predict/conse", *CHOICES},
     ),
     "how answers are embedded": (
         reconfigure(lambda c: c["encoder"].update(answers="bare")),
-        {"answers/conse-chat", "mapping/conse-chat", *SCORED},
+        {"answers/minilm/conse-chat", "mapping/minilm/conse-chat", *ENCODED, *SCORED},
+    ),
+    "appended encoder": (
+        reconfigure(lambda c: c["encoders"].append(c["encoders"][0] | {"name": "more", "answers": "bare"})),
+        {"classes/more", "answers/more/conse-chat", "mapping/more/conse-chat", *ENCODED},
+    ),
+    "removed encoder": (reconfigure(lambda c: c.pop("encoders")), set()),
+    "templates of a further encoder": (
+        lambda s: s.edit("resources/templates/bare.v1.txt", "\n{}\n", "\na {}\n"),
+        {*(f"{stage}/minilm-bare/conse-chat" for stage in ("answers", "mapping")), "classes/minilm-bare", *ENCODED},
+    ),
+    "code of another kind of encoder": (
+        lambda s: s.edit("src/mllm_classify/embed/openai.py", "CHARACTERS_PER_TOKEN = 3.0", "CHARACTERS_PER_TOKEN = 4"), set(),
     ),
     "ImGT file": (lambda s: s.edit("resources/photos/imgt.csv", "rocket,657", "rocket,812"), {"labels", "table2", *CHOICES}),
     "ReGT file": (lambda s: s.edit("resources/photos/regt.csv", "flower,N,", "flower,daisy,"), {"labels", "table2", *CHOICES}),
@@ -142,7 +163,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
         PIPELINE,
     ),
     "function that only scoring uses": (
-        lambda s: s.edit("src/mllm_classify/score.py", 'pl.lit("CW").alias', 'pl.lit("CW" + "").alias'), SCORED,
+        lambda s: s.edit("src/mllm_classify/score.py", 'pl.lit("CW").alias', 'pl.lit("CW" + "").alias'), {*ENCODED, *SCORED},
     ),
     "function that only tables use": (
         lambda s: s.edit("src/mllm_classify/statistics.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), NAMED,
