@@ -25,10 +25,11 @@ TABLES = {
         ["table2", "table3", "table4", "table5", "table6", "protocols", "variants", "usage", "ranking", "mustelidae"],
         "csv",
     ),
+    **dict.fromkeys(["breakdown", "oop_texts", "abstention", "gains", "suspects", "precision"], "csv"),
     "accuracy": "parquet",
     "mcnemar": "csv",
     "scorecard": "csv",
-    **dict.fromkeys(["confusions", "difficulty", "change", "tasks", "oop", "ranks", "costs"], "svg"),
+    **dict.fromkeys(["confusions", "difficulty", "change", "tasks", "oop", "coverage", "ranks", "costs"], "svg"),
 }
 """All tables and figures that there may be, and the endings of their files."""
 PAGE = [f"report/explorer.{suffix}" for suffix in ("html", "css", "js")]
@@ -269,12 +270,19 @@ def _tables(config: "Config", labels: str, score: str, choices: str | None) -> d
         result[table] = lineage(about, ["tables"], score)
     for table in ("accuracy", "ranking"):
         result[table] = lineage([about, config.tables.resamples], ["tables"], score)
+    probable = sorted(model.name for model in config.models if model.probable)
+    result["suspects"] = lineage([about, probable], ["noise"], score)
     if config.dataset.regt is not None:
         result["change"] = lineage([], ["figures"], result["table3"])
         result["ranks"] = lineage([], ["figures"], result["ranking"])
+        result["gains"] = lineage([about, config.tables.resamples], ["noise"], score)
+        result["precision"] = lineage(about, ["noise"], result["suspects"])
     if any(model.worded for model in config.models):
         result["tasks"] = lineage([], ["figures"], result["table4"])
         result["oop"] = lineage([], ["figures"], result["table5"])
+        for table in ("breakdown", "oop_texts", "abstention"):
+            result[table] = lineage(about, ["breakdown"], score)
+        result["coverage"] = lineage([], ["figures"], result["abstention"])
         earlier = config.choices and config.choices.numbers()
         encoder = config.encoder and config.encoder.name
         inputs = [score, *filter(None, [choices])]
