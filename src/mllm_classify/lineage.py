@@ -270,13 +270,15 @@ def _tables(config: "Config", labels: str, score: str, choices: str | None) -> d
         result[table] = lineage(about, ["tables"], score)
     for table in ("accuracy", "ranking"):
         result[table] = lineage([about, config.tables.resamples], ["tables"], score)
-    probable = sorted(model.name for model in config.models if model.probable)
-    result["suspects"] = lineage([about, probable], ["noise"], score)
+    if len(config.models) > 1:
+        probable = sorted(model.name for model in config.models if model.probable)
+        result["suspects"] = lineage([about, probable], ["noise"], score)
     if config.dataset.regt is not None:
         result["change"] = lineage([], ["figures"], result["table3"])
         result["ranks"] = lineage([], ["figures"], result["ranking"])
         result["gains"] = lineage([about, config.tables.resamples], ["noise"], score)
-        result["precision"] = lineage(about, ["noise"], result["suspects"])
+        if "suspects" in result:
+            result["precision"] = lineage(about, ["noise"], result["suspects"])
     if any(model.worded for model in config.models):
         result["tasks"] = lineage([], ["figures"], result["table4"])
         result["oop"] = lineage([], ["figures"], result["table5"])

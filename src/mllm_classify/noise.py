@@ -125,7 +125,8 @@ def named_classes(
     keys = ["model", "image_id", "task", "variant", "repeat", "scoring"]
     first = classes.select(pl.col("class_id").alias("predicted"), pl.col("same_name").list.first().alias("class_id"))
     return pl.concat(
-        frame.with_columns(pl.lit(name).alias("model"))
+        frame.filter(pl.col("status") != "error")
+        .with_columns(pl.lit(name).alias("model"))
         .select(*keys, "predicted")
         .join(shown.select(keys), on=keys, how="semi")
         .explode("predicted")
@@ -156,7 +157,7 @@ def quality(predictions: Iterable[pl.DataFrame], labels: pl.DataFrame) -> pl.Dat
 
     The margin is of the label's probability over that of the likeliest other class (Northcutt et al., 2021), from 0, a
     label that is surely wrong, to 1. Rankings are cut: a label that is not among the classes kept counts as 0. Columns
-    image_id, quality; errors have none.
+    image_id, quality (six decimals, so that equal ones tie), and quality_rank, the lowest first, ties by id; errors have none.
     """
     from cleanlab.rank import get_normalized_margin_for_each_label
 
@@ -180,7 +181,13 @@ def quality(predictions: Iterable[pl.DataFrame], labels: pl.DataFrame) -> pl.Dat
             margins = get_normalized_margin_for_each_label(np.zeros(known.height, dtype=int), pair)
             parts.append(known.select("image_id").with_columns(pl.Series("quality", margins)))
     empty = pl.DataFrame(schema={"image_id": pl.String(), "quality": pl.Float64()})
-    return pl.concat([empty, *parts]).group_by("image_id").agg(pl.col("quality").mean())
+    return (
+        pl.concat([empty, *parts])
+        .group_by("image_id", maintain_order=True)
+        .agg(pl.col("quality").mean().round(6))
+        .sort("quality", "image_id")
+        .with_row_index("quality_rank", 1)
+    )
 
 
 def suspects(
@@ -218,11 +225,6 @@ def suspects(
         .sort(pl.col("votes") / pl.col("models"), right, "image_id", descending=[True, False, False])
         .with_row_index("rank", 1)
         .join(qualities, on="image_id", how="left")
-        .with_columns(
-            pl.when(pl.col("quality").is_not_null())
-            .then(pl.struct("quality", "image_id").rank("ordinal"))
-            .alias("quality_rank")
-        )
         .join(labels.select("image_id", "imgt", "regt", "category", "expert"), on="image_id", maintain_order="left")
         .sort("rank")
     )
