@@ -304,11 +304,7 @@ def suspects(files: Files) -> list[Cells]:
         if not given:
             continue
         label = files.labels[image]
-        counts: dict[int, int] = {}
-        for predicted in (predicted for predicted, judged in given if judged.status != "error"):
-            for class_id in {files.same(each) for each in predicted}:
-                if not plain.is_admissible([class_id], [label["imgt"]], files.equal):
-                    counts[class_id] = counts.get(class_id, 0) + 1
+        counts = other_classes(files, label["imgt"], given)
         votes = max(counts.values(), default=0)
         agreeing = sum(judged.imgt for _, judged in given)
         others = [class_id for class_id, count in counts.items() if count == votes]
@@ -338,6 +334,16 @@ def suspects(files: Files) -> list[Cells]:
     for rank, cells in enumerate(sorted(known, key=lambda row: qualities[row["image_id"]]), 1):
         cells["quality_rank"] = str(rank)
     return table
+
+
+def other_classes(files: Files, imgt: int, given: list[tuple[list[int], Judged]]) -> dict[int, int]:
+    """How many models name each class that ImGT does not admit."""
+    counts: dict[int, int] = {}
+    for predicted in (predicted for predicted, judged in given if judged.status != "error"):
+        for class_id in {files.same(each) for each in predicted}:
+            if not plain.is_admissible([class_id], [imgt], files.equal):
+                counts[class_id] = counts.get(class_id, 0) + 1
+    return counts
 
 
 def label_qualities(files: Files) -> dict[str, float]:

@@ -27,6 +27,7 @@ SHIPPED = load(PROJECT / "config.yaml")
 SCORED = {
     *("table3", "table4", "table5", "accuracy", "ranking", "mcnemar", "table6", "difficulty", "protocols"),
     *("change", "ranks", "tasks", "oop", "panels", "explorer"),
+    *("breakdown", "oop_texts", "abstention", "coverage", "gains", "suspects", "precision"),
 }
 TABLES = {*SCORED, "variants"}
 CHAT = {f"{stage}/conse-chat" for stage in ("predict", "answers", "mapping")}
@@ -209,6 +210,8 @@ STAGES = [
     "tables",
     "figures",
     "table6",
+    "breakdown",
+    "noise",
 ]
 
 

@@ -1,6 +1,5 @@
 import csv
 import io
-import random
 
 import polars as pl
 import pytest
@@ -46,7 +45,9 @@ def made(folder, scores, labels, classes, study):
     qualities = quality((ranked[e["name"]] for e in ENTRIES if e["kind"] in plain_noise.PROBABLE), evaluated)
     named = named_classes(shown, ranked, worded, classes)
     found["suspects"] = suspects(shown, named, qualities, evaluated, classes, study)
-    found["precision"] = precision(pl.DataFrame(rows(found["suspects"])).with_columns(pl.all().replace("", None)), study)
+    found["precision"] = precision(
+        pl.DataFrame(rows(found["suspects"])).with_columns(pl.all().replace("", None)), study
+    )
     return found
 
 
@@ -63,7 +64,7 @@ def made(folder, scores, labels, classes, study):
 def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, second_label_set, n_images, several):
     """Equal names, equivalences, ties, errors, empty answers, lists of names, single tasks, fewer images."""
     study = STUDY._replace(n_images=n_images, regt="New labels" if second_label_set else None)
-    scores, labels, classes = make_study(tmp_path, seed, count, second_label_set, False, several)
+    scores, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way=False, several=several)
     found = made(tmp_path, scores, labels, classes, study)
     expected = plain_noise.tables(
         tmp_path, ENTRIES, equivalences=tmp_path / "pairs.csv", n_images=n_images, several=several, variants=VARIANTS

@@ -89,12 +89,12 @@ def breakdown(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table
         .sort(*keys, pl.col("statistic").replace_strict(order, return_dtype=pl.Int32))
         .with_columns(pl.lit("CW+").alias("scoring"))
     )
+    categories = {LABELLED: "S and M", **{subset: subset for subset in SUBSETS if subset != "A"}} if study.regt else {}
     return Table(
         labelled(figures, models, study, ["label_set", "statistic", *MEMBERS, *bounds, "n"]).drop("task"),
         "Breakdown: out-of-prompt answers, and what the nearest class makes of them (CW+)",
         subtitle(study, figures),
-        {"model": "Model", "label_set": "Labels", "statistic": "Answers", "A": "A", "A_interval": "95 % CI",
-         LABELLED: "S and M", **{subset: subset for subset in SUBSETS if subset != "A"}},
+        {"model": "Model", "label_set": "Labels", "statistic": "Answers", "A": "A", "A_interval": "95 % CI", **categories},
         {"statistic": "Out of prompt: answers to CW that are none of the listed names. Right, wrong: the class whose embedding is "
          "nearest to the answer is, or is not, admissible. No class: empty answers. Right, %: of those out of prompt. CI: "
          "Wilson.",
@@ -151,11 +151,11 @@ def oop_texts(answers: pl.DataFrame, classes: pl.DataFrame, models: pl.DataFrame
         str(study),
         {"model": "Model", "text": "Answer", "answers": "Images", "share": "% of OOP", "nearest": "Nearest class",
          "similarity": "Similarity", "margin": "Margin", "ImGT_right": study.named("ImGT"),
-         "ReGT_right": study.named("ReGT"), "n_N": "N"},
+         **({"ReGT_right": study.named("ReGT"), "n_N": "N"} if study.regt else {})},
         {"answers": f"Up to {TEXTS} of each model. Similarity: cosine to the nearest class. Margin: how far it is ahead of the "
          "nearest class of another name.",
-         "ImGT_right": f"{study.named('ImGT')}{', ' + study.named('ReGT') if study.regt else ''}: on how many of these images the "
-         "nearest class is right; under ReGT without the images in N, whose number stands in the last column."},
+         "ImGT_right": "Under the names of the label sets: on how many of these images the nearest class is right.",
+         "n_N": "N: images in N; under ReGT they are not counted as right here."},
     )  # fmt: skip
 
 
@@ -251,7 +251,7 @@ def abstention(answers: pl.DataFrame, scores: pl.DataFrame, models: pl.DataFrame
         {"signal": "By: similarity to the nearest class, or margin to the next one of another name. Answers from the "
          "threshold on are kept; equal ones together.",
          "risk": "Coverage: the share of out-of-prompt answers that is kept, empty ones aside. Risk: the share of these that is "
-         "wrong; under ReGT without images in N, on which no answer is wrong. CI: Wilson. AURC: mean risk over all "
+         "wrong; under ReGT without images in N, on which no answer is. CI: Wilson. AURC: mean risk over all "
          "coverages, less is better.",
          "accuracy": "Accuracy: over all images, if the answers that are not kept stay wrong, as all are under CW; all kept "
          "is CW+."},

@@ -89,13 +89,14 @@ def gains(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, stud
         .with_columns(pl.lit(images.height).alias("n"))
         .sort(pl.col("paradigm") == EVERY, "gain", "paradigm", nulls_last=True)
     )
+    compared = figures["vs_supervised"].is_not_null().any()
     return Table(
         figures.with_columns(*(fixed(name, 2) for name in columns), *study.columns()),
         "Gains: ReGT minus ImGT accuracy (points) by learning paradigm",
         subtitle(study, figures),
         {"paradigm": "Paradigm", "models": "Models", "ImGT_A": study.named("ImGT"), "ReGT_A": study.named("ReGT"),
          "gain": "Gain", "gain_interval": "95 % CI", "gain_min": "Least", "gain_max": "Most",
-         "vs_supervised": "vs supervised", "vs_supervised_interval": "95 % CI"},
+         **({"vs_supervised": "vs supervised", "vs_supervised_interval": "95 % CI"} if compared else {})},
         {"gain": "Means over the models of a paradigm, each at its task of Table 3. CI: paired bootstrap over the images; other "
          "models of the same paradigm may differ by more, as least and most say.",
          "vs_supervised": "vs supervised: the mean gain minus that of supervised models, on the same resamples."},
@@ -245,11 +246,12 @@ def suspects(
     return Table(
         figures,
         f"Suspects: {study.imgt} labels that deserve a second look",
-        f"{study}; n = {figures.height}; the first {SHOWN}",
-        {name: heading for name, heading in heads.items() if name not in empty or name == "image_id"},
+        f"{study}; n = {figures.height}; here the first {min(SHOWN, figures.height)}",
+        {name: heading for name, heading in heads.items() if name not in empty},
         {
             "votes": "Votes: models that name this one other class; right: models that are right by ImGT. Were the label what "
-            "models say, the first would become right and the second wrong. ReGT is not used for the ranking.",
+            "models say, the first would become right and the second wrong. Ranked by votes, then by fewest right, then by the "
+            "image's name; ReGT is not used.",
             "gained": "Gained, lost: models that become right, and wrong, from ImGT to ReGT.",
             "quality": "Quality: cleanlab's normalised margin of the ImGT label, 0 to 1, mean over models that give "
             "probabilities.",

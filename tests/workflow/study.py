@@ -58,11 +58,15 @@ MESSAGES = {
 }
 TABLES = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar"}
 """Made from scores, in every study; table 2 is made from labels, others need more."""
-COMPARED = {"change", "ranks"}
-"""Made from tables where there is a second label set."""
+NOISE = {"gains", "suspects", "precision"}
+"""Of labels that are doubtful, where there are a second label set and several models."""
+COMPARED = {"change", "ranks", *NOISE}
+"""Made where there is a second label set."""
 CHOSEN = {"table6", "difficulty"}
 """Made from scores where a model is asked multiple choice."""
-WORDED = {"protocols", "tasks", "oop"}
+OOP = {"breakdown", "oop_texts", "abstention"}
+"""Of answers out of prompt, where a model answers in words."""
+WORDED = {"protocols", "tasks", "oop", *OOP, "coverage"}
 """Made from scores where a model answers in words."""
 VARIED = {"variants"}
 """Made from scores where a chat model is asked in several ways."""

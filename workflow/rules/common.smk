@@ -126,9 +126,7 @@ def get_mapped():
 def get_ranked():
     """The predictions of models that rank classes, by model."""
     return {
-        name: rules.predict.output[0].format(model=name)
-        for name in sorted(PLAN.models)
-        if not PLAN.models[name].worded
+        name: rules.predict.output[0].format(model=name) for name in sorted(PLAN.models) if not PLAN.models[name].worded
     }
 
 

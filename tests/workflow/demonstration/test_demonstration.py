@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 import yaml
 
-from tests import plain
-from tests.workflow.study import ASKED, CHOSEN, COMPARED, TABLES, VARIED, WORDED, Study
+from tests import plain, plain_noise
+from tests.workflow.study import ASKED, CHOSEN, COMPARED, NOISE, OOP, TABLES, VARIED, WORDED, Study
 
 HEADERS = {
     "table2": "statistic,A,S,S+,S-,M,M+,M-,N",
@@ -33,12 +33,12 @@ def test_first_columns_are_the_papers(demonstration: Study, table: str) -> None:
 @pytest.fixture(scope="module")
 def computed(demonstration: Study) -> dict[str, list[dict]]:
     config = demonstration.config
-    return plain.tables(
-        demonstration.folder / "results", config["models"], choices=config["choices"], variants=config["variants"]
-    )
+    results, variants = demonstration.folder / "results", config["variants"]
+    tables = plain.tables(results, config["models"], choices=config["choices"], variants=variants)
+    return tables | plain_noise.tables(results, config["models"], variants=variants)
 
 
-@pytest.mark.parametrize("table", ["table2", "table6", "protocols", "variants", *sorted(TABLES)])
+@pytest.mark.parametrize("table", ["table2", "table6", "protocols", "variants", *sorted({*TABLES, *OOP, *NOISE})])
 def test_every_figure_equals_an_independent_computation(
     demonstration: Study, computed: dict[str, list[dict]], table: str
 ) -> None:
