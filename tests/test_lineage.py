@@ -28,6 +28,7 @@ SHIPPED = load(PROJECT / "config.yaml")
 SCORED = {
     *("table3", "table4", "table5", "accuracy", "ranking", "mcnemar", "table6", "difficulty", "protocols"),
     *("change", "ranks", "tasks", "oop", "panels", "explorer", "encoders", "encoder_pairs"),
+    *("breakdown", "oop_texts", "abstention", "coverage", "gains", "suspects", "precision"),
 }
 TABLES = {*SCORED, "variants"}
 ENCODERS = [encoder.name for encoder in SHIPPED.every_encoder]
@@ -246,6 +247,8 @@ STAGES = [
     "tables",
     "figures",
     "table6",
+    "breakdown",
+    "noise",
 ]
 
 

@@ -290,3 +290,17 @@ def test_scorecard_compares_under_the_authors_equivalences(replayed, with_offici
     assert len(rows) == len(replayed["scorecard"])
     assert {(row["difference"], row["comparable"], row["mismatches"]) for row in rows} == {("+0.00", "yes", "")}
     assert {row["agrees"] for row in rows} == {"yes"}
+
+
+def test_qwen_is_mapped_right_as_often_as_the_paper_says(study, replayed):
+    """38.75 % of its OOP answers (Fig. 4), within the rounding of Tables 4 and 5: without images in N it would be 32 %."""
+    output = study.folder / "breakdown.csv"
+    study.run("tables", "breakdown", study.labels, study.classes, f"--output={output}", scores="scores")
+    rows = {
+        row["statistic"]: row
+        for row in read(output)
+        if row["label_set"] == "ReGT" and row["model"] == "Qwen3-VL-235B-A22B-Inst"
+    }
+    assert float(rows["right, %"]["A"]) == pytest.approx(38.70, abs=0.05)
+    assert float(rows["right, %"]["SM"]) == pytest.approx(31.98, abs=0.05)
+    assert rows["right"]["N"] == rows["out of prompt"]["N"]

@@ -1153,6 +1153,7 @@ NAMES = ["cat", "Missile", "dog", "missile ", "laptop", "notebook", "tabby", "cl
 WORDS = ["", " ", "Cat", "DOG\n", "missile", "rocket", "a laptop", "Tabby", "pen", "something else", "book|pen"]
 WORDS += ["dog, cat", "tabby or Missile", "clock\npen, or book", "cat and a rocket", "dog, dog", "missile, missile "]
 IDS = ["0", "3", " 7\n", "10", "cat", "dog, cat", "", "1, 2"]
+SCORED = [0.4, 0.3, 0.2, 0.07, 0.03]
 ENTRIES = [
     {"name": "v1", "label": "Vision 1", "kind": "timm"},
     {"name": "v2", "label": "Vision 2", "kind": "conse"},
@@ -1235,7 +1236,7 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
             words = IDS if way.get("answer") == "id" else WORDS + NAMES
             asked = images[: math.ceil(count * way.get("share", 1))]
             for repeat, image in itertools.product(range(way.get("repeats", 1)), asked):
-                answer = {"class_ids": rng.sample(ids, 5)} if ranks else {"text": rng.choice(words)}
+                answer = {"class_ids": rng.sample(ids, 5), "scores": SCORED} if ranks else {"text": rng.choice(words)}
                 about = {"image_id": image, "task": way["task"], "variant": way["name"], "repeat": repeat}
                 cells.append(about | answer | {"status": "error" if rng.random() < 0.05 else "ok"})
         predictions = pl.DataFrame(cells, schema=PREDICTIONS)
@@ -1249,6 +1250,7 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
         parquet.write(answers, schema, folder / f"embeddings/e/d/{entry['name']}.parquet")
         by_id = frozenset(it["name"] for it in VARIANTS if it.get("answer") == "id")
         mapped = map_answers(predictions, classes, embedded, answers, "e", None, several, by_id)
+        parquet.write(mapped, MAPPING, folder / f"mapping/e/d/{entry['name']}.parquet")
         scores.append(score(entry["name"], predicted_by_text(mapped.select(list(MAPPING)), classes), labels))
     return pl.concat(scores), labels, classes
 

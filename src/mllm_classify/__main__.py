@@ -504,6 +504,60 @@ def tables(args: argparse.Namespace, config: configuration.Config) -> None:
             tables.write(make(scores, models, study), Path(args.output))
 
 
+def out_of_prompt(args: argparse.Namespace, config: configuration.Config) -> None:
+    """What became of answers that are none of the listed classes."""
+    import polars as pl
+
+    from mllm_classify import breakdown, parquet, tables
+
+    labels, classes, scores = (parquet.read(path) for path in (args.labels, args.classes, args.scores))
+    study, models = study_of(config, labels, classes), models_of(config)
+    if args.table == "breakdown":
+        tables.write(breakdown.breakdown(scores, models, study), Path(args.output))
+        return
+    answers = []
+    for place, name in enumerate(args.mapped):
+        found = parquet.read(args.mappings[place])
+        if args.table == "oop_texts":
+            keys = ["image_id", "task", "variant", "repeat"]
+            found = found.join(parquet.read(args.predictions[place], *keys, "text"), on=keys, how="left")
+        answers.append(breakdown.out_of_prompt(found, name, scores))
+    every = pl.concat(answers)
+    made = (
+        breakdown.oop_texts(every, classes, models, study)
+        if args.table == "oop_texts"
+        else breakdown.abstention(every, scores, models, study)
+    )
+    tables.write(made, Path(args.output))
+
+
+def noise(args: argparse.Namespace, config: configuration.Config) -> None:
+    """What label noise does to models, and which labels models contradict."""
+    import polars as pl
+
+    from mllm_classify import noise, parquet, tables
+
+    labels, classes = parquet.read(args.labels), parquet.read(args.classes)
+    evaluated = labels.filter(labels["excluded"].is_null())
+    study, output = study_of(config, labels, classes), Path(args.output)
+    if args.table == "precision":
+        tables.write(noise.precision(pl.read_csv(args.rows, infer_schema=False), study), output)
+        return
+    scores = parquet.read(args.scores)
+    scores = scores.filter((pl.col("variant") == "") & pl.col("scoring").is_in(tables.SCORINGS))
+    if args.table == "gains":
+        images = evaluated.select("image_id", "category")
+        tables.write(noise.gains(scores, images, models_of(config), study, config.tables.resamples), output)
+        return
+    columns = ["image_id", "task", "variant", "repeat", "class_ids", "scores", "status"]
+    ranked = {name: parquet.read(path, *columns) for name, path in zip(args.ranked, args.predictions, strict=True)}
+    mapped = {name: parquet.read(path) for name, path in zip(args.mapped, args.mappings, strict=True)}
+    shown = noise.best_task(scores, study.n_images)
+    named = noise.named_classes(shown, ranked, mapped, classes)
+    qualities = noise.quality((ranked[name] for name in ranked if config.model(name).probable), evaluated)
+    tables.write(noise.suspects(shown, named, qualities, evaluated, classes, study), output, noise.SHOWN)
+
+
 def used(args: argparse.Namespace, config: configuration.Config, models: "pl.DataFrame", study: "Study") -> "Table":
     """The table of what chat models used."""
     from mllm_classify import parquet, usage
@@ -821,6 +875,7 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
             made.add_argument(f"--{several}", nargs="+", required=True, metavar="NAME", help="of each of --inputs")
         made.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="mappings")
         file(made, "labels", "classes", "output", output=output)
+    noise_commands(parts, command, file)
     made = command(parts, "confusions", figures, "confusions", "The densest blocks of the reference's confusions.")
     made.set_defaults(table="confusions")
     file(made, "classes", "confusions", "output", confusions=CONFUSIONS_HELP, output="the .svg; .pdf beside it")
@@ -828,6 +883,7 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
         "difficulty": ("table6", "Accuracy against the difficulty of the questions."),
         "change": ("table3", "Accuracy under both label sets, and the change."),
         "tasks": ("table4", "Accuracy by task of models that answer in words."),
+        "coverage": ("abstention", "Risk against coverage of out-of-prompt answers."),
         "oop": ("table5", "Out-of-prompt rate by label category."),
         "ranks": ("ranking", "Ranks under both label sets."),
         "costs": ("usage", "Requests, tokens and dollars of chat models."),
@@ -841,6 +897,36 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
     for name in ("table2", "table3", "table4", "table5"):
         made.add_argument(f"--{name}", required=True, metavar="FILE", help=f"{name}.csv")
     file(made, "output")
+
+
+def noise_commands(parts: Any, command: Callable[..., Any], file: Callable[..., None]) -> None:
+    """Tables of out-of-prompt answers, and of label noise."""
+    for name, (run, text) in {
+        "breakdown": (
+            out_of_prompt,
+            "Out-of-prompt answers by label category, and what the nearest class makes of them.",
+        ),
+        "oop_texts": (out_of_prompt, "The most frequent out-of-prompt answers, and where they go."),
+        "abstention": (out_of_prompt, "What a threshold for out-of-prompt answers would do."),
+        "gains": (noise, "The gain from ImGT to ReGT by learning paradigm."),
+        "suspects": (noise, "All images, first those whose label models contradict."),
+        "precision": (noise, "How many of the first suspects have another label."),
+    }.items():
+        made = command(parts, name, run, name, text)
+        made.set_defaults(table=name)
+        file(made, "labels", "classes", "output", output="the .csv; .md, .html, .tex beside it")
+        if name == "precision":
+            file(made, "rows", rows="suspects.csv")
+            continue
+        file(made, "scores")
+        if name == "suspects":
+            made.add_argument("--ranked", nargs="*", default=[], metavar="NAME", help="models that rank classes")
+        if name in ("oop_texts", "suspects"):
+            whose = "of --ranked" if name == "suspects" else "of --mapped"
+            made.add_argument("--predictions", nargs="*", default=[], metavar="FILE", help=f"predictions {whose}")
+        if name in ("oop_texts", "suspects", "abstention"):
+            made.add_argument("--mapped", nargs="*", default=[], metavar="NAME", help="models that answer in words")
+            made.add_argument("--mappings", nargs="*", default=[], metavar="FILE", help="their mappings, in that order")
 
 
 def report_commands(report: argparse.ArgumentParser, command: Callable[..., Any], file: Callable[..., None]) -> None:

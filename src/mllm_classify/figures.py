@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from scipy.cluster.hierarchy import ClusterNode, linkage, to_tree
 from scipy.spatial.distance import squareform
@@ -328,6 +329,54 @@ def oop(rows: pl.DataFrame) -> Figure:
     return figure
 
 
+def coverage(rows: pl.DataFrame) -> Figure:
+    """Risk against coverage of OOP answers, by similarity and by margin, a line of panels for each label set; `rows` are
+    abstention.csv as written. Intervals are Wilson's.
+    """
+    if not rows.height:
+        return _saying("no model answered CW out of prompt")
+    models = rows["model"].unique(maintain_order=True).to_list()
+    sets = rows["label_set"].unique(maintain_order=True).to_list()
+    signals = rows["signal"].unique(maintain_order=True).to_list()
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.9 + 2.5 * len(sets)), layout="constrained")
+        for panel, (label_set, signal) in enumerate((one, other) for one in sets for other in signals):
+            axes = figure.add_subplot(len(sets), len(signals), panel + 1)
+            for number, model in enumerate(models):
+                one = rows.filter(model=model, label_set=label_set, signal=signal)
+                if not one.height:
+                    continue
+                value, reach = _whiskers(one, "risk")
+                axes.errorbar(
+                    numbers(one, "coverage")[0],
+                    value,
+                    yerr=reach,
+                    label=f"AURC {one['aurc'][0]}",
+                    color=COLOURS[number % len(COLOURS)],
+                    marker=MARKERS[number % len(MARKERS)],
+                    markersize=4,
+                    linewidth=1,
+                    elinewidth=0.5,
+                )
+            axes.set_xlim(0, 103)
+            axes.set_ylim(-2, 102)
+            axes.grid(linewidth=0.3)
+            name = rows.filter(label_set=label_set)[label_set.lower()][0]
+            axes.set_title(f"by {signal}, {label_set} ({short(name or '', 30)})", fontsize=9)
+            # with many models it would hide them, and the table has it
+            if len(models) <= len(COLOURS):
+                axes.legend(frameon=False, fontsize=7, loc="best")
+        handles = [
+            Line2D([], [], color=COLOURS[number % len(COLOURS)], marker=MARKERS[number % len(MARKERS)], markersize=4)
+            for number in range(len(models))
+        ]
+        names = [short(model, LONGEST) for model in models]
+        figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=3)
+        figure.supylabel("risk: wrong among the answers kept (%)", fontsize=8)
+        figure.supxlabel("coverage: out-of-prompt answers kept (%); bars: 95 % (Wilson)", fontsize=8)
+    return figure
+
+
 def ranks(rows: pl.DataFrame) -> Figure:
     """Ranks under both label sets as a slope chart; `rows` are ranking.csv as written.
 
@@ -465,6 +514,6 @@ def _amount(value: float, money: bool) -> str:
 
 
 DRAWN: dict[str, Callable[[pl.DataFrame], Figure]] = {
-    drawn.__name__: drawn for drawn in (difficulty, change, tasks, oop, ranks, costs)
+    drawn.__name__: drawn for drawn in (difficulty, change, tasks, oop, coverage, ranks, costs)
 }
 """Figures of one table each, by name."""

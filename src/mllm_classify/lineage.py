@@ -25,12 +25,13 @@ TABLES = {
         ["table2", "table3", "table4", "table5", "table6", "protocols", "variants", "usage", "ranking", "mustelidae"],
         "csv",
     ),
+    **dict.fromkeys(["breakdown", "oop_texts", "abstention", "gains", "suspects", "precision"], "csv"),
     "accuracy": "parquet",
     "mcnemar": "csv",
     "encoders": "csv",
     "encoder_pairs": "csv",
     "scorecard": "csv",
-    **dict.fromkeys(["confusions", "difficulty", "change", "tasks", "oop", "ranks", "costs"], "svg"),
+    **dict.fromkeys(["confusions", "difficulty", "change", "tasks", "oop", "coverage", "ranks", "costs"], "svg"),
 }
 """All tables and figures that there may be, and the endings of their files."""
 PAGE = [f"report/explorer.{suffix}" for suffix in ("html", "css", "js")]
@@ -295,6 +296,7 @@ def _tables(config: "Config", labels: str, score: str, choices: str | None) -> d
         result[table] = lineage(about, ["tables"], score)
     for table in ("accuracy", "ranking"):
         result[table] = lineage([about, config.tables.resamples], ["tables"], score)
+    result |= _out_of_prompt(config, about, score) | _noise(config, about, score)
     if config.dataset.regt is not None:
         result["change"] = lineage([], ["figures"], result["table3"])
         result["ranks"] = lineage([], ["figures"], result["ranking"])
@@ -316,6 +318,28 @@ def _tables(config: "Config", labels: str, score: str, choices: str | None) -> d
     if named := sorted([model.name, model.published] for model in config.models if model.published):
         files = [sha256(read_bytes(f"{PUBLISHED}/{table}.csv")) for table in PAPER_TABLES]
         result["scorecard"] = lineage([named, files], ["scorecard"], *(result[table] for table in PAPER_TABLES))
+    return result
+
+
+def _out_of_prompt(config: "Config", about: dict[str, Any], score: str) -> dict[str, str]:
+    """What becomes of answers in words that are no listed class."""
+    if not any(model.worded for model in config.models):
+        return {}
+    result = {table: lineage(about, ["breakdown"], score) for table in ("breakdown", "oop_texts", "abstention")}
+    result["coverage"] = lineage([], ["figures"], result["abstention"])
+    return result
+
+
+def _noise(config: "Config", about: dict[str, Any], score: str) -> dict[str, str]:
+    """What there is about label noise: of one model alone there is no disagreement."""
+    result = {}
+    if config.dataset.regt is not None:
+        result["gains"] = lineage([about, config.tables.resamples], ["noise"], score)
+    if len(config.models) > 1:
+        probable = sorted(model.name for model in config.models if model.probable)
+        result["suspects"] = lineage([about, probable], ["noise"], score)
+        if config.dataset.regt is not None:
+            result["precision"] = lineage(about, ["noise"], result["suspects"])
     return result
 
 

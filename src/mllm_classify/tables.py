@@ -59,6 +59,14 @@ WORDS = {
         "encoder",
     ),
     *(
+        "label_set",
+        "signal",
+        "text",
+        "nearest",
+        "other",
+        "ranking",
+        "criterion",
+        "paradigm",
         "category",
         "image_id",
         "imgt_label",
@@ -846,13 +854,14 @@ def labelled(
     return shown.with_columns(fixed(name, decimals) for name in floats)
 
 
-def write(table: Table, path: Path) -> None:
-    """Write `path` (.csv), and beside it .md, .html and .tex."""
+def write(table: Table, path: Path, shown: int | None = None) -> None:
+    """Write `path` (.csv), and beside it .md, .html and .tex, of which people see the first `shown` rows."""
+    people = table._replace(figures=table.figures.head(shown or table.figures.height))
     for suffix, content in {
         ".csv": table.figures.write_csv(),
-        ".md": as_markdown(table),
-        ".html": as_html(table),
-        ".tex": as_latex(table),
+        ".md": as_markdown(people),
+        ".html": as_html(people),
+        ".tex": as_latex(people),
     }.items():
         with written(path.with_suffix(suffix)) as temporary:
             temporary.write_text(content)

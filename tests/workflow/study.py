@@ -45,6 +45,13 @@ MESSAGES = {
     "Drawing accuracy by task": "tasks",
     "Drawing the out-of-prompt rate": "oop",
     "Drawing what chat models used": "costs",
+    "What the nearest class makes of out-of-prompt answers": "breakdown",
+    "The most frequent out-of-prompt answers": "oop_texts",
+    "What a threshold for out-of-prompt answers would do": "abstention",
+    "Drawing risk against coverage": "coverage",
+    "What the second label set does to each paradigm": "gains",
+    "Ranking labels that deserve a second look": "suspects",
+    "Looking at the suspects' second labels": "precision",
     "Choosing examples": "panels",
     "Saying where the figures come from": "provenance",
     "Putting the report together": "report",
@@ -53,11 +60,15 @@ MESSAGES = {
 }
 TABLES = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar"}
 """Made from scores, in every study; table 2 is made from labels, others need more."""
-COMPARED = {"change", "ranks"}
-"""Made from tables where there is a second label set."""
+NOISE = {"gains", "suspects", "precision"}
+"""Of labels that are doubtful, where there are a second label set and several models."""
+COMPARED = {"change", "ranks", *NOISE}
+"""Made where there is a second label set."""
 CHOSEN = {"table6", "difficulty"}
 """Made from scores where a model is asked multiple choice."""
-WORDED = {"protocols", "tasks", "oop"}
+OOP = {"breakdown", "oop_texts", "abstention"}
+"""Of answers out of prompt, where a model answers in words."""
+WORDED = {"protocols", "tasks", "oop", *OOP, "coverage"}
 """Made from scores where a model answers in words."""
 ENCODED = {"encoders", "encoder_pairs"}
 """Made from mappings where there are several encoders and a model that answers in words."""

@@ -144,6 +144,13 @@ def get_encoded():
     }
 
 
+def get_ranked():
+    """The predictions of models that rank classes, by model."""
+    return {
+        name: rules.predict.output[0].format(model=name) for name in sorted(PLAN.models) if not PLAN.models[name].worded
+    }
+
+
 def get_archived(wildcards):
     """All that tables were made from, and the tables with their renderings."""
     found = [*rules.images.output, *rules.labels.output, *rules.score.output]

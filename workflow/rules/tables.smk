@@ -354,3 +354,136 @@ use rule difficulty as costs with:
         figure="costs",
     message:
         "Drawing what chat models used"
+
+
+use rule table3 as breakdown with:
+    output:
+        table="results/breakdown.csv",
+        renderings=rendered("breakdown", "Breakdown of out-of-prompt answers"),
+    log:
+        "logs/tables/breakdown.log",
+    params:
+        lineage=get_lineage("breakdown"),
+        table="breakdown",
+    message:
+        "What the nearest class makes of out-of-prompt answers"
+
+
+rule oop_texts:
+    input:
+        scores=rules.score.output,
+        labels=rules.labels.output,
+        classes=rules.images.output.classes,
+        predictions=[rules.predict.output[0].format(model=name) for name in get_mapped()],
+        mappings=list(get_mapped().values()),
+    output:
+        table="results/oop_texts.csv",
+        renderings=rendered("oop_texts", "The most frequent out-of-prompt answers"),
+    log:
+        "logs/tables/oop_texts.log",
+    localrule: True
+    params:
+        lineage=get_lineage("oop_texts"),
+        mapped=list(get_mapped()),
+    message:
+        "The most frequent out-of-prompt answers"
+    shell:
+        "python -m mllm_classify tables oop_texts --lineage {params.lineage} --scores {input.scores}"
+        " --labels {input.labels} --classes {input.classes} --mapped {params.mapped} --mappings {input.mappings}"
+        " --predictions {input.predictions} --output {output.table} 2>&1 | tee {log}"
+
+
+rule abstention:
+    input:
+        scores=rules.score.output,
+        labels=rules.labels.output,
+        classes=rules.images.output.classes,
+        mappings=list(get_mapped().values()),
+    output:
+        table="results/abstention.csv",
+        renderings=rendered("abstention", "Thresholds for out-of-prompt answers"),
+    log:
+        "logs/tables/abstention.log",
+    localrule: True
+    params:
+        lineage=get_lineage("abstention"),
+        mapped=list(get_mapped()),
+    message:
+        "What a threshold for out-of-prompt answers would do"
+    shell:
+        "python -m mllm_classify tables abstention --lineage {params.lineage} --scores {input.scores}"
+        " --labels {input.labels} --classes {input.classes} --mapped {params.mapped} --mappings {input.mappings}"
+        " --output {output.table} 2>&1 | tee {log}"
+
+
+use rule difficulty as coverage with:
+    input:
+        rules.abstention.output.table,
+    output:
+        figure=shown("results/coverage.svg", "Figures", "Risk and coverage of out-of-prompt answers"),
+        renderings="results/coverage.pdf",
+    log:
+        "logs/tables/coverage.log",
+    params:
+        lineage=get_lineage("coverage"),
+        figure="coverage",
+    message:
+        "Drawing risk against coverage"
+
+
+use rule table3 as gains with:
+    output:
+        table="results/gains.csv",
+        renderings=rendered("gains", "Gain from ImGT to ReGT by paradigm"),
+    log:
+        "logs/tables/gains.log",
+    params:
+        lineage=get_lineage("gains"),
+        table="gains",
+    message:
+        "What the second label set does to each paradigm"
+
+
+rule suspects:
+    input:
+        scores=rules.score.output,
+        labels=rules.labels.output,
+        classes=rules.images.output.classes,
+        predictions=list(get_ranked().values()),
+        mappings=list(get_mapped().values()),
+    output:
+        table="results/suspects.csv",
+        renderings=rendered("suspects", "Labels that deserve a second look"),
+    log:
+        "logs/tables/suspects.log",
+    localrule: True
+    params:
+        lineage=get_lineage("suspects"),
+        ranked=list(get_ranked()),
+        mapped=list(get_mapped()),
+    message:
+        "Ranking labels that deserve a second look"
+    shell:
+        "python -m mllm_classify tables suspects --lineage {params.lineage} --scores {input.scores}"
+        " --labels {input.labels} --classes {input.classes} --ranked {params.ranked} --predictions {input.predictions}"
+        " --mapped {params.mapped} --mappings {input.mappings} --output {output.table} 2>&1 | tee {log}"
+
+
+rule precision:
+    input:
+        suspects=rules.suspects.output.table,
+        labels=rules.labels.output,
+        classes=rules.images.output.classes,
+    output:
+        table="results/precision.csv",
+        renderings=rendered("precision", "How many suspects have another label"),
+    log:
+        "logs/tables/precision.log",
+    localrule: True
+    params:
+        lineage=get_lineage("precision"),
+    message:
+        "Looking at the suspects' second labels"
+    shell:
+        "python -m mllm_classify tables precision --lineage {params.lineage} --rows {input.suspects}"
+        " --labels {input.labels} --classes {input.classes} --output {output.table} 2>&1 | tee {log}"

@@ -35,6 +35,11 @@ class Model(Section):
         return False
 
     @property
+    def probable(self) -> bool:
+        """Whether the scores of its rankings are shares that all classes divide between them."""
+        return False
+
+    @property
     def together(self) -> int:
         """Images that are computed in one batch."""
         return 1

@@ -86,6 +86,10 @@ class TimmModel(VisionModel, Classifier):
     kind: Literal["timm"]
     family: Annotated[Literal["supervised"], DISPLAY] = Field("supervised", description="as tables show it")
 
+    @property
+    def probable(self) -> bool:
+        return True
+
 
 class ConseModel(VisionModel):
     """Convex combination of semantic embeddings (Norouzi et al., ICLR 2014)."""
@@ -187,3 +191,7 @@ class KnnModel(VisionModel, Timm, Inference):
     features: Annotated[str, RUNTIME] = Field(
         "features", description="folder in which features are kept; a run computes those that are missing"
     )
+
+    @property
+    def probable(self) -> bool:
+        return True

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 import yaml
 
-from tests import plain, plain_encoders
-from tests.workflow.study import ASKED, CHOSEN, COMPARED, ENCODED, TABLES, VARIED, WORDED, Study
+from tests import plain, plain_encoders, plain_noise
+from tests.workflow.study import ASKED, CHOSEN, COMPARED, ENCODED, NOISE, OOP, TABLES, VARIED, WORDED, Study
 
 HEADERS = {
     "table2": "statistic,A,S,S+,S-,M,M+,M-,N",
@@ -33,12 +33,15 @@ def test_first_columns_are_the_papers(demonstration: Study, table: str) -> None:
 @pytest.fixture(scope="module")
 def computed(demonstration: Study) -> dict[str, list[dict]]:
     config = demonstration.config
-    results, kept = demonstration.folder / "results", {"choices": config["choices"], "variants": config["variants"]}
-    made = plain.tables(results, config["models"], **kept, encoder=config["encoder"]["name"])
-    return made | plain_encoders.tables(results, config)
+    results, variants, encoder = demonstration.folder / "results", config["variants"], config["encoder"]["name"]
+    tables = plain.tables(results, config["models"], choices=config["choices"], variants=variants, encoder=encoder)
+    tables |= plain_noise.tables(results, config["models"], variants=variants, encoder=encoder)
+    return tables | plain_encoders.tables(results, config)
 
 
-@pytest.mark.parametrize("table", ["table2", "table6", "protocols", "variants", *sorted(ENCODED), *sorted(TABLES)])
+@pytest.mark.parametrize(
+    "table", ["table2", "table6", "protocols", "variants", *sorted({*TABLES, *ENCODED, *OOP, *NOISE})]
+)
 def test_every_figure_equals_an_independent_computation(
     demonstration: Study, computed: dict[str, list[dict]], table: str
 ) -> None:

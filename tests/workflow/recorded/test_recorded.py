@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from mllm_classify.files import locate
-from tests import plain
-from tests.workflow.study import COMPARED, SMALL, TABLES, WORDED, Study, reconfigure
+from tests import plain, plain_noise
+from tests.workflow.study import COMPARED, NOISE, OOP, SMALL, TABLES, WORDED, Study, reconfigure
 
 IMAGES = [f"set/{number:02}.jpg" for number in range(24)]
 CLASSES = SMALL["classes.txt"].splitlines()
@@ -98,10 +98,11 @@ def study(finished: Study) -> Iterator[Study]:
 
 @pytest.fixture(scope="module")
 def computed(finished: Study) -> dict[str, list[dict]]:
-    return plain.tables(finished.folder / "results", finished.config["models"], finished.folder / PAIRS)
+    results, models, pairs = finished.folder / "results", finished.config["models"], finished.folder / PAIRS
+    return plain.tables(results, models, pairs) | plain_noise.tables(results, models, equivalences=pairs)
 
 
-@pytest.mark.parametrize("table", ["table2", "protocols", *sorted(TABLES)])
+@pytest.mark.parametrize("table", ["table2", "protocols", *sorted({*TABLES, *OOP, *NOISE})])
 def test_every_figure_equals_an_independent_computation(
     finished: Study, computed: dict[str, list[dict]], table: str
 ) -> None:
@@ -271,10 +272,12 @@ def test_one_class_of_imagenet(weasels: Study) -> None:
     predicted = {"predict/guesses", "predict/always"}
     assert weasels.scheduled() == {"images", "labels", *predicted, "score", "table2", *TABLES, *COMPARED, "mustelidae"}
     weasels.make("all")
-    computed = plain.tables(weasels.folder / "results", weasels.config["models"], None, "excluded")
-    assert {table: weasels.differences(table, computed[table]) for table in ("table2", *TABLES, "mustelidae")} == {
-        table: [] for table in ("table2", *TABLES, "mustelidae")
-    }
+    results, models = weasels.folder / "results", weasels.config["models"]
+    computed = plain.tables(results, models, None, "excluded")
+    computed |= plain_noise.tables(results, models, equivalences=None, n_images="excluded")
+    assert {
+        table: weasels.differences(table, computed[table]) for table in ("table2", *TABLES, *NOISE, "mustelidae")
+    } == {table: [] for table in ("table2", *TABLES, *NOISE, "mustelidae")}
     counts, _ = weasels.rows("table2")
     assert (counts["A"], counts["S+"], counts["N"]) == ("50", "23", "6")
     assert {row["ImGT_A"] for row in weasels.rows("table3") if row["model"] == "Always"} == {"100.00"}

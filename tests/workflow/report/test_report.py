@@ -16,6 +16,7 @@ from tests.workflow.study import COMPARED, SMALL, TABLES, Study
 CLASSES = ["<script>alert(1)</script>", "=1+1", "$x_1$ & co", "stone wall", "missile"]
 SHOWN = {
     *("table2.html", "table3.html", "table4.html", "table5.html", "ranking.html", "provenance.html"),
+    *("gains.html", "suspects.html", "precision.html"),
     *("change.svg", "ranks.svg", "panels.svg", "panels.html", "explorer.html"),
 }
 ALWAYS = {"provenance", "report"}

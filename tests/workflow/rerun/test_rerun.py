@@ -5,7 +5,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.workflow.study import ASKED, CHOSEN, COMPARED, ENCODED, TABLES, VARIED, WORDED, Study, reconfigure
+from tests.workflow.study import (
+    ASKED,
+    CHOSEN,
+    COMPARED,
+    ENCODED,
+    NOISE,
+    OOP,
+    TABLES,
+    VARIED,
+    WORDED,
+    Study,
+    reconfigure,
+)
 
 MODELS = ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "conse", "conse-chat"]
 SHOWN = {*TABLES, *COMPARED, *CHOSEN, *WORDED, *VARIED}
@@ -95,7 +107,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "label of a label set": (reconfigure(lambda c: c["dataset"]["regt"].update(label="seen")), NAMED),
     "label of the equivalences": (reconfigure(lambda c: c["dataset"]["equivalences"].update(label="E")), NAMED),
     "rule for images in N": (reconfigure(lambda c: c.update(tables={"n_images": "excluded"})), NAMED),
-    "resamples": (reconfigure(lambda c: c.update(tables={"resamples": 200})), {"accuracy", "ranking", "ranks", "protocols", *CHOSEN, *VARIED}),
+    "resamples": (reconfigure(lambda c: c.update(tables={"resamples": 200})), {"accuracy", "ranking", "ranks", "gains", "protocols", *CHOSEN, *VARIED}),
     "defaults written out": (reconfigure(lambda c: c.update(tables={"n_images": "correct", "resamples": 1000})), set()),
     "published figures of a model": (
         reconfigure(lambda c: model(c, "conse").update(published="EVA-02 ViT-L-14-448")), {"scorecard"},
@@ -167,6 +179,12 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     ),
     "function that only tables use": (
         lambda s: s.edit("src/mllm_classify/statistics.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), NAMED,
+    ),
+    "function that only the ranking of labels uses": (
+        lambda s: s.edit("src/mllm_classify/noise.py", "SHOWN = 50", "SHOWN = 40"), NOISE,
+    ),
+    "function that only the breakdown uses": (
+        lambda s: s.edit("src/mllm_classify/breakdown.py", "TEXTS = 50", "TEXTS = 40"), {*OOP, "coverage"},
     ),
     "function that only ConSE uses": (
         lambda s: s.edit("src/mllm_classify/predict/conse.py", "[:, :top]", "[:, : top + 0]"), {"predict/conse", *SCORED},
