@@ -156,7 +156,7 @@ def oop_rows(files: Files, name: str) -> list[tuple[str, Judged]]:
 
 def near(files: Files, name: str) -> dict[str, tuple[int, float, float]]:
     """By OOP answer: the nearest class, its cosine, and how far it is ahead of classes of other names."""
-    classes, answers = plain.vectors(files.results, name)
+    classes, answers = plain.vectors(files.results, name, files.encoder)
     found = {}
     for answer in {answer for answer, _ in oop_rows(files, name)} - {""}:
         cosines = [sum(map(operator.mul, answers[answer], vector)) for vector in classes]
