@@ -4,6 +4,7 @@ import io
 import numpy as np
 import polars as pl
 import pytest
+from cleanlab.rank import get_label_quality_scores
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -329,3 +330,15 @@ def test_people_see_the_first_rows_only_and_programs_all(tmp_path):
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 4
     assert "missile" not in (tmp_path / "t.md").read_text()
     assert "'=i" in (tmp_path / "t.html").read_text().replace("&#x27;", "'")
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_quality_of_whole_rankings_is_cleanlabs_of_the_whole_matrix(seed):
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet(np.ones(4), 3)
+    order = np.argsort(-probabilities, axis=1)
+    kept = np.take_along_axis(probabilities, order, axis=1)
+    frame = ranked(*zip(IMAGES["image_id"], order.tolist(), strict=True), probabilities=kept.tolist())
+    expected = get_label_quality_scores(IMAGES["imgt"].to_numpy(), probabilities, method="normalized_margin")
+    found = quality([frame], IMAGES).sort("image_id")
+    assert found["quality"].to_numpy() == pytest.approx(expected, abs=1e-6)
