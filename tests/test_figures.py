@@ -12,6 +12,7 @@ from mllm_classify.figures import (
     change,
     confusion_blocks,
     costs,
+    coverage,
     densest_blocks,
     difficulty,
     oop,
@@ -233,7 +234,33 @@ def test_what_nobody_counts_has_no_panel(tmp_path):
     assert any("prompt tokens, answer tokens, dollars" in text for text in drawn_texts(figure, tmp_path))
 
 
-EVERY = {"change": TABLE3, "tasks": TABLE4, "ranks": RANKING, "costs": USAGE, "difficulty": ROWS}
+ABSTENTION = written(
+    "model label_set signal coverage risk risk_low risk_high aurc imgt regt",
+    *((model, label_set, signal, f"{part}0.00", f"{part + 2}.00", "1.00", "30.00", f"1{number}.50", "old", "new")
+      for number, model in enumerate(["one", "other"]) for label_set in ("ImGT", "ReGT")
+      for signal in ("similarity", "margin") for part in (5, 10)),
+)  # fmt: skip
+
+
+def test_coverage_has_a_panel_for_each_signal_and_label_set(tmp_path):
+    figure = coverage(ABSTENTION.filter(~((pl.col("model") == "other") & (pl.col("label_set") == "ReGT"))))
+    assert [axes.get_title() for axes in figure.axes] == [
+        f"by {signal}, {name}" for name in ("ImGT (old)", "ReGT (new)") for signal in ("similarity", "margin")
+    ]
+    assert [len(axes.containers) for axes in figure.axes] == [2, 2, 1, 1]
+    line, *_ = figure.axes[0].containers[1]
+    assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([50, 100], [7, 12])
+    assert {"one", "other", "AURC 10.50", "AURC 11.50"} <= set(drawn_texts(figure, tmp_path))
+
+
+EVERY = {
+    "coverage": ABSTENTION,
+    "change": TABLE3,
+    "tasks": TABLE4,
+    "ranks": RANKING,
+    "costs": USAGE,
+    "difficulty": ROWS,
+}
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -261,7 +288,8 @@ def test_figures_are_the_same_bytes_and_show_any_name(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), {"tasks": TABLE4, "ranks": RANKING, "oop": written(f"model {SIZES}")}.items()
+    ("name", "rows"),
+    {"tasks": TABLE4, "ranks": RANKING, "coverage": ABSTENTION, "oop": written(f"model {SIZES}")}.items(),
 )
 def test_a_figure_of_nothing_says_so(tmp_path, name, rows):
     (said,) = drawn_texts(DRAWN[name](rows.clear()), tmp_path)

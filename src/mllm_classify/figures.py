@@ -338,11 +338,17 @@ def coverage(rows: pl.DataFrame) -> Figure:
     models = rows["model"].unique(maintain_order=True).to_list()
     sets = rows["label_set"].unique(maintain_order=True).to_list()
     signals = rows["signal"].unique(maintain_order=True).to_list()
+    # more models than colours have other markers in the second round
+    styles: list[dict[str, Any]] = [
+        {"color": COLOURS[number % len(COLOURS)],
+         "marker": MARKERS[(number + number // len(COLOURS)) % len(MARKERS)], "markersize": 4}
+        for number in range(len(models))
+    ]  # fmt: skip
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 0.9 + 2.5 * len(sets)), layout="constrained")
         for panel, (label_set, signal) in enumerate((one, other) for one in sets for other in signals):
             axes = figure.add_subplot(len(sets), len(signals), panel + 1)
-            for number, model in enumerate(models):
+            for model, style in zip(models, styles, strict=True):
                 one = rows.filter(model=model, label_set=label_set, signal=signal)
                 if not one.height:
                     continue
@@ -352,11 +358,9 @@ def coverage(rows: pl.DataFrame) -> Figure:
                     value,
                     yerr=reach,
                     label=f"AURC {one['aurc'][0]}",
-                    color=COLOURS[number % len(COLOURS)],
-                    marker=MARKERS[number % len(MARKERS)],
-                    markersize=4,
                     linewidth=1,
                     elinewidth=0.5,
+                    **style,
                 )
             axes.set_xlim(0, 103)
             axes.set_ylim(-2, 102)
@@ -366,10 +370,7 @@ def coverage(rows: pl.DataFrame) -> Figure:
             # with many models it would hide them, and the table has it
             if len(models) <= len(COLOURS):
                 axes.legend(frameon=False, fontsize=7, loc="best")
-        handles = [
-            Line2D([], [], color=COLOURS[number % len(COLOURS)], marker=MARKERS[number % len(MARKERS)], markersize=4)
-            for number in range(len(models))
-        ]
+        handles = [Line2D([], [], **style) for style in styles]
         names = [short(model, LONGEST) for model in models]
         figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=3)
         figure.supylabel("risk: wrong among the answers kept (%)", fontsize=8)

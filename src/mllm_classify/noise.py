@@ -269,8 +269,11 @@ def _with_names(ranked: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
         .alias("regt_labels"),
     )  # fmt: skip
     return found.with_columns(
-        pl.col(name).map_elements(lambda text: cell(short(text, LONGEST)), return_dtype=pl.String)
-        for name in ("image_id", "imgt_label", "other", "regt_labels")
+        pl.col("image_id").map_elements(cell, return_dtype=pl.String),
+        *(
+            pl.col(name).map_elements(lambda text: cell(short(text, LONGEST)), return_dtype=pl.String)
+            for name in ("imgt_label", "other", "regt_labels")
+        ),
     )
 
 

@@ -118,6 +118,12 @@ RULES = [
      "follows CLIP, whose own code does so"),
     ("k-NN: cosine between features; of equally near images the first counts, of equally voted classes the lowest id",
      "ours", "not mentioned"),
+    ("Breakdown: an out-of-prompt answer on an image in N is mapped right", "inferred",
+     "38.75 % of Qwen3-VL's (Fig. 4) follows from its Tables 4 and 5 only so; Tab. 14 is not public"),
+    ("Abstention: risk by similarity and by margin is over images in S and M under ReGT; AURC of ties is the mean over orders",
+     "ours", "not mentioned"),
+    ("Suspects: ranked by the share of models that name one other class; quality is cleanlab's normalised margin", "ours",
+     "not mentioned"),
     ("Wilson's and bootstrap intervals, McNemar's tests with Holm's correction, Kendall's tau", "ours",
      "the paper has intervals for multiple choice only"),
 ]  # fmt: skip

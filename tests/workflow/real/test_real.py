@@ -68,6 +68,32 @@ def test_images_per_category(study: Study) -> None:
     assert {category: counts[category] for category in wanted} == wanted
 
 
+def test_suspects_have_another_label_by_real_as_often_as_the_guide_says(study: Study) -> None:
+    """The models' disagreement alone, against labels that the ranking does not know."""
+    guide = (PROJECT / "docs/label-noise.md").read_text()
+    rows = study.rows("precision")
+    assert len(rows) == 10
+    assert {row["base"] for row in rows} == {"9.35", "15.67"}
+    for row in rows:
+        cells = [
+            f"{int(row['first']):,}",
+            f"{int(row['hits']):,}",
+            row["precision"],
+            row["base"],
+            row["average_precision"],
+        ]
+        assert f"| {' | '.join(cells)} |" in guide
+    ranks = [(row["rank"], row["votes"], row["models"]) for row in study.rows("suspects")]
+    assert (len(ranks), ranks[0]) == (50_000, ("1", "12", "12"))
+
+
+def test_gain_of_supervised_models(study: Study) -> None:
+    (row,) = study.rows("gains")
+    assert (row["paradigm"], row["models"], row["gain"]) == ("supervised", "12", "7.44")
+    assert float(row["gain_low"]) == pytest.approx(7.19, abs=0.03)
+    assert float(row["gain_high"]) == pytest.approx(7.71, abs=0.03)
+
+
 def test_every_table_is_there_and_nothing_is_left_to_do(study: Study) -> None:
     assert len(study.rows("ranking")) == len(study.rows("table3")) == 12
     assert len(study.rows("mcnemar")) == 2 * 66
