@@ -13,7 +13,7 @@ from mllm_classify.predict.questions import read_prompt
 BASE = yaml.safe_load((PROJECT / "config.yaml").read_text())
 BLOCKS = [
     pytest.param(block, id=f"{page.name}-{number}")
-    for page in [PROJECT / "docs/mllms.md"]
+    for page in [PROJECT / "docs/mllms.md", PROJECT / "docs/encoders.md"]
     for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL))
 ]
 
@@ -24,7 +24,8 @@ def completed(block):
         entry = {"name": "m", "label": "M", "kind": "endpoint", "url": "http://127.0.0.1/v1", "model": "m"}
         return BASE | {"models": [*BASE["models"], entry | yaml.safe_load(block)]}
     shown = yaml.safe_load(block)
-    whole = BASE | {"tasks": BASE["tasks"] | shown.get("tasks", {}), "variants": shown.get("variants", [])}
+    encoding = {key: shown[key] for key in ("encoder", "encoders") if key in shown}
+    whole = BASE | encoding | {"tasks": BASE["tasks"] | shown.get("tasks", {}), "variants": shown.get("variants", [])}
     whole["models"] = [model | {"variants": []} for model in BASE["models"] if model["kind"] == "engine"]
     whole["models"] += [model for model in BASE["models"] if model["kind"] != "engine"] + shown.get("models", [])
     if "variants" in shown:

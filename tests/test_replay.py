@@ -177,14 +177,15 @@ class Study:
         self.run("dataset", "images", self.classes, images="images")
         classes = pl.read_parquet(self.folder / "classes.parquet")
         class_ids = dict(classes.select("name", "class_id").rows())
-        self.run("embed", "classes", self.classes, output="class-embeddings")
+        self.run("embed", "classes", "--encoder=minilm", self.classes, output="class-embeddings")
         for model, name in self.names.items():
             predictions(model, class_ids).write_parquet(self.folder / f"{name}.recorded.parquet")
             self.run("predict", f"--model={name}", self.classes, images="images", output=name)
             if model in WORDED:
-                self.run("embed", "answers", f"--model={name}", predictions=name, output=f"{name}.embeddings")
+                who = ["--encoder=minilm", f"--model={name}"]
+                self.run("embed", "answers", *who, predictions=name, output=f"{name}.embeddings")
                 self.run(
-                    "mapping", f"--model={name}", self.classes, predictions=name, class_embeddings="class-embeddings",
+                    "mapping", *who, self.classes, predictions=name, class_embeddings="class-embeddings",
                     answer_embeddings=f"{name}.embeddings", output=f"{name}.mapping",
                 )  # fmt: skip
 

@@ -67,6 +67,7 @@ def encoders(
         .with_columns(pl.col("encoder").replace_strict(SELECTIONS, default=None).alias("selection"))
         .sort("model", in_order("scoring", SCORINGS), in_order("encoder", [*order, CROSSFIT, OPTIMISTIC]))
     )
+    bare = {} if all(it.answers == "templates" for it in among) else {"answers": "Answers"}
     regt = {"ReGT_A": study.named("ReGT"), "ReGT_A_interval": "95 % CI"} if study.regt else {}
     return Table(
         labelled(
@@ -76,7 +77,7 @@ def encoders(
         "Text encoders: accuracy (%) under OW and CW+",
         subtitle(study, figures),
         {
-            "model": "Model", "task": "Task", "encoder": "Encoder", "templates": "Templates", "answers": "Answers",
+            "model": "Model", "task": "Task", "encoder": "Encoder", "templates": "Templates", **bare,
             "chosen": "Chosen", "ImGT_A": study.named("ImGT"), "ImGT_A_interval": "95 % CI", **regt,
             "differs_from": "Differs from", "OOP_n": "OOP", "OOP_ImGT": "Mapped right", "OOP_ImGT_interval": "95 % CI",
         },

@@ -86,6 +86,7 @@ WORDS = {
 """Columns of words, which stand on the left; figures stand on the right."""
 NOT_IN_LATEX = {
     *("family", "ImGT_A_interval", "ReGT_A_interval", "crossfit", "what", "random_minus_ImGT_A_interval"),
+    *("templates", "OOP_ImGT_interval"),
     *("share_random", "share_confusion", "share_tie", "share_fallback"),
 }
 """Columns that a page of a paper has no room for; the paper's own tables do not have them either."""
