@@ -45,7 +45,7 @@ SELECTABLE = ["OW", "CW+"]
 """Scorings among which a model that answers in words is shown at its best in Table 3; the first wins a full tie."""
 SCORINGS = ["OW", "CW+", "CW", "CW-constrained"]
 WORDS = {
-    *("statistic", "model", "family", "task", "class", "distractors", "protocol", "used_by", "what", "variant"),
+    *("statistic", "model", "family", "task", "class", "distractors", "protocol", "used_by", "what", "variant", "differs"),
     *(
         "category",
         "image_id",
@@ -61,7 +61,7 @@ WORDS = {
 }
 """Columns of words, which stand on the left; figures stand on the right."""
 NOT_IN_LATEX = {
-    *("family", "ImGT_A_interval", "ReGT_A_interval", "crossfit", "what", "random_minus_ImGT_A_interval"),
+    *("family", "ImGT_A_interval", "ReGT_A_interval", "crossfit", "what", "differs", "random_minus_ImGT_A_interval"),
     *("share_random", "share_confusion", "share_tie", "share_fallback"),
 }
 """Columns that a page of a paper has no room for; the paper's own tables do not have them either."""
