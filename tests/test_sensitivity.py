@@ -17,9 +17,7 @@ from mllm_classify.tables import Study, as_markdown, write
 STUDY = Study("data", "Old labels", "New labels", "pairs.v1", "names.txt (10)")
 MODELS = pl.DataFrame([{"model": name, "label": name.upper(), "family": "MLLM"} for name in "abc"])
 WAYS = ["cold", "hot", "ids"]
-DIFFERING = pl.DataFrame(
-    [{"model": name, "variant": way, "differs": f"put {way}"} for name in "abc" for way in WAYS]
-)
+DIFFERING = pl.DataFrame([{"model": name, "variant": way, "differs": f"put {way}"} for name in "abc" for way in WAYS])
 SHOWN = ["n", "repeats", "clusters", "ImGT_A", "ImGT_A_vs_main", "ReGT_A", "ReGT_A_vs_main", "OOP", "n_errors", "n_empty",
          "n_several"]  # fmt: skip
 STATUS = {"-": "ok", "x": "error", "e": "empty", "s": "several"}
@@ -117,7 +115,9 @@ def test_a_constrained_answer_is_compared_with_what_it_would_replace():
         scored("CW-constrained", "1110", "1111"),
         scored("CW-constrained", "1111", "1111", "hot"),
     )
-    assert {key[1:]: tuple(row) for key, row in shown(found, ["ImGT_A_vs_main", "ReGT_A_vs_main", "differs"]).items()} == {
+    assert {
+        key[1:]: tuple(row) for key, row in shown(found, ["ImGT_A_vs_main", "ReGT_A_vs_main", "differs"]).items()
+    } == {
         ("CW+", "main"): ("", "", ""),
         ("CW", "main"): ("", "", ""),
         ("CW-constrained", "main"): ("25.00", "25.00", "answers held to the class list"),
@@ -198,7 +198,9 @@ def test_the_same_requests_in_all_repeats_are_one_layout_and_others_are_apart():
 
 
 def test_clusters_are_named_by_their_first_image_in_every_repeat():
-    frames = [scored("CW", "0000", None, "hot", repeat, groups=groups) for repeat, groups in enumerate(["1100", "2211"])]
+    frames = [
+        scored("CW", "0000", None, "hot", repeat, groups=groups) for repeat, groups in enumerate(["1100", "2211"])
+    ]
     assert [frame["cluster"].to_list() for frame in frames] == [["i0", "i0", "i2", "i2"]] * 2
     assert scored("CW", "000", None)["cluster"].to_list() == ["i0", "i1", "i2"]
 

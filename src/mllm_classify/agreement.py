@@ -84,7 +84,9 @@ def _figures(of: pl.DataFrame, n_images: str, count: int) -> dict[str, float | i
         "n_unanswered": images - whole["image_id"].n_unique(),
     }
     for reading in READINGS:
-        told = whole.select("image_id", value=reading) if reading in whole.columns else answered(whole, reading, n_images)
+        told = (
+            whole.select("image_id", value=reading) if reading in whole.columns else answered(whole, reading, n_images)
+        )
         row[f"{reading}_all"], row[f"{reading}_pairs"] = agreeing(told)
     row["class_kappa"] = fleiss_kappa(whole.select("image_id", value="class"))
     for name in LABEL_SETS:
@@ -114,5 +116,5 @@ def fleiss_kappa(values: pl.DataFrame) -> float | None:
     Columns as for `agreeing`.
     """
     pairs = agreeing(values)[1]
-    chance = (values["value"].value_counts()["count"] / values.height).pow(2).sum() if values.height else 1.0
+    chance = sum((count / values.height) ** 2 for count in values["value"].value_counts()["count"])
     return None if pairs is None or chance == 1 else (pairs / 100 - chance) / (1 - chance)

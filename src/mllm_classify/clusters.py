@@ -8,7 +8,6 @@ import polars as pl
 from scipy.stats import binom
 
 from mllm_classify import statistics
-from mllm_classify.statistics import Floats
 
 KEYS = ["model", "image_id", "task", "variant", "repeat"]
 Integers = npt.NDArray[np.int64]
@@ -54,7 +53,7 @@ def interval(found: list[Layout], count: int) -> tuple[float, float]:
     rather too wide than too narrow.
     """
     each = -(-count // len(found))
-    drawn: list[Floats] = [
+    drawn = [
         (block @ layout.sums) / (block @ layout.sizes)
         for layout in found
         for block in statistics.resamples(len(layout.sums), each)

@@ -36,8 +36,8 @@ LISTED = re.compile(r"^- (.+)$", re.MULTILINE)
 TOP = 10
 PREFERENCE = 10.0
 """By how much (in cosine similarity, divided by their number) the listed names are nearer."""
-SHARPNESS = 100.0
-"""What cosine similarities are multiplied by to be logits: where CLIP's training leaves its own (Radford et al., 2021)."""
+SHARPNESS = 20.0
+"""What cosine similarities are multiplied by to be logits. At temperature 1 half of the demonstration's answers vary."""
 
 
 class Sampling(NamedTuple):

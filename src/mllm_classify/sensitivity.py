@@ -117,7 +117,7 @@ def _figures(of: pl.DataFrame, main: pl.DataFrame, n_images: str, count: int) ->
         **{f"n_{name}": int((of["status"] == kind).sum()) for name, kind in
            {"errors": "error", "empty": "empty", "several": "several"}.items()},
     }  # fmt: skip
-    for name, column in LABEL_SETS.items():
+    for name in LABEL_SETS:
         mine = answered(of, name, n_images)
         row[f"{name}_A"] = None if (mean := mine["value"].mean()) is None else float(mean) * 100  # type: ignore[arg-type]
         base = answered(main, name, n_images).select("image_id", base="value")
@@ -142,7 +142,7 @@ def answered(scores: pl.DataFrame, label_set: str, n_images: str) -> pl.DataFram
 
 
 def _holm(figures: pl.DataFrame) -> pl.DataFrame:
-    """p of each label set corrected for all of a model's tests; `tests` says how many they are."""
+    """The p of each label set corrected for all of a model's tests; `tests` says how many they are."""
     # a second to import, which the other tables need not wait for
     from statsmodels.stats.multitest import multipletests
 
@@ -161,6 +161,6 @@ def _holm(figures: pl.DataFrame) -> pl.DataFrame:
 
 
 def _told(p: float) -> str:
-    """p with three digits; smaller ones than a float can hold come as 0."""
+    """The first three digits of p; smaller ones than a float can hold come as 0."""
     # the last digits of a sum must not decide how 0.03125 is rounded
     return f"{float(f'{p:.12g}'):.3g}" if p else "<1e-300"

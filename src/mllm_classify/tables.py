@@ -45,7 +45,19 @@ SELECTABLE = ["OW", "CW+"]
 """Scorings among which a model that answers in words is shown at its best in Table 3; the first wins a full tie."""
 SCORINGS = ["OW", "CW+", "CW", "CW-constrained"]
 WORDS = {
-    *("statistic", "model", "family", "task", "class", "distractors", "protocol", "used_by", "what", "variant", "differs"),
+    *(
+        "statistic",
+        "model",
+        "family",
+        "task",
+        "class",
+        "distractors",
+        "protocol",
+        "used_by",
+        "what",
+        "variant",
+        "differs",
+    ),
     *(
         "category",
         "image_id",

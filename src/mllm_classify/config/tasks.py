@@ -47,11 +47,11 @@ class Variant(Section):
     answer: Literal["name", "id"] = Field(
         "name", description="whether classes are listed and answered by name, or as `id: name` and by id"
     )
-    classes: Annotated[Literal["listed", "shuffled"], Choice("ours", "does not mention the order of its class list")] = (
-        Field(
-            "listed",
-            description="the order of the class list: as it is, or another, one for each name, seed and repeat of a variant",
-        )
+    classes: Annotated[
+        Literal["listed", "shuffled"], Choice("ours", "does not mention the order of its class list")
+    ] = Field(
+        "listed",
+        description="the order of the class list: as it is, or another, one for each name, seed and repeat of a variant",
     )
     layout: Layout | None = Field(None, description="as in the model's entry")
     temperature: float | None = Field(None, ge=0, description="as sent, in place of the entry's")

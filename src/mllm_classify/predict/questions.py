@@ -86,7 +86,9 @@ class Question(NamedTuple):
     template: Template
     variant: str = ""
     repeat: int = 0
-    group: int | None = None  # which of a variant's groups of images in one repeat; None where images are asked about alone
+    group: int | None = (
+        None  # which of a variant's groups of images in one repeat; None where images are asked about alone
+    )
 
 
 class Way(NamedTuple):
