@@ -260,7 +260,9 @@ def test_every_difference_has_its_mark_filled_where_it_is_told_from_none(tmp_pat
     )
     assert shown == [(-30.0, 0, True), (0.0, 2, False), (1.0, 1, False), (5.0, 0, True)]
     save(figure, tmp_path / "figure.svg")
-    assert {"M · hot", "M · CW-constrained", "$N$ · hot", "CW+", "CW", "CW-constrained"} <= set(texts(tmp_path / "figure.svg"))
+    assert {"M · hot", "M · CW-constrained", "$N$ · hot", "CW+", "CW", "CW-constrained"} <= set(
+        texts(tmp_path / "figure.svg")
+    )
 
 
 def test_of_one_model_variants_have_its_lines_to_themselves_and_of_none_it_says_so(tmp_path):
