@@ -480,10 +480,11 @@ def sensitivity(rows: pl.DataFrame) -> Figure:
     shown = [name for name in ("ImGT", "ReGT") if rows[f"{name}_A_vs_main"].is_not_null().any()]
     found = [task for task in TASKS if task in rows["task"]]
     with mpl.rc_context(STYLE):
-        height = 1.4 + (0.16 + 0.1 * len(found)) * len(lines)
+        height = 1.4 + (0.13 + 0.08 * len(found)) * len(lines)
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        axes = None
         for panel, name in enumerate(shown):
-            axes = figure.add_subplot(1, len(shown), panel + 1)
+            axes = figure.add_subplot(1, len(shown), panel + 1, sharex=axes)
             axes.axvline(0, color="0.5", linewidth=0.8)
             for number, task in enumerate(found):
                 one = rows.filter(pl.col("task") == task)

@@ -90,7 +90,7 @@ class Variant(Section):
             "answered by id": self.answer == "id",
             "class list shuffled": self.classes == "shuffled",
             f"layout {self.layout}": self.layout not in (None, model.layout),
-            f"temperature {self.temperature}": self.temperature not in (None, model.request.temperature),
+            f"temperature {self.temperature or 0:g}": self.temperature not in (None, model.request.temperature),
             f"{self.images} images a request, {ORDERS[self.order]}": self.images > 1,
         }
         return ", ".join(words for words, applies in ways.items() if applies) or "nothing: asked again"
