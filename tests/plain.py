@@ -10,9 +10,11 @@ import operator
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
+
+from tests import plain_sensitivity
 
 EQUIVALENCES = Path(__file__).parents[1] / "resources/equivalences/imagenet.v1.csv"
 FAMILIES = {
@@ -78,6 +80,9 @@ class Judged(NamedTuple):
     variant: str
     repeat: int
     status: str  # ok, error, empty, several, unasked
+    group: int | None  # of images in one request
+    text: str | None
+    predicted: tuple[int, ...]
 
 
 Judgements = dict[str, dict[str, list[Judged]]]
@@ -125,7 +130,9 @@ def tables(
     }
     entries = {entry["name"]: entry for entry in models}
     more = {"protocols": protocols(every, entries, choices or {}, n_images)}
-    more["variants"] = varied(with_variants, entries, [variant["name"] for variant in variants or []], n_images)
+    order = [variant["name"] for variant in variants or []]
+    more["sensitivity"] = plain_sensitivity.sensitivity(with_variants, entries, order, n_images)
+    more["agreement"] = plain_sensitivity.agreement(with_variants, entries, order, n_images)
     if choices:
         more["table6"] = table6(results, every, entries, labels, equal, choices, n_images, len(names))
     return more | {
@@ -358,6 +365,9 @@ def judge(row: dict, predicted: list[int], oop: bool | None, label: dict, equal:
         row["variant"],
         row["repeat"],
         row["status"],
+        row.get("group"),
+        row.get("text"),
+        tuple(sorted(predicted)),
     )
 
 
@@ -923,63 +933,3 @@ def protocols(every: Judgements, entries: dict[str, dict], choices: dict, n_imag
                 }
             )
     return found
-
-
-def varied(every: Judgements, entries: dict[str, dict], order: list[str], n_images: str) -> list[Cells]:
-    """Tasks that a model is asked in several ways: each way, and its difference to the main one.
-
-    The closed world with a grammar is another way to ask for CW, whose main way is CW+.
-    """
-    found = []
-    for name in sorted(every):
-        scorings = every[name]
-        asked = {scoring.removesuffix("+") for scoring, rows in scorings.items() if any(row.variant for row in rows)}
-        if "CW-constrained" in scorings:
-            asked |= {"CW", "CW-constrained"}
-        for scoring in SCORINGS:
-            if scoring.removesuffix("+") not in asked:
-                continue
-            for variant in ["", *order]:
-                rows = [row for row in scorings.get(scoring, []) if row.variant == variant]
-                if not rows:
-                    continue
-                main = "CW+" if scoring == "CW-constrained" and not variant else scoring
-                others = [row for row in scorings.get(main, []) if not row.variant]
-                if main == scoring and not variant:
-                    others = []
-                cells = {"model": entries[name]["label"], "task": scoring, "variant": variant or "main"}
-                found.append(cells | way(rows, others, n_images))
-    return found
-
-
-def way(rows: list[Judged], others: list[Judged], n_images: str) -> Cells:
-    repeats = sorted({row.repeat for row in rows})
-    cells = {
-        "n": str(len({row.image_id for row in rows})),
-        "repeats": str(len(repeats)),
-        "OOP": oop_rate(rows),
-        "n_errors": str(count_status(rows, "error")),
-        "n_empty": str(count_status(rows, "empty")),
-        "n_several": str(count_status(rows, "several")),
-    }
-    for label_set in ("ImGT", "ReGT"):
-
-        def shares(among: list[Judged], key: str, label_set: str = label_set) -> dict[Any, Fraction]:
-            flags: dict[Any, list[bool]] = {}
-            for row in among:
-                if label_set == "ImGT" or counted(row, n_images):
-                    right = row.imgt if label_set == "ImGT" else row.regt
-                    flags.setdefault(getattr(row, key), []).append(bool(right))
-            return {key: Fraction(sum(of_key), len(of_key)) for key, of_key in flags.items()}
-
-        by_repeat = list(shares(rows, "repeat").values())
-        mean = sum(by_repeat) / len(by_repeat) if by_repeat else None
-        spread = None
-        if mean is not None and len(by_repeat) > 1:
-            spread = math.sqrt(sum((share - mean) ** 2 for share in by_repeat) / (len(by_repeat) - 1))
-        mine, main = shares(rows, "image_id"), shares(others, "image_id")
-        both = [mine[image] - main[image] for image in mine if image in main]
-        cells[f"{label_set}_A"] = text(None if mean is None else float(mean * 100))
-        cells[f"{label_set}_A_sd"] = text(None if spread is None else spread * 100)
-        cells[f"{label_set}_A_vs_main"] = text(float(sum(both) * 100 / len(both)) if both else None)
-    return cells

@@ -312,6 +312,11 @@ GROUPS = {"name": "groups", "task": "CW", "images": 4, "prompt": "several.txt"}
             asking({"name": "v", "task": "OW", "answer": "id", "prompt": "p.txt"}),
             "variants: 'v': answer 'id' is for CW, with a prompt of its own",
         ),
+        (
+            asking({"name": "v", "task": "OW", "classes": "shuffled"}),
+            "variants: 'v': classes 'shuffled': OW lists none",
+        ),
+        (asking({"name": "v", "task": "CW", "classes": "sorted"}), "config.yaml: variants[0].classes: 'sorted': input"),
         (asking({"name": "v", "task": "MC"}), "config.yaml: variants[0].task: 'MC': input should be 'OW', 'CW' or"),
         (asking(GROUPS | {"repeats": 0}), "config.yaml: variants[0].repeats: 0: input should be greater than 0"),
         (asking(GROUPS | {"sample": {"per_class": 0}}), "config.yaml: variants[0].sample.per_class: 0: input should"),
@@ -372,6 +377,45 @@ def test_models_are_asked_their_variants_in_the_order_of_the_file(folder):
     hot, cold = ({"name": name, "task": "OW"} for name in ("hot", "cold"))
     read = loaded(folder, asking(hot, GROUPS, cold, variants=["cold", "hot"]))
     assert [variant.name for variant in read.asked_variants(read.model("api"))] == ["hot", "cold"]
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    [
+        ({}, "nothing: asked again"),
+        ({"prompt": "cw.txt", "layout": "image_last", "temperature": 0, "sample": {"per_class": 1}, "repeats": 3},
+         "nothing: asked again"),
+        ({"prompt": "prompts/cw.v2.txt"}, "prompt cw.v2"),
+        ({"prompt": "ids.v1.txt", "answer": "id"}, "prompt ids.v1, answered by id"),
+        ({"classes": "shuffled"}, "class list shuffled"),
+        ({"layout": "system", "temperature": 0.7}, "layout system, temperature 0.7"),
+        ({"prompt": "s.txt", "images": 4}, "prompt s, 4 images a request, as listed"),
+        ({"prompt": "cw.txt", "images": 8, "order": "shuffled"}, "8 images a request, shuffled"),
+        ({"prompt": "cw.txt", "images": 8, "order": "class"}, "8 images a request, by class"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_differs_in_a_variant_is_said_in_words(folder, variant, expected):
+    read = loaded(folder, asking({"name": "v", "task": "CW"} | variant, variants=["v"]))
+    assert read.differing() == [("api", "v", expected)]
+
+
+def test_what_is_asked_repeatedly_says_what_repeats_differ_in(folder):
+    ways = [
+        {"name": "once", "task": "OW"},
+        {"name": "again", "task": "OW", "repeats": 2},
+        {"name": "lists", "task": "CW", "repeats": 3, "classes": "shuffled"},
+        {"name": "mixed", "task": "CW", "repeats": 3, "prompt": "several.txt", "images": 4, "order": "shuffled"},
+    ]
+    other = ENDPOINT | {"name": "aaa", "label": "Another", "variants": ["mixed"]}
+    content = asking(*ways, variants=["mixed", "again", "once", "lists"])
+    read = loaded(folder, content | {"models": [*content["models"], other]})
+    assert read.repeating() == [
+        ("aaa", "mixed", "seed, order of images"),
+        ("api", "again", "seed"),
+        ("api", "lists", "seed, class list"),
+        ("api", "mixed", "seed, order of images"),
+    ]
 
 
 @pytest.mark.parametrize(

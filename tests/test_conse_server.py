@@ -1,5 +1,6 @@
 import base64
 import json
+import re
 import urllib.error
 import urllib.request
 
@@ -152,6 +153,39 @@ def test_the_same_picture_is_answered_the_same_after_any_other(post):
     first = post(asked)[1]["choices"]
     post(body(text("Which?\n- rocket"), image(data_url(photograph("rocket.jpg"), "image/jpeg"))))
     assert post(asked)[1]["choices"] == first
+
+
+def test_at_a_temperature_the_answer_is_drawn_by_the_seed_and_the_picture(post):
+    asked = body(text("Which?"), image(data_url(photograph("grass.png"))))
+
+    def said(**request):
+        return post(asked | request)[1]["choices"][0]["message"]["content"]
+
+    greedy = said()
+    assert {said(temperature=0, seed=seed) for seed in range(3)} == {said(temperature=None), greedy} == {greedy}
+    drawn = [said(temperature=1, seed=seed) for seed in range(6)]
+    assert len(set(drawn)) > 1
+    assert drawn == [said(temperature=1, seed=seed) for seed in range(6)]
+    assert said(temperature=1) == drawn[0]
+    assert said(temperature=1e-3, seed=3) == greedy
+
+
+@pytest.mark.parametrize(
+    ("request_body", "expected"),
+    [({}, (0, 0)), ({"temperature": 0.5, "seed": 7}, (0.5, 7)), ({"temperature": None, "seed": None}, (0, 0))],
+)
+def test_sampling_is_greedy_unless_the_request_says_otherwise(request_body, expected):
+    assert conse_server.read_sampling(request_body) == expected
+
+
+@pytest.mark.parametrize("request_body", [
+    {"temperature": -1}, {"temperature": 3}, {"temperature": "hot"}, {"temperature": float("nan")}, {"seed": -1},
+    {"seed": 1.5}, {"seed": "first"}, {"temperature": [1]},
+], ids=str)  # fmt: skip
+def test_sampling_that_cannot_be_done_is_refused_with_its_value(request_body):
+    ((key, value),) = request_body.items()
+    with pytest.raises(ValueError, match=f"{key}: {re.escape(repr(value))}: a "):
+        conse_server.read_sampling(request_body)
 
 
 def test_the_official_client_reads_models_and_answers(url):

@@ -8,6 +8,7 @@ import yaml
 
 from mllm_classify import config
 from mllm_classify.files import PROJECT
+from mllm_classify.plan import plan
 from mllm_classify.predict.questions import read_prompt
 
 BASE = yaml.safe_load((PROJECT / "config.yaml").read_text())
@@ -49,6 +50,25 @@ def test_presets_are_valid_and_their_prompts_exist(path):
     loaded = config.load(path)
     for asked in [*loaded.tasks.values(), *(variant for variant in loaded.variants if variant.prompt)]:
         assert read_prompt(asked.prompt).text
+
+
+def test_the_preset_of_design_choices_varies_every_one_of_them():
+    """Its plan can be made, and every field of a variant differs somewhere."""
+    made = plan(str(PROJECT / "presets/sensitivity.yaml"))
+    assert {"sensitivity", "agreement", "estimate", "usage"} <= made.lineages.keys()
+    loaded = config.load(PROJECT / "presets/sensitivity.yaml")
+    (model,) = loaded.models
+    assert sorted(model.variants) == sorted(variant.name for variant in loaded.variants)
+    fields = {
+        name: field.default for name, field in config.Variant.model_fields.items() if name not in ("name", "task")
+    }
+    for name, default in fields.items():
+        assert any(getattr(variant, name) != default for variant in loaded.variants), name
+    words = [words for *_, words in loaded.differing()]
+    assert words.count("nothing: asked again") == 1
+    for choice in ("temperature 1", "prompt cw.v2", "prompt ow.v2", "layout image_first", "layout system", "answered by id",
+                   "class list shuffled", "2 images a request", "8 images a request, by class"):  # fmt: skip
+        assert any(choice in said for said in words), choice
 
 
 def test_the_papers_preset_has_its_mllms():

@@ -81,7 +81,7 @@ def test_answers_out_of_prompt_are_counted_where_they_are_mapped():
 )
 def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, second_label_set, n_images):
     """Three encoders, of which two have random vectors; equal names, errors, empty answers, single tasks, fewer images."""
-    _, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way=False, several="first")
+    _, _, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way=False, several="first")
     rng = random.Random(seed)
     words = [entry for entry in ENTRIES if plain.worded(entry)]
     config = {"encoder": {"name": "e", "templates": "t.txt"}, "models": ENTRIES, "variants": VARIANTS,

@@ -8,6 +8,7 @@ from mllm_classify.choices.confusions import CONFUSIONS
 from mllm_classify.figures import (
     DRAWN,
     LARGEST,
+    MARKERS,
     Block,
     change,
     confusion_blocks,
@@ -18,6 +19,7 @@ from mllm_classify.figures import (
     oop,
     ranks,
     save,
+    sensitivity,
     tasks,
 )
 from mllm_classify.text import short
@@ -251,6 +253,45 @@ def test_coverage_has_a_panel_for_each_signal_and_label_set(tmp_path):
     line, *_ = figure.axes[0].containers[1]
     assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([50, 100], [7, 12])
     assert {"one", "other", "AURC 10.50", "AURC 11.50"} <= set(drawn_texts(figure, tmp_path))
+
+
+WAYS = pl.DataFrame(
+    [
+        ("M", "CW+", "main", None, None, None, None, None, None, None, None),
+        ("M", "CW+", "hot", "5.00", "1.00", "9.00", "0.0312", "-5.00", "-9.00", "0.50", "1"),
+        ("M", "CW", "hot", "-30.00", "-45.00", "-15.00", "<1e-300", "-3.00", "-9.00", "0.50", "0.4"),
+        ("M", "CW-constrained", "main", "1.00", "0.00", "2.00", "0.6", None, None, None, None),
+        ("$N$", "CW", "hot", "0.00", "0.00", "0.00", "1", "0.00", "0.00", "0.00", "1"),
+    ],
+    schema=["model", "task", "variant",
+            *(f"{name}_A_{end}" for name in ("ImGT", "ReGT") for end in ("vs_main", "vs_main_low", "vs_main_high", "p_holm"))],
+    orient="row",
+)  # fmt: skip
+
+
+def test_every_difference_has_its_mark_filled_where_it_is_told_from_none(tmp_path):
+    figure = sensitivity(WAYS)
+    assert [axes.get_title() for axes in figure.axes] == [f"{n} accuracy: change in points" for n in ("ImGT", "ReGT")]
+    marks = [line for line in figure.axes[0].lines if line.get_marker() in MARKERS]
+    shown = sorted(
+        (x, round(y), line.get_markerfacecolor() != "white")
+        for line in marks
+        for x, y in zip(*line.get_data(), strict=True)
+    )
+    assert shown == [(-30.0, 0, True), (0.0, 2, False), (1.0, 1, False), (5.0, 0, True)]
+    save(figure, tmp_path / "figure.svg")
+    assert {"M · hot", "M · CW-constrained", "$N$ · hot", "CW+", "CW", "CW-constrained"} <= set(
+        texts(tmp_path / "figure.svg")
+    )
+
+
+def test_of_one_model_variants_have_its_lines_to_themselves_and_of_none_it_says_so(tmp_path):
+    save(sensitivity(WAYS.filter(pl.col("model") == "M")), tmp_path / "figure.svg")
+    assert {"hot", "CW-constrained"} <= set(texts(tmp_path / "figure.svg"))
+    save(sensitivity(WAYS.head(1)), tmp_path / "none.svg")
+    assert texts(tmp_path / "none.svg") == ["no model was asked the same images in two ways"]
+    one_label_set = WAYS.with_columns(pl.lit(None, pl.String).alias(name) for name in WAYS.columns if "ReGT" in name)
+    assert len(sensitivity(one_label_set).axes) == 1
 
 
 EVERY = {

@@ -30,7 +30,8 @@ SCORED = {
     *("change", "ranks", "tasks", "oop", "panels", "explorer", "encoders", "encoder_pairs"),
     *("breakdown", "oop_texts", "abstention", "coverage", "gains", "suspects", "precision"),
 }
-TABLES = {*SCORED, "variants"}
+VARIED = {"sensitivity", "agreement"}
+TABLES = {*SCORED, *VARIED}
 ENCODERS = [encoder.name for encoder in SHIPPED.every_encoder]
 MAPPED = {f"mapping/{encoder}/conse-chat" for encoder in ENCODERS}
 CHAT = {"predict/conse-chat", *MAPPED, *(f"answers/{encoder}/conse-chat" for encoder in ENCODERS)}
@@ -149,7 +150,7 @@ def test_a_variant_is_in_the_lineage_of_the_models_that_name_it() -> None:
     before = configured(models=[*models, other], variants=[*variants, HOT.model_dump()])
     hotter = [*variants, HOT.model_dump() | {"temperature": 1.5}]
     theirs = {job.replace("conse-chat", "other") for job in CHAT}
-    assert changed(configured(before, variants=hotter), before) == {*ASKED - CHAT, *theirs, "variants"}
+    assert changed(configured(before, variants=hotter), before) == {*ASKED - CHAT, *theirs}
 
 
 @pytest.mark.parametrize(
@@ -182,10 +183,23 @@ def test_a_label_is_in_the_lineage_of_a_chat_model_only_where_it_decides_what_is
     content["dataset"]["imgt"]["missing"] = "exclude"
     found = changed(Config.model_validate(content), before)
     always = {"labels", "score", "table2", *SCORED - {"table6", "difficulty"}}
-    always |= {"variants"} if change.get("variants") else set()
+    varied = change.get("variants", [])
+    always |= {"sensitivity"} if varied else set()
+    always |= {"agreement"} if any(variant["repeats"] > 1 for variant in varied) else set()
     assert found == always | (asks | {"usage", "costs", "estimate"} if asks else set())
     chat = next(model for model in before.models if isinstance(model, ChatModel))
     assert before.samples(chat) is bool(asks)
+
+
+def test_what_a_table_says_of_a_variant_is_in_its_lineage_only(tmp_path) -> None:
+    """Here a prompt of the same words under another name."""
+    copies = [tmp_path / f"cw.v{number}.txt" for number in (7, 8)]
+    for copy in copies:
+        copy.write_bytes((PROJECT / "resources/prompts/cw.v1.txt").read_bytes())
+    before, after = (
+        configured(variants=[HOT.model_dump() | {"prompt": str(copy)}], chat={"variants": ["hot"]}) for copy in copies
+    )
+    assert changed(after, before) == {"sensitivity"}
 
 
 def test_how_several_names_are_read_is_in_the_lineage_of_the_mapping_and_not_of_the_answers() -> None:
@@ -231,7 +245,7 @@ def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
         lineages(SHIPPED.model_copy(update=top | {"models": [*OTHERS, *order]})) for order in (entries, entries[::-1])
     )
     assert {job for job in one if one[job] != other[job]} <= {*WHOLE, "estimate"}
-    assert {"usage", "variants"} <= one.keys()
+    assert {"usage", "sensitivity", "agreement"} <= one.keys()
 
 
 STAGES = [
@@ -249,6 +263,8 @@ STAGES = [
     "table6",
     "breakdown",
     "noise",
+    "sensitivity",
+    "agreement",
 ]
 
 

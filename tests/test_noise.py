@@ -80,7 +80,7 @@ def made(folder, scores, labels, classes, study):
 def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, second_label_set, n_images, several):
     """Equal names, equivalences, ties, errors, empty answers, lists of names, single tasks, fewer images."""
     study = STUDY._replace(n_images=n_images, regt="New labels" if second_label_set else None)
-    scores, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way=False, several=several)
+    scores, _, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way=False, several=several)
     found = made(tmp_path, scores, labels, classes, study)
     expected = plain_noise.tables(
         tmp_path, ENTRIES, equivalences=tmp_path / "pairs.csv", n_images=n_images, several=several, variants=VARIANTS
@@ -209,7 +209,7 @@ def test_a_risk_coverage_curve_ends_at_all_answers_and_knows_no_order(pairs, shu
 
 
 def test_all_kept_is_cw_plus_and_none_would_be_cw(tmp_path):
-    scores, labels, classes = make_study(tmp_path, 4, 150, second_label_set=True, one_way=False, several="wrong")
+    scores, _, labels, classes = make_study(tmp_path, 4, 150, second_label_set=True, one_way=False, several="wrong")
     found = made(tmp_path, scores, labels, classes, STUDY)
     by_task = {(row["model"], row["task"]): row for row in rows(table4(main_scores(scores), FROM_ENTRIES, STUDY))}
     points = [row for row in rows(found["abstention"]) if row["coverage"] == "100.00"]

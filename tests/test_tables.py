@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mllm_classify import parquet
+from mllm_classify import clusters, parquet
+from mllm_classify.agreement import agreement, meanings
+from mllm_classify.clusters import with_clusters
 from mllm_classify.config import Equivalences
 from mllm_classify.dataset.classes import CLASSES, Lookup
 from mllm_classify.dataset.equivalences import admissible, admits
@@ -21,6 +23,7 @@ from mllm_classify.mapping import MAPPING, map_answers
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.protocols import protocols
 from mllm_classify.score import SCORES, predicted_by_ranking, predicted_by_text, score
+from mllm_classify.sensitivity import sensitivity
 from mllm_classify.statistics import SEED
 from mllm_classify.tables import (
     SCORINGS,
@@ -38,7 +41,6 @@ from mllm_classify.tables import (
     table5,
     write,
 )
-from mllm_classify.variants import variants
 from tests import plain
 
 RESAMPLES = 100
@@ -1162,7 +1164,7 @@ ENTRIES = [
     {"name": "open", "label": "Open world only", "kind": "endpoint", "tasks": ["OW"]},
     {"name": "closed", "label": "Closed world only", "kind": "engine", "tasks": ["CW"]},
     {"name": "varied", "label": "Asked in many ways", "kind": "vllm", "tasks": ["OW", "CW"],
-     "variants": ["hot", "ids", "warm"]},
+     "variants": ["hot", "ids", "warm", "groups", "mixed"]},
     {"name": "ruled", "label": "Constrained", "kind": "openai", "tasks": ["CW", "CW-constrained"], "variants": ["hot"]},
     {"name": "kept", "label": "Kept ranking", "kind": "recorded", "share": 0.8},
     {"name": "told", "label": "Kept answers", "kind": "recorded", "column": "text", "family": "told", "share": 0.7},
@@ -1172,6 +1174,8 @@ VARIANTS = [
     {"name": "warm", "task": "OW", "repeats": 2},
     {"name": "hot", "task": "CW", "repeats": 3},
     {"name": "ids", "task": "CW", "answer": "id", "share": 0.6},
+    {"name": "groups", "task": "CW", "images": 7, "repeats": 2},
+    {"name": "mixed", "task": "CW", "images": 7, "repeats": 2, "shuffled": 1},
 ]
 PAIRS = """# Pairs.
 classes,admits,source
@@ -1190,12 +1194,11 @@ def unit_vectors(rng, count):
 def make_study(folder, seed, count, second_label_set, one_way, several):
     """All of a run's files with random contents, as the stages after `predict` write them.
 
-    Returns scores, labels and classes.
+    Returns scores, what answers say and mean and in which requests they were, labels and classes.
     """
     rng = random.Random(seed)
     ids = list(range(len(NAMES)))
-    keys = [name.lower().strip() for name in NAMES]
-    same = [[other for other in ids if keys[other] == key] for key in keys]
+    same = [[other for other in ids if NAMES[other].lower().strip() == name.lower().strip()] for name in NAMES]
     classes = pl.DataFrame({"class_id": ids, "name": NAMES, "synset": None, "same_name": same}, schema=CLASSES)
     parquet.write(classes, CLASSES, folder / "dataset/d/classes.parquet")
     (folder / "pairs.csv").write_text(PAIRS)
@@ -1226,7 +1229,7 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
     schema = {"class_id": pl.Int32(), "embedding": pl.Array(pl.Float32, 4)}
     embedded = pl.DataFrame({"class_id": ids, "embedding": [of_classes[group[0]] for group in same]}, schema=schema)
     parquet.write(embedded, schema, folder / "embeddings/e/d/classes.parquet")
-    scores = []
+    scores, said = [], []
     for entry in ENTRIES:
         ranks = not plain.worded(entry)
         cells = []
@@ -1238,6 +1241,9 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
             for repeat, image in itertools.product(range(way.get("repeats", 1)), asked):
                 answer = {"class_ids": rng.sample(ids, 5), "scores": SCORED} if ranks else {"text": rng.choice(words)}
                 about = {"image_id": image, "task": way["task"], "variant": way["name"], "repeat": repeat}
+                # the images of a request are others in each repeat, unless that is their order
+                place = images.index(image)
+                about["group"] = (place * 3 ** (repeat * way.get("shuffled", 0)) % 7) if "images" in way else None
                 cells.append(about | answer | {"status": "error" if rng.random() < 0.05 else "ok"})
         predictions = pl.DataFrame(cells, schema=PREDICTIONS)
         parquet.write(predictions, PREDICTIONS, folder / f"predictions/d/{entry['name']}.parquet")
@@ -1251,8 +1257,12 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
         by_id = frozenset(it["name"] for it in VARIANTS if it.get("answer") == "id")
         mapped = map_answers(predictions, classes, embedded, answers, "e", None, several, by_id)
         parquet.write(mapped, MAPPING, folder / f"mapping/e/d/{entry['name']}.parquet")
-        scores.append(score(entry["name"], predicted_by_text(mapped.select(list(MAPPING)), classes), labels))
-    return pl.concat(scores), labels, classes
+        mapped = mapped.select(list(MAPPING))
+        scores.append(score(entry["name"], predicted_by_text(mapped, classes), labels))
+        keys = ["image_id", "task", "variant", "repeat"]
+        meant = meanings(predictions, mapped, classes).join(predictions.select(*keys, "group"), on=keys)
+        said.append(meant.with_columns(model=pl.lit(entry["name"])))
+    return pl.concat(scores), pl.concat(said), labels, classes
 
 
 def assert_the_same(found, expected):
@@ -1260,7 +1270,7 @@ def assert_the_same(found, expected):
     assert len(found) == len(expected)
     for row, other in zip(found, expected, strict=True):
         for name, value in other.items():
-            if name in ("p", "p_holm"):
+            if name.endswith(("p", "p_holm")) and value:
                 assert float(row[name]) == pytest.approx(float(value), rel=6e-3), name
             elif isinstance(value, float):
                 assert row[name] == pytest.approx(value, abs=1e-9), name
@@ -1268,7 +1278,11 @@ def assert_the_same(found, expected):
                 assert row[name] == value, name
         missing = set(row) - set(other) - set(STUDY_COLUMNS)
         ranges = ("bootstrap", "tau_", "change_", *(["ImGT", "ReGT", "used_by", "what"] if "protocol" in row else []))
-        assert all(name.startswith(ranges) or "_rank_" in name or "_vs_main_" in name for name in missing), missing
+        drawn = [f"{name}_A{end}" for name in ("ImGT", "ReGT") for end in ("_low", "_high")] if "variant" in row else []
+        drawn += ["differs"]
+        assert all(
+            name in drawn or name.startswith(ranges) or "_rank_" in name or "_vs_main_" in name for name in missing
+        ), missing
 
 
 @pytest.mark.parametrize(
@@ -1286,15 +1300,20 @@ def test_every_figure_equals_an_independent_computation(
     tmp_path, seed, count, second_label_set, n_images, one_way, several
 ):
     """Equal names, equivalences, ties, errors, empty answers, lists of names, single tasks, empty categories, fewer
-    images, variants.
+    images, variants, several images in a request.
     """
-    scores, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way, several)
+    scores, said, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way, several)
     options = {"variants": VARIANTS, "several": several}
     expected = plain.tables(tmp_path, ENTRIES, tmp_path / "pairs.csv", n_images, one_way, **options)
     models = pl.DataFrame([{"model": e["name"], "label": e["label"], "family": plain.family(e)} for e in ENTRIES])
     study = STUDY._replace(n_images=n_images)
     images = labels.filter(labels["excluded"].is_null()).select("image_id", "category")
-    more = {"variants": rows(variants(scores, models, study, [it["name"] for it in VARIANTS], RESAMPLES))}
+    ways = [(e["name"], it["name"], "words") for e in ENTRIES for it in VARIANTS if it["name"] in e.get("variants", [])]
+    differing = pl.DataFrame(ways, ["model", "variant", "differs"], orient="row")
+    clustered = with_clusters(scores, said.unique(clusters.KEYS))
+    more = {"sensitivity": rows(sensitivity(clustered, differing, models, study, RESAMPLES))}
+    meant = clustered.join(said.drop("group"), on=[*clusters.KEYS, "scoring"])
+    more["agreement"] = rows(agreement(meant, differing, models, study, RESAMPLES))
     scores = scores.filter(pl.col("variant") == "")
     more["protocols"] = rows(protocols(scores, images, models, study, RESAMPLES, {}))
     scores = scores.filter(pl.col("scoring").is_in(SCORINGS))

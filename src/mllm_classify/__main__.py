@@ -454,7 +454,7 @@ def models_of(config: configuration.Config) -> "pl.DataFrame":
 def tables(args: argparse.Namespace, config: configuration.Config) -> None:
     import polars as pl
 
-    from mllm_classify import parquet, protocols, table6, tables, variants
+    from mllm_classify import parquet, protocols, table6, tables
 
     labels, classes = parquet.read(args.labels), parquet.read(args.classes)
     evaluated = labels.filter(labels["excluded"].is_null())
@@ -465,6 +465,9 @@ def tables(args: argparse.Namespace, config: configuration.Config) -> None:
     models = models_of(config)
     if args.table == "usage":
         tables.write(used(args, config, models, study), Path(args.output))
+        return
+    if args.table in ("sensitivity", "agreement"):
+        asked_otherwise(args, config, models, study)
         return
     scored = parquet.read(args.scores)
     # multiple choice, earlier protocols and variants have tables of their own
@@ -484,10 +487,6 @@ def tables(args: argparse.Namespace, config: configuration.Config) -> None:
             asked = config.choices.numbers() if config.choices else {}
             by_variant = protocols.asked(**asked, encoder=encoder_of(config).name) if asked else {}
             made = protocols.protocols(every, images, models, study, config.tables.resamples, by_variant)
-            tables.write(made, Path(args.output))
-        case "variants":
-            names = [variant.name for variant in config.variants]
-            made = variants.variants(scored, models, study, names, config.tables.resamples)
             tables.write(made, Path(args.output))
         case "accuracy":
             frame = tables.accuracies(scores, images, models, study, config.tables.resamples)
@@ -590,6 +589,34 @@ def encoders(args: argparse.Namespace, config: configuration.Config) -> None:
         return
     among = [encoders.Encoding(it.name, portable(it.templates), it.answers) for it in config.every_encoder]
     tables.write(encoders.encoders(scores, images, models_of(config), study, among), Path(args.output))
+
+
+def asked_otherwise(
+    args: argparse.Namespace, config: configuration.Config, models: "pl.DataFrame", study: "Study"
+) -> None:
+    """The tables of tasks that are asked in other ways, and repeatedly."""
+    import polars as pl
+
+    from mllm_classify import agreement, clusters, figures, parquet, sensitivity, tables
+
+    columns = ["image_id", "task", "variant", "repeat", "group", "text"]
+    predictions = {name: parquet.read(path, *columns) for name, path in zip(args.models, args.inputs, strict=True)}
+    groups = pl.concat(frame.with_columns(model=pl.lit(name)) for name, frame in predictions.items())
+    scores = clusters.with_clusters(parquet.read(args.scores), groups)
+    if args.table == "sensitivity":
+        ways = pl.DataFrame(config.differing(), ["model", "variant", "differs"], orient="row")
+        made = sensitivity.sensitivity(scores, ways, models, study, config.tables.resamples)
+        figures.save(figures.sensitivity(made.figures), Path(args.output).with_suffix(".svg"))
+    else:
+        ways = pl.DataFrame(config.repeating(), ["model", "variant", "differs"], orient="row")
+        classes = parquet.read(args.classes)
+        said = pl.concat(
+            agreement.meanings(predictions[name], parquet.read(path), classes).with_columns(model=pl.lit(name))
+            for name, path in zip(args.models, args.mappings, strict=True)
+        )
+        scores = scores.join(said, on=[*clusters.KEYS, "scoring"], how="left", maintain_order="left")
+        made = agreement.agreement(scores, ways, models, study, config.tables.resamples)
+    tables.write(made, Path(args.output))
 
 
 def figures(args: argparse.Namespace, config: configuration.Config) -> None:
@@ -854,15 +881,18 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
         "mustelidae": ("ImageNet's weasel family under the expert labels.", renderings),
         "table6": ("Multiple choice, by the kind of options.", renderings),
         "protocols": ("Models that answer in words under the protocols of earlier work.", renderings),
-        "variants": ("Tasks asked in other ways, beside the main ones.", renderings),
+        "sensitivity": ("Tasks asked in other ways, beside the main ones.", f"{renderings}; .svg and .pdf"),
+        "agreement": ("How far repeats of the same questions agree.", renderings),
         "usage": ("Tokens, cached share and dollars of chat models.", renderings),
     }.items():
         made = command(parts, name, tables, name, text)
         made.set_defaults(table=name)
         file(made, "labels", "classes", *([] if name in ("table2", "usage") else ["scores"]), "output", output=output)
-        if name == "usage":
+        if name in ("usage", "sensitivity", "agreement"):
             made.add_argument("--models", nargs="+", required=True, metavar="NAME", help="in the order of --inputs")
             made.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="their predictions")
+        if name == "agreement":
+            made.add_argument("--mappings", nargs="+", required=True, metavar="FILE", help="their mappings")
         if name == "table6":
             choice_files(made, file)
     for name, text, output in (

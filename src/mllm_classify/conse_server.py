@@ -5,18 +5,19 @@ engine. It sees the picture with an image classifier, combines the embeddings of
 probabilities (ConSE, Norouzi et al., ICLR 2014), and answers with the nearest term of its vocabulary: WordNet names
 that timm ships, and the names that the prompt lists after "- ". These are preferred, the less the more of them there
 are: as with MLLMs, answers outside of a list are rare where it is short. Synonyms, and such answers, are therefore
-consequences of the pixels. It understands nothing else of a prompt.
+consequences of the pixels. It understands nothing else of a prompt. At a temperature above 0 it draws among the terms.
 """
 
 import argparse
 import asyncio
 import base64
+import hashlib
 import importlib.metadata
 import logging
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from aiohttp import web
@@ -35,6 +36,15 @@ LISTED = re.compile(r"^- (.+)$", re.MULTILINE)
 TOP = 10
 PREFERENCE = 10.0
 """By how much (in cosine similarity, divided by their number) the listed names are nearer."""
+SHARPNESS = 20.0
+"""What cosine similarities are multiplied by to be logits. At temperature 1 half of the demonstration's answers vary."""
+
+
+class Sampling(NamedTuple):
+    """How an answer is drawn. Temperature 0 takes the nearest term."""
+
+    temperature: float = 0.0
+    seed: int = 0
 
 
 def vocabulary() -> list[str]:
@@ -63,8 +73,11 @@ class Responder:
     def vectors(self, terms: list[str]) -> FloatArray:
         return normalised(self.encode(terms))
 
-    def answer(self, image: bytes, prompt: str) -> str:
-        """The term nearest to what the classifier sees, among the vocabulary and the names that the prompt lists."""
+    def answer(self, image: bytes, prompt: str, sampling: Sampling = Sampling()) -> str:  # noqa: B008 (cannot be changed)
+        """The term nearest to what the classifier sees, among the vocabulary and the names that the prompt lists.
+
+        At a temperature, one drawn by the softmax of all similarities. What is drawn depends on the seed and the picture.
+        """
         seen = convex_combination(self.classifier.probabilities([image]), self.class_vectors, TOP)[0]
         names = LISTED.findall(prompt)
         # each once: prompts list the same names in ever new orders
@@ -77,6 +90,11 @@ class Responder:
         nearness = vectors @ seen
         if names:
             nearness[: len(names)] += PREFERENCE / len(names)
+        if sampling.temperature:
+            # the highest of logits with Gumbel noise is a draw from their softmax
+            picture = int.from_bytes(hashlib.sha256(image).digest()[:8], "big")
+            noise = np.random.default_rng([sampling.seed, picture]).gumbel(size=len(terms))
+            nearness = nearness * SHARPNESS + sampling.temperature * noise
         best: str = terms[int(nearness.argmax())]
         return best
 
@@ -102,6 +120,18 @@ def read_request(body: Any) -> tuple[str, list[bytes]]:
         raise ValueError(msg) from None
 
 
+def read_sampling(body: Any) -> Sampling:
+    """Temperature and seed of a chat request; 0 where it has none. Raises ValueError with what is wrong."""
+    temperature, seed = (body.get(key) or 0 for key in ("temperature", "seed"))
+    if not (isinstance(temperature, int | float) and 0 <= temperature <= 2):
+        msg = f"temperature: {temperature!r}: a number from 0 to 2 is needed"
+        raise ValueError(msg)
+    if not (isinstance(seed, int) and seed >= 0):
+        msg = f"seed: {seed!r}: a whole number from 0 is needed"
+        raise ValueError(msg)
+    return Sampling(float(temperature), seed)
+
+
 def application(name: str, responder: Responder) -> web.Application:
     """`/version`, `/v1/models` and `/v1/chat/completions`. Pictures are answered one after the other, each on its own."""
     thread = ThreadPoolExecutor(max_workers=1)
@@ -121,10 +151,11 @@ def application(name: str, responder: Responder) -> web.Application:
         try:
             body = await request.json()
             prompt, images = read_request(body)
+            sampling = read_sampling(body)
             if body.get("model") != name:
                 return refusal(404, f"the model {body.get('model')!r} is not served here; {name!r} is")
             loop = asyncio.get_running_loop()
-            said = [await loop.run_in_executor(thread, responder.answer, image, prompt) for image in images]
+            said = [await loop.run_in_executor(thread, responder.answer, image, prompt, sampling) for image in images]
             text = said[0] if len(said) == 1 else "\n".join(f"{n}. {name}" for n, name in enumerate(said, start=1))
         except ValueError as error:
             return refusal(400, str(error))

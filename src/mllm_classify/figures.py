@@ -514,6 +514,55 @@ def _amount(value: float, money: bool) -> str:
     return f"{value:g}"
 
 
+def sensitivity(rows: pl.DataFrame) -> Figure:
+    """What each other way of asking does to accuracy, by both label sets; `rows` are sensitivity.csv as written.
+
+    A line for each model and variant, a mark for each task, filled where the corrected p is below 0.05.
+    """
+    rows = rows.filter(pl.col("ImGT_A_vs_main").is_not_null()).with_columns(
+        variant=pl.when(pl.col("variant") == "main").then("task").otherwise("variant")
+    )
+    if not rows.height:
+        return _saying("no model was asked the same images in two ways")
+    lines = rows.select("model", "variant").unique(maintain_order=True).rows()
+    several = rows["model"].n_unique() > 1
+    names = [short(f"{short(model, 24)} · {variant}" if several else variant, LONGEST + 14) for model, variant in lines]
+    shown = [name for name in ("ImGT", "ReGT") if rows[f"{name}_A_vs_main"].is_not_null().any()]
+    found = [task for task in TASKS if task in rows["task"]]
+    with mpl.rc_context(STYLE):
+        height = 1.4 + (0.13 + 0.08 * len(found)) * len(lines)
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        axes = None
+        for panel, name in enumerate(shown):
+            axes = figure.add_subplot(1, len(shown), panel + 1, sharex=axes)
+            axes.axvline(0, color="0.5", linewidth=0.8)
+            for number, task in enumerate(found):
+                one = rows.filter(pl.col("task") == task)
+                value, reach = _whiskers(one, f"{name}_A_vs_main")
+                clear = [p.startswith("<") or float(p) < 0.05 for p in one[f"{name}_A_p_holm"].fill_null("1")]
+                place = np.array([lines.index(line) for line in one.select("model", "variant").rows()])
+                place = place + 0.6 * ((number + 0.5) / len(found) - 0.5)
+                axes.errorbar(
+                    value, place, xerr=reach, fmt="none", ecolor=COLOURS[number], elinewidth=0.8,
+                )  # fmt: skip
+                for filled in (False, True):
+                    kept = np.array(clear) == filled
+                    axes.plot(
+                        value[kept], place[kept], MARKERS[number], color=COLOURS[number], markersize=4.5,
+                        markerfacecolor=COLOURS[number] if filled else "white",
+                        label=None if panel or filled else task,
+                    )  # fmt: skip
+            _lines(axes, [""] * len(names) if panel else names)
+            axes.grid(axis="x", linewidth=0.3)
+            axes.set_title(f"{name} accuracy: change in points", fontsize=9)
+        figure.legend(frameon=False, loc="outside upper center", ncols=len(found))
+        figure.supxlabel(
+            "against the main way on the same images; lines: 95 % (paired bootstrap); filled: p < 0.05, Holm-corrected",
+            fontsize=8,
+        )
+    return figure
+
+
 DRAWN: dict[str, Callable[[pl.DataFrame], Figure]] = {
     drawn.__name__: drawn for drawn in (difficulty, change, tasks, oop, coverage, ranks, costs)
 }

@@ -22,10 +22,11 @@ PUBLISHED = "resources/published"
 CAPTIONS = "workflow/report"
 TABLES = {
     **dict.fromkeys(
-        ["table2", "table3", "table4", "table5", "table6", "protocols", "variants", "usage", "ranking", "mustelidae"],
+        ["table2", "table3", "table4", "table5", "table6", "protocols", "usage", "ranking", "mustelidae"],
         "csv",
     ),
     **dict.fromkeys(["breakdown", "oop_texts", "abstention", "gains", "suspects", "precision"], "csv"),
+    **dict.fromkeys(["sensitivity", "agreement"], "csv"),
     "accuracy": "parquet",
     "mcnemar": "csv",
     "encoders": "csv",
@@ -261,9 +262,11 @@ def _chat(config: "Config", result: dict[str, str]) -> dict[str, str]:
         "usage": lineage([about, names, prices], ["usage"], *predicted),
     }
     made["costs"] = lineage([], ["figures"], made["usage"])
-    asked = {name for model in chat for name in model.variants}
-    if variants := [variant.name for variant in config.variants if variant.name in asked]:
-        made["variants"] = lineage([about, names, variants, config.tables.resamples], ["variants"], result["score"])
+    used = result["score"], *predicted
+    if ways := config.differing():
+        made["sensitivity"] = lineage([about, names, ways, config.tables.resamples], ["sensitivity", "figures"], *used)
+    if ways := config.repeating():
+        made["agreement"] = lineage([about, names, ways, config.tables.resamples], ["agreement"], *used)
     return made
 
 

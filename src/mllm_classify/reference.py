@@ -89,6 +89,8 @@ RULES = [
     ("Reasoning is no part of an answer; an answer cut off within it is an error", "ours", "not mentioned"),
     ("A request about several images whose answer lacks, doubles or adds a number is an error for all of them", "ours",
      "the format of its batches is not public"),
+    ("Where a prompt numbers images, a lone one's answer may stand behind its number; the number is no part of it", "ours",
+     "the format of its batches is not public"),
     ("CW-constrained: the server lets the model answer with listed names only", "ours",
      "mentions constrained decoding as the costly alternative to CW+, without figures"),
     ("A request that failed for good is wrong under every rule, on N images too", "ours", "not mentioned"),
@@ -126,6 +128,10 @@ RULES = [
      "not mentioned"),
     ("Wilson's and bootstrap intervals, McNemar's tests with Holm's correction, Kendall's tau", "ours",
      "the paper has intervals for multiple choice only"),
+    ("Sensitivity: images of one request are resampled, and their signs flipped, together", "ours",
+     "its preliminary experiments on batches are in its supplement, which is not public"),
+    ("Agreement: the share of equal answers, texts and classes, over repeats and pairs of them, and Fleiss' kappa", "ours",
+     "not mentioned"),
 ]  # fmt: skip
 """Rules that no option changes: what, where it comes from, and what the paper says."""
 CHOICES_INTRODUCTION = """# What is the paper's, and what is ours

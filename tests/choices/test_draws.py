@@ -59,3 +59,13 @@ def test_the_class_list_is_shuffled_by_repeat():
     assert all(sorted(order) == list(range(1000)) for order in orders)
     assert orders[0] != orders[1] != orders[2]
     assert orders[1] == draws.shuffled_classes(1000, 1).tolist()
+
+
+def test_the_class_list_has_an_order_for_every_purpose_and_those_of_published_studies_stay():
+    assert draws.shuffled_classes(8, 1).tolist() == [2, 5, 7, 0, 1, 6, 3, 4]
+    orders = {
+        tuple(draws.shuffled_classes(8, repeat, *purpose).tolist())
+        for repeat in (0, 1)
+        for purpose in [(), (draws.key("a"),), (draws.key("b"),), (draws.key("a"), np.uint64(1))]
+    }
+    assert len(orders) == 8

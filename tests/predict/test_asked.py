@@ -131,7 +131,7 @@ def test_detail_is_said_of_every_image_and_only_where_it_is_set():
 
 def test_names_are_listed_or_numbered_from_0():
     assert listed(NAMES) == "- espresso\n- lens cap, lens cover\n- # hash\n- espresso"
-    assert numbered(NAMES) == "0: espresso\n1: lens cap, lens cover\n2: # hash\n3: espresso"
+    assert numbered(dict(enumerate(NAMES))) == "0: espresso\n1: lens cap, lens cover\n2: # hash\n3: espresso"
 
 
 # parameters
@@ -214,7 +214,7 @@ def test_a_constrained_answer_can_be_each_name_once(files):
 def test_answers_by_id_see_every_class_behind_its_id(files):
     ids = Variant(name="ids", task="CW", answer="id", prompt=files["ids"])
     (_, asked) = questionnaire(files, 1, [ids])
-    assert prompt_of(asked.template.body) == f"By id.\n{numbered(NAMES)}"
+    assert prompt_of(asked.template.body) == f"By id.\n{numbered(dict(enumerate(NAMES)))}"
     assert asked.template.prompt == sha256(b"By id.\n{classes}")
 
 
@@ -223,6 +223,56 @@ def test_a_variants_layout_takes_the_place_of_the_entrys(files, layout):
     (main, varied) = questionnaire(files, 1, [Variant(name="v", task="CW", layout=layout)])
     assert main.template.body["messages"] == messages("image_last", prompt_of(main.template.body), 1)
     assert varied.template.body["messages"] == messages(layout, prompt_of(main.template.body), 1)
+
+
+# another order of the class list
+
+
+MANY = [f"class {number}" for number in range(30)]
+
+
+def listings(files, *variants, names=MANY, **options):
+    """By variant and repeat, the lists that requests have: one for all images."""
+    asked = questionnaire(files, 3, variants, names=names, tasks=["CW"], **options)
+    found = {}
+    for question in asked:
+        lines = prompt_of(question.template.body).splitlines()[1:]
+        found.setdefault((question.variant, question.repeat), set()).add(tuple(lines))
+    assert all(len(lists) == 1 for lists in found.values())
+    return {key: list(*lists) for key, lists in found.items()}
+
+
+def test_a_shuffled_list_is_the_same_for_all_images_and_another_for_each_variant_seed_and_repeat(files):
+    ways = [
+        Variant(name="a", task="CW", classes="shuffled", repeats=2),
+        Variant(name="b", task="CW", classes="shuffled"),
+        Variant(name="again", task="CW", repeats=2),
+    ]
+    found = listings(files, *ways)
+    main = [f"- {name}" for name in MANY]
+    assert found["", 0] == found["again", 0] == found["again", 1] == main
+    others = [found[key] for key in (("a", 0), ("a", 1), ("b", 0))]
+    others += [listings(files, way.model_copy(update={"seed": 1}))[way.name, 0] for way in ways[:2]]
+    assert len({tuple(lines) for lines in others}) == 5
+    assert all(sorted(lines) == sorted(main) != lines for lines in others)
+    assert listings(files, *ways[::-1]) == found
+
+
+def test_in_a_shuffled_list_every_class_keeps_its_id(files):
+    way = Variant(name="v", task="CW", classes="shuffled", answer="id", prompt=files["ids"])
+    found = listings(files, way)["v", 0]
+    expected = numbered(dict(enumerate(MANY))).splitlines()
+    assert sorted(found) == sorted(expected)
+    assert found != expected
+
+
+def test_a_constrained_answer_is_held_to_the_same_names_in_any_order_of_the_list(files):
+    way = Variant(name="v", task="CW-constrained", classes="shuffled")
+    bodies = [
+        question.template.body for question in questionnaire(files, 1, [way], tasks=["CW-constrained"], names=MANY)
+    ]
+    assert [body["structured_outputs"] for body in bodies] == [{"choice": MANY}] * 2
+    assert prompt_of(bodies[0]) != prompt_of(bodies[1])
 
 
 # several images in a request
@@ -289,6 +339,17 @@ def test_each_repeat_has_groups_of_its_own(files):
     assert by_repeat[0] != by_repeat[1]
     for found in by_repeat.values():
         assert sorted(place for group in found for place in group) == list(range(12))
+
+
+def test_a_group_has_its_number_and_what_is_asked_alone_has_none(files):
+    asked = questionnaire(files, 10, [groups_of(files, images=4, repeats=2)])
+    assert {question.group for question in asked if not question.variant} == {None}
+    assert [(q.repeat, q.group) for q in asked if q.variant] == [(r, g) for r in (0, 1) for g in (0, 1, 2)]
+    sharded = [question for part in (1, 2) for question in
+               questionnaire(files, 10, [groups_of(files, images=4, repeats=2)], shard=(part, 2))]  # fmt: skip
+    assert sorted((q.images, q.repeat, q.group) for q in sharded if q.variant) == sorted(
+        (q.images, q.repeat, q.group) for q in asked if q.variant
+    )
 
 
 def test_the_key_of_a_group_is_that_of_its_images_in_their_order(files):

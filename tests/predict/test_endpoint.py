@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from mllm_classify.config import EndpointModel, EngineModel, Resources, TaskPrompt, VLLMModel
+from mllm_classify.config import EndpointModel, EngineModel, Resources, TaskPrompt, Variant, VLLMModel
 from mllm_classify.files import InputError, sha256
 from mllm_classify.predict import endpoint, journal, sending
 from mllm_classify.predict.images import Images
@@ -93,6 +93,46 @@ def vllm(**options):
 
 def engine(**options):
     return EngineModel(**{"name": "m", "label": "M", "kind": "engine", "command": ["serve"], "model": "q"} | options)
+
+
+@pytest.mark.parametrize(
+    ("said", "numbered", "plain"),
+    [
+        ("1. espresso", "espresso", "1. espresso"),
+        (" Image 1: lens cap\n", "lens cap", " Image 1: lens cap\n"),
+        ("Here it is:\n1) # hash", "# hash", "Here it is:\n1) # hash"),
+        ("espresso", "espresso", "espresso"),
+        ("1. espresso\n2. # hash", "1. espresso\n2. # hash", "1. espresso\n2. # hash"),
+        ("2. espresso", "2. espresso", "2. espresso"),
+        ("", "", ""),
+    ],
+    ids=repr,
+)
+def test_a_lone_image_may_be_answered_behind_its_number_where_the_prompt_numbers_images(
+    tmp_path, images, tasks, said, numbered, plain
+):
+    """Also the one that is left over of groups; elsewhere a number is part of the answer."""
+    (tmp_path / "several.txt").write_text("There are {n}.\n{classes}")
+    prompt = str(tmp_path / "several.txt")
+    ways = [
+        Variant(name="alone", task="CW", prompt=prompt), Variant(name="groups", task="CW", prompt=prompt, images=4),
+        Variant(name="main", task="CW", layout="system"),
+    ]  # fmt: skip
+    entry = model(tasks=["CW"], variants=[way.name for way in ways], max_errors=4, retries=0)
+
+    def answer(body):
+        return completion(said)
+
+    with chat_server(answer) as server:
+        entry = entry.model_copy(update={"url": server.url})
+        asked = Questionnaire(entry, tasks, images, CLASSES, variants=ways)
+        found, _ = endpoint.predict(entry, asked, tmp_path / "journal", unreported)
+    texts = {(row["variant"], row["image_id"]): row["text"] for row in found.to_dicts()}
+    assert [texts[name, "image4"] for name in ("alone", "main", "")] == [numbered, plain, plain]
+    assert texts["groups", "image0"] == numbered
+    groups = found.filter(pl.col("variant") == "groups").select("image_id", "group", "status").rows()
+    assert groups == [(f"image{n}", 0, "error") for n in (4, 3, 2, 1)] + [("image0", 1, "ok")]
+    assert found.filter(pl.col("variant") != "groups")["group"].is_null().all()
 
 
 # what is asked

@@ -35,7 +35,8 @@ MESSAGES = {
     "The weasel family under the expert labels": "mustelidae",
     "The paper's figures beside ours": "scorecard",
     "The protocols of earlier work": "protocols",
-    "Tasks asked in other ways": "variants",
+    "Tasks asked in other ways": "sensitivity",
+    "Agreement between repeats": "agreement",
     "What chat models used": "usage",
     "Estimating what chat models cost": "estimate",
     "Drawing the reference's confusions": "confusions",
@@ -72,13 +73,13 @@ WORDED = {"protocols", "tasks", "oop", *OOP, "coverage"}
 """Made from scores where a model answers in words."""
 ENCODED = {"encoders", "encoder_pairs"}
 """Made from mappings where there are several encoders and a model that answers in words."""
-VARIED = {"variants"}
-"""Made from scores where a chat model is asked in several ways."""
+VARIED = {"sensitivity", "agreement"}
+"""Made from scores where a chat model is asked in several ways, and repeatedly."""
 ASKED = {"usage", "costs"}
 """Made from predictions where there is a chat model. The estimate is made when it is asked for only."""
 STUDY = {"n", "dataset", "imgt", "regt", "equivalences", "classes", "n_images", "excluded", "reference"}
 """Columns that say what the figures of a row are of."""
-SAID = {"used_by", "what"}
+SAID = {"used_by", "what", "differs"}
 """Columns of words about a row."""
 GENERATED = {"results", "journal", "logs", ".snakemake", "__pycache__"}
 

@@ -246,17 +246,53 @@ rule scorecard:
         " --table3 {input.table3} --table4 {input.table4} --table5 {input.table5} --output {output} 2>&1 | tee {log}"
 
 
-use rule table3 as variants with:
+rule sensitivity:
+    input:
+        scores=rules.score.output,
+        predictions=list(get_chat().values()),
+        labels=rules.labels.output,
+        classes=rules.images.output.classes,
     output:
-        table="results/variants.csv",
-        renderings=rendered("variants", "Tasks asked in other ways"),
+        table="results/sensitivity.csv",
+        renderings=rendered("sensitivity", "Sensitivity to how tasks are put"),
+        figure=shown("results/sensitivity.svg", "Figures", "Sensitivity to how tasks are put"),
+        pdf="results/sensitivity.pdf",
     log:
-        "logs/tables/variants.log",
+        "logs/tables/sensitivity.log",
+    localrule: True
     params:
-        lineage=get_lineage("variants"),
-        table="variants",
+        lineage=get_lineage("sensitivity"),
+        models=list(get_chat()),
     message:
         "Tasks asked in other ways"
+    shell:
+        "python -m mllm_classify tables sensitivity --lineage {params.lineage} --scores {input.scores}"
+        " --models {params.models} --inputs {input.predictions} --labels {input.labels} --classes {input.classes}"
+        " --output {output.table} 2>&1 | tee {log}"
+
+
+rule agreement:
+    input:
+        scores=rules.score.output,
+        predictions=list(get_chat().values()),
+        mappings=[get_mapped()[model] for model in get_chat()],
+        labels=rules.labels.output,
+        classes=rules.images.output.classes,
+    output:
+        table="results/agreement.csv",
+        renderings=rendered("agreement", "Agreement between repeats"),
+    log:
+        "logs/tables/agreement.log",
+    localrule: True
+    params:
+        lineage=get_lineage("agreement"),
+        models=list(get_chat()),
+    message:
+        "Agreement between repeats"
+    shell:
+        "python -m mllm_classify tables agreement --lineage {params.lineage} --scores {input.scores}"
+        " --models {params.models} --inputs {input.predictions} --mappings {input.mappings} --labels {input.labels}"
+        " --classes {input.classes} --output {output.table} 2>&1 | tee {log}"
 
 
 rule usage:

@@ -44,9 +44,13 @@ def below(drawn: Keys, count: int | npt.NDArray[np.int64]) -> npt.NDArray[np.int
     return (drawn % np.asarray(count, dtype=np.uint64)).astype(np.int64)
 
 
-def shuffled_classes(classes: int, repeat: int) -> npt.NDArray[np.int64]:
-    """The order of the whole class list in one repeat: the same for every image, so that a prefix cache serves it."""
-    return np.argsort(draw(key("class list"), np.uint64(repeat), np.arange(classes, dtype=np.uint64)), kind="stable")
+def shuffled_classes(classes: int, repeat: int, *purpose: np.uint64) -> npt.NDArray[np.int64]:
+    """The order of the whole class list in one repeat: the same for every image, so that a prefix cache serves it.
+
+    Multiple choice has one; a further purpose, such as a variant, has an order of its own.
+    """
+    ids = np.arange(classes, dtype=np.uint64)
+    return np.argsort(draw(key("class list"), *purpose, np.uint64(repeat), ids), kind="stable")
 
 
 def sampled(labels: pl.DataFrame, per_class: int | None, seed: int) -> pl.DataFrame:

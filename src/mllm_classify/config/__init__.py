@@ -305,6 +305,25 @@ class Config(Section):
         """The variants that a model is asked, in the order of the file."""
         return [variant for variant in self.variants if variant.name in model.variants]
 
+    def differing(self) -> list[tuple[str, str, str]]:
+        """Every model, by name, with each of its variants, and in what that differs from its task, in words."""
+        return [
+            (model.name, variant.name, variant.differs(self.tasks[variant.task], model))
+            for model in sorted(self.models, key=lambda model: model.name)
+            if isinstance(model, ChatModel)
+            for variant in self.asked_variants(model)
+        ]
+
+    def repeating(self) -> list[tuple[str, str, str]]:
+        """Every model, by name, with each of its variants that is asked repeatedly, and in what the repeats differ, in words."""
+        return [
+            (model.name, variant.name, variant.between_repeats())
+            for model in sorted(self.models, key=lambda model: model.name)
+            if isinstance(model, ChatModel)
+            for variant in self.asked_variants(model)
+            if variant.repeats > 1
+        ]
+
     def samples(self, model: ChatModel) -> bool:
         """Whether what a model is asked depends on the images' ImGT classes: samples, and orders by class."""
         variants = self.asked_variants(model)

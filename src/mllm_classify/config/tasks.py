@@ -1,5 +1,6 @@
 """What chat models are asked: prompts, samples, variants, and the options of multiple choice."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -16,9 +17,11 @@ from mllm_classify.config.marks import (
 )
 
 if TYPE_CHECKING:
-    from mllm_classify.config import Config
+    from mllm_classify.config import ChatModel, Config
 
 Layout = Literal["image_last", "system", "image_first"]
+ORDERS = {"listed": "as listed", "shuffled": "shuffled", "class": "by class"}
+"""Of several images in a request, as tables say it."""
 
 
 class Sample(Section):
@@ -36,13 +39,19 @@ class TaskPrompt(Section):
 
 
 class Variant(Section):
-    """A task asked in another way beside the main one, for results/variants.csv. What it does not say is as in the task."""
+    """A task asked in another way beside the main one, for results/sensitivity.csv. What it does not say is as in the task."""
 
     name: Label = Field(description="what the table calls it")
     task: Literal["OW", "CW", "CW-constrained"] = Field(description="which task it is a variant of")
     prompt: Annotated[str | None, CONTENT] = Field(None, description="its own prompt file")
     answer: Literal["name", "id"] = Field(
         "name", description="whether classes are listed and answered by name, or as `id: name` and by id"
+    )
+    classes: Annotated[
+        Literal["listed", "shuffled"], Choice("ours", "does not mention the order of its class list")
+    ] = Field(
+        "listed",
+        description="the order of the class list: as it is, or another, one for each name, seed and repeat of a variant",
     )
     layout: Layout | None = Field(None, description="as in the model's entry")
     temperature: float | None = Field(None, ge=0, description="as sent, in place of the entry's")
@@ -52,7 +61,7 @@ class Variant(Section):
         Literal["listed", "shuffled", "class"],
         Choice("inferred", "varies size, ordering and composition of batches (Sec. 3); its figures are not public"),
     ] = Field("listed", description="which images stand together: as they are listed, shuffled, or those of a class")
-    seed: int = Field(0, ge=0, description="of the shuffled order, which differs between repeats")
+    seed: int = Field(0, ge=0, description="of shuffled orders, which differ between repeats")
     sample: Sample | None = Field(None, description="in place of the task's")
 
     @model_validator(mode="after")
@@ -66,10 +75,30 @@ class Variant(Section):
         if self.answer == "id" and (self.task != "CW" or self.prompt is None):
             msg = f"variants: {self.name!r}: answer 'id' is for CW, with a prompt of its own"
             raise ValueError(msg)
+        if self.classes == "shuffled" and self.task == "OW":
+            msg = f"variants: {self.name!r}: classes 'shuffled': OW lists none; remove the key, or set another task"
+            raise ValueError(msg)
         if self.images > 1 and self.task == "CW-constrained":
             msg = f"variants: {self.name!r}: a constrained answer is one name; images must be 1"
             raise ValueError(msg)
         return self
+
+    def differs(self, task: TaskPrompt, model: "ChatModel") -> str:
+        """In what it is put otherwise than its task, in words. How often, and of which images, is no such thing."""
+        ways = {
+            f"prompt {Path(self.prompt or '').stem}": self.prompt not in (None, task.prompt),
+            "answered by id": self.answer == "id",
+            "class list shuffled": self.classes == "shuffled",
+            f"layout {self.layout}": self.layout not in (None, model.layout),
+            f"temperature {self.temperature or 0:g}": self.temperature not in (None, model.request.temperature),
+            f"{self.images} images a request, {ORDERS[self.order]}": self.images > 1,
+        }
+        return ", ".join(words for words, applies in ways.items() if applies) or "nothing: asked again"
+
+    def between_repeats(self) -> str:
+        """What is not the same in all repeats, in words."""
+        orders = {"order of images": self.order == "shuffled", "class list": self.classes == "shuffled"}
+        return ", ".join(["seed", *(words for words, applies in orders.items() if applies)])
 
 
 class Earlier(Section):

@@ -210,7 +210,7 @@ def collect(
         for place, row in zip(question.images, rows, strict=True):
             about = {"image_id": asked.images.ids[place], "task": question.task, "variant": question.variant,
                      "repeat": question.repeat, "prompt": question.template.prompt,
-                     "request": question.template.digest}  # fmt: skip
+                     "request": question.template.digest, "group": question.group}  # fmt: skip
             known = about | row
             for name, column in columns.items():
                 column.append(known.get(name))
@@ -226,7 +226,9 @@ def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str
     """One row an image of a request; what the request used stands in the first."""
     response = answers.read(record["response"])
     count = len(question.images)
-    texts = [response.text] if count == 1 else answers.one_each(response.text, count)
+    texts = answers.one_each(response.text, count) if question.template.numbered or count > 1 else None
+    if texts is None and count == 1:
+        texts = [response.text]
     error = response.error
     if texts is None and error is None:
         error = f"not one answer for each of {count} images: {response.text[:200]!a}"

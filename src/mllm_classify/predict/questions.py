@@ -50,6 +50,7 @@ class Template(NamedTuple):
     digest: str
     body: dict[str, Any]
     prompt: str  # SHA-256 of the prompt file
+    numbered: bool = False  # whether it asks for answers behind the images' numbers
 
     def with_images(self, urls: list[str]) -> dict[str, Any]:
         """The request's body."""
@@ -85,6 +86,9 @@ class Question(NamedTuple):
     template: Template
     variant: str = ""
     repeat: int = 0
+    group: int | None = (
+        None  # which of a variant's groups of images in one repeat; None where images are asked about alone
+    )
 
 
 class Way(NamedTuple):
@@ -101,6 +105,7 @@ class Way(NamedTuple):
     order: str = "listed"
     seed: int = 0
     sample: "Sample | None" = None
+    classes: str = "listed"  # or shuffled
 
 
 def read_prompt(file: str) -> Prompt:
@@ -114,9 +119,9 @@ def listed(names: Iterable[str]) -> str:
     return "\n".join(f"- {name}" for name in names)
 
 
-def numbered(names: Iterable[str]) -> str:
+def numbered(names: Mapping[int, str]) -> str:
     """Names behind the ids by which they are answered."""
-    return "\n".join(f"{number}: {name}" for number, name in enumerate(names))
+    return "\n".join(f"{number}: {name}" for number, name in names.items())
 
 
 def lettered(names: Iterable[str]) -> str:
@@ -164,7 +169,8 @@ def template(
     }
     if choice is not None:
         body["structured_outputs"] = {"choice": choice}
-    return Template(sha256(json.dumps(body, sort_keys=True).encode()), body, way.prompt.digest)
+    digest = sha256(json.dumps(body, sort_keys=True).encode())
+    return Template(digest, body, way.prompt.digest, "{n}" in way.prompt.text)
 
 
 def answer_identity(model: "ChatModel") -> dict[str, Any]:
@@ -252,6 +258,7 @@ class Questionnaire:
             variant.order,
             variant.seed,
             variant.sample or main.sample,
+            variant.classes,
         )
 
     def __iter__(self) -> Iterator[Question]:
@@ -306,8 +313,13 @@ class Questionnaire:
 
     def put(self, way: Way, images: int = 1, repeat: int = 0) -> Template:
         """The request by which a task is put."""
-        listing = numbered if way.ids else listed
-        text = way.prompt.text.replace("{classes}", listing(self.names)).replace("{n}", str(images))
+        order: Iterable[int] = range(len(self.names))
+        if way.classes == "shuffled":
+            purpose = draws.key(way.variant), np.uint64(way.seed)
+            order = draws.shuffled_classes(len(self.names), repeat, *purpose).tolist()
+        names = {class_id: self.names[class_id] for class_id in order}
+        classes = numbered(names) if way.ids else listed(names.values())
+        text = way.prompt.text.replace("{classes}", classes).replace("{n}", str(images))
         seed = (self.model.request.seed or 0) + repeat if way.repeats > 1 else None
         choice = list(dict.fromkeys(self.names)) if way.task == "CW-constrained" else None
         return template(self.model, way, text, images, seed, choice)
@@ -354,12 +366,14 @@ class Questionnaire:
             put_as = {size: self.put(way, size, repeat) for size in {len(group) for group in groups}}
             for number, group in enumerate(groups):
                 if self._in_shard(number):
-                    yield self._question(put_as[len(group)], way, tuple(group), repeat)
+                    yield self._question(put_as[len(group)], way, tuple(group), repeat, number)
 
-    def _question(self, put: Template, way: Way, places: tuple[int, ...], repeat: int) -> Question:
+    def _question(
+        self, put: Template, way: Way, places: tuple[int, ...], repeat: int, group: int | None = None
+    ) -> Question:
         digests = [self.images.digests[place] for place in places]
         key = question_key(put, digests, repeat, self._identity)
-        return Question(key, way.task, places, put, way.variant, repeat)
+        return Question(key, way.task, places, put, way.variant, repeat, group)
 
     def _choices(self, *, refused: bool = False) -> Iterator[Question]:
         """The requests of MC. Long lists are put with the prompt of CW; that of all classes is in the repeat's order."""

@@ -18,6 +18,7 @@ PREDICTIONS: dict[str, pl.DataType] = {
     "finish_reason": pl.String(),
     "prompt": pl.String(),  # SHA-256 of the prompt file
     "request": pl.String(),  # digest of what was sent, without images; the journal holds it
+    "group": pl.Int32(),  # images of one request have the same, within a variant and repeat; null where it was about one
     "served_model": pl.String(),  # as the server names it
     "fingerprint": pl.String(),  # of the server's system
     # of a request about several images, in the first one's row:

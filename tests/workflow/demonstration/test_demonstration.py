@@ -39,9 +39,10 @@ def computed(demonstration: Study) -> dict[str, list[dict]]:
     return tables | plain_encoders.tables(results, config)
 
 
-@pytest.mark.parametrize(
-    "table", ["table2", "table6", "protocols", "variants", *sorted({*TABLES, *ENCODED, *OOP, *NOISE})]
-)
+MADE = ["table2", "table6", "protocols", *sorted({*TABLES, *ENCODED, *OOP, *NOISE, *VARIED})]
+
+
+@pytest.mark.parametrize("table", MADE)
 def test_every_figure_equals_an_independent_computation(
     demonstration: Study, computed: dict[str, list[dict]], table: str
 ) -> None:
@@ -63,6 +64,18 @@ def test_oop_rate_is_neither_0_nor_100(demonstration: Study) -> None:
     assert [0 < float(row["A"]) < 100 for row in demonstration.rows("table5")] == [True]
 
 
+def test_repeats_at_a_temperature_differ_and_ways_that_show_the_same_to_the_model_do_not(demonstration: Study) -> None:
+    """conse-chat reads nothing of a prompt but the names on its list, in any order."""
+    assert {row["variant"] for row in demonstration.rows("agreement")} == {"temperature 1"}
+    assert all(0 < float(row["text_all"]) < 100 for row in demonstration.rows("agreement"))
+    found = {row["variant"]: row for row in demonstration.rows("sensitivity") if row["task"] == "CW"}
+    assert list(found) == ["main", "image first", "4 images, shuffled", "class list shuffled", "temperature 1"]
+    for name in ("image first", "4 images, shuffled", "class list shuffled"):
+        assert {found[name][f"{label_set}_A_vs_main"] for label_set in ("ImGT", "ReGT")} == {"0.00"}
+        assert found[name]["OOP"] == found["main"]["OOP"]
+    assert found["4 images, shuffled"]["clusters"] == "5"
+
+
 def test_cw_plus_is_at_least_cw_in_every_column(demonstration: Study) -> None:
     found = {row["task"]: row for row in demonstration.rows("table4")}
     columns = [name for name in HEADERS["table4"].split(",")[2:] if found["CW"][name]]
@@ -80,7 +93,7 @@ def test_every_rendering_says_demonstration_and_n(demonstration: Study, table: s
 
 def test_predictions_keep_the_contract(demonstration: Study) -> None:
     contract = (
-        "image_id task variant repeat text class_ids scores status error reasoning finish_reason prompt request "
+        "image_id task variant repeat text class_ids scores status error reasoning finish_reason prompt request group "
         "served_model fingerprint prompt_tokens completion_tokens cached_tokens reasoning_tokens batched latency"
     )
     folder = demonstration.folder / "results/predictions/photos"
@@ -90,7 +103,8 @@ def test_predictions_keep_the_contract(demonstration: Study) -> None:
         assert " ".join(frame.columns) == contract
         assert frame.select("image_id", "task", "variant", "repeat").is_unique().all()
         assert frame["task"].unique(maintain_order=True).to_list() == tasks
-        asked = len(tasks[:2]) + len(model.get("variants", []))
+        ways = [it for it in demonstration.config["variants"] if it["name"] in model.get("variants", [])]
+        asked = len(tasks[:2]) + sum(way.get("repeats", 1) for way in ways)
         assert frame.filter(pl.col("task") != "MC").height == 18 * asked
         assert frame["status"].unique().to_list() == ["ok"]
 

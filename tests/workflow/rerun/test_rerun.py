@@ -124,6 +124,13 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "variant that it is not asked": (
         reconfigure(lambda c: c["variants"].append({"name": "hot", "task": "OW", "temperature": 1})), set(),
     ),
+    "class list of a variant": (reconfigure(lambda c: c["variants"][0].update(classes="shuffled")), CHAT),
+    "code of what repeats and variants share": (
+        lambda s: s.edit("src/mllm_classify/clusters.py", "min(1.0, float", "min(1, float"), VARIED,
+    ),
+    "code of the agreement": (
+        lambda s: s.edit("src/mllm_classify/agreement.py", "chance == 1 else", "chance == 1.0 else"), {"agreement"},
+    ),
     "sample of a task": (reconfigure(lambda c: c["tasks"]["OW"].update(sample={"per_class": 1})), CHAT),
     "how several names are read": (
         reconfigure(lambda c: c.update(mapping={"several": "any"})), {*MAPPED, *ENCODED, *SCORED},
