@@ -87,7 +87,8 @@ def gains(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, stud
         pl.DataFrame(rows, schema=schema)
         .fill_nan(None)
         .with_columns(pl.lit(images.height).alias("n"))
-        .sort(pl.col("paradigm") == EVERY, "gain", "paradigm", nulls_last=True)
+        # equal gains are equal whatever the order of the sums
+        .sort(pl.col("paradigm") == EVERY, pl.col("gain").round(9), "paradigm", nulls_last=True)
     )
     compared = figures["vs_supervised"].is_not_null().any()
     return Table(
