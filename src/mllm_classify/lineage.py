@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mllm_classify.files import PROJECT, digest, read_bytes, sha256
 
 if TYPE_CHECKING:
-    from mllm_classify.config import AnyModel, Choices, Config
+    from mllm_classify.config import Annotate, AnyModel, Choices, Config
 
 PACKAGE = Path(__file__).parent
 PUBLISHED = "resources/published"
@@ -28,6 +28,7 @@ TABLES = {
     "accuracy": "parquet",
     "mcnemar": "csv",
     "scorecard": "csv",
+    "disputed": "csv",
     **dict.fromkeys(["confusions", "difficulty", "change", "tasks", "oop", "ranks", "costs"], "svg"),
 }
 """All tables and figures that there may be, and the endings of their files."""
@@ -181,6 +182,8 @@ def lineages(config: "Config") -> dict[str, str]:
     # by name: the order of the models in the file changes nothing
     result["score"] = score = lineage(sorted(scored), ["score"], labels)
     result |= _tables(config, labels, score, result.get("choices")) | _chat(config, result)
+    if config.annotate is not None:
+        result |= _annotate(config, config.annotate, result, dict(scored))
     # both hold the configuration itself
     whole = config.model_dump(mode="json"), sorted(result.values())
     bundle = lineage(whole[0], ["bundle"], *whole[1])
@@ -237,6 +240,21 @@ def _chat(config: "Config", result: dict[str, str]) -> dict[str, str]:
     asked = {name for model in chat for name in model.variants}
     if variants := [variant.name for variant in config.variants if variant.name in asked]:
         made["variants"] = lineage([about, names, variants, config.tables.resamples], ["variants"], result["score"])
+    return made
+
+
+def _annotate(config: "Config", annotate: "Annotate", result: dict[str, str], scored: dict[str, str]) -> dict[str, str]:
+    """The lineage of what annotators see again, from what is scored of each model, and of the table of how much that is."""
+    from mllm_classify.config import identity
+
+    spec = identity(annotate)
+    asked = [spec[key] for key in ("model", "task", "variant", "categories")]
+    label = config.model(annotate.model).label
+    disputed = [_about(config), label, asked]
+    made = {"disputed": lineage(disputed, ["annotate.disputed"], result["labels"], scored[annotate.model])}
+    if config.dataset.has_files:
+        inputs = [result["images"], result["labels"], *(scored[name] for name in annotate.models)]
+        made["annotate"] = lineage(spec, ["annotate.tasks"], *inputs)
     return made
 
 

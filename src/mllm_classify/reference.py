@@ -37,6 +37,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "mapping": config.Mapping,
     "choices": config.Choices,
     "tables": config.Tables,
+    "annotate": config.Annotate,
     "bundle": config.Bundle,
     "bundle.authors": config.Author,
     "models, of every kind": config.Model,
