@@ -109,6 +109,8 @@ def _said(annotation: dict[str, Any], place: str, numbers: dict[str, int]) -> tu
         match result:
             case {"from_name": str(control), "value": {"choices": list(values)}}:
                 pass
+            case {"from_name": str(control), "value": {"taxonomy": list(paths)}}:
+                values = [path[-1] for path in paths if isinstance(path, list) and path]
             case _:
                 msg = f"{place}: a result with from_name and choices is needed, not {str(result)[:60]!r}"
                 raise InputError(msg)

@@ -180,11 +180,12 @@ def labelling(names: list[str]) -> str:
     left = ET.SubElement(columns, "View", style="flex: 3")
     ET.SubElement(left, "Image", name="image", value="$image", zoom="true")
     right = ET.SubElement(columns, "View", style="flex: 2")
-    for name, heading in {PROPOSED: "Proposed, in no order", LIKELY: "Others, the likely first"}.items():
+    for name, heading in {PROPOSED: "Proposed, in no order", LIKELY: "Others, the likeliest first"}.items():
         ET.SubElement(right, "Header", value=heading, size="5")
         ET.SubElement(right, "Choices", name=name, toName="image", choice="multiple", value=f"${name}", layout="inline")
     ET.SubElement(right, "Header", value="Any other class", size="5")
-    every = ET.SubElement(right, "Choices", name=OTHER, toName="image", choice="multiple", layout="select")
+    # of Label Studio's controls the one that can be searched
+    every = ET.SubElement(right, "Taxonomy", name=OTHER, toName="image", leafsOnly="true", minWidth="360px", placeholder="Search")
     for text in texts(names):
         ET.SubElement(every, "Choice", value=text)
     ET.SubElement(right, "Header", value="Or", size="5")

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.workflow.study import ASKED, CHOSEN, COMPARED, TABLES, VARIED, WORDED, Study, reconfigure
+from tests.workflow.study import ASKED, CHOSEN, COMPARED, EXAMINED, TABLES, VARIED, WORDED, Study, reconfigure
 
 MODELS = ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "conse", "conse-chat"]
 SHOWN = {*TABLES, *COMPARED, *CHOSEN, *WORDED, *VARIED}
-NAMED = {"table2", *ASKED, *SHOWN}  # all that says what the data set and its labels are called
+NAMED = {"table2", *ASKED, *EXAMINED, *SHOWN}  # all that says what the data set and its labels are called
 SCORED = {"score", *SHOWN}
-CHAT = {"predict/conse-chat", "answers/conse-chat", "mapping/conse-chat", *ASKED, *SCORED}
+CHAT = {"predict/conse-chat", "answers/conse-chat", "mapping/conse-chat", *ASKED, *EXAMINED, *SCORED}
 # chat models are asked which of the options; the journal asks for new ones only
 CHOICES = {"choices", "confusions", *CHAT}
 PREDICTED = {f"predict/{model}" for model in MODELS}
@@ -98,14 +98,18 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "prices of the chat model": (
         reconfigure(lambda c: model(c, "conse-chat").update(prices={"input": 1, "output": 2}, budget=3)), ASKED,
     ),
-    "label of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(label="Renamed")), {*ASKED, *SHOWN}),
+    "label of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(label="Renamed")), {*ASKED, *EXAMINED, *SHOWN}),
     "variant that the chat model is asked": (reconfigure(lambda c: c["variants"][0].update(temperature=1)), CHAT),
     "variant that it is not asked": (
         reconfigure(lambda c: c["variants"].append({"name": "hot", "task": "OW", "temperature": 1})), set(),
     ),
     "sample of a task": (reconfigure(lambda c: c["tasks"]["OW"].update(sample={"per_class": 1})), CHAT),
+    "examined categories": (reconfigure(lambda c: c["annotate"].update(categories=["M-"])), EXAMINED),
+    "what annotators see": (
+        reconfigure(lambda c: c["annotate"].update(seed=1, top=5, vision="conse", sources=["ReGT", "conse-chat"])), set(),
+    ),
     "how several names are read": (
-        reconfigure(lambda c: c.update(mapping={"several": "any"})), {"mapping/conse-chat", *SCORED},
+        reconfigure(lambda c: c.update(mapping={"several": "any"})), {"mapping/conse-chat", *EXAMINED, *SCORED},
     ),
     "revision of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(revision="2")), CHAT),
     "prompt": (lambda s: s.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of"), CHAT),
@@ -115,7 +119,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     ),
     "how answers are embedded": (
         reconfigure(lambda c: c["encoder"].update(answers="bare")),
-        {"answers/conse-chat", "mapping/conse-chat", *SCORED},
+        {"answers/conse-chat", "mapping/conse-chat", *EXAMINED, *SCORED},
     ),
     "ImGT file": (lambda s: s.edit("resources/photos/imgt.csv", "rocket,657", "rocket,812"), {"labels", "table2", *CHOICES}),
     "ReGT file": (lambda s: s.edit("resources/photos/regt.csv", "flower,N,", "flower,daisy,"), {"labels", "table2", *CHOICES}),
