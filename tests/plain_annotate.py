@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.plain import (
-    EQUIVALENCES, Cells, Equal, category, class_names, is_admissible, one, pairs, percent, records, text, wilson,
+    EQUIVALENCES,
+    Cells,
+    Equal,
+    category,
+    class_names,
+    is_admissible,
+    one,
+    pairs,
+    percent,
+    records,
+    text,
+    wilson,
 )  # fmt: skip
 
 OUTCOMES = ["preferred", "kept", "combined", "other"]
@@ -41,7 +52,8 @@ def examined(results: Path, annotate: dict) -> list[Examined]:
     answers = {
         row["image_id"]: row
         for row in records(one(results.glob(f"predictions/*/{annotate['model']}.parquet")))
-        if (row["task"], row["variant"], row["repeat"]) == (annotate.get("task", "CW"), annotate.get("variant") or "", 0)
+        if (row["task"], row["variant"], row["repeat"])
+        == (annotate.get("task", "CW"), annotate.get("variant") or "", 0)
     }
     labels = records(one(results.glob("dataset/*/labels.parquet")))
     return [
@@ -77,7 +89,11 @@ def class_of(shown: str, names: list[str]) -> int | None:
     """The class of a choice: the one of that name, or the one whose number stands before it."""
     if shown.startswith("[") and "] " in shown:
         number, name = shown[1:].split("] ", 1)
-        return int(number) if number.isdecimal() and int(number) < len(names) and names[int(number)].strip() == name else None
+        return (
+            int(number)
+            if number.isdecimal() and int(number) < len(names) and names[int(number)].strip() == name
+            else None
+        )
     known = [number for number, name in enumerate(names) if name.strip() == shown]
     return known[0] if len(known) == 1 else None
 
@@ -173,7 +189,9 @@ def second_pass(
         cells["doubled"] = str(len([task for task in members if times[task] > 1]))
         foreign = {it["data"]["task"] for it in export} - set(tasks)
         cells["foreign"] = str(len(foreign)) if group == "all" else ""
-        cells["annotators"] = str(len({annotation["completed_by"] for task, annotation in everything if task in members}))
+        cells["annotators"] = str(
+            len({annotation["completed_by"] for task, annotation in everything if task in members})
+        )
         cells |= agreement({key: it for key, it in latest.items() if key[0] in members}, names)
         rows.append(cells)
     return rows, decided

@@ -503,9 +503,7 @@ def used(args: argparse.Namespace, config: configuration.Config, models: "pl.Dat
     return usage.usage(predicted, {name: model.prices for name, model in chat.items()}, models, study)
 
 
-def disputed(
-    args: argparse.Namespace, config: configuration.Config, labels: "pl.DataFrame", study: "Study"
-) -> "Table":
+def disputed(args: argparse.Namespace, config: configuration.Config, labels: "pl.DataFrame", study: "Study") -> "Table":
     """The table of valid answers that disagree with ReGT."""
     from mllm_classify import parquet
     from mllm_classify.annotate.disputed import disputed
@@ -841,7 +839,14 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
     }.items():
         made = command(parts, name, tables, name, text)
         made.set_defaults(table=name)
-        file(made, "labels", "classes", *([] if name in ("table2", "usage", "disputed") else ["scores"]), "output", output=output)
+        file(
+            made,
+            "labels",
+            "classes",
+            *([] if name in ("table2", "usage", "disputed") else ["scores"]),
+            "output",
+            output=output,
+        )
         if name == "usage":
             made.add_argument("--models", nargs="+", required=True, metavar="NAME", help="in the order of --inputs")
             made.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="their predictions")
@@ -871,7 +876,9 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
     file(made, "output")
 
 
-def annotate_commands(annotate: argparse.ArgumentParser, command: Callable[..., Any], file: Callable[..., None]) -> None:
+def annotate_commands(
+    annotate: argparse.ArgumentParser, command: Callable[..., Any], file: Callable[..., None]
+) -> None:
     """Tasks for annotators, and what they decided."""
     parts = annotate.add_subparsers(title="parts", required=True, metavar="PART")
     made = command(parts, "tasks", annotate_tasks, "annotate", "Choose what annotators see again, for Label Studio.")
@@ -882,10 +889,14 @@ def annotate_commands(annotate: argparse.ArgumentParser, command: Callable[..., 
         made, "tasks", "labelling", "key", tasks="the tasks to write", labelling="the labelling configuration to write",
         key="who proposed what, to write; not for annotators",
     )  # fmt: skip
-    made = command(parts, "pictures", annotate_pictures, "annotate", "Copy the tasks' pictures to where they are served.")
+    made = command(
+        parts, "pictures", annotate_pictures, "annotate", "Copy the tasks' pictures to where they are served."
+    )
     file(made, "key", key="key.parquet of the tasks")
     made.add_argument("--folder", required=True, metavar="FOLDER", help="the folder to copy them to")
-    made = command(parts, "read", annotate_read, "annotate", "Read an export back: a label file, and what became of the tasks.")
+    made = command(
+        parts, "read", annotate_read, "annotate", "Read an export back: a label file, and what became of the tasks."
+    )
     file(
         made, "export", "labels", "output", export="Label Studio's export, format JSON",
         labels="the label file to write (.csv), for regt: of another configuration", output="the .csv; .md, .html, .tex beside it",

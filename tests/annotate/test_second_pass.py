@@ -172,7 +172,9 @@ annotations = st.builds(
 )  # fmt: skip
 exports = st.lists(
     st.builds(
-        lambda name, said: task(name, *said), st.sampled_from(["t1", "t2", "t3", "t4", "t9"]), st.lists(annotations, max_size=4)
+        lambda name, said: task(name, *said),
+        st.sampled_from(["t1", "t2", "t3", "t4", "t9"]),
+        st.lists(annotations, max_size=4),
     ),
     max_size=6,
 )
@@ -206,7 +208,11 @@ def test_agreement_of_annotators():
 
 
 def test_agreement_of_one_is_unknown_and_so_is_kappa_of_one_answer():
-    assert [figures(task("t1", annotation(proposed=["maze"])))[name] for name in ("shared", "exact", "kappa")] == [0, None, None]
+    assert [figures(task("t1", annotation(proposed=["maze"])))[name] for name in ("shared", "exact", "kappa")] == [
+        0,
+        None,
+        None,
+    ]
     alike = [task(name, *(annotation(who, proposed=["maze"]) for who in (1, 2))) for name in ("t1", "t2")]
     assert [figures(*alike)[name] for name in ("shared", "exact", "kappa")] == [2, "100.00", None]
 
@@ -215,9 +221,15 @@ def test_agreement_of_one_is_unknown_and_so_is_kappa_of_one_answer():
     ("content", "message"),
     [
         ({}, "e.json: must be a list of tasks, as Label Studio exports them in its format JSON"),
-        ([{"data": {"image": "x"}, "annotations": []}], "e.json: task 1: a task with data.task and annotations is needed"),
+        (
+            [{"data": {"image": "x"}, "annotations": []}],
+            "e.json: task 1: a task with data.task and annotations is needed",
+        ),
         ([task("t1"), 3], "e.json: task 2: a task with data.task and annotations is needed, not '3'"),
-        ([{"data": {"task": "t"}, "annotations": [{}]}], "e.json: task 1: an annotation with id and completed_by is needed"),
+        (
+            [{"data": {"task": "t"}, "annotations": [{}]}],
+            "e.json: task 1: an annotation with id and completed_by is needed",
+        ),
         (
             [task("t", annotation() | {"result": [{"from_name": "box", "value": {"rectanglelabels": []}}]})],
             "e.json: task 1: a result with from_name and choices is needed",
@@ -240,7 +252,9 @@ def test_annotators_may_be_named_by_an_object():
 
 
 def labelled(*rows):
-    cells = [{"image_id": image, "regt": regt, "excluded": None if regt is not None else "uncertain"} for image, regt in rows]
+    cells = [
+        {"image_id": image, "regt": regt, "excluded": None if regt is not None else "uncertain"} for image, regt in rows
+    ]
     return pl.DataFrame(cells, schema=LABELS)
 
 
@@ -266,7 +280,12 @@ def test_decisions_replace_labels_and_all_others_stay():
 
 
 def test_a_name_that_begins_like_a_formula_is_text_to_a_spreadsheet():
-    found = relabelled(labelled(("a", [5])), KEYED.select("task", "image_id", state=pl.lit(""), labels="regt").clear(), NAMES, lookup(NAMES))
+    found = relabelled(
+        labelled(("a", [5])),
+        KEYED.select("task", "image_id", state=pl.lit(""), labels="regt").clear(),
+        NAMES,
+        lookup(NAMES),
+    )
     assert found["names"].to_list() == ["'=1+1"]
 
 

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from mllm_classify.annotate import pictures
 from mllm_classify.annotate.disputed import disputed
 from mllm_classify.annotate.tasks import (
-    KEY, NONE, as_tasks, examined, labelling, picture, proposed, tasks, texts,
+    KEY,
+    NONE,
+    as_tasks,
+    examined,
+    labelling,
+    picture,
+    proposed,
+    tasks,
+    texts,
 )  # fmt: skip
 from mllm_classify.config import Annotate
 from mllm_classify.dataset.images import IMAGES
@@ -50,7 +58,10 @@ def mapped(*rows, task="CW", variant="", repeat=0):
 
 def rankings(*rows):
     """From (image, ranking)."""
-    cells = [{"image_id": image, "task": "CW", "variant": "", "repeat": 0, "class_ids": ids, "status": "ok"} for image, ids in rows]
+    cells = [
+        {"image_id": image, "task": "CW", "variant": "", "repeat": 0, "class_ids": ids, "status": "ok"}
+        for image, ids in rows
+    ]
     return pl.DataFrame(cells, schema=PREDICTIONS)
 
 
@@ -77,7 +88,9 @@ def test_answers_agree_are_disputed_or_are_none():
 
 
 def test_only_the_first_repeat_of_the_asked_way_is_examined():
-    answers = pl.concat([SAID, mapped(("a", [1]), task="OW"), mapped(("a", [1]), variant="x"), mapped(("a", [1]), repeat=1)])
+    answers = pl.concat(
+        [SAID, mapped(("a", [1]), task="OW"), mapped(("a", [1]), variant="x"), mapped(("a", [1]), repeat=1)]
+    )
     assert examined(answers, LABELLED, "CW", None).equals(examined(SAID, LABELLED, "CW", None))
     assert examined(answers, LABELLED, "CW", "x").filter(pl.col("answer") != "unasked").rows() == [
         ("a", "S-", 0, [1], [1], "agrees")
@@ -166,7 +179,18 @@ def test_models_propose_listed_answers_or_their_first_class():
     assert proposed(PREDICTED["eyes"], "CW", "any") == {"a": [1], "c": [2]}
 
 
-HOSTILE = ["<script>alert(1)</script>", "a & b", 'say "x"', "$image", "[3] maze", NONE, "maze", "maze", "\x1b[31mred", ""]
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "a & b",
+    'say "x"',
+    "$image",
+    "[3] maze",
+    NONE,
+    "maze",
+    "maze",
+    "\x1b[31mred",
+    "",
+]
 
 
 def test_class_names_are_text():
@@ -193,9 +217,7 @@ def test_pictures_are_copied_under_their_content_s_name(folder):
     (folder / "n01").mkdir()
     (folder / "n01/coffee.PNG").write_bytes(COFFEE)
     (folder / "n01/coffee.tiff").write_bytes(COFFEE)
-    key = pl.DataFrame(
-        {"image_id": ["x", "y"], "file": ["coffee.PNG", "coffee.tiff"], "sha256": [sha256(COFFEE)] * 2}
-    )
+    key = pl.DataFrame({"image_id": ["x", "y"], "file": ["coffee.PNG", "coffee.tiff"], "sha256": [sha256(COFFEE)] * 2})
     pictures.write(key, str(folder / "n01"), folder / "shown")
     assert [path.name for path in (folder / "shown").iterdir()] == [picture("a.png", sha256(COFFEE))]
     assert (folder / "shown" / picture("x.PNG", sha256(COFFEE))).read_bytes() == COFFEE

@@ -77,6 +77,7 @@ def environment(folder: Path, who: Login) -> dict[str, str]:
         | QUIET
         | {
             "DEBUG": "false",
+            "DISABLE_SIGNUP_WITHOUT_LINK": "true",
             "LABEL_STUDIO_USERNAME": who.user,
             "LABEL_STUDIO_PASSWORD": who.password,
             "LABEL_STUDIO_USER_TOKEN": who.token,

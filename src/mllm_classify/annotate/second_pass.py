@@ -119,7 +119,9 @@ def _said(annotation: dict[str, Any], place: str, numbers: dict[str, int]) -> tu
         elif control == NEITHER:
             neither |= set(map(str, values))
         else:
-            msg = f"{place}: {control!r} is no part of this labelling configuration; is it an export of another project?"
+            msg = (
+                f"{place}: {control!r} is no part of this labelling configuration; is it an export of another project?"
+            )
             raise InputError(msg)
     if annotation.get("was_cancelled"):
         return "skipped", frozenset()
@@ -175,7 +177,13 @@ def decisions(key: pl.DataFrame, export: Export, equal: Admits) -> pl.DataFrame:
         else:
             state = "unlabelled" if export.times[task] else "missing"
         rows.append((task, row["image_id"], row["category"], state, None if labels is None else sorted(labels)))
-    schema = {"task": pl.String(), "image_id": pl.String(), "category": pl.String(), "state": pl.String(), "labels": pl.List(pl.Int32)}
+    schema = {
+        "task": pl.String(),
+        "image_id": pl.String(),
+        "category": pl.String(),
+        "state": pl.String(),
+        "labels": pl.List(pl.Int32),
+    }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

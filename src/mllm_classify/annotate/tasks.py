@@ -80,7 +80,9 @@ def proposed(predicted: pl.DataFrame, task: str, variant: str | None) -> dict[st
 
 def ranked(predicted: pl.DataFrame, top: int) -> dict[str, list[int]]:
     """The first classes of a model that ranks them, by image."""
-    return dict(predicted.filter(pl.col("status") == "ok").select("image_id", pl.col("class_ids").list.head(top)).rows())
+    return dict(
+        predicted.filter(pl.col("status") == "ok").select("image_id", pl.col("class_ids").list.head(top)).rows()
+    )
 
 
 def tasks(
@@ -151,9 +153,13 @@ def texts(names: list[str]) -> list[str]:
     shown = [visible(name.strip()) for name in names]
     count = Counter(shown)
     plain = [
-        count[text] == 1 and text not in (NONE, UNSURE) and not text.startswith("$") and not BRACKETED.match(text) for text in shown
+        count[text] == 1 and text not in (NONE, UNSURE) and not text.startswith("$") and not BRACKETED.match(text)
+        for text in shown
     ]
-    return [text if is_plain else f"[{number}] {text}" for number, (text, is_plain) in enumerate(zip(shown, plain, strict=True))]
+    return [
+        text if is_plain else f"[{number}] {text}"
+        for number, (text, is_plain) in enumerate(zip(shown, plain, strict=True))
+    ]
 
 
 def as_tasks(key: pl.DataFrame, names: list[str]) -> list[dict[str, Any]]:
@@ -185,7 +191,9 @@ def labelling(names: list[str]) -> str:
         ET.SubElement(right, "Choices", name=name, toName="image", choice="multiple", value=f"${name}", layout="inline")
     ET.SubElement(right, "Header", value="Any other class", size="5")
     # of Label Studio's controls the one that can be searched
-    every = ET.SubElement(right, "Taxonomy", name=OTHER, toName="image", leafsOnly="true", minWidth="360px", placeholder="Search")
+    every = ET.SubElement(
+        right, "Taxonomy", name=OTHER, toName="image", leafsOnly="true", minWidth="360px", placeholder="Search"
+    )
     for text in texts(names):
         ET.SubElement(every, "Choice", value=text)
     ET.SubElement(right, "Header", value="Or", size="5")
