@@ -124,6 +124,52 @@ def majority(sets: list[frozenset[int]]) -> frozenset[int] | None:
     return frozenset() if len([it for it in sets if not it]) > len(sets) / 2 else None
 
 
+class Read:
+    """What an export says of each task."""
+
+    def __init__(self, tasks: dict[str, Examined], export: list[dict[str, Any]], names: list[str]) -> None:
+        self.tasks, self.names = tasks, names
+        self.times = {task: len([it for it in export if it["data"]["task"] == task]) for task in tasks}
+        self.foreign = {it["data"]["task"] for it in export} - set(tasks)
+        self.everything = [(it["data"]["task"], annotation) for it in export for annotation in it["annotations"]]
+        self.latest: dict[tuple[str, int], dict] = {}
+        for task, annotation in self.everything:
+            who = task, annotation["completed_by"]
+            if who not in self.latest or annotation["updated_at"] > self.latest[who]["updated_at"]:
+                self.latest[who] = annotation
+
+    def usable(self, task: str) -> list[frozenset[int]]:
+        found = [said(annotation, self.names) for (of, _), annotation in self.latest.items() if of == task]
+        return [classes for status, classes in found if status == "usable"]
+
+    def labels(self, task: str) -> frozenset[int] | None:
+        usable = self.usable(task)
+        return majority(usable) if usable else None
+
+    def state(self, task: str, equal: Equal) -> str:
+        labels, image = self.labels(task), self.tasks[task]
+        if labels is not None:
+            model = is_admissible(image.classes, sorted(labels), equal)
+            kept = is_admissible(image.regt, sorted(labels), equal) or (not labels and not image.regt)
+            return {(1, 0): "preferred", (0, 1): "kept", (1, 1): "combined", (0, 0): "other"}[model, kept]
+        if not self.times[task]:
+            return "missing"
+        if self.usable(task):
+            return "undecided"
+        return "unusable" if [of for of, _ in self.latest if of == task] else "unlabelled"
+
+    def apart(self, members: set[str]) -> Cells:
+        """Annotations that say nothing."""
+        counted = dict.fromkeys(APART, 0)
+        for task, annotation in self.everything:
+            if task in members:
+                last = annotation is self.latest[task, annotation["completed_by"]]
+                status = said(annotation, self.names)[0] if last else "replaced"
+                if status != "usable":
+                    counted[status] += 1
+        return {name: str(number) for name, number in counted.items()}
+
+
 def second_pass(
     results: Path, models: list[dict], annotate: dict, key: list[dict], export: list[dict[str, Any]]
 ) -> tuple[list[Cells], dict[str, list[int]]]:
@@ -137,63 +183,26 @@ def second_pass(
     assert {it.image_id for it in tasks.values()} == {
         it.image_id for it in images.values() if it.answer == "disputed" and it.category in annotate["categories"]
     }
-    times = {task: len([it for it in export if it["data"]["task"] == task]) for task in tasks}
-    latest: dict[tuple[str, int], dict] = {}
-    everything: list[tuple[str, dict]] = []
-    for item in export:
-        for annotation in item["annotations"]:
-            who = item["data"]["task"], annotation["completed_by"]
-            everything.append((item["data"]["task"], annotation))
-            if who not in latest or annotation["updated_at"] > latest[who]["updated_at"]:
-                latest[who] = annotation
-    state, decided = {}, {}
-    for task, image in tasks.items():
-        mine = [annotation for (of, _), annotation in latest.items() if of == task]
-        usable = [classes for status, classes in (said(it, names) for it in mine) if status == "usable"]
-        labels = majority(usable) if usable else None
-        if not times[task]:
-            state[task] = "missing"
-        elif not mine:
-            state[task] = "unlabelled"
-        elif not usable:
-            state[task] = "unusable"
-        elif labels is None:
-            state[task] = "undecided"
-        else:
-            decided[image.image_id] = sorted(labels)
-            model = is_admissible(image.classes, sorted(labels), equal)
-            kept = is_admissible(image.regt, sorted(labels), equal) or (not labels and not image.regt)
-            state[task] = {(1, 0): "preferred", (0, 1): "kept", (1, 1): "combined", (0, 0): "other"}[model, kept]
+    read = Read(tasks, export, names)
     rows = []
     for group in [*sorted({it.category or "" for it in tasks.values()}), "all"]:
         members = {task for task, image in tasks.items() if group in ("all", image.category)}
-        states = [state[task] for task in members]
-        cells = {"model": label_of(models, annotate), "category": group, "tasks": str(len(members))}
+        states = [read.state(task, equal) for task in members]
         n = len([it for it in states if it in OUTCOMES])
-        cells["decided"] = str(n)
+        cells = {"model": label_of(models, annotate), "category": group, "tasks": str(len(members)), "decided": str(n)}
         for outcome in OUTCOMES:
             count = states.count(outcome)
             low, high = wilson(count, n)
             cells |= {outcome: text(percent(count, n)), f"n_{outcome}": str(count)}
             cells |= {f"{outcome}_low": text(low), f"{outcome}_high": text(high)}
-        cells |= {name: str(states.count(name)) for name in OPEN}
-        counted = dict.fromkeys(APART, 0)
-        for task, annotation in everything:
-            if task in members:
-                status = said(annotation, names)[0]
-                if annotation is not latest[task, annotation["completed_by"]]:
-                    status = "replaced"
-                if status != "usable":
-                    counted[status] += 1
-        cells |= {name: str(number) for name, number in counted.items()}
-        cells["doubled"] = str(len([task for task in members if times[task] > 1]))
-        foreign = {it["data"]["task"] for it in export} - set(tasks)
-        cells["foreign"] = str(len(foreign)) if group == "all" else ""
-        cells["annotators"] = str(
-            len({annotation["completed_by"] for task, annotation in everything if task in members})
-        )
-        cells |= agreement({key: it for key, it in latest.items() if key[0] in members}, names)
+        cells |= {name: str(states.count(name)) for name in OPEN} | read.apart(members)
+        cells["doubled"] = str(len([task for task in members if read.times[task] > 1]))
+        cells["foreign"] = str(len(read.foreign)) if group == "all" else ""
+        who = {annotation["completed_by"] for task, annotation in read.everything if task in members}
+        cells["annotators"] = str(len(who))
+        cells |= agreement({key: it for key, it in read.latest.items() if key[0] in members}, names)
         rows.append(cells)
+    decided = {tasks[task].image_id: sorted(labels) for task in tasks if (labels := read.labels(task)) is not None}
     return rows, decided
 
 

@@ -449,9 +449,6 @@ def tables(args: argparse.Namespace, config: configuration.Config) -> None:
         tables.write(tables.table2(evaluated["category"], study), Path(args.output))
         return
     models = models_of(config)
-    if args.table == "disputed":
-        tables.write(disputed(args, config, evaluated, study), Path(args.output))
-        return
     if args.table == "usage":
         tables.write(used(args, config, models, study), Path(args.output))
         return
@@ -503,16 +500,17 @@ def used(args: argparse.Namespace, config: configuration.Config, models: "pl.Dat
     return usage.usage(predicted, {name: model.prices for name, model in chat.items()}, models, study)
 
 
-def disputed(args: argparse.Namespace, config: configuration.Config, labels: "pl.DataFrame", study: "Study") -> "Table":
-    """The table of valid answers that disagree with ReGT."""
-    from mllm_classify import parquet
+def disputed(args: argparse.Namespace, config: configuration.Config) -> None:
+    from mllm_classify import parquet, tables
     from mllm_classify.annotate.disputed import disputed
     from mllm_classify.annotate.tasks import examined
 
-    asked = annotate_of(config)
+    asked, labels = annotate_of(config), parquet.read(args.labels)
     found = examined(parquet.read(args.mapping), labels, asked.task, asked.variant)
     said = f"{asked.task}, {asked.variant}" if asked.variant else asked.task
-    return disputed(found, config.model(asked.model).label, said, asked.categories, study)
+    study = study_of(config, labels, parquet.read(args.classes))
+    table = disputed(found, config.model(asked.model).label, said, list(asked.categories), study)
+    tables.write(table, Path(args.output))
 
 
 def annotate_of(config: configuration.Config) -> configuration.Annotate:
@@ -835,7 +833,6 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
         "protocols": ("Models that answer in words under the protocols of earlier work.", renderings),
         "variants": ("Tasks asked in other ways, beside the main ones.", renderings),
         "usage": ("Tokens, cached share and dollars of chat models.", renderings),
-        "disputed": ("Valid answers that disagree with ReGT, by label category.", renderings),
     }.items():
         made = command(parts, name, tables, name, text)
         made.set_defaults(table=name)
@@ -843,17 +840,17 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
             made,
             "labels",
             "classes",
-            *([] if name in ("table2", "usage", "disputed") else ["scores"]),
+            *([] if name in ("table2", "usage") else ["scores"]),
             "output",
             output=output,
         )
         if name == "usage":
             made.add_argument("--models", nargs="+", required=True, metavar="NAME", help="in the order of --inputs")
             made.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="their predictions")
-        if name == "disputed":
-            file(made, "mapping", mapping="the examined model's mapping")
         if name == "table6":
             choice_files(made, file)
+    made = command(parts, "disputed", disputed, "disputed", "Valid answers that disagree with ReGT, by label category.")
+    file(made, "labels", "classes", "mapping", "output", mapping="the examined model's mapping", output=renderings)
     made = command(parts, "confusions", figures, "confusions", "The densest blocks of the reference's confusions.")
     made.set_defaults(table="confusions")
     file(made, "classes", "confusions", "output", confusions=CONFUSIONS_HELP, output="the .svg; .pdf beside it")

@@ -170,7 +170,7 @@ def test_a_task_has_another_name_when_something_else_is_shown():
 def test_what_cannot_be_annotated_is_refused():
     with pytest.raises(InputError, match="annotate: no valid answer of chat to CW disagrees with ReGT in M-; choose"):
         tasks(ASKED.model_copy(update={"categories": ["M-"]}), LABELLED, REGISTERED, PREDICTED)
-    with pytest.raises(InputError, match="annotate: image 'a' has no picture; dataset.folder says where"):
+    with pytest.raises(InputError, match=r"annotate: image 'a' has no picture; dataset\.folder says where"):
         tasks(ASKED, LABELLED, REGISTERED.with_columns(file=pl.lit(None, dtype=pl.String)), PREDICTED)
 
 
@@ -223,6 +223,6 @@ def test_pictures_are_copied_under_their_content_s_name(folder):
     assert (folder / "shown" / picture("x.PNG", sha256(COFFEE))).read_bytes() == COFFEE
     (folder / "n01/coffee.PNG").write_bytes(b"another")
     pictures.write(key[:1], str(folder / "n01"), folder / "shown")  # it is there already
-    with pytest.raises(InputError, match="image 'x': .*coffee.PNG has changed since it was registered"):
+    with pytest.raises(InputError, match=r"image 'x': .*coffee\.PNG has changed since it was registered"):
         pictures.write(key[:1], str(folder / "n01"), folder / "elsewhere")
     assert not list((folder / "elsewhere").glob("*"))

@@ -106,7 +106,7 @@ def server(folder: Path, who: Login, port: int) -> Iterator[subprocess.Popen[byt
         *("--port", str(port), "--data-dir", str(data.absolute()), "--enable-legacy-api-token"),
     ]
     with logged.open("wb") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603
             command, env=environment(folder, who), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
@@ -129,7 +129,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, logged: Path) -> None:
             msg = f"Label Studio ended at once ({process.returncode}): {logged} says why"
             raise InputError(msg)
         try:
-            with urlopen(f"{url}/health", timeout=5):
+            with urlopen(f"{url}/health", timeout=5):  # noqa: S310
                 return
         except (URLError, OSError):
             time.sleep(0.5)

@@ -27,7 +27,7 @@ OPEN = ["undecided", "unusable", "unlabelled", "missing"]
 UNUSABLE = ["empty", "unsure", "contradictory", "unknown_class", "skipped"]
 """Annotations that decide nothing: nothing chosen; could not tell; classes and none of them; a class that is not listed;
 skipped."""
-FIRST_PASS = "first pass"
+UNCHANGED = "first pass"
 
 
 class Annotation(NamedTuple):
@@ -293,7 +293,7 @@ def relabelled(labels: pl.DataFrame, decided: pl.DataFrame, names: list[str], lo
     known = labels.filter(pl.col("excluded").is_null()).select("image_id", "regt")
     second = decided.filter(pl.col("labels").is_not_null()).select("image_id", "labels", "state")
     joined = known.join(second, on="image_id", how="left", maintain_order="left").select(
-        "image_id", pl.coalesce("labels", "regt").alias("ids"), pl.col("state").fill_null(FIRST_PASS).alias("origin")
+        "image_id", pl.coalesce("labels", "regt").alias("ids"), pl.col("state").fill_null(UNCHANGED).alias("origin")
     )
     rows = [
         (

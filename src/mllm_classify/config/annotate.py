@@ -1,5 +1,7 @@
 """The second annotation pass: whom it examines, and what annotators see."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -44,28 +46,44 @@ class Annotate(Section):
 
     def problem(self, config: "Config") -> str | None:
         """What of it does not fit the rest of a configuration."""
-        models = {model.name: model for model in config.models}
         if config.dataset.regt is None:
             return "annotate: a second label set is examined; add dataset.regt, or remove annotate:"
+        models: dict[str, Model] = {model.name: model for model in config.models}
+        # those after it look names up
+        return next(self._strangers(models), None) or next(
+            chain(self._misfits(models), self._unasked(config, models)), None
+        )
+
+    def _strangers(self, models: dict[str, Model]) -> Iterator[str]:
+        """Names that stand for nothing, or for two things."""
         if taken := [name for name in LABEL_SETS if name in models]:
-            return f"models: {taken[0]!r} is a label set among annotate.sources; choose another name"
+            yield f"models: {taken[0]!r} is a label set among annotate.sources; choose another name"
         for key, name in {"model": self.model, "vision": self.vision}.items():
             if name not in models:
-                return f"annotate.{key}: {name!r} is not among the models, which are {', '.join(models)}"
+                yield f"annotate.{key}: {name!r} is not among the models, which are {', '.join(models)}"
+        if unknown := [name for name in self.sources if name not in models and name not in LABEL_SETS]:
+            yield f"annotate.sources: {unknown[0]!r} is neither a model nor one of {', '.join(LABEL_SETS)}"
+
+    def _misfits(self, models: dict[str, Model]) -> Iterator[str]:
+        """Names that stand where they cannot."""
         if twice := [name for name in self.sources if self.sources.count(name) > 1]:
-            return f"annotate.sources: {twice[0]!r} stands twice"
+            yield f"annotate.sources: {twice[0]!r} stands twice"
         for name in (self.model, "ReGT"):
             if name not in self.sources:
-                return f"annotate.sources: {name!r} is missing: annotators decide between it and others"
-        if unknown := [name for name in self.sources if name not in models and name not in LABEL_SETS]:
-            return f"annotate.sources: {unknown[0]!r} is neither a model nor one of {', '.join(LABEL_SETS)}"
+                yield f"annotate.sources: {name!r} is missing: annotators decide between it and others"
         if models[self.vision].worded:
-            return f"annotate.vision: {self.vision!r} answers in words; name a model that ranks classes"
+            yield f"annotate.vision: {self.vision!r} answers in words; name a model that ranks classes"
         if not models[self.model].worded:
-            return f"annotate.model: {self.model!r} ranks classes; name a model that answers in words"
+            yield f"annotate.model: {self.model!r} ranks classes; name a model that answers in words"
+
+    def _unasked(self, config: "Config", models: dict[str, Model]) -> Iterator[str]:
+        """Tasks and variants that a model is not asked."""
         if silent := [name for name in self.models if models[name].worded and not self._asks(models[name])]:
-            return f"annotate.task: {silent[0]!r} is not asked {self.task}; choose another task, model or source"
-        return self._variant_problem(config, models[self.model])
+            yield f"annotate.task: {silent[0]!r} is not asked {self.task}; choose another task, model or source"
+        model = models[self.model]
+        asked = config.asked_variants(model) if isinstance(model, ChatModel) else []
+        if self.variant is not None and (self.variant, self.task) not in [(it.name, it.task) for it in asked]:
+            yield f"annotate.variant: {self.model!r} is asked no variant {self.variant!r} of {self.task}"
 
     def _asks(self, model: Model) -> bool:
         match model:
@@ -74,9 +92,3 @@ class Annotate(Section):
             case RecordedModel():
                 return self.task == model.task
         return True
-
-    def _variant_problem(self, config: "Config", model: Model) -> str | None:
-        asked = config.asked_variants(model) if isinstance(model, ChatModel) else []
-        if self.variant is not None and (self.variant, self.task) not in [(it.name, it.task) for it in asked]:
-            return f"annotate.variant: {self.model!r} is asked no variant {self.variant!r} of {self.task}"
-        return None
