@@ -103,7 +103,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def server(study: Study) -> Iterator[Server]:
     server = started(study, "--annotators", "2")
     yield server
-    server.process.kill()
+    server.process.terminate()
+    server.process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -139,12 +140,12 @@ class Page:
         WebDriverWait(self.driver, 60).until(lambda it: "/user/login" not in it.current_url)
 
     def sign_up(self, address: str, user: str) -> None:
-        self.driver.delete_all_cookies()
-        self.driver.get(address)
+        self.driver.get(self.server.login["url"] + "/logout")
+        self.driver.get(self.server.login["url"] + address)
         self.wait("[name=email]").send_keys(user)
         self.driver.find_element(By.NAME, "password").send_keys("of their own")
         self.driver.find_element(By.NAME, "password").submit()
-        WebDriverWait(self.driver, 60).until(lambda it: "/user/signup" not in it.current_url)
+        WebDriverWait(self.driver, 60).until(lambda it: not it.find_elements(By.NAME, "password"))
 
     def open(self) -> None:
         (address,) = (line.split()[-1] for line in self.server.printed.splitlines() if line.startswith("Label at"))
@@ -209,7 +210,7 @@ def export(study: Study, server: Server, driver: webdriver.Chrome) -> list[dict]
 
     driver.get(server.login["url"] + "/api/invite")
     address = json.loads(driver.find_element(By.TAG_NAME, "pre").text)["invite_url"]
-    page.sign_up(server.login["url"] + address, "another@localhost.localdomain")
+    page.sign_up(address, "another@localhost.localdomain")
     page.open()
     page.boxes()["football helmet"].click()
     page.boxes()["space shuttle"].click()
@@ -222,7 +223,7 @@ def export(study: Study, server: Server, driver: webdriver.Chrome) -> list[dict]
     return json.loads((study.folder / "export.json").read_text())
 
 
-def test_the_server_is_for_this_machine_and_those_who_can_log_in(server: Server) -> None:
+def test_the_server_is_for_this_machine_and_those_who_can_log_in(server: Server, driver: webdriver.Chrome) -> None:
     login = server.login
     assert login["url"].startswith("http://127.0.0.1:")
     assert (server.folder / "annotate/login.json").stat().st_mode & 0o777 == 0o600
@@ -232,7 +233,8 @@ def test_the_server_is_for_this_machine_and_those_who_can_log_in(server: Server)
     assert server.status(shown, login["token"]) == 200
     for outside in ("../login.json", "pictures/../../login.json", "login.json", "/etc/passwd"):
         assert server.status(f"/data/local-files/?d={outside}", login["token"]) >= 400
-    assert server.status("/user/signup/") == 403
+    Page(driver, server).sign_up("/user/signup/", "stranger@localhost.localdomain")
+    assert "not permitted" in driver.find_element(By.TAG_NAME, "body").text
 
 
 def test_what_was_labelled_is_read_back_and_the_tables_change(study: Study, export: list[dict]) -> None:

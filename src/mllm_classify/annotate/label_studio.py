@@ -229,6 +229,9 @@ def main() -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except ApiError as error:
+        print(f"error: Label Studio refuses: {error.body}", file=sys.stderr)
+        return 1
     return 0
 
 
