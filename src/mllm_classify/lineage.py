@@ -32,6 +32,7 @@ TABLES = {
     "encoders": "csv",
     "encoder_pairs": "csv",
     "scorecard": "csv",
+    "disputed": "csv",
     **dict.fromkeys(["confusions", "difficulty", "change", "tasks", "oop", "coverage", "ranks", "costs"], "svg"),
 }
 """All tables and figures that there may be, and the endings of their files."""
@@ -187,6 +188,7 @@ def lineages(config: "Config") -> dict[str, str]:
     # by name: the order of the models in the file changes nothing
     result["score"] = score = lineage(sorted(scored), ["score"], labels)
     result |= _tables(config, labels, score, result.get("choices")) | _chat(config, result) | _encoders(config, result)
+    result |= _annotate(config, result, dict(scored))
     # both hold the configuration itself
     whole = config.model_dump(mode="json"), sorted(result.values())
     bundle = lineage(whole[0], ["bundle"], *whole[1])
@@ -267,6 +269,23 @@ def _chat(config: "Config", result: dict[str, str]) -> dict[str, str]:
         made["sensitivity"] = lineage([about, names, ways, config.tables.resamples], ["sensitivity", "figures"], *used)
     if ways := config.repeating():
         made["agreement"] = lineage([about, names, ways, config.tables.resamples], ["agreement"], *used)
+    return made
+
+
+def _annotate(config: "Config", result: dict[str, str], scored: dict[str, str]) -> dict[str, str]:
+    """The lineage of what annotators see again, from what is scored of each model, and of the table of how much that is."""
+    from mllm_classify.config import identity
+
+    if (annotate := config.annotate) is None:
+        return {}
+    spec = identity(annotate)
+    asked = [spec[key] for key in ("model", "task", "variant", "categories")]
+    label = config.model(annotate.model).label
+    disputed = [_about(config), label, asked]
+    made = {"disputed": lineage(disputed, ["annotate.disputed"], result["labels"], scored[annotate.model])}
+    if config.dataset.has_files:
+        inputs = [result["images"], result["labels"], *(scored[name] for name in annotate.models)]
+        made["annotate"] = lineage(spec, ["annotate.tasks"], *inputs)
     return made
 
 

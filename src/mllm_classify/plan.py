@@ -33,6 +33,8 @@ class Plan(NamedTuple):
     reference: str | None
     chat: list[str]  # models that are asked over a chat protocol
     pictures: bool  # whether there are picture files
+    examined: str | None  # the model whose disputed answers are annotated again
+    annotated: list[str]  # models whose predictions annotators see
     models: dict[str, PlannedModel]
     lineages: dict[str, str]
 
@@ -51,6 +53,8 @@ def plan(path: str) -> Plan:
         config.choices.reference if config.choices else None,
         sorted(model.name for model in config.models if isinstance(model, configuration.ChatModel)),
         config.dataset.has_files,
+        config.annotate.model if config.annotate else None,
+        config.annotate.models if config.annotate else [],
         {
             model.name: PlannedModel(
                 model.worded,

@@ -9,7 +9,7 @@ from tests.workflow.study import Study
 def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """The configuration as shipped, run once from a fresh copy. Tests copy it before they change anything."""
     study = Study(tmp_path_factory.mktemp("demonstration") / "study")
-    study.make("all")
+    study.make("all", "results/annotate/tasks.json")
     return study
 
 

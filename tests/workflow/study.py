@@ -38,6 +38,8 @@ MESSAGES = {
     "Tasks asked in other ways": "sensitivity",
     "Agreement between repeats": "agreement",
     "What chat models used": "usage",
+    "Counting valid answers that disagree with ReGT": "disputed",
+    "Choosing what annotators see again": "annotate",
     "Estimating what chat models cost": "estimate",
     "Drawing the reference's confusions": "confusions",
     "Drawing accuracy against difficulty": "difficulty",
@@ -77,6 +79,8 @@ VARIED = {"sensitivity", "agreement"}
 """Made from scores where a chat model is asked in several ways, and repeatedly."""
 ASKED = {"usage", "costs"}
 """Made from predictions where there is a chat model. The estimate is made when it is asked for only."""
+EXAMINED = {"disputed"}
+"""Made from labels and a mapping where a second annotation pass is configured. Its tasks are made when asked for only."""
 STUDY = {"n", "dataset", "imgt", "regt", "equivalences", "classes", "n_images", "excluded", "reference"}
 """Columns that say what the figures of a row are of."""
 SAID = {"used_by", "what", "differs"}
@@ -142,7 +146,8 @@ class Study:
         config["encoder"]["templates"] = "small/templates.txt"
         config["models"] = [{"name": "chat", "label": "Chat", "model": "chat", **model}]
         config.pop("choices", None)
-        config.pop("encoders", None)
+        for key in ("encoders", "annotate"):
+            config.pop(key, None)
         config["tasks"].pop("MC", None)
         self.write_config(config)
 

@@ -151,6 +151,11 @@ def get_ranked():
     }
 
 
+def get_annotated():
+    """What is scored of the models whose predictions annotators see, by model."""
+    return {name: get_scored()[name] for name in PLAN.annotated}
+
+
 def get_archived(wildcards):
     """All that tables were made from, and the tables with their renderings."""
     found = [*rules.images.output, *rules.labels.output, *rules.score.output]

@@ -246,6 +246,26 @@ rule scorecard:
         " --table3 {input.table3} --table4 {input.table4} --table5 {input.table5} --output {output} 2>&1 | tee {log}"
 
 
+rule disputed:
+    input:
+        labels=rules.labels.output,
+        classes=rules.images.output.classes,
+        mapping=get_scored().get(PLAN.examined, []),
+    output:
+        table="results/disputed.csv",
+        renderings=rendered("disputed", "Valid answers that disagree with ReGT"),
+    log:
+        "logs/tables/disputed.log",
+    localrule: True
+    params:
+        lineage=get_lineage("disputed"),
+    message:
+        "Counting valid answers that disagree with ReGT"
+    shell:
+        "python -m mllm_classify tables disputed --lineage {params.lineage} --labels {input.labels}"
+        " --classes {input.classes} --mapping {input.mapping} --output {output.table} 2>&1 | tee {log}"
+
+
 rule sensitivity:
     input:
         scores=rules.score.output,

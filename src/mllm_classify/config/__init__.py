@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from mllm_classify.config.annotate import LABEL_SETS, Annotate
 from mllm_classify.config.chat import (
     Batch,
     ChatModel,
@@ -81,8 +82,10 @@ __all__ = [
     "DISPLAY",
     "ENCODERS",
     "KINDS",
+    "LABEL_SETS",
     "RUNTIME",
     "SOURCES",
+    "Annotate",
     "AnyDataset",
     "AnyEncoder",
     "AnyModel",
@@ -216,6 +219,7 @@ class Config(Section):
     mapping: Mapping = Mapping()
     choices: Choices | None = None
     tables: Tables = Tables()
+    annotate: Annotate | None = None
     bundle: Annotated[Bundle, RUNTIME] = Bundle()
     models: list[AnyModel] = Field(min_length=1)
 
@@ -369,6 +373,12 @@ class Config(Section):
                 f"choices.reference: {choices.reference!r} {what}; name a model that ranks classes, or remove choices:"
             )
             raise ValueError(msg)
+
+    @model_validator(mode="after")
+    def _what_annotators_need(self) -> Self:
+        if self.annotate is not None and (problem := self.annotate.problem(self)):
+            raise ValueError(problem)
+        return self
 
     def named_encoder(self, name: str) -> AnyEncoder:
         """The encoder of that name. Raises InputError where there is none."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEPT = 5
-"""Length of the rankings: enough for top-5 accuracy, and what confusion matrices use is the first."""
+KEPT = 20
+"""Length of the rankings: what annotators are shown of a vision model (Sec. 2.2). Confusion matrices use the first."""
 COMPARED = 256
 """Images on which mixed precision is compared with fp32."""
 Ranking = tuple[npt.NDArray[np.int64], FloatArray]

@@ -32,7 +32,7 @@ def study(tmp_path: Path) -> Study:
             "start_timeout": 60,
         }
     ]
-    del config["choices"]
+    del config["choices"], config["annotate"]
     study.write_config(config)
     return study
 

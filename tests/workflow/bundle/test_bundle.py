@@ -77,6 +77,7 @@ class Archived:
                 {"name": "B. B.", "affiliation": "Here"},
             ],
         }
+        config["annotate"] = {"model": "chat", "sources": ["chat", "ReGT"], "vision": "ids"}
         config["choices"] = {"reference": "ids", "n": 3, "repeats": 2, "per_class": "all"}
         chat = {"label": "Chat", "model": str(self.data / "weights/chat"), "api_key_env": "MY_KEY", "shards": 2}
         config["models"] = [

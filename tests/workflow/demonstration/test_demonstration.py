@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests import plain, plain_encoders, plain_noise
-from tests.workflow.study import ASKED, CHOSEN, COMPARED, ENCODED, NOISE, OOP, TABLES, VARIED, WORDED, Study
+from tests.workflow.study import ASKED, CHOSEN, COMPARED, ENCODED, EXAMINED, NOISE, OOP, TABLES, VARIED, WORDED, Study
 
 HEADERS = {
     "table2": "statistic,A,S,S+,S-,M,M+,M-,N",
@@ -148,6 +148,7 @@ def test_same_inputs_give_the_same_bytes(demonstration: Study, tmp_path: Path) -
         *VARIED,
         *ENCODED,
         *ASKED,
+        *EXAMINED,
     ]
     again.make("all", "--forcerun", *cheap, "mapping")
     for file in sorted(path for path in (again.folder / "results").rglob("*") if path.is_file()):

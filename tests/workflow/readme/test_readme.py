@@ -42,7 +42,7 @@ def test_own_model_on_own_images(tmp_path: Path) -> None:
         lambda body: "An espresso " if "- a cat" in body["messages"][0]["content"][0]["text"] else ""
     ) as server:
         config = study.config | yaml.safe_load(dataset)
-        del config["choices"]
+        del config["choices"], config["annotate"]
         config["models"] = yaml.safe_load(entry.replace("http://127.0.0.1:8000/v1", server.url))
         study.write_config(config)
         study.make("results/table3.csv", "results/table4.csv")

@@ -10,6 +10,7 @@ from tests.workflow.study import (
     CHOSEN,
     COMPARED,
     ENCODED,
+    EXAMINED,
     NOISE,
     OOP,
     TABLES,
@@ -21,7 +22,7 @@ from tests.workflow.study import (
 
 MODELS = ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "conse", "conse-chat"]
 SHOWN = {*TABLES, *COMPARED, *CHOSEN, *WORDED, *VARIED}
-NAMED = {"table2", *ASKED, *ENCODED, *SHOWN}  # all that says what the data set and its labels are called
+NAMED = {"table2", *ASKED, *ENCODED, *EXAMINED, *SHOWN}  # all that says what the data set and its labels are called
 SCORED = {"score", *SHOWN}
 ENCODERS = ["minilm", "minilm-bare"]
 MAPPED = {f"mapping/{encoder}/conse-chat" for encoder in ENCODERS}
@@ -31,6 +32,7 @@ CHAT = {
     *MAPPED,
     *ASKED,
     *ENCODED,
+    *EXAMINED,
     *SCORED,
 }
 # chat models are asked which of the options; the journal asks for new ones only
@@ -119,7 +121,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "prices of the chat model": (
         reconfigure(lambda c: model(c, "conse-chat").update(prices={"input": 1, "output": 2}, budget=3)), ASKED,
     ),
-    "label of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(label="Renamed")), {*ASKED, *ENCODED, *SHOWN}),
+    "label of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(label="Renamed")), {*ASKED, *ENCODED, *EXAMINED, *SHOWN}),
     "variant that the chat model is asked": (reconfigure(lambda c: c["variants"][0].update(temperature=1)), CHAT),
     "variant that it is not asked": (
         reconfigure(lambda c: c["variants"].append({"name": "hot", "task": "OW", "temperature": 1})), set(),
@@ -132,8 +134,12 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
         lambda s: s.edit("src/mllm_classify/agreement.py", "chance == 1 else", "chance == 1.0 else"), {"agreement"},
     ),
     "sample of a task": (reconfigure(lambda c: c["tasks"]["OW"].update(sample={"per_class": 1})), CHAT),
+    "examined categories": (reconfigure(lambda c: c["annotate"].update(categories=["M-"])), EXAMINED),
+    "what annotators see": (
+        reconfigure(lambda c: c["annotate"].update(seed=1, top=5, vision="conse", sources=["ReGT", "conse-chat"])), set(),
+    ),
     "how several names are read": (
-        reconfigure(lambda c: c.update(mapping={"several": "any"})), {*MAPPED, *ENCODED, *SCORED},
+        reconfigure(lambda c: c.update(mapping={"several": "any"})), {*MAPPED, *ENCODED, *EXAMINED, *SCORED},
     ),
     "revision of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(revision="2")), CHAT),
     "prompt": (lambda s: s.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of"), CHAT),
@@ -143,7 +149,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     ),
     "how answers are embedded": (
         reconfigure(lambda c: c["encoder"].update(answers="bare")),
-        {"answers/minilm/conse-chat", "mapping/minilm/conse-chat", *ENCODED, *SCORED},
+        {"answers/minilm/conse-chat", "mapping/minilm/conse-chat", *ENCODED, *EXAMINED, *SCORED},
     ),
     "appended encoder": (
         reconfigure(lambda c: c["encoders"].append(c["encoders"][0] | {"name": "more", "answers": "bare"})),

@@ -1,0 +1,1 @@
+"""The second annotation pass: images on which a model and the labels disagree are shown to people again (Sec. 3.4)."""
