@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from scipy.signal import fftconvolve
 from scipy.stats import binom
 
 from mllm_classify import statistics
@@ -65,7 +66,7 @@ def interval(found: list[Layout], count: int) -> tuple[float, float]:
 def sign_flip_p(found: list[Layout]) -> float:
     """How often a sum at least as far from 0 comes about if each cluster's sign is decided by a coin (Fisher, 1935).
 
-    All patterns of signs are counted, none is drawn. Of several layouts, it is the mean over them, each compared with
+    All patterns of signs are counted, none is drawn; below 1e-12 that is rounding. Of several layouts, it is the mean over them, each compared with
     their mean.
     """
     observed = abs(sum(int(layout.sums.sum()) for layout in found))
@@ -75,10 +76,10 @@ def sign_flip_p(found: list[Layout]) -> float:
 def _beyond(magnitudes: Integers, least: float) -> float:
     """The probability that coins as signs make the sum of these at least so large, in either direction."""
     total = int(magnitudes.sum())
-    sums = np.ones(1)  # probabilities of -total, ..., total
+    negative = np.ones(1)  # probabilities that magnitudes of 0, ..., total together have a minus
     for magnitude, times in zip(*np.unique(magnitudes[magnitudes > 0], return_counts=True), strict=True):
-        tossed = np.zeros(2 * magnitude * times + 1)
-        tossed[:: 2 * magnitude] = binom.pmf(np.arange(times + 1), times, 0.5)
-        sums = np.convolve(sums, tossed)
-    beyond = np.abs(np.arange(-total, total + 1)) >= least
-    return min(1.0, float(sums[beyond].sum()))
+        tossed = np.zeros(magnitude * times + 1)
+        tossed[::magnitude] = binom.pmf(np.arange(times + 1), times, 0.5)
+        negative = fftconvolve(negative, tossed)
+    beyond = np.abs(total - 2 * np.arange(total + 1)) >= least
+    return float(np.clip(negative[beyond].sum(), 0, 1))

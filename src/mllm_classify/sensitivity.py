@@ -15,6 +15,8 @@ MAIN = "main"
 """What the table calls the task as it is asked for all other tables."""
 CONSTRAINED = "answers held to the class list"
 LABEL_SETS = {"ImGT": "imgt", "ReGT": "regt"}
+SMALLEST = 1e-12
+"""Smaller p are not told apart."""
 TESTED = ["vs_main", "vs_main_low", "vs_main_high", "p"]
 SCHEMA: dict[str, pl.DataType] = {
     "n": pl.Int64(),
@@ -161,6 +163,6 @@ def _holm(figures: pl.DataFrame) -> pl.DataFrame:
 
 
 def _told(p: float) -> str:
-    """The first three digits of p; smaller ones than a float can hold come as 0."""
+    """The first three digits of p."""
     # the last digits of a sum must not decide how 0.03125 is rounded
-    return f"{float(f'{p:.12g}'):.3g}" if p else "<1e-300"
+    return f"{float(f'{p:.12g}'):.3g}" if p >= SMALLEST else f"<{SMALLEST:g}"

@@ -128,7 +128,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     ),
     "class list of a variant": (reconfigure(lambda c: c["variants"][0].update(classes="shuffled")), CHAT),
     "code of what repeats and variants share": (
-        lambda s: s.edit("src/mllm_classify/clusters.py", "min(1.0, float", "min(1, float"), VARIED,
+        lambda s: s.edit("src/mllm_classify/clusters.py", "sum(), 0, 1)", "sum(), 0, 1.0)"), VARIED,
     ),
     "code of the agreement": (
         lambda s: s.edit("src/mllm_classify/agreement.py", "chance == 1 else", "chance == 1.0 else"), {"agreement"},
