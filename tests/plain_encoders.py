@@ -10,10 +10,10 @@ from pathlib import Path
 from tests import plain
 from tests.plain import Cells, Judged, counted, percent, share, text, wilson
 
-CROSSFIT, OPTIMISTIC = "best, cross-fitted", "best on these images"
+CROSSFIT, OPTIMISTIC = "best, cross-fitted", "best on these images (optimistic)"
 SELECTIONS = {
     CROSSFIT: "highest ImGT_A on the other half of the images",
-    OPTIMISTIC: "highest ImGT_A on these same images (optimistic)",
+    OPTIMISTIC: "highest ImGT_A on these same images",
 }
 ByEncoder = dict[str, list[Judged]]
 

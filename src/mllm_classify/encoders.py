@@ -14,10 +14,10 @@ SCORINGS = ["OW", "CW+"]
 """What depends on a text encoder."""
 KEYS = ["model", "scoring", "encoder"]
 CROSSFIT = "best, cross-fitted"
-OPTIMISTIC = "best on these images"
+OPTIMISTIC = "best on these images (optimistic)"
 SELECTIONS = {
     CROSSFIT: "highest ImGT_A on the other half of the images",
-    OPTIMISTIC: "highest ImGT_A on these same images (optimistic)",
+    OPTIMISTIC: "highest ImGT_A on these same images",
 }
 """Rules by which an encoder is chosen for a model and task, and on which images."""
 MEASURES = ["ImGT_A", "ReGT_A", "OOP_ImGT", "OOP_ReGT"]
