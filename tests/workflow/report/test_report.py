@@ -134,7 +134,7 @@ CHANGES = {
     "resources of a model": (lambda c: c["models"][0].update(resources={"mem_mb": 4000}), ALWAYS),
     "order of the models": (lambda c: c["models"].reverse(), ALWAYS),
     "resamples": (
-        lambda c: c["tables"].update(resamples=110), {"accuracy", "ranking", "ranks", *ALWAYS},
+        lambda c: c["tables"].update(resamples=110), {"accuracy", "ranking", "ranks", "gains", *ALWAYS},
     ),
 }  # fmt: skip
 
