@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import httpx
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 
@@ -178,9 +179,12 @@ def export(folder: Path, output: Path) -> int:
     who = Login(**json.loads(file.read_text()))
     client = LabelStudio(base_url=who.url, api_key=who.token)
     try:
-        (number,) = [it.id for it in client.projects.list() if it.title == TITLE]
-        content = b"".join(client.projects.exports.download_sync(number, export_type="JSON", download_all_tasks=True))
-    except (ApiError, OSError, ValueError) as error:
+        found = [it.id for it in client.projects.list() if it.title == TITLE]
+        if not found:
+            msg = f"{who.url}: no project {TITLE!r}; make annotate makes it"
+            raise InputError(msg)
+        content = b"".join(client.projects.exports.download_sync(found[0], export_type="JSON", download_all_tasks=True))
+    except (ApiError, httpx.HTTPError) as error:
         msg = f"{who.url}: {error}; make annotate starts the server, and must be running"
         raise InputError(msg) from None
     with written(output) as temporary:
