@@ -260,7 +260,7 @@ def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
         ({"vision": "conse"}, {"annotate"}),
         ({"sources": ["ReGT", "conse-chat"]}, {"annotate"}),
     ],
-    ids=str,
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_what_annotators_see_is_in_the_lineage_of_the_tasks_and_whom_they_examine_in_the_tables_too(
     change: dict[str, Any], expected: set[str]
