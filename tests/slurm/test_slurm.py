@@ -129,7 +129,9 @@ def test_the_demonstrations_stages_run_as_jobs(tmp_path: Path, cluster: Cluster,
     expected = {f"predict_wildcards_{name}": ("gpu", "1") for name in names}
     expected["predict_wildcards_conse-chat"] = ("gpu", "2")
     expected[f"predict_wildcards_{names[0]}"] = ("cpu", "0")
-    expected["embed_classes"] = expected["embed_answers_wildcards_conse-chat"] = ("cpu", "0")
+    main = config["encoder"]["name"]
+    expected[f"embed_classes_wildcards_{main}"] = ("cpu", "0")
+    expected[f"embed_answers_wildcards_{main}_conse-chat"] = ("cpu", "0")
     assert gpus == expected
 
 
