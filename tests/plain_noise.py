@@ -262,7 +262,9 @@ def gains(files: Files) -> list[Cells]:
     if not files.second:
         return []
     by_family: dict[str, list[tuple[Fraction, Fraction]]] = {}
+    members: dict[str, list[str]] = {}
     for entry in files.models:
+        members.setdefault(plain.family(entry), []).append(entry["label"])
         rows = files.judged(entry["name"], files.task(entry["name"]))
         counts = plain.figures(rows, files.n_images)
         accuracies = tuple(100 * Fraction(*counts[column]) for column in ("ImGT_A", "ReGT_A"))
@@ -282,6 +284,7 @@ def gains(files: Files) -> list[Cells]:
             {
                 "paradigm": family,
                 "models": str(count),
+                "members": ", ".join(members.get(family, [])),
                 "ImGT_A": text(float(sum(before for before, _ in accuracies) / count)),
                 "ReGT_A": text(float(sum(after for _, after in accuracies) / count)),
                 "gain": text(float(gain(family))),

@@ -555,7 +555,9 @@ def sensitivity(rows: pl.DataFrame) -> Figure:
             _lines(axes, [""] * len(names) if panel else names)
             axes.grid(axis="x", linewidth=0.3)
             axes.set_title(f"{name} accuracy: change in points", fontsize=9)
-        figure.legend(frameon=False, loc="outside upper center", ncols=len(found))
+        # of one model, the lines do not say which
+        whose = None if several else short(lines[0][0], LONGEST)
+        figure.legend(frameon=False, loc="outside upper center", ncols=len(found), title=whose, title_fontsize=9)
         figure.supxlabel(
             "against the main way on the same images; lines: 95 % (paired bootstrap); filled: p < 0.05, Holm-corrected",
             fontsize=8,

@@ -57,7 +57,8 @@ def gains(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, stud
     found = matrices(best_task(scores, study.n_images), images)
     exact, drawn = resampled(found, count)
     among = RULES[study.n_images]
-    families = found.rows.join(models, on="model", how="left", maintain_order="left")["family"].to_list()
+    shown = found.rows.join(models, on="model", how="left", maintain_order="left")
+    families = shown["family"].to_list()
     members = {family: [family == other for other in families] for family in sorted(set(families))}
     if len(members) != 1:
         members[EVERY] = [True] * len(families)
@@ -65,6 +66,8 @@ def gains(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, stud
     one, many = (figure(of, CHANGE, among) for of in (exact, drawn))
     for family, mine in members.items():
         row: dict[str, str | int | float] = {"paradigm": family, "models": sum(mine)}
+        if family != EVERY:
+            row["members"] = ", ".join(shown.filter(mine)["label"])
         for name, over in {"ImGT": ALL, "ReGT": among}.items():
             row[f"{name}_A"] = float(figure(exact, name, over)[0, mine].mean())
         row |= _interval("gain", one[:, mine].mean(axis=1), many[:, mine].mean(axis=1))
@@ -82,7 +85,12 @@ def gains(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, stud
         "gain_max",
         *_ends("vs_supervised"),
     ]
-    schema = {"paradigm": pl.String(), "models": pl.Int64(), **dict.fromkeys(columns, pl.Float64())}
+    schema = {
+        "paradigm": pl.String(),
+        "models": pl.Int64(),
+        "members": pl.String(),
+        **dict.fromkeys(columns, pl.Float64()),
+    }
     figures = (
         pl.DataFrame(rows, schema=schema)
         .fill_nan(None)
@@ -95,7 +103,7 @@ def gains(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, stud
         figures.with_columns(*(fixed(name, 2) for name in columns), *study.columns()),
         "Gains: ReGT minus ImGT accuracy (points) by learning paradigm",
         subtitle(study, figures),
-        {"paradigm": "Paradigm", "models": "Models", "ImGT_A": study.named("ImGT"), "ReGT_A": study.named("ReGT"),
+        {"paradigm": "Paradigm", "models": "Count", "members": "Models", "ImGT_A": study.named("ImGT"), "ReGT_A": study.named("ReGT"),
          "gain": "Gain", "gain_interval": "95 % CI", "gain_min": "Least", "gain_max": "Most",
          **({"vs_supervised": "vs supervised", "vs_supervised_interval": "95 % CI"} if compared else {})},
         {"gain": "Means over the models of a paradigm, each at its task of Table 3. CI: paired bootstrap over the images; other "

@@ -60,12 +60,12 @@ WORDS = {
     ),
     *("label_set", "signal", "text", "nearest", "other", "ranking", "criterion", "paradigm", "category", "image_id"),
     *("imgt_label", "regt_labels", "prediction", "taken_for", "part", "item", "value", "digest"),
-    *("encoder", "templates", "answers", "chosen", "differs_from"),
+    *("encoder", "templates", "answers", "chosen", "differs_from", "members"),
 }
 """Columns of words, which stand on the left; figures stand on the right."""
 NOT_IN_LATEX = {
     *("family", "ImGT_A_interval", "ReGT_A_interval", "crossfit", "what", "differs", "random_minus_ImGT_A_interval"),
-    *("templates", "OOP_ImGT_interval"),
+    *("templates", "OOP_ImGT_interval", "members"),
     *("share_random", "share_confusion", "share_tie", "share_fallback"),
 }
 """Columns that a page of a paper has no room for; the paper's own tables do not have them either."""
