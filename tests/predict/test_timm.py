@@ -64,7 +64,7 @@ def test_rows_have_the_shape_of_predictions(predictions):
     assert predictions.select("task", "variant", "repeat", "text", "status", "latency").unique().rows() == [
         ("CW", "", 0, None, "ok", None)
     ]
-    assert predictions["class_ids"].list.len().to_list() == [5, 5, 5]
+    assert predictions["class_ids"].list.len().to_list() == [20, 20, 20]
     for scores in predictions["scores"]:
         assert scores.is_sorted(descending=True)
         assert 0 < scores.sum() <= 1
@@ -79,7 +79,7 @@ def test_it_predicts_as_a_plain_timm_loop_does(predictions):
     for name, row in zip(PHOTOGRAPHS, predictions.iter_rows(named=True), strict=True):
         picture = Image.open(io.BytesIO(photograph(name))).convert("RGB")
         with torch.no_grad():
-            best = model(transform(picture)[None]).softmax(1).topk(5)
+            best = model(transform(picture)[None]).softmax(1).topk(20)
         assert row["class_ids"] == best.indices[0].tolist()
         np.testing.assert_allclose(row["scores"], best.values[0], rtol=1e-3)
 
