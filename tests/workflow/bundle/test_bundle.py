@@ -347,6 +347,7 @@ def test_nothing_that_an_archive_names_is_started(archived: Archived, tmp_path: 
     mark = tmp_path / "started"
     with zipfile.ZipFile(archived.path) as archive:
         config = yaml.safe_load(archive.read("config.yaml"))
+    config.pop("annotate")
     config["models"][0] = {
         "name": "evil", "label": "Evil", "kind": "engine", "model": "m", "command": ["touch", str(mark)],
     }  # fmt: skip
