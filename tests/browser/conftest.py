@@ -1,32 +1,21 @@
 """Chromium, without a network, on pages that are opened from disk."""
 
-import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.chromium import chromium, requested
 from tests.workflow.study import Study
 
-ARGUMENTS = [
-    "--headless=new",
-    "--no-sandbox",  # tests run as root, too
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--window-size=1400,1000",
-    # nothing outside can be reached
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-    "--proxy-server=127.0.0.1:9",
-    "--disable-background-networking",
-    "--disable-ipc-flooding-protection",  # links are followed faster than by hand
-]
+OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9")
+FAST = "--disable-ipc-flooding-protection"
+"""Links are followed faster than by hand."""
 
 
 class Page:
@@ -74,21 +63,17 @@ class Page:
 
     def requests(self) -> list[str]:
         """Addresses that were asked for since the last call, other than the page itself and what it holds."""
-        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        asked = [it["params"]["request"]["url"] for it in messages if it["method"] == "Network.requestWillBeSent"]
-        return [url for url in asked if not url.startswith(("data:", "blob:", self.path.as_uri(), "about:"))]
+        return [
+            url
+            for url in requested(self.driver)
+            if not url.startswith(("data:", "blob:", self.path.as_uri(), "about:"))
+        ]
 
 
 @pytest.fixture(scope="session")
 def driver() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    yield started
-    started.quit()
+    with chromium(*OFFLINE, FAST) as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,26 +15,18 @@ from urllib.request import Request, urlopen
 import polars as pl
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests import plain, plain_annotate
+from tests.chromium import chromium, requested
 from tests.workflow.study import PROJECT, Study
 
 PYTHON = str(PROJECT / ".venv-annotate/bin/python")
 TABLES = ["results/table2.csv", "results/disputed.csv"]
 TASKS = ["results/annotate/tasks.json", "results/annotate/labelling.xml"]
-ARGUMENTS = [
-    "--headless=new",
-    "--no-sandbox",  # tests run as root, too
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--window-size=1400,1000",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    "--disable-background-networking",
-]
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
 class Server(NamedTuple):
@@ -109,14 +100,8 @@ def server(study: Study) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    started = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    yield started
-    started.quit()
+    with chromium(OFFLINE) as started:
+        yield started
 
 
 class Page:
@@ -182,11 +167,8 @@ class Page:
 
     def requests(self) -> list[str]:
         """Addresses elsewhere that were asked for since the last call."""
-        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        asked = [it["params"]["request"]["url"] for it in messages if it["method"] == "Network.requestWillBeSent"]
-        return [
-            it for it in asked if not it.startswith((self.server.login["url"], "data:", "blob:", "about:", "chrome:"))
-        ]
+        own = (self.server.login["url"], "data:", "blob:", "about:", "chrome:")
+        return [it for it in requested(self.driver) if not it.startswith(own)]
 
 
 @pytest.fixture(scope="module")
