@@ -125,7 +125,6 @@ class Page:
         WebDriverWait(self.driver, 60).until(lambda it: "/user/login" not in it.current_url)
 
     def sign_up(self, address: str, user: str) -> None:
-        self.driver.get(self.server.login["url"] + "/logout")
         self.driver.get(self.server.login["url"] + address)
         self.wait("[name=email]").send_keys(user)
         self.driver.find_element(By.NAME, "password").send_keys("of their own")
@@ -192,11 +191,15 @@ def export(study: Study, server: Server, driver: webdriver.Chrome) -> list[dict]
 
     driver.get(server.login["url"] + "/api/invite")
     address = json.loads(driver.find_element(By.TAG_NAME, "pre").text)["invite_url"]
-    page.sign_up(address, "another@localhost.localdomain")
-    page.open()
-    page.boxes()["football helmet"].click()
-    page.boxes()["space shuttle"].click()
-    page.submit()
+    # another person, another browser: what is left of a session plays no part
+    with chromium(OFFLINE) as theirs:
+        other = Page(theirs, server)
+        other.sign_up(address, "another@localhost.localdomain")
+        other.open()
+        other.boxes()["football helmet"].click()
+        other.boxes()["space shuttle"].click()
+        other.submit()
+        assert other.requests() == []
 
     done = study.run(
         *(PYTHON, "-m", "mllm_classify.annotate.label_studio", "export", "--output", "export.json"),
