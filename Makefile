@@ -95,7 +95,7 @@ test-annotate: .venv/installed-dev .venv-annotate/installed
 
 # make verify-bundle BUNDLE=results/bundle.zip, and with EMBED=--embed the embeddings, too
 verify-bundle: .venv/installed
-	$(BIN)/python -m mllm_classify.verify $(EMBED) $(BUNDLE)
+	$(BIN)/python -m mllm_classify.bundle.verify $(EMBED) $(BUNDLE)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check
@@ -109,7 +109,7 @@ lint: .venv/installed-dev
 
 # The configuration's schema and page, from its model in the code.
 reference: .venv/installed
-	$(BIN)/python -m mllm_classify.reference
+	$(BIN)/python -m tools.reference
 
 # Dependencies as pyproject.toml asks for them, resolved once for all platforms.
 lock: .venv/installed-dev

@@ -59,7 +59,7 @@ def measure(folder: Path, runs: int) -> list[str]:
         ours.append(timed(bundling, folder))
     sizes = [path.stat().st_size / 1e6 for path in (bundle, plain)]
     files = [path for path in unpacked.rglob("*") if path.is_file()]
-    verifying = timed([sys.executable, "-m", "mllm_classify.verify", str(bundle)], PROJECT)
+    verifying = timed([sys.executable, "-m", "mllm_classify.bundle.verify", str(bundle)], PROJECT)
     return [
         f"{len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB",
         *(f"{min(times):.2f} s" for times in (ours, zips)),

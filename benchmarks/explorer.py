@@ -21,7 +21,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tabulate import tabulate
 
 from mllm_classify.report.explorer import FIXED, FLAGS, Data, with_pictures, write
-from mllm_classify.tables import SUBSETS, Study
+from mllm_classify.tables.tables import SUBSETS, Study
 
 REPEATS = 5
 IMAGES = 50_000

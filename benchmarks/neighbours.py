@@ -15,8 +15,8 @@ from collections.abc import Callable
 import torch
 from tabulate import tabulate
 
-from mllm_classify.predict.features import ROWS
-from mllm_classify.predict.neighbours import QUERY_BLOCK, ROW_BLOCK, nearest
+from mllm_classify.predict.vision.features import ROWS
+from mllm_classify.predict.vision.neighbours import QUERY_BLOCK, ROW_BLOCK, nearest
 
 K = 11
 

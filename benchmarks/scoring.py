@@ -26,14 +26,16 @@ def ours(folder: Path) -> dict:
     """The stages' own functions, in one process, from files to files."""
     import polars as pl
 
-    from mllm_classify import config as configuration
-    from mllm_classify import parquet, score, tables
+    from mllm_classify import score
+    from mllm_classify.config.load import load
     from mllm_classify.dataset.classes import classes
     from mllm_classify.dataset.images import images
     from mllm_classify.dataset.labels import labels
+    from mllm_classify.io import parquet
     from mllm_classify.predict import recorded
+    from mllm_classify.tables import tables
 
-    config = configuration.load(folder / "config.yaml")
+    config = load(folder / "config.yaml")
     clock = [time.perf_counter()]
     names = classes(config.dataset)
     registered = images(config.dataset, names)
@@ -69,10 +71,10 @@ def with_pandas(folder: Path, count: int) -> dict:
     from sklearn.utils import resample
     from statsmodels.stats.proportion import proportion_confint
 
-    from mllm_classify import config as configuration
-    from mllm_classify.files import read_text
+    from mllm_classify.config.load import load
+    from mllm_classify.io.files import read_text
 
-    config = configuration.load(folder / "config.yaml")
+    config = load(folder / "config.yaml")
     started = time.perf_counter()
     imgt = pd.Series(json.loads(read_text(config.dataset.imgt.file)))
     imgt.index = imgt.index.str.removesuffix(".JPEG")

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import yaml
 
-from mllm_classify.files import read_text
+from mllm_classify.io.files import read_text
 
 SIMULATED = [56.5, 58.2, 69.8, 71.6, 76.1, 77.1, 78.3, 80.1, 80.2, 81.3, 82.5, 82.7]
 """ImGT accuracies, in percent, of simulated models."""

@@ -50,7 +50,7 @@ def write_images(folder: Path, count: int) -> None:
 def registered(folder: Path):  # noqa: ANN201
     import polars as pl
 
-    from mllm_classify.files import sha256
+    from mllm_classify.io.files import sha256
     from mllm_classify.predict.images import Images
 
     names = [f"{number}.jpg" for number in range(len(list((folder / "images").iterdir())))]
@@ -60,7 +60,7 @@ def registered(folder: Path):  # noqa: ANN201
 
 
 def entry(options: dict):  # noqa: ANN201
-    from mllm_classify.config import TimmModel
+    from mllm_classify.config.vision import TimmModel
 
     given = {name: options[name] for name in ("architecture", "weights", "batch_size", "device", "precision")}
     return TimmModel(name="m", label="M", kind="timm", resources={"cpus": options["cpus"]}, **given)
@@ -77,7 +77,8 @@ def rate(batches: Iterable[int]) -> float:
 
 def job(folder: Path, options: dict) -> float:
     """The stage as the command runs it, but for the configuration and the output."""
-    from mllm_classify.predict import ranking, timm
+    from mllm_classify.predict import timm
+    from mllm_classify.predict.vision import ranking
 
     model = entry(options)
     reports: list[tuple[float, int]] = []
@@ -92,8 +93,8 @@ def decoded(folder: Path, options: dict, workers: int):  # noqa: ANN201
     """The model, and its batches as the job's loader makes them."""
     from torch.utils.data import BatchSampler
 
-    from mllm_classify import vision
-    from mllm_classify.predict.batches import batches
+    from mllm_classify.loading import timm as vision
+    from mllm_classify.predict.vision.loader import batches
 
     classifier, images = vision.Classifier(entry(options)), registered(folder)
     wanted = BatchSampler(range(len(images)), options["batch_size"], drop_last=False)
@@ -107,7 +108,7 @@ def decode(folder: Path, options: dict) -> float:
 def forward(folder: Path, options: dict) -> float:
     import torch
 
-    from mllm_classify.devices import autocast
+    from mllm_classify.loading.devices import autocast
 
     classifier, found = decoded(folder, options, options["cpus"])
     ready = [batch.tensor.to(classifier.device) for batch in found]
@@ -127,8 +128,8 @@ def timm_loop(folder: Path, options: dict) -> float:
     import torch
     from timm.data import ImageDataset, create_loader
 
-    from mllm_classify import vision
-    from mllm_classify.devices import autocast
+    from mllm_classify.loading import timm as vision
+    from mllm_classify.loading.devices import autocast
 
     model = entry(options)
     device = torch.device(options["device"])

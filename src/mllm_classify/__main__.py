@@ -10,21 +10,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mllm_classify import config as configuration
-from mllm_classify.environment import environment
-from mllm_classify.files import InputError, TerminatedError, locate, portable, read_bytes, sha256, stamps, written
-from mllm_classify.lineage import lineages
+from mllm_classify.config.annotate import Annotate
+from mllm_classify.config.chat import ChatModel, EndpointModel, EngineModel, OpenAIModel, VLLMModel, asks_choices
+from mllm_classify.config.encoders import AnyEncoder, Encoder, OpenAIEncoder, OpenClipEncoder
+from mllm_classify.config.load import load
+from mllm_classify.config.models import RecordedModel
+from mllm_classify.config.study import Config
+from mllm_classify.config.tasks import Choices
+from mllm_classify.config.vision import ConseModel, DinoTxtModel, KnnModel, OpenClipModel, TimmModel, VisionModel
+from mllm_classify.io.environment import environment
+from mllm_classify.io.files import InputError, TerminatedError, locate, portable, read_bytes, sha256, stamps, written
+from mllm_classify.plan.lineage import lineages
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from mllm_classify.embed import Encode
-    from mllm_classify.environment import Environment
-    from mllm_classify.predict.asking import Progress
+    from mllm_classify.embed.texts import Encode
+    from mllm_classify.io.environment import Environment
+    from mllm_classify.predict.chat.asking import Progress
+    from mllm_classify.predict.chat.questions import MultipleChoice, Questionnaire
     from mllm_classify.predict.images import Images
-    from mllm_classify.predict.questions import MultipleChoice, Questionnaire
-    from mllm_classify.predict.ranking import Ranker
-    from mllm_classify.tables import Study, Table
+    from mllm_classify.predict.vision.ranking import Ranker
+    from mllm_classify.tables.tables import Study, Table
 
 log = logging.getLogger("mllm_classify")
 
@@ -32,7 +39,7 @@ PROGRESS_INTERVAL = 5.0
 CONFUSIONS_HELP = "the confusions of the choices stage"
 CONFIG_VARIABLE = "MLLM_CLASSIFY_CONFIG"
 
-Run = Callable[[argparse.Namespace, configuration.Config], None]
+Run = Callable[[argparse.Namespace, Config], None]
 
 
 def progress(total: int, what: str) -> Callable[..., None]:
@@ -68,11 +75,11 @@ def remaining(seconds: float) -> str:
 # Stage modules are imported inside their commands: a job pays for its own libraries only.
 
 
-def dataset_images(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import parquet
+def dataset_images(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.dataset.classes import CLASSES, classes
     from mllm_classify.dataset.images import IMAGES, images
     from mllm_classify.dataset.labels import labels
+    from mllm_classify.io import parquet
 
     dataset = config.dataset
     names = classes(dataset)
@@ -84,9 +91,9 @@ def dataset_images(args: argparse.Namespace, config: configuration.Config) -> No
     log.info("%s: %d images, %d classes", dataset.name, frame.height, names.height)
 
 
-def dataset_labels(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import parquet
+def dataset_labels(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.dataset.labels import LABELS, labels
+    from mllm_classify.io import parquet
 
     frame = labels(parquet.read(args.images), parquet.read(args.classes), config.dataset)
     parquet.write(frame, LABELS, args.output)
@@ -96,24 +103,24 @@ def dataset_labels(args: argparse.Namespace, config: configuration.Config) -> No
             log.info("%s: %s: %s", config.dataset.name, what, ", ".join(f"{name} {count}" for name, count in counts))
 
 
-def encoder_of(config: configuration.Config) -> configuration.AnyEncoder:
+def encoder_of(config: Config) -> AnyEncoder:
     if config.encoder is None:
         msg = "encoder: missing; no model of this configuration needs one"
         raise InputError(msg)
     return config.encoder
 
 
-def text_encoder(args: argparse.Namespace, encoder: configuration.AnyEncoder) -> "Encode":
+def text_encoder(args: argparse.Namespace, encoder: AnyEncoder) -> "Encode":
     match encoder:
-        case configuration.Encoder():
+        case Encoder():
             from mllm_classify.embed import sentence_transformers
 
             return sentence_transformers.encoder(encoder)
-        case configuration.OpenClipEncoder():
+        case OpenClipEncoder():
             from mllm_classify.embed import open_clip
 
             return open_clip.encoder(encoder)
-        case configuration.OpenAIEncoder():
+        case OpenAIEncoder():
             from mllm_classify.embed import openai
 
             return openai.encoder(encoder, Path(args.journal) / "embeddings" / encoder.name, progress)
@@ -121,8 +128,9 @@ def text_encoder(args: argparse.Namespace, encoder: configuration.AnyEncoder) ->
     raise TypeError(msg)
 
 
-def embed_classes(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import embed, parquet
+def embed_classes(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.embed import texts as embed
+    from mllm_classify.io import parquet
 
     encoder = config.named_encoder(args.encoder)
     templates = embed.read_templates(encoder.templates)
@@ -131,8 +139,9 @@ def embed_classes(args: argparse.Namespace, config: configuration.Config) -> Non
     log.info("%s: %d class embeddings", encoder.name, frame.height)
 
 
-def embed_answers(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import embed, parquet
+def embed_answers(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.embed import texts as embed
+    from mllm_classify.io import parquet
 
     encoder = config.named_encoder(args.encoder)
     templates = embed.read_templates(encoder.templates) if encoder.answers == "templates" else ["{}"]
@@ -141,58 +150,58 @@ def embed_answers(args: argparse.Namespace, config: configuration.Config) -> Non
     log.info("%s: %d distinct answers of %s", encoder.name, frame.height, args.predictions)
 
 
-def predict(args: argparse.Namespace, config: configuration.Config) -> None:
+def predict(args: argparse.Namespace, config: Config) -> None:
     import polars as pl
 
-    from mllm_classify import parquet
-    from mllm_classify.predict import parts
+    from mllm_classify.io import parquet
     from mllm_classify.predict.images import Images, sharded
     from mllm_classify.predict.rows import PREDICTIONS, error_rows, in_order
+    from mllm_classify.predict.vision import parts
 
     model = config.model(args.model)
     registered = parquet.read(args.images)
     unreadable = pl.col("problem").is_not_null()
     shard, shards = args.shard
     mine = registered.filter(~unreadable)
-    if not isinstance(model, configuration.ChatModel):  # those share their questions, not their images
+    if not isinstance(model, ChatModel):  # those share their questions, not their images
         mine = sharded(mine, shard, shards, model.together)
     images = Images(mine, config.dataset.folder)
     classes = parquet.read(args.classes)
     made_with = [environment()]
     log.info("%s (%s): %d images", model.name, model.kind, len(images))
     match model:
-        case configuration.RecordedModel():
+        case RecordedModel():
             from mllm_classify.predict import recorded
 
             frame = recorded.predict(model, config.dataset, registered["image_id"].to_list(), classes.height)
-        case configuration.VisionModel():
+        case VisionModel():
             frame, made_with = predict_vision(args, config, model, images, classes)
             if shard == 1:
                 corrupt = registered.filter(unreadable)
                 failed = error_rows(corrupt["image_id"], corrupt["problem"])
                 frame = in_order(pl.concat([frame, failed]), registered["image_id"])
-        case configuration.ChatModel():
+        case ChatModel():
             asked = questionnaire(args, config, model, multiple_choice(args, config))
             frame, made_with = predict_chat(
                 model, asked, Path(args.journal) / model.name, lambda total: progress(total, "answers"), shards
             )
     parquet.write(frame, PREDICTIONS, args.output, made_with)
-    if isinstance(model, configuration.VisionModel):
+    if isinstance(model, VisionModel):
         parts.remove(args.output)
     log.info("%s: %d predictions in %s", model.name, frame.height, args.output)
 
 
 def predict_vision(
     args: argparse.Namespace,
-    config: configuration.Config,
-    model: configuration.VisionModel,
+    config: Config,
+    model: VisionModel,
     images: "Images",
     classes: "pl.DataFrame",
 ) -> "tuple[pl.DataFrame, list[Environment]]":
     """Predictions of a model that looks at images itself, and what they were made with: a job goes on where one ended."""
-    from mllm_classify.predict import parts, ranking
+    from mllm_classify.predict.vision import parts, ranking
 
-    if isinstance(model, configuration.KnnModel):
+    if isinstance(model, KnnModel):
         from mllm_classify.predict import knn
 
         return knn.predict(model, images, classes, progress, args.shard), [environment()]
@@ -201,14 +210,14 @@ def predict_vision(
     return frame, parts.environments(kept) or [environment()]
 
 
-def ranker(args: argparse.Namespace, model: configuration.VisionModel, classes: "pl.DataFrame") -> "Ranker":
+def ranker(args: argparse.Namespace, model: VisionModel, classes: "pl.DataFrame") -> "Ranker":
     match model:
-        case configuration.TimmModel():
+        case TimmModel():
             from mllm_classify.predict import timm
 
             return timm.ranker(model, classes.height)
-        case configuration.ConseModel():
-            from mllm_classify import parquet
+        case ConseModel():
+            from mllm_classify.io import parquet
             from mllm_classify.predict import conse
 
             if args.class_embeddings is None:
@@ -216,11 +225,11 @@ def ranker(args: argparse.Namespace, model: configuration.VisionModel, classes: 
                 raise InputError(msg)
             embeddings = parquet.read(args.class_embeddings).sort("class_id")["embedding"].to_numpy()
             return conse.ranker(model, embeddings)
-        case configuration.OpenClipModel():
+        case OpenClipModel():
             from mllm_classify.predict import open_clip
 
             return open_clip.ranker(model, classes)
-        case configuration.DinoTxtModel():
+        case DinoTxtModel():
             from mllm_classify.predict import dinotxt
 
             return dinotxt.ranker(model, classes)
@@ -228,9 +237,7 @@ def ranker(args: argparse.Namespace, model: configuration.VisionModel, classes: 
     raise TypeError(msg)
 
 
-def decisive(
-    args: argparse.Namespace, config: configuration.Config, model: configuration.VisionModel, images: "Images"
-) -> list[object]:
+def decisive(args: argparse.Namespace, config: Config, model: VisionModel, images: "Images") -> list[object]:
     """All that a vision model's results depend on, and the images in a part: what parts must share to be put together.
 
     Paths of weights are in the lineage; here is what lies there, which may have changed since a job was killed.
@@ -244,14 +251,14 @@ def decisive(
 
 def questionnaire(
     args: argparse.Namespace,
-    config: configuration.Config,
-    model: configuration.ChatModel,
+    config: Config,
+    model: ChatModel,
     multiple: "MultipleChoice | None",
 ) -> "Questionnaire":
     """What a chat model is asked."""
-    from mllm_classify import parquet
+    from mllm_classify.io import parquet
+    from mllm_classify.predict.chat.questions import Questionnaire
     from mllm_classify.predict.images import Images
-    from mllm_classify.predict.questions import Questionnaire
 
     images = parquet.read(args.images)
     return Questionnaire(
@@ -268,22 +275,22 @@ def questionnaire(
 
 
 def predict_chat(
-    model: configuration.ChatModel, asked: "Questionnaire", journal: Path, seen: "Progress", shards: int
+    model: ChatModel, asked: "Questionnaire", journal: Path, seen: "Progress", shards: int
 ) -> "tuple[pl.DataFrame, list[Environment]]":
     match model:
-        case configuration.EndpointModel():
+        case EndpointModel():
             from mllm_classify.predict import endpoint
 
             return endpoint.predict(model, asked, journal, seen, shards)
-        case configuration.OpenAIModel():
+        case OpenAIModel():
             from mllm_classify.predict import openai
 
             return openai.predict(model, asked, journal, seen, shards)
-        case configuration.EngineModel():
+        case EngineModel():
             from mllm_classify.predict import engine
 
             return engine.predict(model, asked, journal, seen, shards)
-        case configuration.VLLMModel():
+        case VLLMModel():
             from mllm_classify.predict import vllm
 
             return vllm.predict(model, asked, journal, seen, shards)
@@ -291,21 +298,22 @@ def predict_chat(
     raise TypeError(msg)
 
 
-def estimate(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import estimate, parquet
-    from mllm_classify.predict import journal
-    from mllm_classify.predict.questions import MultipleChoice
+def estimate(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.api import journal
+    from mllm_classify.io import parquet
+    from mllm_classify.predict.chat import estimate
+    from mllm_classify.predict.chat.questions import MultipleChoice
 
     args.shard = (1, 1)
     known = args.choices is not None and Path(args.choices).exists()
     rows = []
     for model in config.models:
-        if isinstance(model, configuration.ChatModel):
+        if isinstance(model, ChatModel):
             args.model = model.name
             multiple = None
             if known:
                 multiple = multiple_choice(args, config)
-            elif configuration.asks_choices(model):
+            elif asks_choices(model):
                 assumed = estimate.assumed_choices(choices_of(config), parquet.read(args.labels))
                 multiple = MultipleChoice(assumed, choices_of(config).answer)
             asked = questionnaire(args, config, model, multiple)
@@ -316,20 +324,20 @@ def estimate(args: argparse.Namespace, config: configuration.Config) -> None:
     print(estimate.shown(frame))
 
 
-def gather(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import parquet
+def gather(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.io import parquet
     from mllm_classify.predict.rows import PREDICTIONS, gathered
 
     model = config.model(args.model)
-    tasks = model.tasks if isinstance(model, configuration.ChatModel) else []
+    tasks = model.tasks if isinstance(model, ChatModel) else []
     frame = gathered([parquet.read(path) for path in args.inputs], parquet.read(args.images, "image_id"), tasks)
     made_with = [environment for path in args.inputs for environment in parquet.environments(path)]
     parquet.write(frame, PREDICTIONS, args.output, made_with)
     log.info("%s: %d predictions of %d shards", args.model, frame.height, len(args.inputs))
 
 
-def bundle(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import bundle
+def bundle(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.bundle import archive as bundle
 
     found = bundle.contents(args.config, config, args.inputs)
     bundle.write(found, args.output)
@@ -346,12 +354,12 @@ def shard(text: str) -> tuple[int, int]:
     return int(number), int(count)
 
 
-def choices(args: argparse.Namespace, config: configuration.Config) -> None:
+def choices(args: argparse.Namespace, config: Config) -> None:
     import polars as pl
 
-    from mllm_classify import parquet
     from mllm_classify.choices import confusions
     from mllm_classify.choices.options import CHOICES, make
+    from mllm_classify.io import parquet
 
     asked_for, labels, classes = choices_of(config), parquet.read(args.labels), parquet.read(args.classes)
     if asked_for.confusions is not None:
@@ -370,19 +378,19 @@ def choices(args: argparse.Namespace, config: configuration.Config) -> None:
     log.info("%d questions about %d images", asked.height, asked["image_id"].n_unique())
 
 
-def choices_of(config: configuration.Config) -> configuration.Choices:
+def choices_of(config: Config) -> Choices:
     if config.choices is None:
         msg = "choices: missing; no model of this configuration is asked any"
         raise InputError(msg)
     return config.choices
 
 
-def multiple_choice(args: argparse.Namespace, config: configuration.Config) -> "MultipleChoice | None":
+def multiple_choice(args: argparse.Namespace, config: Config) -> "MultipleChoice | None":
     """The options of a model that is asked MC."""
-    from mllm_classify import parquet
-    from mllm_classify.predict.questions import MultipleChoice
+    from mllm_classify.io import parquet
+    from mllm_classify.predict.chat.questions import MultipleChoice
 
-    if not configuration.asks_choices(config.model(args.model)):
+    if not asks_choices(config.model(args.model)):
         return None
     if args.choices is None:
         msg = f"--choices: needed for {args.model}, which is asked multiple-choice questions"
@@ -391,8 +399,9 @@ def multiple_choice(args: argparse.Namespace, config: configuration.Config) -> "
     return MultipleChoice(found, choices_of(config).answer)
 
 
-def mapping(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import mapping, parquet
+def mapping(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.io import parquet
+    from mllm_classify.mapping import answers as mapping
 
     frame = mapping.map_answers(
         parquet.read(args.predictions, "image_id", "task", "variant", "repeat", "text", "status"),
@@ -411,10 +420,11 @@ def mapping(args: argparse.Namespace, config: configuration.Config) -> None:
     )
 
 
-def score(args: argparse.Namespace, config: configuration.Config) -> None:
+def score(args: argparse.Namespace, config: Config) -> None:
     import polars as pl
 
-    from mllm_classify import parquet, score
+    from mllm_classify import score
+    from mllm_classify.io import parquet
 
     labels, classes = parquet.read(args.labels), parquet.read(args.classes)
     frames = []
@@ -427,9 +437,9 @@ def score(args: argparse.Namespace, config: configuration.Config) -> None:
     log.info("%d models scored on %d images of %s", len(frames), labels.height, config.dataset.name)
 
 
-def study_of(config: configuration.Config, labels: "pl.DataFrame", classes: "pl.DataFrame") -> "Study":
+def study_of(config: Config, labels: "pl.DataFrame", classes: "pl.DataFrame") -> "Study":
     """What the figures of a configuration are of."""
-    from mllm_classify.tables import Study
+    from mllm_classify.tables.tables import Study
 
     dataset = config.dataset
     return Study(
@@ -443,7 +453,7 @@ def study_of(config: configuration.Config, labels: "pl.DataFrame", classes: "pl.
     )
 
 
-def models_of(config: configuration.Config) -> "pl.DataFrame":
+def models_of(config: Config) -> "pl.DataFrame":
     """Columns model, label, family, in the configuration's order."""
     import polars as pl
 
@@ -452,10 +462,11 @@ def models_of(config: configuration.Config) -> "pl.DataFrame":
     )
 
 
-def tables(args: argparse.Namespace, config: configuration.Config) -> None:
+def tables(args: argparse.Namespace, config: Config) -> None:
     import polars as pl
 
-    from mllm_classify import parquet, protocols, table6, tables
+    from mllm_classify.io import parquet
+    from mllm_classify.tables import protocols, table6, tables
 
     labels, classes = parquet.read(args.labels), parquet.read(args.classes)
     evaluated = labels.filter(labels["excluded"].is_null())
@@ -504,11 +515,12 @@ def tables(args: argparse.Namespace, config: configuration.Config) -> None:
             tables.write(make(scores, models, study), Path(args.output))
 
 
-def out_of_prompt(args: argparse.Namespace, config: configuration.Config) -> None:
+def out_of_prompt(args: argparse.Namespace, config: Config) -> None:
     """What became of answers that are none of the listed classes."""
     import polars as pl
 
-    from mllm_classify import breakdown, parquet, tables
+    from mllm_classify.io import parquet
+    from mllm_classify.tables import breakdown, tables
 
     labels, classes, scores = (parquet.read(path) for path in (args.labels, args.classes, args.scores))
     study, models = study_of(config, labels, classes), models_of(config)
@@ -531,11 +543,12 @@ def out_of_prompt(args: argparse.Namespace, config: configuration.Config) -> Non
     tables.write(made, Path(args.output))
 
 
-def noise(args: argparse.Namespace, config: configuration.Config) -> None:
+def noise(args: argparse.Namespace, config: Config) -> None:
     """What label noise does to models, and which labels models contradict."""
     import polars as pl
 
-    from mllm_classify import noise, parquet, tables
+    from mllm_classify.io import parquet
+    from mllm_classify.tables import noise, tables
 
     labels, classes = parquet.read(args.labels), parquet.read(args.classes)
     evaluated = labels.filter(labels["excluded"].is_null())
@@ -558,20 +571,22 @@ def noise(args: argparse.Namespace, config: configuration.Config) -> None:
     tables.write(noise.suspects(shown, named, qualities, evaluated, classes, study), output, noise.SHOWN)
 
 
-def used(args: argparse.Namespace, config: configuration.Config, models: "pl.DataFrame", study: "Study") -> "Table":
+def used(args: argparse.Namespace, config: Config, models: "pl.DataFrame", study: "Study") -> "Table":
     """The table of what chat models used."""
-    from mllm_classify import parquet, usage
+    from mllm_classify.io import parquet
+    from mllm_classify.tables import usage
 
-    chat = {model.name: model for model in config.models if isinstance(model, configuration.ChatModel)}
+    chat = {model.name: model for model in config.models if isinstance(model, ChatModel)}
     columns = ["image_id", "task", "variant", "status", "latency", "batched", *usage.TOKENS]
     predicted = {name: parquet.read(path, *columns) for name, path in zip(args.models, args.inputs, strict=True)}
     return usage.usage(predicted, {name: model.prices for name, model in chat.items()}, models, study)
 
 
-def encoders(args: argparse.Namespace, config: configuration.Config) -> None:
+def encoders(args: argparse.Namespace, config: Config) -> None:
     import polars as pl
 
-    from mllm_classify import encoders, parquet, tables
+    from mllm_classify.io import parquet
+    from mllm_classify.tables import encoders, tables
 
     labels, classes = parquet.read(args.labels), parquet.read(args.classes)
     evaluated = labels.filter(labels["excluded"].is_null())
@@ -592,13 +607,14 @@ def encoders(args: argparse.Namespace, config: configuration.Config) -> None:
     tables.write(encoders.encoders(scores, images, models_of(config), study, among), Path(args.output))
 
 
-def asked_otherwise(
-    args: argparse.Namespace, config: configuration.Config, models: "pl.DataFrame", study: "Study"
-) -> None:
+def asked_otherwise(args: argparse.Namespace, config: Config, models: "pl.DataFrame", study: "Study") -> None:
     """The tables of tasks that are asked in other ways, and repeatedly."""
     import polars as pl
 
-    from mllm_classify import agreement, clusters, figures, parquet, sensitivity, tables
+    from mllm_classify.figures import figures
+    from mllm_classify.io import parquet
+    from mllm_classify.measures import clusters
+    from mllm_classify.tables import agreement, sensitivity, tables
 
     columns = ["image_id", "task", "variant", "repeat", "group", "text"]
     predictions = {name: parquet.read(path, *columns) for name, path in zip(args.models, args.inputs, strict=True)}
@@ -620,10 +636,11 @@ def asked_otherwise(
     tables.write(made, Path(args.output))
 
 
-def disputed(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import parquet, tables
-    from mllm_classify.annotate.disputed import disputed
+def disputed(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.annotate.tasks import examined
+    from mllm_classify.io import parquet
+    from mllm_classify.tables import tables
+    from mllm_classify.tables.disputed import disputed
 
     asked, labels = annotate_of(config), parquet.read(args.labels)
     found = examined(parquet.read(args.mapping), labels, asked.task, asked.variant)
@@ -633,16 +650,16 @@ def disputed(args: argparse.Namespace, config: configuration.Config) -> None:
     tables.write(table, Path(args.output))
 
 
-def annotate_of(config: configuration.Config) -> configuration.Annotate:
+def annotate_of(config: Config) -> Annotate:
     if config.annotate is None:
         msg = "annotate: missing; docs/annotate.md says what it needs"
         raise InputError(msg)
     return config.annotate
 
 
-def annotate_tasks(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import parquet
+def annotate_tasks(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.annotate import tasks
+    from mllm_classify.io import parquet
 
     asked = annotate_of(config)
     predicted = {name: parquet.read(path) for name, path in zip(args.models, args.inputs, strict=True)}
@@ -658,21 +675,22 @@ def annotate_tasks(args: argparse.Namespace, config: configuration.Config) -> No
     log.info("%d images to annotate again", key.height)
 
 
-def annotate_pictures(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import parquet
+def annotate_pictures(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.annotate import pictures
+    from mllm_classify.io import parquet
 
     key = parquet.read(args.key)
     pictures.write(key, config.dataset.folder, Path(args.folder))
     log.info("%d pictures in %s", key.height, args.folder)
 
 
-def annotate_read(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import parquet, tables
+def annotate_read(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.annotate import second_pass
     from mllm_classify.dataset.classes import Lookup
     from mllm_classify.dataset.equivalences import admits
-    from mllm_classify.records import read_json
+    from mllm_classify.io import parquet
+    from mllm_classify.io.records import read_json
+    from mllm_classify.tables import tables
 
     results = Path(args.results)
     dataset = results / "dataset" / config.dataset.name
@@ -694,10 +712,11 @@ def annotate_read(args: argparse.Namespace, config: configuration.Config) -> Non
     log.info("%s: %d images, %d with new labels", args.labels, written_labels.height, found["labels"].count())
 
 
-def figures(args: argparse.Namespace, config: configuration.Config) -> None:
+def figures(args: argparse.Namespace, config: Config) -> None:
     import polars as pl
 
-    from mllm_classify import figures, parquet
+    from mllm_classify.figures import figures
+    from mllm_classify.io import parquet
 
     if args.table == "confusions":
         names = parquet.read(args.classes).sort("class_id")["name"].to_list()
@@ -709,12 +728,14 @@ def figures(args: argparse.Namespace, config: configuration.Config) -> None:
     figures.save(made, Path(args.output))
 
 
-def report_panels(args: argparse.Namespace, config: configuration.Config) -> None:
+def report_panels(args: argparse.Namespace, config: Config) -> None:
     import polars as pl
 
-    from mllm_classify import figures, parquet, tables
+    from mllm_classify.figures import figures
+    from mllm_classify.io import parquet
     from mllm_classify.predict.images import Images
     from mllm_classify.report import panels
+    from mllm_classify.tables import tables
 
     labels, classes = parquet.read(args.labels), parquet.read(args.classes)
     answers = {
@@ -740,9 +761,10 @@ def report_panels(args: argparse.Namespace, config: configuration.Config) -> Non
             log.warning("%d of %d pictures are not here, or cannot be decoded", missing, len(pictures))
 
 
-def report_provenance(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import parquet, tables
+def report_provenance(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.io import parquet
     from mllm_classify.report import provenance
+    from mllm_classify.tables import tables
 
     images, labels, classes = (parquet.read(path) for path in (args.images, args.labels, args.classes))
     columns = ["status", "served_model", "fingerprint", "prompt"]
@@ -755,15 +777,15 @@ def report_provenance(args: argparse.Namespace, config: configuration.Config) ->
     tables.write(table, Path(args.output))
 
 
-def report_assemble(args: argparse.Namespace, config: configuration.Config) -> None:  # noqa: ARG001
+def report_assemble(args: argparse.Namespace, config: Config) -> None:  # noqa: ARG001
     from mllm_classify.report.assemble import assemble
 
     assemble(args.inputs, args.config, Path(args.output))
     log.info("%s: %.1f MB", args.output, Path(args.output).stat().st_size / 1e6)
 
 
-def scorecard(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import scorecard
+def scorecard(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.tables import scorecard
 
     frame = scorecard.scorecard(
         config, {name: getattr(args, name) for name in ("table2", "table3", "table4", "table5")}
@@ -774,8 +796,8 @@ def scorecard(args: argparse.Namespace, config: configuration.Config) -> None:
     log.info("%s: %d figures beside the paper's, %d of them comparable", args.output, frame.height, comparable)
 
 
-def explorer(args: argparse.Namespace, config: configuration.Config) -> None:
-    from mllm_classify import parquet
+def explorer(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.io import parquet
     from mllm_classify.report import explorer
 
     labels, classes, images = (parquet.read(path) for path in (args.labels, args.classes, args.images))
@@ -1093,7 +1115,7 @@ def report_commands(report: argparse.ArgumentParser, command: Callable[..., Any]
     file(made, "images", "labels", "classes", "scores", "output", output="the .html")
 
 
-def check_lineage(args: argparse.Namespace, config: configuration.Config) -> None:
+def check_lineage(args: argparse.Namespace, config: Config) -> None:
     """Stop a job whose configuration or code is no longer what Snakemake planned and will record."""
     if lineages(config).get(args.job.format_map(vars(args))) != args.lineage:
         msg = (
@@ -1108,7 +1130,7 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("mllm_classify").setLevel(logging.INFO)
     try:
-        config = configuration.load(args.config)
+        config = load(args.config)
         if args.lineage:
             check_lineage(args, config)
         args.run(args, config)

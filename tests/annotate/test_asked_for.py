@@ -2,8 +2,10 @@
 
 import pytest
 
-from mllm_classify.config import DISPLAY, RUNTIME, Annotate, identity
-from tests.test_config import ENDPOINT, ENGINE, RECORDED, TIMM, loaded, refusal, whole
+from mllm_classify.config.annotate import Annotate
+from mllm_classify.config.identity import identity
+from mllm_classify.config.marks import DISPLAY, RUNTIME
+from tests.config.test_config import ENDPOINT, ENGINE, RECORDED, TIMM, loaded, refusal, whole
 
 ASKED = {"model": "api", "sources": ["api", "ReGT", "ImGT"], "vision": "lite"}
 HOT = {"name": "hot", "task": "CW", "temperature": 1}

@@ -11,8 +11,8 @@ from mllm_classify.annotate.tasks import KEY
 from mllm_classify.dataset.classes import CLASSES, Lookup
 from mllm_classify.dataset.label_files import second_labels
 from mllm_classify.dataset.labels import LABELS
-from mllm_classify.files import InputError
-from mllm_classify.tables import Study, as_html, as_latex, as_markdown
+from mllm_classify.io.files import InputError
+from mllm_classify.tables.tables import Study, as_html, as_latex, as_markdown
 from tests.annotate.exports import annotation, task
 
 STUDY = Study("data", "Old", "New", None, "names.txt (9)")
@@ -291,7 +291,7 @@ def test_a_name_that_begins_like_a_formula_is_text_to_a_spreadsheet():
 
 @pytest.mark.parametrize("names", [NAMES, ["1", "0", "2"], ["a|b", "c", "N"]])
 def test_the_label_file_says_what_was_decided(folder, names):
-    from mllm_classify.config import SecondLabelSet, TableDataset
+    from mllm_classify.config.dataset import SecondLabelSet, TableDataset
 
     first = labelled(*((f"#{number}", [number]) for number in range(len(names))), ("none", []), ("both", [0, 1]))
     none = decisions(KEYED.clear(), read([], "e", names), NO_EQUIVALENCES)

@@ -15,7 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from mllm_classify.config import load
+from mllm_classify.config.load import load
 from mllm_classify.report import explorer
 from tests.browser.conftest import Page
 from tests.report.hostile import HOSTILE, IDS, many, study

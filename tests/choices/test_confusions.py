@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from mllm_classify import parquet
 from mllm_classify.choices.confusions import CONFUSIONS, NAMED, confusions, counts, named, rankings, read
-from mllm_classify.files import InputError
+from mllm_classify.io import parquet
+from mllm_classify.io.files import InputError
 from mllm_classify.predict.rows import PREDICTIONS
 
 LABELS = pl.DataFrame(

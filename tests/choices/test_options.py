@@ -10,10 +10,10 @@ from polars.testing import assert_frame_equal
 from mllm_classify.choices import confusions, draws, options
 from mllm_classify.choices.options import CHOICES, Rules
 from mllm_classify.choices.variants import EARLIER, FIRST, SEMANTIC, VARIANTS
-from mllm_classify.config import Choices, Earlier
+from mllm_classify.config.tasks import Choices, Earlier
 from mllm_classify.dataset.equivalences import admissible
 from mllm_classify.dataset.labels import category
-from mllm_classify.files import InputError
+from mllm_classify.io.files import InputError
 from tests.choices.rules import Study, check
 
 PAPER = list(VARIANTS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mllm_classify.choices import confusions, draws, options
-from mllm_classify.config import Config
+from mllm_classify.config.study import Config
 from mllm_classify.dataset.classes import Lookup, classes
 from mllm_classify.dataset.equivalences import admits
 from mllm_classify.dataset.images import images

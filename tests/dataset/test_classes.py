@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from mllm_classify.config import ImagenetDataset, LabelSet, TableDataset
+from mllm_classify.config.dataset import ImagenetDataset, LabelSet, TableDataset
 from mllm_classify.dataset.classes import CLASSES, Lookup, classes
-from mllm_classify.files import InputError
+from mllm_classify.io.files import InputError
 
 NAMES = ["Missile", "cat, or dog", " missile", "7"]
 

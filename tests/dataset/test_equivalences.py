@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mllm_classify.config import Equivalences, ImagenetDataset
+from mllm_classify.config.dataset import Equivalences, ImagenetDataset
 from mllm_classify.dataset.classes import Lookup, classes
 from mllm_classify.dataset.equivalences import admissible, admits
-from mllm_classify.files import InputError
+from mllm_classify.io.files import InputError
 
 SHIPPED = "resources/equivalences/imagenet.v1.csv"
 NAMES = ["cat", "dog", "Missile", "laptop", "missile ", "notebook", "two, in one"]

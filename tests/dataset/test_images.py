@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 from polars.testing import assert_frame_equal
 
-from mllm_classify.config import ImagenetDataset, LabelSet, TableDataset
+from mllm_classify.config.dataset import ImagenetDataset, LabelSet, TableDataset
 from mllm_classify.dataset.classes import classes
 from mllm_classify.dataset.images import IMAGES, images
-from mllm_classify.files import InputError, sha256
+from mllm_classify.io.files import InputError, sha256
 
 PICTURE = Image.radial_gradient("L").convert("RGB")
 

@@ -5,16 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mllm_classify.config import ImagenetDataset, LabelSet, SecondLabelSet, TableDataset
+from mllm_classify.config.dataset import ImagenetDataset, LabelSet, SecondLabelSet, TableDataset
 from mllm_classify.dataset.classes import Lookup, classes
-from mllm_classify.dataset.label_files import (
-    Reading,
-    labelled_images,
-    mustelidae,
-    original_labels,
-    second_labels,
-)
-from mllm_classify.files import PROJECT, InputError
+from mllm_classify.dataset.label_files import Reading, labelled_images, mustelidae, original_labels, second_labels
+from mllm_classify.io.files import PROJECT, InputError
 
 EXPERT = PROJECT.parent / "shared/real/mustelidae/356_357_358_359.json"
 IMAGENET = ImagenetDataset(source="imagenet", name="i", label="I")

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from mllm_classify.config import Equivalences, ImagenetDataset, LabelSet, SecondLabelSet, TableDataset, load
+from mllm_classify.config.dataset import Equivalences, ImagenetDataset, LabelSet, SecondLabelSet, TableDataset
+from mllm_classify.config.load import load
 from mllm_classify.dataset.classes import classes as read_classes
 from mllm_classify.dataset.images import images
 from mllm_classify.dataset.labels import LABELS, category, labels
-from mllm_classify.files import PROJECT, InputError, locate, read_csv, read_text
+from mllm_classify.io.files import PROJECT, InputError, locate, read_csv, read_text
 
 REAL = PROJECT.parent / "shared/real"
 REAL_LABELS = "package:timm/data/_info/imagenet_real_labels.json"

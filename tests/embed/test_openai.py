@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mllm_classify.config import OpenAIEncoder
+from mllm_classify.api import sending
+from mllm_classify.config.encoders import OpenAIEncoder
 from mllm_classify.embed import openai
-from mllm_classify.files import InputError
-from mllm_classify.predict import sending
+from mllm_classify.io.files import InputError
 from tests.fault_server import always, fault_server, first, hashed_vectors, seeded
 
 KEY = "sk-4f1d09c2/7"

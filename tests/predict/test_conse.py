@@ -2,13 +2,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mllm_classify.arrays import normalised
-from mllm_classify.config import ConseModel
-from mllm_classify.files import InputError, locate, sha256
-from mllm_classify.predict import conse, ranking
+from mllm_classify.config.vision import ConseModel
+from mllm_classify.io.arrays import normalised
+from mllm_classify.io.files import InputError, locate, sha256
+from mllm_classify.loading.timm import Classifier
+from mllm_classify.predict import conse
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.rows import PREDICTIONS
-from mllm_classify.vision import Classifier
+from mllm_classify.predict.vision import ranking
 
 COFFEE = "package:skimage/data/coffee.png"
 CLASSIFIER = {

@@ -9,12 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from mllm_classify.config import DinoTxtModel
+from mllm_classify.config.vision import DinoTxtModel
 from mllm_classify.dataset.images import IMAGES
-from mllm_classify.embed import averaged, read_templates
-from mllm_classify.files import InputError, locate, sha256
-from mllm_classify.predict import dinotxt, ranking
+from mllm_classify.embed.texts import averaged, read_templates
+from mllm_classify.io.files import InputError, locate, sha256
+from mllm_classify.predict import dinotxt
 from mllm_classify.predict.images import Images
+from mllm_classify.predict.vision import ranking
 
 ENTRY = "dinov3_vitl16_dinotxt_tet1280d20h24l"
 HEAD, BACKBONE = "head-a442d8f5.pth", "backbone-8aa4cbdd.pth"

@@ -11,11 +11,14 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from mllm_classify.config import EndpointModel, EngineModel, Resources, TaskPrompt, Variant, VLLMModel
-from mllm_classify.files import InputError, sha256
-from mllm_classify.predict import endpoint, journal, sending
+from mllm_classify.api import journal, sending
+from mllm_classify.config.chat import EndpointModel, EngineModel, VLLMModel
+from mllm_classify.config.models import Resources
+from mllm_classify.config.tasks import TaskPrompt, Variant
+from mllm_classify.io.files import InputError, sha256
+from mllm_classify.predict import endpoint
+from mllm_classify.predict.chat.questions import Questionnaire
 from mllm_classify.predict.images import Images
-from mllm_classify.predict.questions import Questionnaire
 from mllm_classify.predict.rows import PREDICTIONS
 from tests.chat_server import chat_server, completion, error, image_of, prompt_of
 

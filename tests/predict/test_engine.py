@@ -11,11 +11,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from mllm_classify import parquet
+from mllm_classify.api import journal
 from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.dataset.images import IMAGES
-from mllm_classify.files import InputError, sha256
-from mllm_classify.predict import engine, journal
+from mllm_classify.io import parquet
+from mllm_classify.io.files import InputError, sha256
+from mllm_classify.predict import engine
 
 TESTS = Path(__file__).parents[1]
 SERVER = TESTS / "chat_server.py"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mllm_classify.config import Picture
+from mllm_classify.config.chat import Picture
 from mllm_classify.dataset.images import IMAGES
-from mllm_classify.files import InputError, sha256
+from mllm_classify.io.files import InputError, sha256
 from mllm_classify.predict.images import Images, data_url, sharded
 
 

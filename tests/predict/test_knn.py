@@ -9,12 +9,13 @@ import torch
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
-from mllm_classify.config import KnnModel
+from mllm_classify.config.vision import KnnModel
 from mllm_classify.dataset.images import IMAGES
-from mllm_classify.files import InputError, sha256
-from mllm_classify.predict import features, knn
+from mllm_classify.io.files import InputError, sha256
+from mllm_classify.predict import knn
 from mllm_classify.predict.images import Images, sharded
 from mllm_classify.predict.rows import PREDICTIONS, gathered
+from mllm_classify.predict.vision import features
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = ["red", "green", "blue", "grey"]

@@ -7,14 +7,16 @@ import pytest
 import torch
 from PIL import Image
 
-from mllm_classify import embed
-from mllm_classify.config import OpenClipEncoder, OpenClipModel
+from mllm_classify.config.encoders import OpenClipEncoder
+from mllm_classify.config.vision import OpenClipModel
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.embed import open_clip as text_side
-from mllm_classify.files import locate, read_text, sha256
-from mllm_classify.predict import open_clip, ranking, zeroshot
+from mllm_classify.embed import texts as embed
+from mllm_classify.io.files import locate, read_text, sha256
+from mllm_classify.predict import open_clip
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.rows import PREDICTIONS
+from mllm_classify.predict.vision import ranking, zeroshot
 from tests.tiny_vlms import CLIP, SIGLIP, save
 
 pytestmark = pytest.mark.usefixtures("one_thread")

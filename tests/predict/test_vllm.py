@@ -7,11 +7,13 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from mllm_classify.config import EndpointModel, Resources, TaskPrompt, VLLMModel
-from mllm_classify.files import PROJECT, InputError, sha256
+from mllm_classify.config.chat import EndpointModel, VLLMModel
+from mllm_classify.config.models import Resources
+from mllm_classify.config.tasks import TaskPrompt
+from mllm_classify.io.files import PROJECT, InputError, sha256
 from mllm_classify.predict import endpoint, vllm
+from mllm_classify.predict.chat.questions import Questionnaire
 from mllm_classify.predict.images import Images
-from mllm_classify.predict.questions import Questionnaire
 from tests.chat_server import chat_server
 
 NAMES = ["espresso", "lens cap, lens cover", "tabby", "ox"]

@@ -3,11 +3,11 @@
 import polars as pl
 
 from mllm_classify.dataset.labels import LABELS
-from mllm_classify.mapping import MAPPING
+from mllm_classify.mapping.answers import MAPPING
 from mllm_classify.predict.rows import answer_rows, error_rows, ranking_rows
 from mllm_classify.report import explorer
 from mllm_classify.score import SCORES, predicted_by_ranking, predicted_by_text, score
-from mllm_classify.tables import Study
+from mllm_classify.tables.tables import Study
 
 HOSTILE = [
     "</script><script>alert(1)</script>",

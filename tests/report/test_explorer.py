@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mllm_classify.files import InputError
+from mllm_classify.io.files import InputError
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.rows import ranking_rows
 from mllm_classify.report import explorer

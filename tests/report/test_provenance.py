@@ -4,13 +4,13 @@ import json
 import polars as pl
 import pytest
 
-from mllm_classify import config as configuration
+from mllm_classify.config.load import load
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.dataset.labels import LABELS
-from mllm_classify.files import InputError, file_sha256, sha256
+from mllm_classify.io.files import InputError, file_sha256, sha256
 from mllm_classify.predict.rows import answer_rows
 from mllm_classify.report.provenance import Made, named_files, provenance
-from mllm_classify.tables import Study, write
+from mllm_classify.tables.tables import Study, write
 
 STUDY = Study("two <i>pictures</i>", "old", "new", None, "names.txt (3)")
 ENVIRONMENT = {
@@ -36,7 +36,7 @@ def config(tmp_path):
         "models": models,
     }  # fmt: skip
     (tmp_path / "mine.yaml").write_text(json.dumps(content))
-    return configuration.load(tmp_path / "mine.yaml")
+    return load(tmp_path / "mine.yaml")
 
 
 def made(config, tmp_path, **changes):

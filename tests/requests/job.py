@@ -14,15 +14,16 @@ import polars as pl
 import yaml
 from PIL import Image
 
-from mllm_classify import config as configuration
-from mllm_classify import parquet
 from mllm_classify.__main__ import predict_chat
+from mllm_classify.api import journal
+from mllm_classify.config.chat import ChatModel
+from mllm_classify.config.load import load
 from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.dataset.images import IMAGES
-from mllm_classify.files import sha256
-from mllm_classify.predict import journal
+from mllm_classify.io import parquet
+from mllm_classify.io.files import sha256
+from mllm_classify.predict.chat.questions import Questionnaire
 from mllm_classify.predict.images import Images
-from mllm_classify.predict.questions import Questionnaire
 
 PROJECT = Path(__file__).parents[2]
 NAMES = ["espresso", "lens cap, lens cover", "tabby", "ox"]
@@ -85,9 +86,9 @@ class Job:
 
     def ask(self, shard: tuple[int, int] = (1, 1)) -> pl.DataFrame:
         """The predictions. Raises InputError where the job would fail."""
-        config = configuration.load(str(self.folder / "config.yaml"))
+        config = load(str(self.folder / "config.yaml"))
         model = config.model("m")
-        assert isinstance(model, configuration.ChatModel)
+        assert isinstance(model, ChatModel)
         registered = parquet.read(self.folder / "images.parquet")
         asked = Questionnaire(model, config.tasks, Images(registered, str(self.folder)), NAMES, shard=shard)
         return predict_chat(model, asked, self.journal, lambda total: lambda done, more: None, shard[1])[0]

@@ -7,7 +7,7 @@ import threading
 import polars as pl
 import pytest
 
-from mllm_classify.files import InputError
+from mllm_classify.io.files import InputError
 from tests.batch_server import batch_server
 from tests.fault_server import always, fault_server, numbered_answer
 from tests.requests.job import VARYING, Job, wait_until
@@ -263,7 +263,7 @@ def test_connections_that_break_make_no_batch_twice(tmp_path, when):
 
 
 def test_an_api_that_is_away_for_a_while_costs_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("mllm_classify.predict.batch.RETRIES", 1)
+    monkeypatch.setattr("mllm_classify.predict.chat.batch_api.RETRIES", 1)
     with batch_server(lost=lambda call, nth: "before" if call == "GET batches" and 1 < nth < 9 else "") as server:
         frame = batched(tmp_path, server).ask()
     assert set(frame["status"]) == {"ok"}
@@ -271,7 +271,7 @@ def test_an_api_that_is_away_for_a_while_costs_nothing(tmp_path, monkeypatch):
 
 
 def test_an_api_that_is_away_for_longer_than_the_patience_stops_the_job(tmp_path, monkeypatch):
-    monkeypatch.setattr("mllm_classify.predict.batch.RETRIES", 1)
+    monkeypatch.setattr("mllm_classify.predict.chat.batch_api.RETRIES", 1)
     with batch_server(lost=lambda call, nth: "before" if call == "GET batches" else "") as server:
         job = batched(tmp_path, server, patience=2)
         with pytest.raises(InputError, match=r"Batch API: .*another run asks for the rest only"):

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 import yaml
 
-from mllm_classify import parquet
 from mllm_classify.dataset.classes import CLASSES
-from mllm_classify.files import PROJECT
+from mllm_classify.io import parquet
+from mllm_classify.io.files import PROJECT
 from tests.fault_server import always, fault_server
 from tests.requests.job import wait_until
 

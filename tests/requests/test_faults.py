@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from mllm_classify.files import InputError
+from mllm_classify.io.files import InputError
 from tests.fault_server import FAULTS, GOOD, always, fault_server, first, seeded
 from tests.requests.job import Job
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mllm_classify.files import InputError
+from mllm_classify.io.files import InputError
 from tests.batch_server import batch_server
 from tests.chat_server import chat_server, completion, digest, digested_answer, error, prompt_of
 from tests.fault_server import always, fault_server

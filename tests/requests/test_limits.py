@@ -5,7 +5,7 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
-from mllm_classify.files import InputError
+from mllm_classify.io.files import InputError
 from tests.fault_server import always, fault_server, first, seeded
 from tests.requests.job import Job
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from aiohttp import web
 
-from mllm_classify.files import InputError
+from mllm_classify.io.files import InputError
 from tests.chat_server import completion, error, prompt_of
 from tests.fault_server import always, fault_server, numbered_answer
 from tests.requests.job import NAMES, Job

@@ -11,14 +11,15 @@ import pytest
 import yaml
 from PIL import Image
 
-from mllm_classify import config as configuration
-from mllm_classify import parquet
+from mllm_classify.config.load import load
 from mllm_classify.dataset.classes import CLASSES, classes
 from mllm_classify.dataset.images import IMAGES, images
-from mllm_classify.environment import environment
-from mllm_classify.files import PROJECT, locate
-from mllm_classify.predict import ranking, timm
+from mllm_classify.io import parquet
+from mllm_classify.io.environment import environment
+from mllm_classify.io.files import PROJECT, locate
+from mllm_classify.predict import timm
 from mllm_classify.predict.images import Images
+from mllm_classify.predict.vision import ranking
 
 ENTRY = {
     "name": "lite", "label": "Lite0", "kind": "timm", "architecture": "tf_efficientnet_lite0",
@@ -45,7 +46,7 @@ def study(tmp_path_factory):
         },
         "models": [ENTRY | {"batch_size": 2, "part": PART, "workers": 1}],
     }))  # fmt: skip
-    dataset = configuration.load(folder / "config.yaml").dataset
+    dataset = load(folder / "config.yaml").dataset
     names = classes(dataset)
     parquet.write(names, CLASSES, folder / "classes.parquet")
     parquet.write(images(dataset, names, lambda _: lambda _: None), IMAGES, folder / "images.parquet")
@@ -85,7 +86,7 @@ def test_a_job_that_was_killed_goes_on_from_its_parts_and_ends_as_if_it_had_not_
     assert f"{COUNT} predictions in {output}" in again
     assert not list(study.glob(".killed*"))
 
-    model = configuration.load(study / "config.yaml").model("lite")
+    model = load(study / "config.yaml").model("lite")
     registered = Images(parquet.read(study / "images.parquet"), str(study / "images"))
     undisturbed = ranking.predict(model, registered, lambda: timm.ranker(model, 1000), lambda _: None)
     assert pl.read_parquet(output).equals(undisturbed)

@@ -8,10 +8,11 @@ import timm as timm_library
 import torch
 from PIL import Image
 
-from mllm_classify.config import TimmModel
-from mllm_classify.files import PROJECT, locate, sha256
-from mllm_classify.predict import ranking, timm
+from mllm_classify.config.vision import TimmModel
+from mllm_classify.io.files import PROJECT, locate, sha256
+from mllm_classify.predict import timm
 from mllm_classify.predict.images import Images
+from mllm_classify.predict.vision import ranking
 
 FOLDER = PROJECT.parent / "shared/real/imagenet_sample_images"
 SYNSETS = timm_library.data.ImageNetInfo("imagenet-1k").label_names()

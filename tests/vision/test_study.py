@@ -10,7 +10,7 @@ import timm
 import torch
 from PIL import Image
 
-from mllm_classify.files import locate
+from mllm_classify.io.files import locate
 from tests.chat_server import chat_server, digested_answer
 from tests.tiny_vlms import SIGLIP, save
 from tests.workflow.study import TABLES, WORDED, Study

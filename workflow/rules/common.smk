@@ -6,9 +6,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from mllm_classify.files import InputError
-from mllm_classify.lineage import TABLES
-from mllm_classify.plan import hand_on, plan
+from mllm_classify.io.files import InputError
+from mllm_classify.plan.lineage import TABLES
+from mllm_classify.plan.plan import hand_on, plan
 
 
 def read_plan():

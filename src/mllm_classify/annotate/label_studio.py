@@ -24,7 +24,7 @@ import httpx
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 
-from mllm_classify.files import InputError, written
+from mllm_classify.io.files import InputError, written
 
 HOST = "127.0.0.1"
 """Nobody else reaches the server: whoever can log in can read what it serves."""

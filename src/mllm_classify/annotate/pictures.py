@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from mllm_classify.annotate.tasks import SUFFIXES, picture
-from mllm_classify.files import written
-from mllm_classify.pictures import decoded
+from mllm_classify.io.files import written
+from mllm_classify.io.pictures import decoded
 from mllm_classify.predict.images import Images
 
 

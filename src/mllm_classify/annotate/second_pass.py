@@ -11,9 +11,9 @@ from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 from mllm_classify.annotate.tasks import LIKELY, NEITHER, NONE, OTHER, PROPOSED, UNSURE, texts
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import Admits, admissible
-from mllm_classify.files import InputError
-from mllm_classify.tables import Study, Table, fixed, percentages
-from mllm_classify.text import cell
+from mllm_classify.io.files import InputError
+from mllm_classify.io.text import cell
+from mllm_classify.tables.tables import Study, Table, fixed, percentages
 
 OUTCOMES = {
     "preferred": "the model's class, and none of ReGT",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mllm_classify.files import InputError, digest, sha256
-from mllm_classify.text import visible
+from mllm_classify.io.files import InputError, digest, sha256
+from mllm_classify.io.text import visible
 
 if TYPE_CHECKING:
-    from mllm_classify.config import Annotate
+    from mllm_classify.config.annotate import Annotate
 
 KEY: dict[str, pl.DataType] = {
     "task": pl.String(),  # digest of what the annotator sees; the only name that a task has in Label Studio

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mllm_classify import parquet
-from mllm_classify.arrays import FloatArray
 from mllm_classify.choices import draws
-from mllm_classify.files import InputError
+from mllm_classify.io import parquet
+from mllm_classify.io.arrays import FloatArray
+from mllm_classify.io.files import InputError
 
 CONFUSIONS: dict[str, pl.DataType] = {
     "label": pl.Int32(),  # c, by ImGT

@@ -13,16 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mllm_classify.arrays import FloatArray
 from mllm_classify.choices import confusions, draws
 from mllm_classify.choices.confusions import Matrix
 from mllm_classify.choices.variants import ALL, EARLIER, FIRST, SEMANTIC, VARIANTS, Variant
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import admits
-from mllm_classify.files import InputError
+from mllm_classify.io.arrays import FloatArray
+from mllm_classify.io.files import InputError
 
 if TYPE_CHECKING:
-    from mllm_classify.config import AnyDataset, Choices, Earlier
+    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.config.tasks import Choices, Earlier
 
 ORIGINS = ["imgt", "regt", "both", "random", "confusion", "tie", "fallback", "similar", "listed"]
 """What an option is: a label, or a distractor and how it came about. `tie`: chosen among classes that were confused as

@@ -11,7 +11,7 @@ from mllm_classify.config.marks import Choice, Label, Name, Section
 from mllm_classify.config.models import Model, RecordedModel
 
 if TYPE_CHECKING:
-    from mllm_classify.config import Config
+    from mllm_classify.config.study import Config
 
 LABEL_SETS = ("ImGT", "ReGT")
 

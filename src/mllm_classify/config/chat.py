@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Label, Section, Task
 from mllm_classify.config.models import Model
 from mllm_classify.config.tasks import Layout
-from mllm_classify.files import portable
+from mllm_classify.io.files import portable
 
 OURS = {"model", "messages", "stream", "n", "structured_outputs"}
 """Keys of a request that the project sets itself."""
@@ -238,3 +238,8 @@ class VLLMModel(ChatModel):
                 msg = f"models ({self.name}): {key}: {taken[0]!r} is set by the job; remove it"
                 raise ValueError(msg)
         return self
+
+
+def asks_choices(model: Model) -> bool:
+    """Whether a model is asked multiple-choice questions."""
+    return isinstance(model, ChatModel) and "MC" in model.tasks

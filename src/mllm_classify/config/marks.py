@@ -1,4 +1,9 @@
-"""What a key of the configuration means for reruns, and the types that keys share."""
+"""What a key of the configuration means for reruns, and the types that keys share.
+
+Every key is *identity* (a changed value reruns what uses it) unless its annotation says otherwise: `DISPLAY` keys are
+seen by the tables only, `RUNTIME` keys never cause a rerun, and of `CONTENT` keys the file's content counts, not its
+name (of `COLUMNS` keys, only those columns).
+"""
 
 from enum import Enum
 from typing import Annotated, Literal, NamedTuple

@@ -5,19 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from mllm_classify.config.marks import (
-    CONTENT,
-    DISPLAY,
-    Choice,
-    EarlierVariant,
-    Label,
-    MCVariant,
-    Name,
-    Section,
-)
+from mllm_classify.config.marks import CONTENT, DISPLAY, Choice, EarlierVariant, Label, MCVariant, Name, Section
 
 if TYPE_CHECKING:
-    from mllm_classify.config import ChatModel, Config
+    from mllm_classify.config.chat import ChatModel
+    from mllm_classify.config.study import Config
 
 Layout = Literal["image_last", "system", "image_first"]
 ORDERS = {"listed": "as listed", "shuffled": "shuffled", "class": "by class"}

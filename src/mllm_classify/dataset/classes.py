@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mllm_classify.files import InputError, read_text
+from mllm_classify.io.files import InputError, read_text
 
 if TYPE_CHECKING:
-    from mllm_classify.config import AnyDataset
+    from mllm_classify.config.dataset import AnyDataset
 
 CLASSES: dict[str, pl.DataType] = {
     "class_id": pl.Int32(),

@@ -3,11 +3,11 @@
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from mllm_classify.files import InputError, read_csv
-from mllm_classify.records import read_json
+from mllm_classify.io.files import InputError, read_csv
+from mllm_classify.io.records import read_json
 
 if TYPE_CHECKING:
-    from mllm_classify.config import Equivalences
+    from mllm_classify.config.dataset import Equivalences
     from mllm_classify.dataset.classes import Lookup
 
 Admits = dict[int, frozenset[int]]

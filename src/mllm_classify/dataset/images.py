@@ -9,11 +9,11 @@ import polars as pl
 
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.label_files import VALIDATION_IMAGE, labelled_images, original_labels
-from mllm_classify.files import InputError, locate, read_csv, read_text, sha256
-from mllm_classify.pictures import decoded
+from mllm_classify.io.files import InputError, locate, read_csv, read_text, sha256
+from mllm_classify.io.pictures import decoded
 
 if TYPE_CHECKING:
-    from mllm_classify.config import AnyDataset, ImagenetDataset, TableDataset
+    from mllm_classify.config.dataset import AnyDataset, ImagenetDataset, TableDataset
 
 IMAGES: dict[str, pl.DataType] = {
     "image_id": pl.String(),

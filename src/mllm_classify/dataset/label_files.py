@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mllm_classify.dataset.classes import Lookup
-from mllm_classify.files import InputError
-from mllm_classify.records import image_id, read_json, read_records
+from mllm_classify.io.files import InputError
+from mllm_classify.io.records import image_id, read_json, read_records
 
 if TYPE_CHECKING:
-    from mllm_classify.config import AnyDataset, SecondLabelSet
+    from mllm_classify.config.dataset import AnyDataset, SecondLabelSet
 
 NONE = "N"
 """Stands in the project's own label files for: no class applies. A missing label never means that."""

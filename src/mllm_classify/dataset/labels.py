@@ -7,10 +7,10 @@ import polars as pl
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import Admits, admissible, admits
 from mllm_classify.dataset.label_files import Reading, Readings, mustelidae, original_labels, second_labels
-from mllm_classify.files import InputError
+from mllm_classify.io.files import InputError
 
 if TYPE_CHECKING:
-    from mllm_classify.config import AnyDataset, LabelSet, SecondLabelSet
+    from mllm_classify.config.dataset import AnyDataset, LabelSet, SecondLabelSet
 
 LABELS: dict[str, pl.DataType] = {
     "image_id": pl.String(),

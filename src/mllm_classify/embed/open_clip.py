@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from mllm_classify import vlm
-from mllm_classify.embed import Encode
+from mllm_classify.embed.texts import Encode
+from mllm_classify.loading import open_clip as vlm
 
 if TYPE_CHECKING:
-    from mllm_classify.config import OpenClipEncoder
+    from mllm_classify.config.encoders import OpenClipEncoder
 
 
 def encoder(config: "OpenClipEncoder") -> Encode:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mllm_classify.arrays import FloatArray
-from mllm_classify.embed import Encode
-from mllm_classify.files import InputError, StoppedError, TerminatedError, digest
-from mllm_classify.predict import client, journal
-from mllm_classify.predict.sending import Sender, until_terminated, within_grace
+from mllm_classify.api import client, journal
+from mllm_classify.api.sending import Sender, until_terminated, within_grace
+from mllm_classify.embed.texts import Encode
+from mllm_classify.io.arrays import FloatArray
+from mllm_classify.io.files import InputError, StoppedError, TerminatedError, digest
 
 if TYPE_CHECKING:
-    from mllm_classify.config import OpenAIEncoder
+    from mllm_classify.config.encoders import OpenAIEncoder
 
 log = logging.getLogger(__name__)
 

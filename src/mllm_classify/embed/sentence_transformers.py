@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from mllm_classify.arrays import FloatArray
-from mllm_classify.embed import Encode
-from mllm_classify.files import locate
+from mllm_classify.embed.texts import Encode
+from mllm_classify.io.arrays import FloatArray
+from mllm_classify.io.files import locate
 
 if TYPE_CHECKING:
-    from mllm_classify.config import Encoder
+    from mllm_classify.config.encoders import Encoder
 
 
 def encoder(config: "Encoder") -> Encode:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.special
 
-from mllm_classify.arrays import FloatArray, normalised
-from mllm_classify.predict.ranking import Ranker, Ranking, highest
+from mllm_classify.io.arrays import FloatArray, normalised
 from mllm_classify.predict.timm import network
+from mllm_classify.predict.vision.ranking import Ranker, Ranking, highest
 
 if TYPE_CHECKING:
-    from mllm_classify.config import ConseModel
+    from mllm_classify.config.vision import ConseModel
 
 
 def convex_combination(probabilities: FloatArray, embeddings: FloatArray, top: int) -> FloatArray:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mllm_classify.devices import usable_device
-from mllm_classify.files import InputError, locate
-from mllm_classify.predict import zeroshot
-from mllm_classify.vlm import Tower, text_function
+from mllm_classify.io.files import InputError, locate
+from mllm_classify.loading.devices import usable_device
+from mllm_classify.loading.open_clip import Tower, text_function
+from mllm_classify.predict.vision import zeroshot
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from mllm_classify.config import DinoTxtModel
-    from mllm_classify.predict.ranking import Ranker
+    from mllm_classify.config.vision import DinoTxtModel
+    from mllm_classify.predict.vision.ranking import Ranker
 
 REPOSITORY = "github.com/facebookresearch/dinov3"
 TEXTS = 256

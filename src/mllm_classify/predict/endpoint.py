@@ -4,15 +4,15 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mllm_classify.predict.chat import Served, answer
+from mllm_classify.predict.chat.answering import Served, answer
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from mllm_classify.config import EndpointModel
-    from mllm_classify.environment import Environment
-    from mllm_classify.predict.asking import Progress
-    from mllm_classify.predict.questions import Questionnaire
+    from mllm_classify.config.chat import EndpointModel
+    from mllm_classify.io.environment import Environment
+    from mllm_classify.predict.chat.asking import Progress
+    from mllm_classify.predict.chat.questions import Questionnaire
 
 
 def predict(

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mllm_classify.files import InputError
-from mllm_classify.predict.chat import Served, answer
+from mllm_classify.io.files import InputError
+from mllm_classify.predict.chat.answering import Served, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from mllm_classify.config import EngineModel
-    from mllm_classify.environment import Environment
-    from mllm_classify.predict.asking import Progress
-    from mllm_classify.predict.questions import Questionnaire
+    from mllm_classify.config.chat import EngineModel
+    from mllm_classify.io.environment import Environment
+    from mllm_classify.predict.chat.asking import Progress
+    from mllm_classify.predict.chat.questions import Questionnaire
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def running(
     with log_file.open("ab") as output:
         begin = output.tell()
         supervisor = subprocess.Popen(  # noqa: S603 (the configuration's own command)
-            [sys.executable, "-m", "mllm_classify.predict.supervisor", *command],
+            [sys.executable, "-m", "mllm_classify.predict.chat.supervisor", *command],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

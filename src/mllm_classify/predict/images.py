@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 from PIL import Image
 
-from mllm_classify.files import InputError, locate, sha256
-from mllm_classify.pictures import rgb
+from mllm_classify.io.files import InputError, locate, sha256
+from mllm_classify.io.pictures import rgb
 
 if TYPE_CHECKING:
-    from mllm_classify.config import Picture
+    from mllm_classify.config.chat import Picture
 
 SENT_AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 """Formats that every OpenAI-compatible server reads."""

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from mllm_classify.dataset.classes import Lookup
-from mllm_classify.devices import threads
-from mllm_classify.files import InputError, file_sha256
-from mllm_classify.predict import features
-from mllm_classify.predict.inference import available
-from mllm_classify.predict.neighbours import nearest, shares
-from mllm_classify.predict.ranking import COMPARED, KEPT, told
+from mllm_classify.io.files import InputError, file_sha256
+from mllm_classify.io.records import image_id, read_records
+from mllm_classify.loading.devices import threads
 from mllm_classify.predict.rows import ranking_rows
-from mllm_classify.records import image_id, read_records
+from mllm_classify.predict.vision import features
+from mllm_classify.predict.vision.inference import available
+from mllm_classify.predict.vision.neighbours import nearest, shares
+from mllm_classify.predict.vision.ranking import COMPARED, KEPT, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
-    from mllm_classify.arrays import FloatArray
-    from mllm_classify.config import KnnModel, TrainingImages
+    from mllm_classify.config.vision import KnnModel, TrainingImages
+    from mllm_classify.io.arrays import FloatArray
     from mllm_classify.predict.images import Images
 
 log = logging.getLogger(__name__)

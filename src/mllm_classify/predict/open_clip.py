@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from mllm_classify import vlm
-from mllm_classify.predict import zeroshot
+from mllm_classify.loading import open_clip as vlm
+from mllm_classify.predict.vision import zeroshot
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from mllm_classify.config import OpenClipModel
-    from mllm_classify.predict.ranking import Ranker
+    from mllm_classify.config.vision import OpenClipModel
+    from mllm_classify.predict.vision.ranking import Ranker
 
 
 def ranker(model: "OpenClipModel", classes: "pl.DataFrame") -> "Ranker":

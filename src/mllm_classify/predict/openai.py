@@ -4,17 +4,18 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mllm_classify.files import InputError
-from mllm_classify.predict import batch, client
-from mllm_classify.predict.chat import Served, answer
+from mllm_classify.api import client
+from mllm_classify.io.files import InputError
+from mllm_classify.predict.chat import batch_api as batch
+from mllm_classify.predict.chat.answering import Served, answer
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from mllm_classify.config import ChatModel, OpenAIModel
-    from mllm_classify.environment import Environment
-    from mllm_classify.predict.asking import Progress
-    from mllm_classify.predict.questions import Questionnaire
+    from mllm_classify.config.chat import ChatModel, OpenAIModel
+    from mllm_classify.io.environment import Environment
+    from mllm_classify.predict.chat.asking import Progress
+    from mllm_classify.predict.chat.questions import Questionnaire
 
 
 def predict(

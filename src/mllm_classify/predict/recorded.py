@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mllm_classify.files import InputError
+from mllm_classify.io.files import InputError
+from mllm_classify.io.records import read_parquet, read_records
 from mllm_classify.predict.rows import answer_rows, ranking_rows
-from mllm_classify.records import read_parquet, read_records
 
 if TYPE_CHECKING:
-    from mllm_classify.config import AnyDataset, RecordedModel
+    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.config.models import RecordedModel
 
 EXAMPLES = 3
 """How many examples of each mistake an error gives."""

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import scipy.special
 
-from mllm_classify import vision
-from mllm_classify.files import InputError
-from mllm_classify.predict.inference import Network
-from mllm_classify.predict.ranking import Ranker, highest
+from mllm_classify.io.files import InputError
+from mllm_classify.loading import timm as vision
+from mllm_classify.predict.vision.inference import Network
+from mllm_classify.predict.vision.ranking import Ranker, highest
 
 if TYPE_CHECKING:
-    from mllm_classify.config import Classifier, TimmModel
+    from mllm_classify.config.vision import Classifier, TimmModel
 
 
 def network(config: "Classifier", classes: int) -> Network:

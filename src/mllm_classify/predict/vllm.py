@@ -5,17 +5,17 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mllm_classify.files import InputError, locate
-from mllm_classify.predict.chat import Served, answer
+from mllm_classify.io.files import InputError, locate
+from mllm_classify.predict.chat.answering import Served, answer
 from mllm_classify.predict.engine import running
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from mllm_classify.config import VLLMModel
-    from mllm_classify.environment import Environment
-    from mllm_classify.predict.asking import Progress
-    from mllm_classify.predict.questions import Questionnaire
+    from mllm_classify.config.chat import VLLMModel
+    from mllm_classify.io.environment import Environment
+    from mllm_classify.predict.chat.asking import Progress
+    from mllm_classify.predict.chat.questions import Questionnaire
 
 ALWAYS = {"enable-prefix-caching": True, "enable-prompt-tokens-details": True}
 """The class list is read once, and the server says so."""

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mllm_classify.files import PROJECT, InputError
-from mllm_classify.text import short
+from mllm_classify.io.files import PROJECT, InputError
+from mllm_classify.io.text import short
 
 
 def assemble(files: list[str], config_file: str, path: Path) -> None:

@@ -19,9 +19,9 @@ import polars as pl
 from PIL import Image
 
 from mllm_classify import score
-from mllm_classify.files import InputError, locate, read_text, written
+from mllm_classify.io.files import InputError, locate, read_text, written
 from mllm_classify.predict.images import Images
-from mllm_classify.tables import SCORINGS, SUBSETS, Study, counts, shown_rows
+from mllm_classify.tables.tables import SCORINGS, SUBSETS, Study, counts, shown_rows
 
 FOLDER = Path(__file__).parent
 LIBRARY = "package:itables/html/dt_bundle"
@@ -370,7 +370,7 @@ def thumbnails(images: Images, most: int = MOST_PICTURES, most_bytes: int = MOST
 
 def thumbnail(content: bytes) -> bytes:
     """A small JPEG without the file's metadata; empty where Pillow cannot decode it."""
-    from mllm_classify.pictures import decoded
+    from mllm_classify.io.pictures import decoded
 
     try:
         picture = decoded(content)

@@ -8,13 +8,13 @@ import polars as pl
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mllm_classify.figures import COLOURS, STYLE
-from mllm_classify.files import InputError
-from mllm_classify.mapping import normalise
-from mllm_classify.pictures import decoded
+from mllm_classify.figures.figures import COLOURS, STYLE
+from mllm_classify.io.files import InputError
+from mllm_classify.io.pictures import decoded
+from mllm_classify.io.text import cell, short
+from mllm_classify.mapping.answers import normalise
 from mllm_classify.predict.images import Images
-from mllm_classify.tables import Study, Table, counts, shown_rows
-from mllm_classify.text import cell, short
+from mllm_classify.tables.tables import Study, Table, counts, shown_rows
 
 SHOWN = 3
 """Images of a category."""

@@ -9,11 +9,15 @@ from typing import Any, NamedTuple
 import polars as pl
 from pydantic import BaseModel
 
-from mllm_classify import config as configuration
-from mllm_classify.environment import Environment
-from mllm_classify.files import digest, file_sha256, portable, sha256
-from mllm_classify.tables import Study, Table
-from mllm_classify.text import cell, short
+from mllm_classify.config.encoders import AnyEncoder
+from mllm_classify.config.identity import identity
+from mllm_classify.config.kinds import AnyModel
+from mllm_classify.config.marks import COLUMNS, CONTENT
+from mllm_classify.config.study import Config
+from mllm_classify.io.environment import Environment
+from mllm_classify.io.files import digest, file_sha256, portable, sha256
+from mllm_classify.io.text import cell, short
+from mllm_classify.tables.tables import Study, Table
 
 PACKAGES = (
     *("torch", "torchvision", "timm", "open_clip_torch", "sentence-transformers", "transformers", "vllm", "openai"),
@@ -45,7 +49,7 @@ class Made(NamedTuple):
 
 def provenance(
     config_file: str,
-    config: configuration.Config,
+    config: Config,
     commit: str,
     images: pl.DataFrame,
     labels: pl.DataFrame,
@@ -88,7 +92,7 @@ def provenance(
     )
 
 
-def _data(config: configuration.Config, images: pl.DataFrame, labels: pl.DataFrame, study: Study) -> list[Row]:
+def _data(config: Config, images: pl.DataFrame, labels: pl.DataFrame, study: Study) -> list[Row]:
     pictures = images.filter(pl.col("sha256").is_not_null()).select("image_id", "sha256")
     evaluated = labels.filter(pl.col("excluded").is_null()).height
     told = {
@@ -110,9 +114,7 @@ def named_files(section: BaseModel, key: str = "") -> Iterator[tuple[str, str, s
     for name, field in type(section).model_fields.items():
         place = f"{key}.{name}" if key else name
         value = getattr(section, name)
-        counts = any(
-            mark is configuration.CONTENT or isinstance(mark, configuration.COLUMNS) for mark in field.metadata
-        )
+        counts = any(mark is CONTENT or isinstance(mark, COLUMNS) for mark in field.metadata)
         if counts and isinstance(value, str):
             yield place, portable(value), file_sha256(value)
         else:
@@ -128,7 +130,7 @@ def _inside(value: Any, place: str) -> Iterator[tuple[str, str, str]]:
             yield from _inside(item, f"{place}.{getattr(item, 'name', key)}")
 
 
-def _model(model: configuration.AnyModel, made: Made) -> list[Row]:
+def _model(model: AnyModel, made: Made) -> list[Row]:
     frame = made.predictions
     errors = int((frame["status"] == "error").sum())
     rows = [
@@ -143,7 +145,7 @@ def _model(model: configuration.AnyModel, made: Made) -> list[Row]:
     return rows + [Row("Models", model.name, "asked with a prompt", prompt) for prompt in prompts]
 
 
-def _told(model: configuration.AnyModel | configuration.AnyEncoder) -> Any:
+def _told(model: AnyModel | AnyEncoder) -> Any:
     """What an entry says that can change predictions, without what it leaves at nothing."""
 
     def said(value: Any) -> Any:
@@ -151,7 +153,7 @@ def _told(model: configuration.AnyModel | configuration.AnyEncoder) -> Any:
             return {key: said(item) for key, item in value.items() if item not in (None, [], {})}
         return value
 
-    return said({key: value for key, value in configuration.identity(model).items() if key not in ("name", "kind")})
+    return said({key: value for key, value in identity(model).items() if key not in ("name", "kind")})
 
 
 def _environments(made: dict[str, Made]) -> list[Row]:

@@ -19,9 +19,9 @@ import polars as pl
 import pytest
 import yaml
 
-from mllm_classify.bundle import CODE, CRATE, ENVIRONMENT, SUMS, digest, write
-from mllm_classify.files import InputError, locate
-from mllm_classify.verify import KEPT, extract, verify
+from mllm_classify.bundle.archive import CODE, CRATE, ENVIRONMENT, SUMS, digest, write
+from mllm_classify.bundle.verify import KEPT, extract, verify
+from mllm_classify.io.files import InputError, locate
 from tests.chat_server import ChatServer, chat_server
 from tests.workflow.study import PROJECT, SMALL, Study
 
@@ -124,7 +124,7 @@ def unpacked(archived: Archived, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def command(archive: Path, *options: str, before: list[str] = []) -> subprocess.CompletedProcess[str]:  # noqa: B006
-    arguments = [*before, sys.executable, "-m", "mllm_classify.verify", *options, str(archive)]
+    arguments = [*before, sys.executable, "-m", "mllm_classify.bundle.verify", *options, str(archive)]
     return subprocess.run(arguments, check=False, capture_output=True, text=True, timeout=900)
 
 

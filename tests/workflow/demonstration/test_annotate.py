@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 import yaml
 
-from mllm_classify import parquet
 from mllm_classify.annotate import second_pass
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import admits
-from mllm_classify.tables import Study as Said
+from mllm_classify.io import parquet
+from mllm_classify.tables.tables import Study as Said
 from tests import plain, plain_annotate
 from tests.annotate.exports import annotation, task
 from tests.workflow.study import Study
@@ -106,7 +106,7 @@ def random_export(draw: random.Random, key: list[dict], names: list[str]) -> lis
 def test_what_becomes_of_exports_equals_an_independent_computation(
     demonstration: Study, key: list[dict], tmp_path: Path
 ) -> None:
-    from mllm_classify.config import load
+    from mllm_classify.config.load import load
 
     results, config = demonstration.folder / "results", demonstration.config
     names = plain.class_names(results)

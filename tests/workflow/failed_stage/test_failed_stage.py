@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mllm_classify.files import locate
+from mllm_classify.io.files import locate
 from tests.chat_server import chat_server
 from tests.workflow.study import SMALL, Study
 

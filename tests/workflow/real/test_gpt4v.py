@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mllm_classify import config as configuration
+from mllm_classify.config.load import load
 from mllm_classify.dataset.classes import classes
 from mllm_classify.dataset.images import images
-from mllm_classify.embed import distinct_answers
-from mllm_classify.mapping import map_answers
+from mllm_classify.embed.texts import distinct_answers
+from mllm_classify.mapping.answers import map_answers
 from mllm_classify.predict import recorded
 from tests.workflow.study import PROJECT
 
@@ -25,7 +25,7 @@ def test_answers_out_of_prompt(folder: Path, name: str, count: int, total: int) 
     """By the Python of docs/gpt4v.md and its preset; which class is nearest does not matter here."""
     (folder / "gpt4v_outputs").symlink_to(RECORDED)
     exec(re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)[1], {})
-    config = configuration.load(PROJECT / f"presets/gpt4v-{name}.yaml")
+    config = load(PROJECT / f"presets/gpt4v-{name}.yaml")
     names = classes(config.dataset)
     image_ids = images(config.dataset, names)["image_id"].to_list()
     answers = recorded.predict(config.models[0], config.dataset, image_ids, names.height)

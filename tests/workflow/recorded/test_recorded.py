@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mllm_classify.files import locate
+from mllm_classify.io.files import locate
 from tests import plain, plain_noise
 from tests.workflow.study import COMPARED, NOISE, OOP, SMALL, TABLES, WORDED, Study, reconfigure
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mllm_classify.files import locate
+from mllm_classify.io.files import locate
 from tests.workflow.study import COMPARED, SMALL, TABLES, Study
 
 CLASSES = ["<script>alert(1)</script>", "=1+1", "$x_1$ & co", "stone wall", "missile"]

@@ -1,0 +1,329 @@
+"""Checking a bundle: its sums, and every table made anew from the archived answers, labels and embeddings.
+
+`python -m mllm_classify.bundle.verify results/bundle.zip` (`make verify-bundle BUNDLE=...`). It needs no pictures, weights, GPU,
+network or key. Nothing of the archive is run: this checkout's workflow makes the tables, and asks no model.
+"""
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path, PurePosixPath
+
+import polars as pl
+
+from mllm_classify.bundle.archive import ENVIRONMENT, SUMS, digest
+from mllm_classify.config.encoders import OpenAIEncoder
+from mllm_classify.config.load import load
+from mllm_classify.config.marks import CLASSES
+from mllm_classify.config.models import RecordedModel
+from mllm_classify.config.study import Config
+from mllm_classify.io.environment import environment
+from mllm_classify.io.files import PROJECT, InputError
+from mllm_classify.plan.lineage import TABLES
+from mllm_classify.plan.plan import VARIABLE
+
+log = logging.getLogger("mllm_classify")
+
+TOLERANCE = 1e-4
+"""Largest difference of an embedding's component (of a vector of length 1) that another machine's arithmetic explains."""
+KEPT = ("results/dataset/*/images.parquet", "results/dataset/*/classes.parquet", "results/predictions/*/*.parquet",
+        "results/embeddings/*/*/*.parquet")  # fmt: skip
+"""What models answered, on what, and the embeddings: from these, all else under results/ is made anew."""
+MAKING = ("all", "labels", "choices", "mapping", "score", *TABLES)
+"""The only rules that may run. None of them starts a program or reads a model that the archive names."""
+EMBEDDING = ("embed_classes", "embed_answers")
+UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
+"""What zipfile raises for archives that are torn, or not as it knows them."""
+
+
+def verify(bundle: Path, *, embed: bool = False) -> list[str]:
+    """What differs, a line each; nothing where the bundle is whole and its tables follow from its answers.
+
+    Raises InputError where the file is no bundle.
+    """
+    with tempfile.TemporaryDirectory(prefix="bundle-") as name:
+        archived = Path(name) / "archived"
+        try:
+            with zipfile.ZipFile(bundle) as archive:
+                problems = extract(archive, archived)
+                count = len(archive.namelist())
+        except UNREADABLE as error:
+            msg = f"{bundle}: not a complete zip archive ({error})"
+            raise InputError(msg) from None
+        if problems:
+            return problems
+        log.info("%s: %d files, as %s says", bundle, count, SUMS)
+        try:
+            config = load(archived / "config.yaml")
+        except InputError as error:
+            return str(error).replace(f"{archived}/", "").splitlines()
+        _report_other_code(archived)
+        problems = [f"{name}: missing" for name in needed(config) if not (archived / name).is_file()]
+        if problems:
+            return problems
+        problems = list(_made_anew(archived, Path(name) / "anew", config))
+        if embed:
+            problems += _embedded_anew(archived, Path(name) / "embedded", config)
+        if problems:
+            _report_other_packages(archived)
+        return problems
+
+
+def extract(archive: zipfile.ZipFile, folder: Path) -> list[str]:
+    """Unpack what the list of sums names, and name every file that is not as it says."""
+    names = archive.namelist()
+    problems = [f"{name}: stands twice" for name in sorted({it for it in names if names.count(it) > 1})]
+    problems += [f"{name!a}: would leave the archive's folder" for name in names if not _is_safe(name)]
+    size = sum(entry.file_size for entry in archive.infolist())
+    if size > (free := shutil.disk_usage(folder.parent).free):
+        problems.append(
+            f"its files take {size / 1e9:.1f} GB, and {folder.parent} has {free / 1e9:.1f} GB left; set TMPDIR"
+        )
+    if problems or SUMS not in names:
+        return problems or [f"{SUMS}: missing; this is no bundle"]
+    for name in names:
+        try:
+            with archive.open(name) as content:
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+        except UNREADABLE as error:
+            problems.append(f"{name}: damaged ({error})")
+    if problems:
+        return problems
+    if digest(folder / SUMS).encode() != archive.comment:
+        return [f"{SUMS}: changed since the bundle was made (the archive's comment is not its SHA-256)"]
+    lines = (folder / SUMS).read_text().splitlines()
+    listed = {name: expected for expected, _, name in (line.partition("  ") for line in lines)}
+    problems = [f"{name}: not listed in {SUMS}" for name in names if name not in listed and name != SUMS]
+    problems += [f"{name}: missing" for name in listed if name not in names]
+    return problems + [
+        f"{name}: changed since the bundle was made (its SHA-256 is not that in {SUMS})"
+        for name, expected in listed.items()
+        if name in names and digest(folder / name) != expected
+    ]
+
+
+def _is_safe(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(path.parts) and not (path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0])
+
+
+def needed(config: Config) -> list[str]:
+    """Files without which models would have to be asked, or texts embedded."""
+    dataset = config.dataset.name
+    found = [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
+    found += [f"results/predictions/{dataset}/{model.name}.parquet" for model in config.models]
+    worded = [model.name for model in config.models if model.worded]
+    for encoder in config.every_encoder:
+        # the bundle holds the classes of every encoder, whoever needs them
+        found += [f"results/embeddings/{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
+    return found
+
+
+def _report_other_code(archived: Path) -> None:
+    """Say where the archive's code is another than the one that checks it."""
+    differing = sorted(
+        name
+        for name in {"Snakefile", *_code(archived), *_code(PROJECT)}
+        if any(not (root / name).is_file() for root in (archived, PROJECT))
+        or difference(archived / name, PROJECT / name)
+    )
+    if differing:
+        log.warning(
+            "the tables were made with other code than this checkout's, which checks them (%d files differ, %s first); "
+            "to check with that code, unpack the bundle and run make verify-bundle there", len(differing), differing[0],
+        )  # fmt: skip
+
+
+def _code(root: Path) -> Iterator[str]:
+    """What makes tables: the package and the rules."""
+    for place in ("src/mllm_classify/**/*.py", "workflow/rules/*.smk"):
+        yield from (path.relative_to(root).as_posix() for path in root.glob(place))
+
+
+def _report_other_packages(archived: Path) -> None:
+    """Say which packages are of other versions than where the archive was made."""
+    try:
+        theirs = json.loads((archived / ENVIRONMENT).read_bytes())["archived with"]["packages"]
+        ours = environment()["packages"]
+        differing = [
+            f"{name} {theirs[name]} there, {ours[name]} here"
+            for name in sorted(theirs.keys() & ours.keys())
+            if theirs[name] != ours[name]
+        ]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return
+    if differing:
+        log.warning("packages of other versions, which may be why: %s", "; ".join(differing[:20]))
+
+
+def _made_anew(archived: Path, anew: Path, config: Config) -> Iterator[str]:
+    """Make all tables elsewhere, from what models answered, and compare them with the archived ones."""
+    _without_results(archived, anew)
+    results = {path.relative_to(archived).as_posix() for path in (archived / "results").rglob("*") if path.is_file()}
+    kept = {path.relative_to(archived).as_posix() for pattern in KEPT for path in archived.glob(pattern)}
+    for name in kept:
+        (anew / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(archived / name, anew / name)
+    for model in config.models:
+        if isinstance(model, RecordedModel):
+            yield from _recorded_anew(archived, anew, config.dataset.name, model.name)
+    if error := _snakemake(anew, ["all"], MAKING):
+        yield f"the tables cannot be made anew: {error}"
+        return
+    made = {path.relative_to(anew).as_posix() for path in (anew / "results").rglob("*") if path.is_file()}
+    yield from (f"{name}: in the archive, but no part of this study" for name in sorted(results - made))
+    yield from (f"{name}: missing" for name in sorted(made - results))
+    compared = sorted((results & made) - kept)
+    for name in compared:
+        if found := difference(archived / name, anew / name):
+            yield f"{name}: does not follow from the archived answers and labels: {found}"
+    log.info("%d files made anew and compared", len(compared))
+
+
+def _without_results(archived: Path, target: Path) -> None:
+    shutil.copytree(
+        archived, target, ignore=lambda folder, names: names if Path(folder) == archived / "results" else []
+    )
+
+
+def _recorded_anew(archived: Path, anew: Path, dataset: str, model: str) -> Iterator[str]:
+    """Read a recorded model's file again: it is in the archive."""
+    place = f"results/predictions/{dataset}/{model}.parquet"
+    read = anew / f".{model}.parquet"
+    registered = f"results/dataset/{dataset}"
+    done = _run(
+        anew, "mllm_classify", "predict", f"--model={model}", "--config=config.yaml", f"--output={read}",
+        f"--images={registered}/images.parquet", f"--classes={registered}/classes.parquet",
+    )  # fmt: skip
+    found = _last_words(done) if done.returncode else difference(archived / place, read)
+    if found:
+        yield f"{place}: is not what the archived file of predictions says: {found}"
+
+
+def _embedded_anew(archived: Path, anew: Path, config: Config) -> Iterator[str]:
+    """Embed all texts elsewhere, and compare with the archived vectors.
+
+    Encoders behind an address are left out: nothing, and no key, is sent to where an archive says.
+    """
+    _without_results(archived, anew)
+    for pattern in KEPT[:3]:
+        for path in archived.glob(pattern):
+            target = anew / path.relative_to(archived)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    served = {it.name for it in config.every_encoder if isinstance(it, OpenAIEncoder)}
+    if served:
+        log.warning("not embedded anew, for servers would have to be asked: %s", ", ".join(sorted(served)))
+    paths = (path.relative_to(archived) for path in sorted(archived.glob(KEPT[3])))
+    names = [path.as_posix() for path in paths if path.parts[2] not in served]
+    if not names:
+        return
+    if error := _snakemake(anew, names, EMBEDDING):
+        yield f"the embeddings cannot be made anew: {error}"
+        return
+    for name in names:
+        one, other = pl.read_parquet(archived / name), pl.read_parquet(anew / name)
+        if not one.drop("embedding").equals(other.drop("embedding")) or one.schema != other.schema:
+            yield f"{name}: embeddings of other texts, or of another length, than made anew"
+            continue
+        largest = float(abs(one["embedding"].to_numpy() - other["embedding"].to_numpy()).max(initial=0))
+        log.info("%s: the largest difference of a component is %.2g", name, largest)
+        if not largest <= TOLERANCE:
+            yield f"{name}: embeddings made anew differ by {largest:.2g}, more than {TOLERANCE:g}"
+
+
+def difference(archived: Path, anew: Path) -> str:
+    """Where two files differ first; nothing where they are the same to the bit (Parquet: the same rows)."""
+    if archived.read_bytes() == anew.read_bytes():
+        return ""
+    if archived.suffix == ".parquet":
+        return _difference_of_rows(archived, anew)
+    lines = (path.read_text(errors="backslashreplace").split("\n") for path in (archived, anew))
+    for number, (one, other) in enumerate(zip_longest(*lines), 1):
+        if one != other:
+            return f"line {number}: {_shown(one)}, made anew {_shown(other)}"
+    return "bytes that are no text"
+
+
+def _difference_of_rows(archived: Path, anew: Path) -> str:
+    try:
+        one, other = pl.read_parquet(archived), pl.read_parquet(anew)
+    except pl.exceptions.PolarsError as error:
+        return f"not a Parquet file ({str(error).splitlines()[0]})"
+    if one.schema != other.schema or one.height != other.height:
+        return f"{one.height} rows of {', '.join(one.columns)}, made anew {other.height} of {', '.join(other.columns)}"
+    differing = pl.DataFrame({name: one[name].ne_missing(other[name]) for name in one.columns})
+    rows = differing.select(row=pl.any_horizontal(pl.all()))["row"].arg_true()
+    if not rows.len():
+        return ""
+    row = rows[0]
+    column = next(name for name in one.columns if differing[name][row])
+    return (
+        f"{rows.len()} of {one.height} rows, the first of them row {row + 1}, {column}: {_shown(one[column][row])}, "
+        f"made anew {_shown(other[column][row])}"
+    )
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else ascii(value)[:100]
+
+
+def _snakemake(folder: Path, targets: list[str], rules: tuple[str, ...]) -> str:
+    """Run rules of this checkout's workflow there; its last words where that failed."""
+    log.info("making %s", "the tables anew" if targets == ["all"] else "the embeddings anew")
+    done = _run(
+        folder, "snakemake", *targets, "--snakefile", str(PROJECT / "Snakefile"), "--directory", str(folder),
+        "--cores", str(os.cpu_count() or 1), "--rerun-triggers", "mtime", "--quiet", "--allowed-rules", *rules,
+    )  # fmt: skip
+    return _last_words(done) if done.returncode else ""
+
+
+def _run(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of this environment there, without GPUs, hubs of models, or another run's plan."""
+    offline = {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(PROJECT / "src")}
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE} | offline
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder, env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    return "\n".join(done.stdout.strip().splitlines()[-20:]) or "no message"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m mllm_classify.bundle.verify", description=__doc__)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument(
+        "--embed", action="store_true", help="embed all texts anew, too; needs the text encoder's weights"
+    )
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        problems = verify(args.bundle.absolute(), embed=args.embed)
+    except InputError as error:
+        problems = [str(error)]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        print(f"{args.bundle}: {len(problems)} thing{'s' * (len(problems) > 1)} wrong", file=sys.stderr)
+        return 1
+    print(f"{args.bundle}: whole; every table follows from the archived answers, to the bit")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

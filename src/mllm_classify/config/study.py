@@ -1,0 +1,252 @@
+"""A whole configuration, and what of it must fit together."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mllm_classify.config.annotate import Annotate
+from mllm_classify.config.chat import ChatModel, asks_choices
+from mllm_classify.config.dataset import AnyDataset
+from mllm_classify.config.encoders import AnyEncoder
+from mllm_classify.config.kinds import AnyModel
+from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Section, Task
+from mllm_classify.config.models import RecordedModel
+from mllm_classify.config.tasks import Choices, TaskPrompt, Variant
+from mllm_classify.config.vision import ConseModel
+from mllm_classify.io.files import InputError
+
+
+class Mapping(Section):
+    """How answers in words become classes."""
+
+    several: Annotated[
+        Literal["wrong", "first", "any"],
+        Choice("paper", "an answer that is not a class name is wrong (Sec. 2.3); it does not mention several"),
+    ] = Field(
+        "wrong",
+        description="an answer to CW that names several classes and nothing else: out of prompt, its first, or all of them",
+    )
+
+
+class Tables(Section):
+    """Rules of the tables on which papers differ. A change makes tables anew, nothing else."""
+
+    n_images: Annotated[
+        Literal["correct", "excluded"],
+        Choice("paper", "every prediction on an image without a label is correct (Sec. 2.2); ReaL leaves those out"),
+    ] = Field(
+        "correct", description="images to which no class applies (N): every answer is correct, or they are left out"
+    )
+    resamples: Annotated[int, Choice("ours", "has intervals for Table 6 only, over repeats")] = Field(
+        1000, ge=100, le=100_000, description="bootstrap resamples of the images"
+    )
+
+
+class Author(Section):
+    """Who made a study."""
+
+    name: Annotated[Label, RUNTIME]
+    orcid: Annotated[str | None, RUNTIME, Field(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$")] = Field(
+        None, description="0000-0002-1825-0097"
+    )
+    affiliation: Annotated[Label | None, RUNTIME] = None
+
+
+class Bundle(Section):
+    """What the archive of the study says of itself."""
+
+    title: Annotated[Label | None, RUNTIME] = Field(None, description="its name")
+    license: Annotated[Label | None, RUNTIME] = Field(
+        None, description="a licence's address, or words; without it, the bundle says that none is stated"
+    )
+    authors: Annotated[list[Author], RUNTIME] = Field([])
+
+
+class Config(Section):
+    """A whole `config.yaml`."""
+
+    dataset: AnyDataset
+    encoder: AnyEncoder | None = Field(None, description="the one by which all tables but the encoders' are made")
+    encoders: list[AnyEncoder] = Field([], description="further ones, compared with it in results/encoders.csv")
+    tasks: dict[Task, TaskPrompt] = Field({})
+    variants: list[Variant] = Field([])
+    mapping: Mapping = Mapping()
+    choices: Choices | None = None
+    tables: Tables = Tables()
+    annotate: Annotate | None = None
+    bundle: Annotated[Bundle, RUNTIME] = Bundle()
+    models: list[AnyModel] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct_models(self) -> Self:
+        for number, model in enumerate(self.models):
+            if model.name == CLASSES:
+                msg = f"models[{number}].name: {CLASSES!r} is the file of the class embeddings; choose another name"
+                raise ValueError(msg)
+        for key in ("name", "label"):
+            seen: dict[str, int] = {}
+            for number, model in enumerate(self.models):
+                value = getattr(model, key)
+                if value in seen:
+                    msg = f"models[{number}].{key}: {value!r} is also models[{seen[value]}].{key}; give each its own"
+                    raise ValueError(msg)
+                seen[value] = number
+        return self
+
+    @model_validator(mode="after")
+    def _distinct_encoders(self) -> Self:
+        if self.encoders and self.encoder is None:
+            msg = f"encoders[0] ({self.encoders[0].name}): is compared with the main one; add encoder:"
+            raise ValueError(msg)
+        seen = {self.encoder.name: "encoder"} if self.encoder else {}
+        for number, encoder in enumerate(self.encoders):
+            if encoder.name in seen:
+                msg = (
+                    f"encoders[{number}].name: {encoder.name!r} is also {seen[encoder.name]}'s; it names the folders of its "
+                    "embeddings, so give each its own"
+                )
+                raise ValueError(msg)
+            seen[encoder.name] = f"encoders[{number}]"
+        return self
+
+    @property
+    def every_encoder(self) -> list[AnyEncoder]:
+        """The main encoder, if there is one, and the others in their order."""
+        return [self.encoder, *self.encoders] if self.encoder else []
+
+    @model_validator(mode="after")
+    def _what_models_need(self) -> Self:
+        for number, model in enumerate(self.models):
+            if self.encoder is None and (model.worded or isinstance(model, ConseModel)):
+                msg = f"models[{number}] ({model.name}): its answers are mapped by a text encoder; add encoder:"
+                raise ValueError(msg)
+            if isinstance(model, RecordedModel) and model.shards > 1:
+                msg = f"models[{number}].shards: {model.shards}: a file of predictions is read at once; remove the key"
+                raise ValueError(msg)
+            if not self.dataset.has_files and not isinstance(model, RecordedModel):
+                msg = (
+                    f"models[{number}] ({model.name}): kind {model.kind!r} needs pictures, and the data set has none; set "
+                    "dataset.folder"
+                )
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _what_chat_models_need(self) -> Self:
+        if "MC" in self.tasks and self.tasks["MC"].sample is not None:
+            msg = "tasks.MC.sample: choices.per_class says which images multiple choice is about; remove the key"
+            raise ValueError(msg)
+        known = {variant.name: variant for variant in self.variants}
+        if len(known) < len(self.variants):
+            names = [variant.name for variant in self.variants]
+            msg = f"variants: the name {next(name for name in names if names.count(name) > 1)!r} stands twice"
+            raise ValueError(msg)
+        for number, model in enumerate(self.models):
+            if not isinstance(model, ChatModel):
+                continue
+            if missing := [task for task in model.tasks if task not in self.tasks]:
+                msg = f"models[{number}].tasks: {missing[0]!r} has no prompt; add it under tasks:"
+                raise ValueError(msg)
+            if "CW-constrained" in model.tasks and "CW" not in model.tasks:
+                msg = f"models[{number}].tasks: 'CW-constrained' is compared with CW+; add CW"
+                raise ValueError(msg)
+            if unknown := [name for name in model.variants if name not in known]:
+                msg = f"models[{number}].variants: {unknown[0]!r} is not among variants:, which has {', '.join(known) or 'none'}"
+                raise ValueError(msg)
+            if other := [name for name in model.variants if known[name].task not in model.tasks]:
+                task = known[other[0]].task
+                msg = f"models[{number}].variants: {other[0]!r} is compared with {task}, which is not among the model's tasks"
+                raise ValueError(msg)
+        return self
+
+    def asked_variants(self, model: ChatModel) -> list[Variant]:
+        """The variants that a model is asked, in the order of the file."""
+        return [variant for variant in self.variants if variant.name in model.variants]
+
+    def differing(self) -> list[tuple[str, str, str]]:
+        """Every model, by name, with each of its variants, and in what that differs from its task, in words."""
+        return [
+            (model.name, variant.name, variant.differs(self.tasks[variant.task], model))
+            for model in sorted(self.models, key=lambda model: model.name)
+            if isinstance(model, ChatModel)
+            for variant in self.asked_variants(model)
+        ]
+
+    def repeating(self) -> list[tuple[str, str, str]]:
+        """Every model, by name, with each of its variants that is asked repeatedly, and in what the repeats differ, in words."""
+        return [
+            (model.name, variant.name, variant.between_repeats())
+            for model in sorted(self.models, key=lambda model: model.name)
+            if isinstance(model, ChatModel)
+            for variant in self.asked_variants(model)
+            if variant.repeats > 1
+        ]
+
+    def samples(self, model: ChatModel) -> bool:
+        """Whether what a model is asked depends on the images' ImGT classes: samples, and orders by class."""
+        variants = self.asked_variants(model)
+        return any(self.tasks[task].sample for task in model.tasks if task != "MC") or any(
+            variant.order == "class" or variant.sample for variant in variants
+        )
+
+    @model_validator(mode="after")
+    def _what_choices_need(self) -> Self:
+        asked = [number for number, model in enumerate(self.models) if asks_choices(model)]
+        if self.choices is None:
+            if asked:
+                msg = f"models[{asked[0]}].tasks: 'MC' needs options; add choices: with a reference"
+                raise ValueError(msg)
+            return self
+        self._check_reference(self.choices)
+        variants = [*self.choices.variants, *(self.choices.earlier.variants if self.choices.earlier else [])]
+        if twice := [it for it in variants if variants.count(it) > 1]:
+            msg = f"choices.variants: {twice[0]!r} stands twice"
+            raise ValueError(msg)
+        if asked and "CW" not in self.tasks and (whole := [it for it in variants if "CW" in it]):
+            msg = f"choices.variants: {whole[0]!r} puts the prompt of CW; add it under tasks:"
+            raise ValueError(msg)
+        if self.dataset.regt is None and (needing := [it for it in variants if "ReGT" in it]):
+            msg = f"choices.variants: {needing[0]!r} needs a second label set; add dataset.regt, or list the variants to ask"
+            raise ValueError(msg)
+        if self.encoder is None and "MC semantic" in variants:
+            msg = "choices.earlier.variants: 'MC semantic' needs a text encoder; add encoder:"
+            raise ValueError(msg)
+        return self
+
+    def _check_reference(self, choices: Choices) -> None:
+        if (choices.reference is None) == (choices.confusions is None):
+            msg = "choices: needs one of reference and confusions"
+            raise ValueError(msg)
+        if choices.confusions is not None and choices.label is None:
+            msg = "choices.label: missing; say whose confusions on which images choices.confusions holds"
+            raise ValueError(msg)
+        reference = next((model for model in self.models if model.name == choices.reference), None)
+        if choices.reference is not None and (reference is None or reference.worded):
+            what = "is not among the models" if reference is None else "answers in words"
+            msg = (
+                f"choices.reference: {choices.reference!r} {what}; name a model that ranks classes, or remove choices:"
+            )
+            raise ValueError(msg)
+
+    @model_validator(mode="after")
+    def _what_annotators_need(self) -> Self:
+        if self.annotate is not None and (problem := self.annotate.problem(self)):
+            raise ValueError(problem)
+        return self
+
+    def named_encoder(self, name: str) -> AnyEncoder:
+        """The encoder of that name. Raises InputError where there is none."""
+        for encoder in self.every_encoder:
+            if encoder.name == name:
+                return encoder
+        known = ", ".join(encoder.name for encoder in self.every_encoder) or "none"
+        msg = f"--encoder: {name!r} is not in the configuration; it has {known}"
+        raise InputError(msg)
+
+    def model(self, name: str) -> AnyModel:
+        """The entry of that name. Raises InputError where there is none."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        msg = f"--model: {name!r} is not in the configuration; it has {', '.join(m.name for m in self.models)}"
+        raise InputError(msg)

@@ -1,0 +1,204 @@
+"""Where files are, and how they are written: beside their name first, then renamed."""
+
+import csv
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import re
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+from typing import Any
+
+PROJECT = Path(__file__).parents[3]
+ELSEWHERE = "elsewhere"
+"""The folder of an archive for what lay outside of the working directory."""
+MACHINE_PATH = re.compile(r"""^[/~].*|(?<=[=,\s"'])[/~](?!/)[^=,\s"']+""", re.DOTALL)
+"""A path of this machine: a whole value, or a word or a flag's value inside of one. Addresses have // there."""
+
+
+class InputError(Exception):
+    """Something that the user gave cannot be used. The message is one line: file, key, value and what to do."""
+
+
+class StoppedError(InputError):
+    """Asking ended before everything was asked."""
+
+
+class TerminatedError(StoppedError):
+    """By SIGTERM (Slurm's time limit) or SIGINT (a user)."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+def locate(name: str, folder: str | None = None) -> Path:
+    """The path that a name in the configuration stands for.
+
+    `package:skimage/data/coffee.png` is a file inside an installed package (which is not imported). Any other name is
+    relative to `folder`, else to the working directory, else to the project (so that what the project ships is found
+    from a study in another directory).
+    """
+    if name.startswith("package:"):
+        package, _, inside = name.removeprefix("package:").partition("/")
+        try:
+            spec = importlib.util.find_spec(package)
+        except (ImportError, ValueError):
+            spec = None
+        if spec is None or not spec.submodule_search_locations:
+            msg = f"{name}: the package {package!r} is not installed here"
+            raise InputError(msg)
+        return Path(spec.submodule_search_locations[0]) / inside
+    if folder is not None:
+        return Path(folder) / name
+    path = Path(name)
+    return path if path.exists() or path.is_absolute() or not (PROJECT / path).exists() else PROJECT / path
+
+
+def portable(text: str) -> str:
+    """A value of the configuration in which what stands for a path of this machine is a path inside of an archive.
+
+    `/data/runs/best.pth` and `--weights=/data/runs/best.pth` keep the file's name and a digest of the folders; relative
+    paths that stay inside, and addresses, are left alone. What is portable already stays as it is.
+    """
+
+    def inside(path: str) -> str:
+        return f"{ELSEWHERE}/{sha256(path.encode())[:8]}/{PurePath(path).name}"
+
+    if ".." in PurePath(text).parts:
+        return inside(text)
+    return MACHINE_PATH.sub(lambda match: inside(match[0]), text)
+
+
+def portable_values(value: Any) -> Any:
+    """The same for all text in what a user wrote freely: lists and mappings of values."""
+    if isinstance(value, dict):
+        return {key: portable_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [portable_values(item) for item in value]
+    return portable(value) if isinstance(value, str) else value
+
+
+def read_bytes(name: str) -> bytes:
+    """The content of a file that the configuration names.
+
+    Raises InputError when it cannot be read.
+    """
+    path = locate(name)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"{name}: cannot be read ({error.strerror}); looked for {path.absolute()}"
+        raise InputError(msg) from None
+
+
+def stamps(names: Iterable[object]) -> list[tuple[str, int, int]]:
+    """Names that stand for files which are there, with size and time of the last change (ns): cheaper than a digest."""
+    files = {name: locate(name) for name in names if isinstance(name, str)}
+    states = {name: path.stat() for name, path in files.items() if path.is_file()}
+    return [(name, state.st_size, state.st_mtime_ns) for name, state in states.items()]
+
+
+def file_sha256(name: str) -> str:
+    """SHA-256 of a file that the configuration names, however large.
+
+    Raises InputError when it cannot be read.
+    """
+    path = locate(name)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"{name}: cannot be read ({error.strerror}); looked for {path.absolute()}"
+        raise InputError(msg) from None
+
+
+def read_text(name: str) -> str:
+    """The content of a UTF-8 text file that the configuration names (a byte order mark is dropped)."""
+    try:
+        return read_bytes(name).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"{name}: not UTF-8 text (byte {error.start})"
+        raise InputError(msg) from None
+
+
+def read_csv(name: str, *columns: str) -> list[tuple[str, dict[str, str]]]:
+    """The rows of a CSV file that the configuration names, each after its place (`file:line`).
+
+    Lines that begin with # are comments. Every value is stripped text. Raises InputError when a column is missing or a
+    row is of another length than the header.
+    """
+    reader = csv.reader(_without_comments(read_text(name)), strict=True)
+    found: list[tuple[str, list[str]]] = []
+    try:
+        found += ((f"{name}:{reader.line_num}", values) for values in reader if values)
+    except csv.Error as error:
+        msg = f"{name}:{reader.line_num}: not CSV ({error})"
+        raise InputError(msg) from None
+    header = [column.strip() for column in found[0][1]] if found else []
+    twice = [column for column in header if column and header.count(column) > 1]
+    if twice:
+        msg = f"{name}: the column {twice[0]!r} stands twice in the header {','.join(header)!r}"
+        raise InputError(msg)
+    missing = [column for column in columns if column not in header]
+    if missing:
+        msg = f"{name}: no column {missing[0]!r}; the header is {','.join(header)!r}"
+        raise InputError(msg)
+    rows = []
+    for place, values in found[1:]:
+        if len(values) != len(header):
+            msg = f"{place}: {len(values)} values under a header of {len(header)}: {','.join(values)[:80]!r}"
+            raise InputError(msg)
+        rows.append((place, {column: value.strip() for column, value in zip(header, values, strict=True)}))
+    return rows
+
+
+def _without_comments(text: str) -> Iterator[str]:
+    """The lines of a CSV text; comments become empty ones, so that line numbers stay the file's.
+
+    A # that begins a line inside of quotes is part of the value.
+    """
+    quoted = False
+    for line in io.StringIO(text, newline=""):
+        comment = line.startswith("#") and not quoted
+        yield "\n" if comment else line
+        quoted ^= not comment and line.count('"') % 2 == 1
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value's JSON with sorted keys."""
+    return sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+@contextmanager
+def written(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; renamed to `path` at the end, removed if anything failed.
+
+    What a killed process left behind is overwritten by the next one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def shared(path: str | Path) -> Iterator[Path]:
+    """As `written`, for a file that several jobs may write at once: each has a temporary name of its own."""
+    path = Path(path)
+    beside = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}")
+    with written(beside) as temporary:
+        yield temporary
+    beside.replace(path)

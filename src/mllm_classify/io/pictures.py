@@ -1,0 +1,27 @@
+"""Files as pictures."""
+
+import io
+
+from PIL import Image, UnidentifiedImageError
+
+from mllm_classify.io.files import InputError
+
+
+def decoded(content: bytes) -> Image.Image:
+    """The picture that a file holds, 8-bit RGB. Raises InputError where Pillow cannot read it to its end."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return rgb(image)
+    except UnidentifiedImageError:
+        msg = "is not an image that Pillow can read"
+    # what Pillow's plugins raise for what is torn or too large
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        msg = f"cannot be decoded ({error}); is it truncated?"
+    raise InputError(msg)
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """An image in three colours of 8 bits. Of 16 bits of grey the upper 8 stay: Pillow itself would cut them off."""
+    if image.mode.startswith("I;16"):
+        image = image.convert("I").point(lambda value: value / 257).convert("L")
+    return image.convert("RGB")

@@ -1,0 +1,291 @@
+"""Before the first of many requests: whether this is the model, sees the images, and does as it is told.
+
+What can be checked on questions that have to be asked anyway is: their answers are kept.
+"""
+
+import asyncio
+import itertools
+import json
+import logging
+import uuid
+from collections.abc import Container, Coroutine
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+
+from mllm_classify.api import answers, client
+from mllm_classify.io.files import StoppedError
+from mllm_classify.predict.chat.estimate import estimated
+from mllm_classify.predict.chat.questions import Prompt, Way, template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mllm_classify.api.journal import Answers
+    from mllm_classify.predict.chat.asking import Asker
+    from mllm_classify.predict.chat.questions import Question, Template
+
+log = logging.getLogger(__name__)
+
+MANY = 100
+"""Requests from which on checking pays."""
+WARM_UPS = 3
+"""How often the class list is looked for in the server's cache."""
+IMAGES = 4
+"""Images that must not all look alike."""
+DESCRIBE = "Describe this image in one short sentence."
+OBEY = "Write the word green and nothing else."
+ONLY = ["alpha-omega-1", "omega-alpha-2"]
+"""The only answers that a constrained server can give to OBEY."""
+
+
+T = TypeVar("T")
+
+
+class Asked(NamedTuple):
+    question: "Question"
+    answer: answers.Answer
+
+
+def questions_by_way(asker: "Asker", known: Container[str]) -> list[list["Question"]]:
+    """For each way of asking, some unanswered questions about different images.
+
+    Where there are enough images, no two ways share one: a prompt that both have would come from the cache.
+    """
+    found = []
+    used: set[str] = set()
+    for questions in asker.asked.by_way():
+        some: dict[str, Question] = {}
+        unused: dict[str, Question] = {}
+        for question in questions:
+            if question.key in known:
+                continue
+            digest = asker.asked.images.digests[question.images[0]]
+            if len(some) < WARM_UPS:
+                some.setdefault(digest, question)
+            if digest not in used:
+                unused.setdefault(digest, question)
+            if len(unused) == WARM_UPS:
+                break
+        chosen = unused if len(unused) > 1 else some
+        used |= chosen.keys()
+        if chosen:
+            found.append(list(chosen.values()))
+    return found
+
+
+async def check(asker: "Asker", answered: "Answers", known: Container[str]) -> set[str]:
+    """Stop with a message at the first thing that is wrong. Returns the keys of the questions that were asked.
+
+    `known` are those that are answered, or asked for already.
+
+    Raises StoppedError.
+    """
+    _check_budget(asker, answered)
+    length = await _check_models(asker)
+    ways = questions_by_way(asker, known)
+    listing = [questions for questions in ways if _must_be_cached(asker, questions)]
+    without: dict[str, answers.Used | None] = {}
+
+    async def note_without_list(question: "Question") -> None:
+        without[question.key] = await _without_list(asker, question)
+
+    first = await _together(
+        *(_ask(asker, questions[0]) for questions in ways),
+        *(note_without_list(questions[0]) for questions in listing),
+        _constrained(asker, ways),
+    )
+    second = await _together(*(_ask(asker, questions[1]) for questions in ways if len(questions) > 1))
+    got = [one for one in (*first, *second) if one is not None]
+    for questions in ways:
+        task = questions[0].task
+        failed = [asker.failures[question.key] for question in questions if question.key in asker.failures]
+        filtered = all(failure.filtered for failure in failed)  # which says nothing of other images
+        if not filtered and task not in {one.question.task for one in got}:
+            _fail(asker, f"task {task}: {min(failed).reason}", _too_long(asker, task, length))
+    await _check_images(asker, got)
+    for questions in listing:
+        got += await _check_cache(asker, questions, got, without[questions[0].key])
+    log.info("preflight: %d questions answered, all is well", len(got))
+    return {question.key for questions in ways for question in questions if question.key in _keys(got, asker)}
+
+
+def _keys(got: list[Asked], asker: "Asker") -> set[str]:
+    return {one.question.key for one in got} | set(asker.failures)
+
+
+async def _ask(asker: "Asker", question: "Question") -> Asked | None:
+    response = await asker.ask(question)
+    if asker.stopped is not None:
+        raise asker.stopped
+    asker.report(question)
+    return None if response is None else Asked(question, answers.read(response))
+
+
+async def _together(*asking: Coroutine[Any, Any, T]) -> list[T]:
+    """All of them at once. Where one of them stops the asking, what the others are answered is waited for all the same."""
+    results = await asyncio.gather(*asking, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+async def _probe(asker: "Asker", put: "Template", image: int) -> answers.Answer | None:
+    """The answer to something that is not a question of the study; None where a filter withheld it.
+
+    The journal holds it, as it holds all that was paid for, but nothing finds it there.
+    """
+    probing = asker.asked.probe(put, image)._replace(key=f"probe {uuid.uuid4().hex}", variant="probe")
+    response = await asker.ask(probing)
+    if asker.stopped is not None:
+        raise asker.stopped
+    failure = asker.failures.pop(probing.key, None)
+    if failure is not None and not failure.filtered:
+        _fail(asker, failure.reason)
+    return None if response is None else answers.read(response)
+
+
+def _fail(asker: "Asker", reason: str, advice: str = "") -> NoReturn:
+    msg = f"model {asker.model.name!r}: preflight: {reason}{advice and f'; {advice}'}"
+    raise StoppedError(msg)
+
+
+def _too_long(asker: "Asker", task: str, length: int | None) -> str:
+    if "CW" not in task:
+        return ""
+    fits = f" (its context has {length} tokens)" if length else ""
+    return f"if the list of {len(asker.asked.names)} classes is too long for it{fits}, remove {task} from its tasks"
+
+
+def _check_budget(asker: "Asker", answered: "Answers") -> None:
+    if asker.model.budget is None:
+        return
+    rows = estimated(asker.asked, answered)
+    expected = sum(row["cost_cached" if asker.model.min_cached_share else "cost"] or 0.0 for row in rows)
+    if expected > asker.ledger.left:
+        _fail(
+            asker,
+            f"budget: {asker.model.budget:g}: the answers that are missing cost about {expected:.2f} dollars, and "
+            f"{max(asker.ledger.left, 0):.2f} are left",
+            "raise it, or set tasks: sample: (`make estimate` shows what costs how much)",
+        )
+
+
+async def _check_models(asker: "Asker") -> int | None:
+    """Whether the model is served. Returns the length of its context, where the server tells."""
+    for attempt in itertools.count(1):
+        try:
+            reply = await asker.transport.models()
+            if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR or attempt > 1:
+                break
+        except client.TemporaryError as error:
+            if attempt > 1:
+                _fail(asker, f"the endpoint does not answer: {error}", "look at its address, and whether it runs")
+        await asyncio.sleep(1)
+    if reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        _fail(asker, f"HTTP {reply.status}: the endpoint does not take the key", "look at api_key_env")
+    try:
+        listed: list[dict[str, Any]] = json.loads(reply.content)["data"]
+        names = [str(model["id"]) for model in listed]
+    except (ValueError, LookupError, TypeError):
+        log.info("preflight: the endpoint does not list its models (HTTP %d)", reply.status)
+        return None
+    if names and asker.model.served not in names:
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        _fail(asker, f"model: {asker.model.served!r} is not served; it has {shown}")
+    own = next((model for model in listed if model["id"] == asker.model.served), {})
+    length = own.get("max_model_len")
+    return length if isinstance(length, int) else None
+
+
+async def _check_images(asker: "Asker", got: list[Asked]) -> None:
+    """Different images must not all be answered alike, whatever is asked."""
+    by_way: dict[tuple[str, str], set[str]] = {}
+    for one in got:
+        by_way.setdefault((one.question.task, one.question.variant), set()).add(one.answer.text)
+    if any(len(texts) > 1 for texts in by_way.values()):
+        return
+    digests = asker.asked.images.digests
+    places = sorted({digest: place for place, digest in enumerate(digests)}.values())
+    spread = places[:: max(1, len(places) // IMAGES)][:IMAGES]
+    if len(spread) < 2:
+        return
+    put = template(asker.model, Way("OW", Prompt(DESCRIBE, ""), asker.model.layout), DESCRIBE)
+    found = await _together(*(_probe(asker, put, place) for place in spread))
+    described = [answer for answer in found if answer is not None]
+    if len(described) > 1 and len({answer.text for answer in described}) == 1:
+        ids = ", ".join(asker.asked.images.ids[place] for place in spread)
+        _fail(
+            asker,
+            f"the model says the same of different images ({ids}), asked what they are and to describe them: "
+            f"{described[0].text[:80]!a}",
+            "does it see images, and does its chat template place them?",
+        )
+
+
+def _must_be_cached(asker: "Asker", questions: list["Question"]) -> bool:
+    return bool(asker.model.min_cached_share) and len(questions) > 1 and asker.asked.lists_classes(questions[0])
+
+
+async def _without_list(asker: "Asker", question: "Question") -> answers.Used | None:
+    """What a question would use without its class list; None where a filter withheld the answer."""
+    answer = await _probe(asker, asker.asked.without_list(question), question.images[0])
+    return None if answer is None else answer.used
+
+
+async def _check_cache(
+    asker: "Asker", questions: list["Question"], got: list[Asked], without: answers.Used | None
+) -> list[Asked]:
+    """The class list must come from the server's cache, once it was read."""
+    share = asker.model.min_cached_share
+    mine = [one for one in got if (one.question.task, one.question.variant) == (questions[0].task, "")]
+    if len(mine) < 2 or without is None:
+        return []
+    waive = "or set min_cached_share: 0 to do without"
+    more: list[Asked] = []
+    while True:
+        counted = [one.answer.used for one in [*mine, *more]]
+        if counted[-1].prompt is None or without.prompt is None or counted[-1].cached is None:
+            _fail(
+                asker,
+                "the server does not say how many tokens came from its prefix cache",
+                f"start vLLM with --enable-prefix-caching --enable-prompt-tokens-details, {waive}",
+            )
+        listed = (counted[0].prompt or 0) - (without.prompt or 0)
+        cached = max(used.cached or 0 for used in counted[1:])
+        if cached >= share * listed:
+            log.info("preflight: %d of the class list's %d tokens come from the cache", min(cached, listed), listed)
+            return more
+        if len(counted) == len(questions):
+            break
+        await asyncio.sleep(1)
+        if (one := await _ask(asker, questions[len(counted)])) is not None:
+            more.append(one)
+        else:
+            break
+    _fail(
+        asker,
+        f"task {questions[0].task}: {cached} of the class list's {listed} tokens come from the server's prefix cache "
+        f"(min_cached_share: {share:g})",
+        f"try layout: image_last, or layout: system for templates that render images first, {waive}",
+    )
+
+
+async def _constrained(asker: "Asker", ways: list[list["Question"]]) -> None:
+    """A server that ignores structured_outputs says so by its answer only."""
+    place = next((questions[0].images[0] for questions in ways if questions[0].task == "CW-constrained"), None)
+    if place is None:
+        return
+    way = Way("CW-constrained", Prompt(OBEY, ""), asker.model.layout)
+    answer = await _probe(asker, template(asker.model, way, OBEY, choice=ONLY), place)
+    if answer is not None and answer.text not in ONLY:
+        _fail(
+            asker,
+            f"constrained decoding does not constrain: {ONLY} were the only answers, and {answer.text[:80]!a} came",
+            "the server ignores structured_outputs; take CW-constrained out of tasks, or serve the model with vLLM",
+        )
+
+
+def unasked(waiting: "Iterator[Question]", asked: set[str]) -> "Iterator[Question]":
+    """What is left after the preflight."""
+    return (question for question in waiting if question.key not in asked)

@@ -1,0 +1,76 @@
+"""What models are asked, and by which rules an answer stands for classes: every task and scoring, told once.
+
+To add a task, add its name to `TaskName`, its entry to `TASKS`, and a prompt to resources/prompts/.
+"""
+
+from typing import Final, Literal, NamedTuple, get_args
+
+TaskName = Literal["OW", "CW", "CW-constrained", "MC"]
+Reading = Literal["nearest", "exact", "exact, else nearest", "included"]
+"""Which classes an answer in words stands for: the class whose embedding is nearest, those of which it is the name, those
+of which it is the name or else the nearest, or all whose names stand somewhere in it (Zhang et al., 2024)."""
+
+
+class Scoring(NamedTuple):
+    """A rule by which answers to a task are scored."""
+
+    name: str
+    reading: Reading
+    main: bool = True  # whether tables 3 to 5 and those that compare models show it
+    needs_encoder: bool = False  # whether what it names depends on a text encoder
+    candidate: bool = False  # whether Table 3 may choose it to show a model that answers in words
+
+
+class Task(NamedTuple):
+    """A task, and all scorings of its answers."""
+
+    name: TaskName
+    lists_classes: bool  # whether an answer can be out of prompt (OOP)
+    placeholder: str | None  # what its prompt must hold
+    scorings: tuple[Scoring, ...]
+    options: bool = False  # whether each question has options of its own (the choices stage)
+    variants: bool = True  # whether it can be asked in other ways (`variants:`)
+
+
+OW: Final = Task(
+    "OW",
+    lists_classes=False,
+    placeholder=None,
+    scorings=(
+        Scoring("OW", "nearest", needs_encoder=True, candidate=True),
+        Scoring("OW inclusion", "included", main=False),
+    ),
+)
+CW: Final = Task(
+    "CW",
+    lists_classes=True,
+    placeholder="{classes}",
+    scorings=(
+        Scoring("CW+", "exact, else nearest", needs_encoder=True, candidate=True),
+        Scoring("CW", "exact"),
+        Scoring("CW inclusion", "included", main=False),
+    ),
+)
+CW_CONSTRAINED: Final = Task(
+    "CW-constrained", lists_classes=True, placeholder="{classes}", scorings=(Scoring("CW-constrained", "exact"),)
+)
+MC: Final = Task(
+    "MC",
+    lists_classes=True,
+    placeholder="{options}",
+    scorings=(Scoring("MC", "exact", main=False),),
+    options=True,
+    variants=False,
+)
+TASKS: Final = (OW, CW, CW_CONSTRAINED, MC)
+"""In the order in which tables and pages show them."""
+TASK_NAMES: Final = [task.name for task in TASKS]
+SCORINGS: Final = [scoring for task in TASKS for scoring in task.scorings]
+MAIN_SCORINGS: Final = [scoring.name for scoring in SCORINGS if scoring.main]
+"""OW, CW+, CW, CW-constrained: in this order in tables."""
+CANDIDATES: Final = [scoring.name for scoring in SCORINGS if scoring.candidate]
+"""Scorings among which Table 3 shows a model that answers in words at its best; the first wins a full tie."""
+TASK_OF: Final = {scoring.name: task.name for task in TASKS for scoring in task.scorings}
+"""The task whose answers a scoring scores."""
+
+assert tuple(TASK_NAMES) == get_args(TaskName)

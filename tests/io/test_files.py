@@ -1,0 +1,177 @@
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mllm_classify.io import files
+from mllm_classify.io.files import (
+    PROJECT,
+    InputError,
+    locate,
+    portable,
+    read_bytes,
+    read_csv,
+    read_text,
+    sha256,
+    written,
+)
+
+
+def message(call, *arguments):
+    with pytest.raises(InputError) as caught:
+        call(*arguments)
+    return str(caught.value)
+
+
+def test_sha256_is_the_published_one():
+    assert sha256(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_package_is_located_without_importing_it(folder, monkeypatch):
+    (folder / "oddpackage").mkdir()
+    (folder / "oddpackage/__init__.py").write_text("raise RuntimeError('imported')")
+    (folder / "oddpackage/data.txt").write_text("inside")
+    monkeypatch.syspath_prepend(folder)
+    assert locate("package:oddpackage/data.txt") == folder / "oddpackage/data.txt"
+    assert read_text("package:oddpackage/data.txt") == "inside"
+
+
+@pytest.mark.parametrize("package", ["no_such_package", "no_such_package.data", "csv"])
+def test_a_package_that_is_not_there_is_named(package):
+    name = f"package:{package}/a.txt"
+    assert message(locate, name) == f"{name}: the package {package!r} is not installed here"
+
+
+def test_the_working_directory_comes_before_the_project(folder):
+    assert locate("pyproject.toml") == PROJECT / "pyproject.toml"
+    assert locate("no-such-file") == Path("no-such-file")
+    (folder / "pyproject.toml").touch()
+    assert locate("pyproject.toml").absolute() == folder / "pyproject.toml"
+
+
+def test_a_folder_comes_before_all_but_packages_and_absolute_paths(folder):
+    assert locate("pyproject.toml", "pictures") == Path("pictures/pyproject.toml")
+    assert locate(str(folder / "a.png"), "pictures") == folder / "a.png"
+    assert locate("package:PIL/a.png", "pictures").parent.name == "PIL"
+
+
+def test_an_absent_file_is_named_with_where_it_was_looked_for(folder):
+    assert message(read_bytes, "a.csv") == (
+        f"a.csv: cannot be read (No such file or directory); looked for {folder / 'a.csv'}"
+    )
+
+
+def test_text_is_utf8_with_or_without_a_byte_order_mark(folder):
+    (folder / "a.txt").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9")
+    (folder / "b.txt").write_bytes(b"caf\xe9")
+    assert read_text("a.txt") == "café"
+    assert message(read_text, "b.txt") == "b.txt: not UTF-8 text (byte 3)"
+
+
+def test_rows_know_the_line_of_the_file(folder):
+    (folder / "a.csv").write_text('# a comment\nimage_id, class\n\na, 1 \n# another\n"b","x, y"\n')
+    assert read_csv("a.csv", "class") == [
+        ("a.csv:4", {"image_id": "a", "class": "1"}),
+        ("a.csv:6", {"image_id": "b", "class": "x, y"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("image_id,class\na,1\nb,1,2\n", "a.csv:3: 3 values under a header of 2: 'b,1,2'"),
+        ("image_id,class\na\n", "a.csv:2: 1 values under a header of 2: 'a'"),
+        ("image_id,klass\na,1\n", "a.csv: no column 'class'; the header is 'image_id,klass'"),
+        ("", "a.csv: no column 'image_id'; the header is ''"),
+        ('image_id,class\na,"1\n', "a.csv:2: not CSV (unexpected end of data)"),
+        ("image_id,class,class\na,1,2\n", "a.csv: the column 'class' stands twice"),
+    ],
+)
+def test_a_broken_table_is_named_by_file_line_and_value(folder, content, expected):
+    (folder / "a.csv").write_text(content)
+    assert message(read_csv, "a.csv", "image_id", "class").startswith(expected)
+
+
+VALUES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=8)
+
+
+@given(st.lists(st.tuples(VALUES.filter(str.strip), VALUES), max_size=6))
+def test_what_a_spreadsheet_writes_is_read_back_stripped(tmp_path_factory, rows):
+    path = tmp_path_factory.getbasetemp() / "spreadsheet.csv"
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows([("a", "b"), *rows])
+    path.write_text(text.getvalue(), encoding="utf-8")
+    assert read_csv(str(path), "a", "b") == [
+        (f"{path}:{line}", {"a": first.strip(), "b": second.strip()})
+        for line, (first, second) in enumerate(rows, start=2)
+    ]
+
+
+def test_a_written_file_appears_at_the_end_and_whole(folder):
+    path = folder / "new/folder/a.txt"
+    with written(path) as temporary:
+        temporary.write_text("content")
+        assert not path.exists()
+        assert temporary.parent == path.parent
+    assert path.read_text() == "content"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_a_failure_leaves_nothing_behind_and_the_old_file_as_it_was(folder, before):
+    path = folder / "a.txt"
+    if before:
+        path.write_text(before)
+
+    with pytest.raises(KeyboardInterrupt), written(path) as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert [(file.name, file.read_text()) for file in folder.iterdir()] == ([("a.txt", before)] if before else [])
+
+
+def test_several_jobs_may_write_one_file_at_once(folder, monkeypatch):
+    """Each ends with a whole file, whoever is the last."""
+    with files.shared(folder / "about.json") as first:
+        monkeypatch.setattr(files.os, "getpid", lambda: 2)
+        with files.shared(folder / "about.json") as second:
+            first.write_text("first")
+            second.write_text("second")
+        assert (folder / "about.json").read_text() == "second"
+    assert [path.read_text() for path in folder.iterdir()] == ["first"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "best.pth", "weights/best.pth", "package:skimage/data/coffee.png", "timm/eva02", "http://127.0.0.1:8000/v1",
+        "--model=Qwen/Qwen3", "--url=http://node7:8000/v1", "{python}", "--port={port}", "1/2", "a photo / of",
+    ],
+)  # fmt: skip
+def test_what_is_no_path_of_the_machine_is_portable(text):
+    assert portable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "name"),
+    [
+        ("/data/runs/best.pth", "", "best.pth"),
+        ("~/best.pth", "", "best.pth"),
+        ("../best.pth", "", "best.pth"),
+        ("runs/../../best.pth", "", "best.pth"),
+        ("/data of mine/best one.pth", "", "best one.pth"),
+        ("--weights=/data/best.pth", "--weights=", "best.pth"),
+        ("serve /data/best.pth", "serve ", "best.pth"),
+    ],
+)
+def test_a_path_of_the_machine_becomes_one_inside(text, before, name):
+    found = portable(text)
+    assert re.fullmatch(rf"{re.escape(before)}elsewhere/[0-9a-f]{{8}}/{name}", found)
+    assert portable(found) == found
+
+
+def test_files_of_one_name_in_two_folders_stay_two():
+    assert portable("/one/best.pth") != portable("/other/best.pth")

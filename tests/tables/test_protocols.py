@@ -1,0 +1,82 @@
+import polars as pl
+
+from mllm_classify.score import SCORES
+from mllm_classify.tables.protocols import STORED, asked, protocols
+from mllm_classify.tables.tables import Study, as_markdown
+
+MODELS = pl.DataFrame({"model": ["m", "r"], "label": ["Model", "Ranks"], "family": ["MLLM", "supervised"]})
+STUDY = Study("data", "Old", "New", None, "names.txt (10)")
+BY_VARIANT = asked(4, 26, 100, "minilm")
+IMAGES = pl.DataFrame({"image_id": ["a", "b"], "category": ["S+", "N"]})
+
+
+def scores(*rows):
+    """From (image, scoring, variant, repeat, right under ImGT, under ReGT, whether OOP)."""
+    cells = [
+        (
+            "m",
+            image,
+            scoring[:2],
+            variant,
+            repeat,
+            "e",
+            scoring,
+            "ok",
+            oop,
+            imgt,
+            regt,
+            {"a": "S+", "b": "N"}[image],
+            None,
+        )
+        for image, scoring, variant, repeat, imgt, regt, oop in rows
+    ]
+    return pl.DataFrame(cells, schema=SCORES, orient="row")
+
+
+def made(*rows):
+    return protocols(scores(*rows), IMAGES, MODELS, STUDY, 50, BY_VARIANT)
+
+
+def test_each_protocol_has_its_row_of_its_own_answers_in_one_order():
+    table = made(
+        *[(image, "MC", "MC semantic", repeat, repeat == 0, True, repeat == 1) for image in "ab" for repeat in (0, 1)],
+        ("a", "MC", "CW first", 0, True, False, False),
+        ("a", "CW", "", 0, True, True, False),
+        ("b", "CW", "", 0, False, True, True),
+        ("a", "OW inclusion", "", 0, False, False, None),
+        # asked, but no protocol of earlier work
+        ("a", "MC", "ReGT + confEVA(ReGT)", 0, True, True, False),
+    )
+    columns = ["model", "protocol", "n", "repeats", "ImGT_A", "ReGT_A", "OOP"]
+    assert table.figures.select(columns).rows() == [
+        ("Model", "OW, inclusion", 1, 1, "0.00", "0.00", None),
+        ("Model", "CW", 2, 1, "50.00", "100.00", "50.00"),
+        ("Model", "MC, 26 semantic", 2, 2, "50.00", "100.00", "50.00"),
+        ("Model", "CW, first 100", 1, 1, "100.00", "0.00", "0.00"),
+    ]
+    text = as_markdown(table)
+    assert "n = 1 to 2" in text
+    assert "the 25 classes of the most similar names, by minilm" in text
+
+
+def test_intervals_are_over_the_images_of_the_row():
+    """Repeats are of one image: they make no interval."""
+    low, high = (
+        made(*[("a", "MC", "MC random", repeat, repeat < 2, True, False) for repeat in range(4)])
+        .figures.select("ImGT_A_low", "ImGT_A_high")
+        .row(0)
+    )
+    assert (low, high) == ("50.00", "50.00")
+
+
+def test_models_that_rank_classes_have_no_row():
+    ranked = scores(("a", "CW", "", 0, True, True, None)).with_columns(
+        model=pl.lit("r"), encoder=pl.lit(None, pl.String)
+    )
+    assert protocols(ranked, IMAGES, MODELS, STUDY, 50, BY_VARIANT).figures.height == 0
+
+
+def test_every_protocol_says_whose_it_is_and_what_it_asks():
+    every = [*STORED.values(), *BY_VARIANT.values()]
+    assert all(all(protocol) for protocol in every)
+    assert len({protocol.name for protocol in every}) == len(every)
