@@ -776,11 +776,13 @@ def scorecard(args: argparse.Namespace, config: configuration.Config) -> None:
 
 def explorer(args: argparse.Namespace, config: configuration.Config) -> None:
     from mllm_classify import parquet
-    from mllm_classify.report import explorer
+    from mllm_classify.report.explorer.columns import explored
+    from mllm_classify.report.explorer.document import write
+    from mllm_classify.report.explorer.pictures import registered_pictures, with_pictures
 
     labels, classes, images = (parquet.read(path) for path in (args.labels, args.classes, args.images))
     columns = ["image_id", "task", "variant", "repeat", "text", "class_ids", "scores", "status", "error"]
-    data = explorer.explored(
+    data = explored(
         study_of(config, labels, classes),
         models_of(config),
         labels,
@@ -790,8 +792,8 @@ def explorer(args: argparse.Namespace, config: configuration.Config) -> None:
         {name: parquet.read(path) for name, path in zip(args.mapped, args.mappings, strict=True)},
     )
     evaluated = labels.filter(labels["excluded"].is_null())["image_id"]
-    pictures = explorer.registered_pictures(images, evaluated, config.dataset.folder)
-    explorer.write(explorer.with_pictures(data, images, pictures), args.output)
+    pictures = registered_pictures(images, evaluated, config.dataset.folder)
+    write(with_pictures(data, images, pictures), args.output)
     size = Path(args.output).stat().st_size
     log.info("%s: %d images, %d pictures, %.1f MB", args.output, evaluated.len(), len(pictures), size / 1e6)
 

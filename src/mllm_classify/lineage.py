@@ -36,7 +36,13 @@ TABLES = {
     **dict.fromkeys(["confusions", "difficulty", "change", "tasks", "oop", "coverage", "ranks", "costs"], "svg"),
 }
 """All tables and figures that there may be, and the endings of their files."""
-PAGE = [f"report/explorer.{suffix}" for suffix in ("html", "css", "js")]
+EXPLORER = [f"report.explorer.{module}" for module in ("columns", "pictures", "document")]
+"""The code that makes the explorer."""
+PAGE = sorted(
+    path.relative_to(PACKAGE).as_posix()
+    for path in (PACKAGE / "report/explorer").rglob("*")
+    if path.suffix in (".html", ".css", ".js")
+)
 """What the explorer is made of beside its code."""
 PAPER_TABLES = ("table2", "table3", "table4", "table5")
 
@@ -292,9 +298,9 @@ def _annotate(config: "Config", result: dict[str, str], scored: dict[str, str]) 
 def _explorer(config: "Config", result: dict[str, str]) -> str:
     """The lineage of the page that shows all images and answers."""
     models = sorted([model.name, model.label] for model in config.models)
-    page = [sha256(read_bytes(str(PACKAGE / name))) for name in PAGE]
+    page = {name: sha256(read_bytes(str(PACKAGE / name))) for name in PAGE}
     # scores know predictions, mappings and labels
-    return lineage([_about(config), models, page], ["report.explorer"], result["images"], result["score"])
+    return lineage([_about(config), models, page], EXPLORER, result["images"], result["score"])
 
 
 def _about(config: "Config") -> dict[str, Any]:
