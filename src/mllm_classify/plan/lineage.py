@@ -174,7 +174,11 @@ class Lineages:
         pieces = [[path.name, sha256(path.read_bytes())] for path in page]
         # scores know predictions, mappings and labels
         spec = [about(self.config), entries(self.config), pieces]
-        return Job(spec, ["report.explorer.data", "report.explorer.page", "tables.given"], ["images", "score"])
+        return Job(
+            spec,
+            [*(f"report.explorer.{it}" for it in ("columns", "pictures", "document")), "tables.given"],
+            ["images", "score"],
+        )
 
     def _provenance(self) -> Job:
         return Job(self.config.model_dump(mode="json"), ["report.provenance"], sorted(self.names()))

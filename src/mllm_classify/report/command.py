@@ -60,7 +60,9 @@ def provenance(args: argparse.Namespace, config: Config) -> None:
 
     given = Given(config)
     predicted = {
-        name: provenance.Predicted(parquet.scan(it.path), sha256(Path(it.path).read_bytes()), parquet.environments(it.path))
+        name: provenance.Predicted(
+            parquet.scan(it.path), sha256(Path(it.path).read_bytes()), parquet.environments(it.path)
+        )
         for name, it in given.files("predictions").items()
     }
     table = provenance.provenance(
@@ -74,3 +76,17 @@ def assemble(args: argparse.Namespace, config: Config) -> None:
 
     assemble(reported(Given(config).outline), args.config, Path(args.output))
     log.info("%s: %.1f MB", args.output, Path(args.output).stat().st_size / 1e6)
+
+
+def explorer(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.report.explorer.columns import explored
+    from mllm_classify.report.explorer.document import write
+    from mllm_classify.report.explorer.pictures import registered_pictures, with_pictures
+
+    given = Given(config)
+    names = ("study", "models", "labels", "classes", "scores", "predictions", "mappings")
+    data = explored(**{name: given[name] for name in names})
+    pictures = registered_pictures(given.registered, given["labels"], config.dataset.folder)
+    write(with_pictures(data, given.registered, pictures), args.output)
+    size = Path(args.output).stat().st_size
+    log.info("%s: %d images, %d pictures, %.1f MB", args.output, len(data.columns["ids"]), len(pictures), size / 1e6)

@@ -227,13 +227,16 @@ EXPLORED: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "resamples": (reconfigure(lambda c: c.update(tables={"resamples": 200})), set()),
     "runtime settings": (reconfigure(runtime_settings), set()),
     "removed model": (reconfigure(lambda c: c["models"].pop(0)), {"score", "explorer"}),
-    "its page": (lambda s: s.edit("src/mllm_classify/report/explorer.html", "<h1", "<h1 lang=en"), {"explorer"}),
-    "its style": (lambda s: s.edit("src/mllm_classify/report/explorer.css", "15px", "16px"), {"explorer"}),
+    "its page": (lambda s: s.edit("src/mllm_classify/report/explorer/page.html", "<h1", "<h1 lang=en"), {"explorer"}),
+    "its style": (lambda s: s.edit("src/mllm_classify/report/explorer/style.css", "15px", "16px"), {"explorer"}),
     "its script": (
-        lambda s: s.edit("src/mllm_classify/report/explorer.js", "SHORT = 280", "SHORT = 300"),
+        lambda s: s.edit("src/mllm_classify/report/explorer/js/answers.js", "SHORT = 280", "SHORT = 300"),
         {"explorer"},
     ),
-    "its code": (lambda s: s.edit("src/mllm_classify/report/explorer.py", "SIDE = 320", "SIDE = 160"), {"explorer"}),
+    "its code": (
+        lambda s: s.edit("src/mllm_classify/report/explorer/pictures.py", "SIDE = 320", "SIDE = 160"),
+        {"explorer"},
+    ),
 }
 
 
