@@ -20,8 +20,11 @@ from PIL import Image
 
 from mllm_classify import score
 from mllm_classify.io.files import InputError, locate, read_text, written
+from mllm_classify.measures.counting import SUBSETS, counts
+from mllm_classify.measures.selection import shown_rows
 from mllm_classify.predict.images import Images
-from mllm_classify.tables.tables import SCORINGS, SUBSETS, Study, counts, shown_rows
+from mllm_classify.tables.table import Study
+from mllm_classify.tasks import MAIN_SCORINGS
 
 FOLDER = Path(__file__).parent
 LIBRARY = "package:itables/html/dt_bundle"
@@ -298,7 +301,7 @@ def main_rows(scores: pl.DataFrame, n_images: str) -> pl.DataFrame:
 
     Columns model, variant, repeat, scoring.
     """
-    plain = scores.filter((pl.col("variant") == "") & (pl.col("repeat") == 0) & pl.col("scoring").is_in(SCORINGS))
+    plain = scores.filter((pl.col("variant") == "") & (pl.col("repeat") == 0) & pl.col("scoring").is_in(MAIN_SCORINGS))
     shown = shown_rows(counts(plain), n_images)
     keys = ["model", "variant", "repeat", "scoring"]
     rows = scores.select(keys).unique(maintain_order=True)
@@ -318,7 +321,7 @@ def _row_order(order: dict[str, int], key: tuple[Any, ...]) -> tuple[Any, ...]:
         return known.index(name) if name in known else len(known), name
 
     plain = variant == "" or task == "MC"
-    return order[model], not plain, rank(TASKS, task), variant, repeat, rank(SCORINGS, scoring)
+    return order[model], not plain, rank(TASKS, task), variant, repeat, rank(MAIN_SCORINGS, scoring)
 
 
 def set_key(column: pl.Series) -> pl.Series:
