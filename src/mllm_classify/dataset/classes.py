@@ -1,6 +1,5 @@
 """The class list: names, and for ImageNet synsets."""
 
-import json
 from typing import TYPE_CHECKING
 
 import polars as pl

@@ -17,7 +17,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.environment import Environment
 from mllm_classify.io.files import digest, file_sha256, portable, sha256
 from mllm_classify.io.text import cell, short
-from mllm_classify.tables.tables import Study, Table
+from mllm_classify.tables.table import Column, Study, Table
 
 PACKAGES = (
     *("torch", "torchvision", "timm", "open_clip_torch", "sentence-transformers", "transformers", "vllm", "openai"),
@@ -83,11 +83,16 @@ def provenance(
         frame.with_columns(pl.col("sha256").str.head(BEGINNING).alias("digest"), *study.columns()),
         "Provenance",
         str(study),
-        {"part": "Part", "item": "Item", "value": "Value", "digest": "SHA-256"},
         {
-            "part": "A commit that ends with -dirty had changes which are in no commit.",
-            "digest": f"SHA-256: its first {BEGINNING} digits; the CSV has all. Of images: of their names and SHA-256s; of "
-            "labels: of the labels as they were read.",
+            "part": Column("Part", "A commit that ends with -dirty had changes which are in no commit.", words=True),
+            "item": Column("Item", words=True),
+            "value": Column("Value", words=True),
+            "digest": Column(
+                "SHA-256",
+                f"SHA-256: its first {BEGINNING} digits; the CSV has all. Of images: of their names and SHA-256s; of labels: "
+                "of the labels as they were read.",
+                words=True,
+            ),
         },
     )
 
