@@ -11,26 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.config.annotate import Annotate
-from mllm_classify.config.chat import ChatModel, EndpointModel, EngineModel, OpenAIModel, VLLMModel, asks_choices
+from mllm_classify.config.chat import ChatModel, asks_choices
 from mllm_classify.config.encoders import AnyEncoder, Encoder, OpenAIEncoder, OpenClipEncoder
 from mllm_classify.config.load import load
-from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.study import Config
 from mllm_classify.config.tasks import Choices
-from mllm_classify.config.vision import ConseModel, DinoTxtModel, KnnModel, OpenClipModel, TimmModel, VisionModel
 from mllm_classify.io.environment import environment
-from mllm_classify.io.files import InputError, TerminatedError, locate, portable, read_bytes, sha256, stamps, written
+from mllm_classify.io.files import InputError, TerminatedError, locate, portable, sha256, written
 from mllm_classify.plan.lineage import lineages
+from mllm_classify.predict.command import add as add_predict
 
 if TYPE_CHECKING:
     import polars as pl
 
     from mllm_classify.embed.texts import Encode
-    from mllm_classify.io.environment import Environment
-    from mllm_classify.predict.chat.asking import Progress
-    from mllm_classify.predict.chat.questions import MultipleChoice, Questionnaire
-    from mllm_classify.predict.images import Images
-    from mllm_classify.predict.vision.ranking import Ranker
+    from mllm_classify.predict.chat.questions import MultipleChoice
     from mllm_classify.tables.tables import Study, Table
 
 log = logging.getLogger("mllm_classify")
@@ -150,192 +145,6 @@ def embed_answers(args: argparse.Namespace, config: Config) -> None:
     log.info("%s: %d distinct answers of %s", encoder.name, frame.height, args.predictions)
 
 
-def predict(args: argparse.Namespace, config: Config) -> None:
-    import polars as pl
-
-    from mllm_classify.io import parquet
-    from mllm_classify.predict.images import Images, sharded
-    from mllm_classify.predict.rows import PREDICTIONS, error_rows, in_order
-    from mllm_classify.predict.vision import parts
-
-    model = config.model(args.model)
-    registered = parquet.read(args.images)
-    unreadable = pl.col("problem").is_not_null()
-    shard, shards = args.shard
-    mine = registered.filter(~unreadable)
-    if not isinstance(model, ChatModel):  # those share their questions, not their images
-        mine = sharded(mine, shard, shards, model.together)
-    images = Images(mine, config.dataset.folder)
-    classes = parquet.read(args.classes)
-    made_with = [environment()]
-    log.info("%s (%s): %d images", model.name, model.kind, len(images))
-    match model:
-        case RecordedModel():
-            from mllm_classify.predict import recorded
-
-            frame = recorded.predict(model, config.dataset, registered["image_id"].to_list(), classes.height)
-        case VisionModel():
-            frame, made_with = predict_vision(args, config, model, images, classes)
-            if shard == 1:
-                corrupt = registered.filter(unreadable)
-                failed = error_rows(corrupt["image_id"], corrupt["problem"])
-                frame = in_order(pl.concat([frame, failed]), registered["image_id"])
-        case ChatModel():
-            asked = questionnaire(args, config, model, multiple_choice(args, config))
-            frame, made_with = predict_chat(
-                model, asked, Path(args.journal) / model.name, lambda total: progress(total, "answers"), shards
-            )
-    parquet.write(frame, PREDICTIONS, args.output, made_with)
-    if isinstance(model, VisionModel):
-        parts.remove(args.output)
-    log.info("%s: %d predictions in %s", model.name, frame.height, args.output)
-
-
-def predict_vision(
-    args: argparse.Namespace,
-    config: Config,
-    model: VisionModel,
-    images: "Images",
-    classes: "pl.DataFrame",
-) -> "tuple[pl.DataFrame, list[Environment]]":
-    """Predictions of a model that looks at images itself, and what they were made with: a job goes on where one ended."""
-    from mllm_classify.predict.vision import parts, ranking
-
-    if isinstance(model, KnnModel):
-        from mllm_classify.predict import knn
-
-        return knn.predict(model, images, classes, progress, args.shard), [environment()]
-    kept = parts.folder(args.output, decisive(args, config, model, images))
-    frame = ranking.predict(model, images, lambda: ranker(args, model, classes), progress(len(images), "images"), kept)
-    return frame, parts.environments(kept) or [environment()]
-
-
-def ranker(args: argparse.Namespace, model: VisionModel, classes: "pl.DataFrame") -> "Ranker":
-    match model:
-        case TimmModel():
-            from mllm_classify.predict import timm
-
-            return timm.ranker(model, classes.height)
-        case ConseModel():
-            from mllm_classify.io import parquet
-            from mllm_classify.predict import conse
-
-            if args.class_embeddings is None:
-                msg = f"--class-embeddings: needed for {model.name}, a model of kind conse"
-                raise InputError(msg)
-            embeddings = parquet.read(args.class_embeddings).sort("class_id")["embedding"].to_numpy()
-            return conse.ranker(model, embeddings)
-        case OpenClipModel():
-            from mllm_classify.predict import open_clip
-
-            return open_clip.ranker(model, classes)
-        case DinoTxtModel():
-            from mllm_classify.predict import dinotxt
-
-            return dinotxt.ranker(model, classes)
-    msg = f"no such kind: {model!r}"
-    raise TypeError(msg)
-
-
-def decisive(args: argparse.Namespace, config: Config, model: VisionModel, images: "Images") -> list[object]:
-    """All that a vision model's results depend on, and the images in a part: what parts must share to be put together.
-
-    Paths of weights are in the lineage; here is what lies there, which may have changed since a job was killed.
-    """
-    job = args.lineage or lineages(config)[args.job.format_map(vars(args))]
-    embeddings = sha256(read_bytes(args.class_embeddings)) if args.class_embeddings else None
-    # on the model itself, or on the classifier of kind conse
-    named = [getattr(model.inference, key, None) for key in ("weights", "backbone_weights", "pretrained")]
-    return [job, images.ids, images.digests, embeddings, stamps(named), model.inference.images_in_part]
-
-
-def questionnaire(
-    args: argparse.Namespace,
-    config: Config,
-    model: ChatModel,
-    multiple: "MultipleChoice | None",
-) -> "Questionnaire":
-    """What a chat model is asked."""
-    from mllm_classify.io import parquet
-    from mllm_classify.predict.chat.questions import Questionnaire
-    from mllm_classify.predict.images import Images
-
-    images = parquet.read(args.images)
-    return Questionnaire(
-        model,
-        config.tasks,
-        Images(images, config.dataset.folder),
-        parquet.read(args.classes).sort("class_id")["name"].to_list(),
-        variants=config.asked_variants(model),
-        multiple=multiple,
-        labels=parquet.read(args.labels) if args.labels else None,
-        shard=args.shard,
-        unreadable=dict(images.select("image_id", "problem").drop_nulls().iter_rows()),
-    )
-
-
-def predict_chat(
-    model: ChatModel, asked: "Questionnaire", journal: Path, seen: "Progress", shards: int
-) -> "tuple[pl.DataFrame, list[Environment]]":
-    match model:
-        case EndpointModel():
-            from mllm_classify.predict import endpoint
-
-            return endpoint.predict(model, asked, journal, seen, shards)
-        case OpenAIModel():
-            from mllm_classify.predict import openai
-
-            return openai.predict(model, asked, journal, seen, shards)
-        case EngineModel():
-            from mllm_classify.predict import engine
-
-            return engine.predict(model, asked, journal, seen, shards)
-        case VLLMModel():
-            from mllm_classify.predict import vllm
-
-            return vllm.predict(model, asked, journal, seen, shards)
-    msg = f"no such kind: {model!r}"
-    raise TypeError(msg)
-
-
-def estimate(args: argparse.Namespace, config: Config) -> None:
-    from mllm_classify.api import journal
-    from mllm_classify.io import parquet
-    from mllm_classify.predict.chat import estimate
-    from mllm_classify.predict.chat.questions import MultipleChoice
-
-    args.shard = (1, 1)
-    known = args.choices is not None and Path(args.choices).exists()
-    rows = []
-    for model in config.models:
-        if isinstance(model, ChatModel):
-            args.model = model.name
-            multiple = None
-            if known:
-                multiple = multiple_choice(args, config)
-            elif asks_choices(model):
-                assumed = estimate.assumed_choices(choices_of(config), parquet.read(args.labels))
-                multiple = MultipleChoice(assumed, choices_of(config).answer)
-            asked = questionnaire(args, config, model, multiple)
-            rows += estimate.estimated(asked, journal.read(Path(args.journal) / model.name))
-    frame = estimate.frame(rows)
-    with written(args.output) as temporary:
-        frame.write_csv(temporary)
-    print(estimate.shown(frame))
-
-
-def gather(args: argparse.Namespace, config: Config) -> None:
-    from mllm_classify.io import parquet
-    from mllm_classify.predict.rows import PREDICTIONS, gathered
-
-    model = config.model(args.model)
-    tasks = model.tasks if isinstance(model, ChatModel) else []
-    frame = gathered([parquet.read(path) for path in args.inputs], parquet.read(args.images, "image_id"), tasks)
-    made_with = [environment for path in args.inputs for environment in parquet.environments(path)]
-    parquet.write(frame, PREDICTIONS, args.output, made_with)
-    log.info("%s: %d predictions of %d shards", args.model, frame.height, len(args.inputs))
-
-
 def bundle(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.bundle import archive as bundle
 
@@ -343,15 +152,6 @@ def bundle(args: argparse.Namespace, config: Config) -> None:
     bundle.write(found, args.output)
     size = Path(args.output).stat().st_size
     log.info("%s: %d files, %.1f MB", args.output, len(found), size / 1e6)
-
-
-def shard(text: str) -> tuple[int, int]:
-    """`2/3` as (2, 3): the second of three."""
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        msg = f"{text!r} is no shard; 1/3 to 3/3 are those of three"
-        raise argparse.ArgumentTypeError(msg)
-    return int(number), int(count)
 
 
 def choices(args: argparse.Namespace, config: Config) -> None:
@@ -873,7 +673,7 @@ def parser() -> argparse.ArgumentParser:
     answers.add_argument("--model", required=True, help="the model's name in the configuration")
     file(answers, "predictions", "output")
 
-    predicting_commands(stages, command, file)
+    add_predict(stages)
     answering_commands(stages, command, file)
 
     scored = command(stages, "score", score, "score", "Right or wrong, for every model, image and scoring.")
@@ -898,51 +698,6 @@ def parser() -> argparse.ArgumentParser:
     )
     file(archived, "output")
     return top
-
-
-def predicting_commands(stages: Any, command: Callable[..., Any], file: Callable[..., None]) -> None:
-    """What asks models, and what that costs."""
-    predicting = command(
-        stages, "predict", predict, "predict/{model}",
-        "Ask one model for its predictions. Answers of chat models are journalled as they come, and never asked twice.",
-    )  # fmt: skip
-    predicting.add_argument("--model", required=True, help="the model's name in the configuration")
-    file(predicting, "images", "classes")
-    predicting.add_argument(
-        "--class-embeddings", nargs="?", metavar="FILE", help="classes.parquet of the embed stage (kind conse)"
-    )
-    predicting.add_argument("--choices", nargs="?", metavar="FILE", help="the options (models that are asked MC)")
-    predicting.add_argument(
-        "--labels", nargs="?", metavar="FILE", help="labels.parquet (models whose sample or order depends on ImGT)"
-    )
-    predicting.add_argument(
-        "--shard",
-        type=shard,
-        default=(1, 1),
-        metavar="I/N",
-        help="the images of the Ith of N shards only; gather puts them together",
-    )
-    predicting.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
-    file(predicting, "output")
-
-    estimating = command(
-        stages,
-        "estimate",
-        estimate,
-        "estimate",
-        "What chat models will cost, and have cost: requests, tokens, dollars.",
-    )
-    file(estimating, "images", "classes", "labels")
-    estimating.add_argument("--choices", metavar="FILE", help="the options of MC, if they are there already")
-    estimating.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
-    file(estimating, "output")
-
-    gathering = command(
-        stages, "gather", gather, "predict/{model}", "Put the shards of a model's predictions together."
-    )
-    gathering.add_argument("--model", required=True, help="the model's name in the configuration")
-    gathering.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="the shards")
-    file(gathering, "images", "output")
 
 
 def answering_commands(stages: Any, command: Callable[..., Any], file: Callable[..., None]) -> None:
