@@ -16,7 +16,6 @@ CLASSES: dict[str, pl.DataType] = {
     "synset": pl.String(),  # null but for ImageNet
     "same_name": pl.List(pl.Int32),
 }
-SYNSETS = "package:timm/data/_info/imagenet_synsets.txt"
 
 
 def classes(dataset: "AnyDataset") -> pl.DataFrame:
@@ -26,7 +25,7 @@ def classes(dataset: "AnyDataset") -> pl.DataFrame:
     lower-casing and stripping (ImageNet's 657 and 744 are both "missile"); the class itself is among them.
     """
     file = dataset.names_file
-    synsets = read_text(SYNSETS).split() if dataset.source == "imagenet" else None
+    synsets = None if dataset.synsets_file is None else read_text(dataset.synsets_file).split()
     names = class_names(file)
     if synsets is not None and len(names) != len(synsets):
         msg = f"{file}: {len(names)} names; ImageNet-1k has {len(synsets)} classes"
