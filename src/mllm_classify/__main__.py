@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.config.annotate import Annotate
-from mllm_classify.config.chat import ChatModel, EndpointModel, EngineModel, OpenAIModel, VLLMModel, asks_choices
+from mllm_classify.config.chat import ChatModel, EndpointModel, EngineModel, OpenAIModel, VLLMModel
 from mllm_classify.config.encoders import AnyEncoder, Encoder, OpenAIEncoder, OpenClipEncoder
 from mllm_classify.config.load import load
 from mllm_classify.config.models import RecordedModel
@@ -313,7 +313,7 @@ def estimate(args: argparse.Namespace, config: Config) -> None:
             multiple = None
             if known:
                 multiple = multiple_choice(args, config)
-            elif asks_choices(model):
+            elif model.asks_choices:
                 assumed = estimate.assumed_choices(choices_of(config), parquet.read(args.labels))
                 multiple = MultipleChoice(assumed, choices_of(config).answer)
             asked = questionnaire(args, config, model, multiple)
@@ -390,7 +390,7 @@ def multiple_choice(args: argparse.Namespace, config: Config) -> "MultipleChoice
     from mllm_classify.io import parquet
     from mllm_classify.predict.chat.questions import MultipleChoice
 
-    if not asks_choices(config.model(args.model)):
+    if not config.model(args.model).asks_choices:
         return None
     if args.choices is None:
         msg = f"--choices: needed for {args.model}, which is asked multiple-choice questions"

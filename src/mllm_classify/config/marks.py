@@ -35,7 +35,6 @@ class Choice(NamedTuple):
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=100)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Task = Literal["OW", "CW", "CW-constrained", "MC"]
 MCVariant = Literal[
     "ImGT + random",
     "ImGT + confEVA(ImGT)",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from mllm_classify.config.marks import CONTENT, DISPLAY, Choice, EarlierVariant, Label, MCVariant, Name, Section
+from mllm_classify.tasks import CW, TASK, VariedTask
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
@@ -34,7 +35,7 @@ class Variant(Section):
     """A task asked in another way beside the main one, for results/sensitivity.csv. What it does not say is as in the task."""
 
     name: Label = Field(description="what the table calls it")
-    task: Literal["OW", "CW", "CW-constrained"] = Field(description="which task it is a variant of")
+    task: VariedTask = Field(description="which task it is a variant of")
     prompt: Annotated[str | None, CONTENT] = Field(None, description="its own prompt file")
     answer: Literal["name", "id"] = Field(
         "name", description="whether classes are listed and answered by name, or as `id: name` and by id"
@@ -64,13 +65,13 @@ class Variant(Section):
         if self.images > 1 and self.prompt is None:
             msg = f"variants: {self.name!r}: images {self.images}: needs a prompt of its own, which asks for numbered answers"
             raise ValueError(msg)
-        if self.answer == "id" and (self.task != "CW" or self.prompt is None):
-            msg = f"variants: {self.name!r}: answer 'id' is for CW, with a prompt of its own"
+        if self.answer == "id" and (self.task != CW.name or self.prompt is None):
+            msg = f"variants: {self.name!r}: answer 'id' is for {CW.name}, with a prompt of its own"
             raise ValueError(msg)
-        if self.classes == "shuffled" and self.task == "OW":
-            msg = f"variants: {self.name!r}: classes 'shuffled': OW lists none; remove the key, or set another task"
+        if self.classes == "shuffled" and not TASK[self.task].lists_classes:
+            msg = f"variants: {self.name!r}: classes 'shuffled': {self.task} lists none; remove the key, or set another task"
             raise ValueError(msg)
-        if self.images > 1 and self.task == "CW-constrained":
+        if self.images > 1 and TASK[self.task].constrained:
             msg = f"variants: {self.name!r}: a constrained answer is one name; images must be 1"
             raise ValueError(msg)
         return self

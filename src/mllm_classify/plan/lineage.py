@@ -124,33 +124,14 @@ def lineage(spec: Any, modules: list[str], *inputs: str) -> str:
     return digest({"spec": spec, "code": code_digest(*modules), "inputs": inputs})
 
 
-def _dataset_specs(config: "Config") -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the images and their labels depend on."""
-    from mllm_classify.config.identity import identity
-    from mllm_classify.io.records import image_id, read_records
-
-    dataset = identity(config.dataset)
-    labelling = {key: dataset.pop(key, None) for key in ("imgt", "regt", "equivalences", "mustelidae")}
-    dataset["files"] = config.dataset.has_files
-    # where label files say which images there are; an edited label must not reach the models
-    if config.dataset.source == "table" and config.dataset.images is None:
-        records = read_records(config.dataset.imgt.file, "image_id")
-        dataset["images"] = [image_id(place, record) for place, record in records]
-    elif config.dataset.source == "imagenet" and config.dataset.classes is not None:
-        dataset["imgt"] = labelling["imgt"]
-    return dataset, labelling
-
-
 def lineages(config: "Config") -> dict[str, str]:
     """The lineage of every job of a configuration, by the job's name: a stage, and what it is for (`predict/MODEL`).
 
     Raises InputError where a file that the configuration names cannot be read.
     """
-    from mllm_classify.config.chat import ChatModel, asks_choices
     from mllm_classify.config.identity import identity
-    from mllm_classify.config.vision import ConseModel
 
-    registering, labelling = _dataset_specs(config)
+    registering, labelling = config.dataset.identities()
     result: dict[str, str] = {}
 
     result["images"] = images = lineage(registering, ["dataset.images"])
@@ -161,18 +142,18 @@ def lineages(config: "Config") -> dict[str, str]:
         result[f"classes/{name}"] = lineage(spec, modules, images)
     scored = []
     # the reference of the choices before those who are asked them
-    for model in sorted(config.models, key=asks_choices):
+    for model in sorted(config.models, key=lambda model: model.asks_choices):
         spec = identity(model)
         name = spec.pop("name")
         inputs = [images]
-        if isinstance(model, ConseModel) and main:
+        if model.needs_class_embeddings and main:
             inputs.append(result[main])
-        if isinstance(model, ChatModel):
-            spec["prompts"] = {task: identity(config.tasks[task]) for task in model.tasks}
+        if model.prompted_tasks:
+            spec["prompts"] = {task: identity(config.tasks[task]) for task in model.prompted_tasks}
             spec["variants"] = [identity(variant) for variant in config.asked_variants(model)]
             if config.samples(model):
                 inputs.append(labels)
-        if asks_choices(model) and config.choices is not None:
+        if model.asks_choices and config.choices is not None:
             result["choices"] = result.get("choices") or _choices(config.choices, result, main)
             spec["answer"] = config.choices.answer
             inputs.append(result["choices"])
@@ -235,10 +216,7 @@ def _captions() -> list[str]:
 
 def _by_id(config: "Config", model: "AnyModel") -> list[str]:
     """The variants that a model answers by class id."""
-    from mllm_classify.config.chat import ChatModel
-
-    asked = config.asked_variants(model) if isinstance(model, ChatModel) else []
-    return sorted(variant.name for variant in asked if variant.answer == "id")
+    return sorted(variant.name for variant in config.asked_variants(model) if variant.answer == "id")
 
 
 def _choices(choices: "Choices", result: dict[str, str], main: str | None) -> str:
@@ -254,10 +232,7 @@ def _choices(choices: "Choices", result: dict[str, str], main: str | None) -> st
 
 def _chat(config: "Config", result: dict[str, str]) -> dict[str, str]:
     """What there is about chat models: what they will cost, what they used, and the variants that they are asked."""
-    from mllm_classify.config.chat import ChatModel
-
-    chat = [model for model in config.models if isinstance(model, ChatModel)]
-    if not chat:
+    if not (chat := config.chat_models):
         return {}
     # by name, as for the scores
     names = sorted([model.name, model.label] for model in chat)
@@ -316,8 +291,6 @@ def _about(config: "Config") -> dict[str, Any]:
 
 def _tables(config: "Config", labels: str, score: str, choices: str | None) -> dict[str, str]:
     """The tables that a configuration has. They show names that nothing else depends on."""
-    from mllm_classify.config.chat import asks_choices
-
     about = _about(config)
     result = {"table2": lineage(about, ["tables.tables"], labels)}
     about["models"] = sorted([model.name, model.label, model.family] for model in config.models)
@@ -341,10 +314,10 @@ def _tables(config: "Config", labels: str, score: str, choices: str | None) -> d
     if config.choices is not None and choices is not None:
         said = config.choices.said(config)
         result["confusions"] = lineage(said, ["figures.figures"], choices)
-        if any(map(asks_choices, config.models)):
+        if any(model.asks_choices for model in config.models):
             result["tables.table6"] = lineage([about, said, config.tables.resamples], ["tables.table6"], score, choices)
             result["difficulty"] = lineage([], ["figures.figures"], result["tables.table6"])
-    if config.dataset.source == "imagenet" and config.dataset.mustelidae is not None:
+    if config.dataset.expert_file is not None:
         result["mustelidae"] = lineage(about, ["tables.tables"], score)
     if named := sorted([model.name, model.published] for model in config.models if model.published):
         files = [sha256(read_bytes(f"{PUBLISHED}/{table}.csv")) for table in PAPER_TABLES]

@@ -8,9 +8,7 @@ import json
 import os
 from typing import NamedTuple
 
-from mllm_classify.config.chat import ChatModel, asks_choices
 from mllm_classify.config.load import load
-from mllm_classify.config.vision import ConseModel
 from mllm_classify.plan.lineage import lineages
 
 VARIABLE = "MLLM_CLASSIFY_PLAN"
@@ -53,16 +51,16 @@ def plan(path: str) -> Plan:
         config.encoder.name if config.encoder else "none",
         [encoder.name for encoder in config.every_encoder],
         config.choices.reference if config.choices else None,
-        sorted(model.name for model in config.models if isinstance(model, ChatModel)),
+        sorted(model.name for model in config.chat_models),
         config.dataset.has_files,
         config.annotate.model if config.annotate else None,
         config.annotate.models if config.annotate else [],
         {
             model.name: PlannedModel(
                 model.worded,
-                isinstance(model, ConseModel),
-                asks_choices(model),
-                isinstance(model, ChatModel) and config.samples(model),
+                model.needs_class_embeddings,
+                model.asks_choices,
+                config.samples(model),
                 model.shards,
                 model.resources.model_dump(),
             )

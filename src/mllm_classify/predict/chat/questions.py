@@ -16,9 +16,9 @@ from mllm_classify.io.files import InputError, portable_values, read_bytes, read
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.config.marks import Task
     from mllm_classify.config.tasks import Layout, Sample, TaskPrompt, Variant
     from mllm_classify.predict.images import Images
+    from mllm_classify.tasks import TaskName
 
 IMAGE = "{image}"
 """Stands in a template's body where an image's data URL will."""
@@ -82,7 +82,7 @@ class Question(NamedTuple):
     """One request that may have to be sent. `images` are places in the data set."""
 
     key: str
-    task: "Task"
+    task: "TaskName"
     images: tuple[int, ...]
     template: Template
     variant: str = ""
@@ -95,7 +95,7 @@ class Question(NamedTuple):
 class Way(NamedTuple):
     """How a task is put: the main one, or a variant of it."""
 
-    task: "Task"
+    task: "TaskName"
     prompt: Prompt
     layout: "Layout"
     variant: str = ""
@@ -219,7 +219,7 @@ class Questionnaire:
     def __init__(
         self,
         model: "ChatModel",
-        tasks: "dict[Task, TaskPrompt]",
+        tasks: "dict[TaskName, TaskPrompt]",
         images: "Images",
         names: list[str],
         *,
@@ -242,7 +242,7 @@ class Questionnaire:
         self.ways += [self._varied(variant, main[variant.task]) for variant in variants]
         self._identity = answer_identity(model)
 
-    def _way(self, task: "Task") -> Way:
+    def _way(self, task: "TaskName") -> Way:
         asked = self._tasks[task]
         return Way(task, read_prompt(asked.prompt), self.model.layout, sample=asked.sample)
 
