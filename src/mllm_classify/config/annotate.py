@@ -45,7 +45,7 @@ class Annotate(Section):
         return sorted({self.model, self.vision, *(it for it in self.sources if it not in LABEL_SETS)})
 
     def problem(self, config: "Config") -> str | None:
-        """What of it does not fit the rest of a configuration."""
+        """The first thing in which it does not fit the rest of a configuration; None where it fits."""
         if config.dataset.regt is None:
             return "annotate: a second label set is examined; add dataset.regt, or remove annotate:"
         models: dict[str, Model] = {model.name: model for model in config.models}

@@ -55,7 +55,7 @@ def load(path: str | os.PathLike[str]) -> Config:
 
 
 def _tag(key: str, detail: Any) -> str:
-    """The key that decides which other keys there are."""
+    """The path of the key that tells the sections of a union apart."""
     return f"{key}.{detail['ctx']['discriminator'].strip(chr(39))}"
 
 

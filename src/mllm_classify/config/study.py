@@ -173,7 +173,7 @@ class Config(Section):
         return [variant for variant in self.variants if variant.name in model.prompted_variants]
 
     def differing(self) -> list[tuple[str, str, str]]:
-        """Every model, by name, with each of its variants, and in what that differs from its task, in words."""
+        """Model, variant, and how that differs from its task in words: every variant of every model, sorted by model."""
         return [
             (model.name, variant.name, variant.differs(self.tasks[variant.task], model))
             for model in sorted(self.chat_models, key=lambda model: model.name)
@@ -181,7 +181,7 @@ class Config(Section):
         ]
 
     def repeating(self) -> list[tuple[str, str, str]]:
-        """Every model, by name, with each of its variants that is asked repeatedly, and in what the repeats differ, in words."""
+        """Model, variant, and what changes between its repeats in words: every repeated variant, sorted by model."""
         return [
             (model.name, variant.name, variant.between_repeats())
             for model in sorted(self.chat_models, key=lambda model: model.name)
@@ -190,7 +190,7 @@ class Config(Section):
         ]
 
     def samples(self, model: Model) -> bool:
-        """Whether what a model is asked depends on the images' ImGT classes: samples, and orders by class."""
+        """Whether the questions of a model depend on ImGT: by a sample of each class, or by images ordered by class."""
         sampled = any(self.tasks[task].sample for task in model.prompted_tasks if not TASK[task].options)
         return sampled or any(variant.order == "class" or variant.sample for variant in self.asked_variants(model))
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Layout = Literal["image_last", "system", "image_first"]
 ORDERS = {"listed": "as listed", "shuffled": "shuffled", "class": "by class"}
-"""Of several images in a request, as tables say it."""
+"""The order of several images in a request, as tables say it."""
 
 
 class Sample(Section):
@@ -77,7 +77,9 @@ class Variant(Section):
         return self
 
     def differs(self, task: TaskPrompt, model: "ChatModel") -> str:
-        """In what it is put otherwise than its task, in words. How often, and of which images, is no such thing."""
+        """How its questions differ from those of its task, in words. How often and about which images it is asked does not
+        count.
+        """
         ways = {
             f"prompt {Path(self.prompt or '').stem}": self.prompt not in (None, task.prompt),
             "answered by id": self.answer == "id",
@@ -89,7 +91,7 @@ class Variant(Section):
         return ", ".join(words for words, applies in ways.items() if applies) or "nothing: asked again"
 
     def between_repeats(self) -> str:
-        """What is not the same in all repeats, in words."""
+        """What changes from one repeat to the next, in words."""
         orders = {"order of images": self.order == "shuffled", "class list": self.classes == "shuffled"}
         return ", ".join(["seed", *(words for words, applies in orders.items() if applies)])
 
@@ -157,11 +159,13 @@ class Choices(Section):
     earlier: Earlier | None = None
 
     def said(self, config: "Config") -> str:
-        """Whose confusions they are, as tables say it."""
+        """Whose confusions on which images the distractors are drawn from, as tables say it."""
         named = next((model.label for model in config.models if model.name == self.reference), "")
         return self.label or f"{named} on {config.dataset.label}"
 
     def numbers(self) -> dict[str, int]:
-        """Options of the questions of each kind."""
+        """How many options a question has: of the paper's and of earlier multiple choice; and how many classes an earlier
+        list has.
+        """
         asked = self.earlier or Earlier()
         return {"few": self.n, "n": asked.n, "classes": asked.classes}

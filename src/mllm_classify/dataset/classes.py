@@ -80,11 +80,11 @@ class Lookup:
                 return value
         elif isinstance(value, str):
             key = value.strip().lower()
-            if (found := self._known.get(key)) is not None:
-                if len(found) > 1:
-                    msg = f"{place}: {value!r} is the name of several classes; write one of the ids {found}"
+            if (ids := self._known.get(key)) is not None:
+                if len(ids) > 1:
+                    msg = f"{place}: {value!r} is the name of several classes; write one of the ids {ids}"
                     raise InputError(msg)
-                return found[0]
+                return ids[0]
             if key.isdecimal() and int(key) < self.count:
                 return int(key)
         msg = f"{place}: {value!r} is no class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"
