@@ -101,6 +101,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/snakefmt --check Snakefile workflow
 	@echo "snakemake --lint (rules have no conda environments: .venv is the one environment)"
 	@$(BIN)/snakemake --lint > .venv/lint.log 2>&1 || true

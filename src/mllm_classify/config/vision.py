@@ -105,6 +105,10 @@ class ConseModel(VisionModel):
     def inference(self) -> Inference:
         return self.classifier
 
+    @property
+    def needs_class_embeddings(self) -> bool:
+        return True
+
 
 class Templates(Section):
     """How class names become texts."""
