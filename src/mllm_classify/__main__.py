@@ -1,6 +1,7 @@
 """The stages on the command line: `python -m mllm_classify STAGE --help`."""
 
 import argparse
+import importlib
 import json
 import logging
 import os
@@ -611,7 +612,8 @@ def asked_otherwise(args: argparse.Namespace, config: Config, models: "pl.DataFr
     """The tables of tasks that are asked in other ways, and repeatedly."""
     import polars as pl
 
-    from mllm_classify.figures import figures
+    from mllm_classify.figures.style import save
+    from mllm_classify.figures.variants import variants
     from mllm_classify.io import parquet
     from mllm_classify.measures import clusters
     from mllm_classify.tables import agreement, sensitivity, tables
@@ -623,7 +625,7 @@ def asked_otherwise(args: argparse.Namespace, config: Config, models: "pl.DataFr
     if args.table == "sensitivity":
         ways = pl.DataFrame(config.differing(), ["model", "variant", "differs"], orient="row")
         made = sensitivity.sensitivity(scores, ways, models, study, config.tables.resamples)
-        figures.save(figures.sensitivity(made.figures), Path(args.output).with_suffix(".svg"))
+        save(variants(made.figures), Path(args.output).with_name("variants.svg"))
     else:
         ways = pl.DataFrame(config.repeating(), ["model", "variant", "differs"], orient="row")
         classes = parquet.read(args.classes)
@@ -715,23 +717,22 @@ def annotate_read(args: argparse.Namespace, config: Config) -> None:
 def figures(args: argparse.Namespace, config: Config) -> None:
     import polars as pl
 
-    from mllm_classify.figures import figures
+    from mllm_classify.figures.style import save
     from mllm_classify.io import parquet
 
+    draw = getattr(importlib.import_module(f"mllm_classify.figures.{args.table}"), args.table)
     if args.table == "confusions":
-        names = parquet.read(args.classes).sort("class_id")["name"].to_list()
-        reference = choices_of(config).said(config)
-        made = figures.confusion_blocks(parquet.read(args.confusions), names, reference)
+        figure = draw(parquet.read(args.classes), parquet.read(args.confusions), choices_of(config).said(config))
     else:
-        # figures as they are written: "99.62"
-        made = figures.DRAWN[args.table](pl.read_csv(args.rows, infer_schema=False))
-    figures.save(made, Path(args.output))
+        # numbers as they are written: "99.62"
+        figure = draw(pl.read_csv(args.rows, infer_schema=False))
+    save(figure, Path(args.output))
 
 
 def report_panels(args: argparse.Namespace, config: Config) -> None:
     import polars as pl
 
-    from mllm_classify.figures import figures
+    from mllm_classify.figures.style import save
     from mllm_classify.io import parquet
     from mllm_classify.predict.images import Images
     from mllm_classify.report import panels
@@ -755,7 +756,7 @@ def report_panels(args: argparse.Namespace, config: Config) -> None:
     if args.figure:
         registered = parquet.read(args.images).filter(pl.col("image_id").is_in(found["image_id"].implode()))
         pictures = panels.pictures(Images(registered, config.dataset.folder))
-        figures.save(panels.draw(found, pictures), Path(args.figure))
+        save(panels.draw(found, pictures), Path(args.figure))
         missing = sum(picture is None for picture in pictures.values())
         if missing:
             log.warning("%d of %d pictures are not here, or cannot be decoded", missing, len(pictures))
@@ -979,7 +980,7 @@ def table_commands(table: argparse.ArgumentParser, command: Callable[..., Any], 
         "mustelidae": ("ImageNet's weasel family under the expert labels.", renderings),
         "table6": ("Multiple choice, by the kind of options.", renderings),
         "protocols": ("Models that answer in words under the protocols of earlier work.", renderings),
-        "sensitivity": ("Tasks asked in other ways, beside the main ones.", f"{renderings}; .svg and .pdf"),
+        "sensitivity": ("Tasks asked in other ways, beside the main ones.", f"{renderings}; variants.svg and .pdf"),
         "agreement": ("How far repeats of the same questions agree.", renderings),
         "usage": ("Tokens, cached share and dollars of chat models.", renderings),
     }.items():

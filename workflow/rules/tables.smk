@@ -275,8 +275,8 @@ rule sensitivity:
     output:
         table="results/sensitivity.csv",
         renderings=rendered("sensitivity", "Sensitivity to how tasks are put"),
-        figure=shown("results/sensitivity.svg", "Figures", "Sensitivity to how tasks are put"),
-        pdf="results/sensitivity.pdf",
+        figure=shown("results/variants.svg", "Figures", "Sensitivity to how tasks are put"),
+        pdf="results/variants.pdf",
     log:
         "logs/tables/sensitivity.log",
     localrule: True

@@ -268,11 +268,11 @@ def _chat(config: "Config", result: dict[str, str]) -> dict[str, str]:
         "estimate": lineage([model.model_dump(mode="json") for model in chat], ["predict.chat.estimate"], *predicted),
         "usage": lineage([about, names, prices], ["tables.usage"], *predicted),
     }
-    made["costs"] = lineage([], ["figures.figures"], made["tables.usage"])
+    made["costs"] = lineage([], ["figures.costs"], made["tables.usage"])
     used = result["score"], *predicted
     if ways := config.differing():
         made["sensitivity"] = lineage(
-            [about, names, ways, config.tables.resamples], ["tables.sensitivity", "figures.figures"], *used
+            [about, names, ways, config.tables.resamples], ["tables.sensitivity", "figures.variants"], *used
         )
     if ways := config.repeating():
         made["tables.agreement"] = lineage([about, names, ways, config.tables.resamples], ["tables.agreement"], *used)
@@ -327,11 +327,11 @@ def _tables(config: "Config", labels: str, score: str, choices: str | None) -> d
         result[table] = lineage([about, config.tables.resamples], ["tables.tables"], score)
     result |= _out_of_prompt(config, about, score) | _noise(config, about, score)
     if config.dataset.regt is not None:
-        result["change"] = lineage([], ["figures.figures"], result["table3"])
-        result["ranks"] = lineage([], ["figures.figures"], result["ranking"])
+        result["change"] = lineage([], ["figures.change"], result["table3"])
+        result["ranks"] = lineage([], ["figures.ranks"], result["ranking"])
     if any(model.worded for model in config.models):
-        result["tasks"] = lineage([], ["figures.figures"], result["table4"])
-        result["oop"] = lineage([], ["figures.figures"], result["table5"])
+        result["tasks"] = lineage([], ["figures.tasks"], result["table4"])
+        result["oop"] = lineage([], ["figures.oop"], result["table5"])
         earlier = config.choices and config.choices.numbers()
         encoder = config.encoder and config.encoder.name
         inputs = [score, *filter(None, [choices])]
@@ -340,10 +340,10 @@ def _tables(config: "Config", labels: str, score: str, choices: str | None) -> d
         )
     if config.choices is not None and choices is not None:
         said = config.choices.said(config)
-        result["confusions"] = lineage(said, ["figures.figures"], choices)
+        result["confusions"] = lineage(said, ["figures.confusions"], choices)
         if any(map(asks_choices, config.models)):
             result["tables.table6"] = lineage([about, said, config.tables.resamples], ["tables.table6"], score, choices)
-            result["difficulty"] = lineage([], ["figures.figures"], result["tables.table6"])
+            result["difficulty"] = lineage([], ["figures.difficulty"], result["tables.table6"])
     if config.dataset.source == "imagenet" and config.dataset.mustelidae is not None:
         result["mustelidae"] = lineage(about, ["tables.tables"], score)
     if named := sorted([model.name, model.published] for model in config.models if model.published):
@@ -359,7 +359,7 @@ def _out_of_prompt(config: "Config", about: dict[str, Any], score: str) -> dict[
     if not any(model.worded for model in config.models):
         return {}
     result = {table: lineage(about, ["tables.breakdown"], score) for table in ("breakdown", "oop_texts", "abstention")}
-    result["coverage"] = lineage([], ["figures.figures"], result["abstention"])
+    result["coverage"] = lineage([], ["figures.coverage"], result["abstention"])
     return result
 
 
