@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 import yaml
 
-from tests import plain, plain_encoders, plain_noise
+from tests import plain
+from tests.plain.encoders import encoder_tables
+from tests.plain.noise import noise_tables
 from tests.workflow.study import ASKED, CHOSEN, COMPARED, ENCODED, EXAMINED, NOISE, OOP, TABLES, VARIED, WORDED, Study
 
 HEADERS = {
@@ -35,8 +37,8 @@ def computed(demonstration: Study) -> dict[str, list[dict]]:
     config = demonstration.config
     results, variants, encoder = demonstration.folder / "results", config["variants"], config["encoder"]["name"]
     tables = plain.tables(results, config["models"], choices=config["choices"], variants=variants, encoder=encoder)
-    tables |= plain_noise.tables(results, config["models"], variants=variants, encoder=encoder)
-    return tables | plain_encoders.tables(results, config)
+    tables |= noise_tables(results, config["models"], variants=variants, encoder=encoder)
+    return tables | encoder_tables(results, config)
 
 
 MADE = ["table2", "table6", "protocols", *sorted({*TABLES, *ENCODED, *OOP, *NOISE, *VARIED})]

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from mllm_classify.io.files import locate
-from tests import plain, plain_noise
+from tests import plain
+from tests.plain.noise import noise_tables
 from tests.workflow.study import COMPARED, NOISE, OOP, SMALL, TABLES, WORDED, Study, reconfigure
 
 IMAGES = [f"set/{number:02}.jpg" for number in range(24)]
@@ -99,7 +100,7 @@ def study(finished: Study) -> Iterator[Study]:
 @pytest.fixture(scope="module")
 def computed(finished: Study) -> dict[str, list[dict]]:
     results, models, pairs = finished.folder / "results", finished.config["models"], finished.folder / PAIRS
-    return plain.tables(results, models, pairs) | plain_noise.tables(results, models, equivalences=pairs)
+    return plain.tables(results, models, pairs) | noise_tables(results, models, equivalences=pairs)
 
 
 @pytest.mark.parametrize("table", ["table2", "protocols", *sorted({*TABLES, *OOP, *NOISE})])
@@ -274,7 +275,7 @@ def test_one_class_of_imagenet(weasels: Study) -> None:
     weasels.make("all")
     results, models = weasels.folder / "results", weasels.config["models"]
     computed = plain.tables(results, models, None, "excluded")
-    computed |= plain_noise.tables(results, models, equivalences=None, n_images="excluded")
+    computed |= noise_tables(results, models, equivalences=None, n_images="excluded")
     assert {
         table: weasels.differences(table, computed[table]) for table in ("table2", *TABLES, *NOISE, "mustelidae")
     } == {table: [] for table in ("table2", *TABLES, *NOISE, "mustelidae")}
