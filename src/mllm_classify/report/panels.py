@@ -8,7 +8,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mllm_classify.figures.figures import COLOURS, STYLE
+from mllm_classify.figures.style import COLOURS, STYLE
 from mllm_classify.io.files import InputError
 from mllm_classify.io.pictures import decoded
 from mllm_classify.io.text import cell, short
