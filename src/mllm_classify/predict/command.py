@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.cli import command, files, progress
-from mllm_classify.config.chat import ChatModel, asks_choices
+from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.vision import VisionModel
 from mllm_classify.io.files import written
 from mllm_classify.plan.lineage import lineages
@@ -41,11 +41,11 @@ def job_of(args: argparse.Namespace, config: "Config", model: "AnyModel", output
         progress,
         args.shard,
         parquet.read(args.class_embeddings) if args.class_embeddings else None,
-        parquet.read(args.choices, *OPTIONS) if args.choices and asks_choices(model) else None,
+        parquet.read(args.choices, *OPTIONS) if args.choices and model.asks_choices else None,
         config.choices.answer if config.choices else "name",
         parquet.read(args.labels) if args.labels else None,
         config.tasks,
-        config.asked_variants(model) if isinstance(model, ChatModel) else [],
+        config.asked_variants(model),
     )
 
 
