@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
-from mllm_classify import bundle, config
+from mllm_classify import bundle, config, confined
 from mllm_classify.files import InputError
 
 KEY = f"sk-{uuid4().hex}"  # not in this file, which is archived, too
@@ -75,6 +75,11 @@ def test_a_configuration_without_paths_of_the_machine_is_kept_as_written(study):
     assert folders == set()
     assert set(named) == {"classes.txt", "imgt.csv", "templates.txt", "ow.txt"}
     assert text == Path("config.yaml").read_bytes()
+
+
+def test_what_is_archived_is_what_a_check_reads(study):
+    named, _, _ = archived({})
+    assert set(confined.named(config.load("config.yaml"))) == set(named)
 
 
 def test_files_of_packages_are_copied_and_named_as_before(study):

@@ -19,9 +19,10 @@ import polars as pl
 import pytest
 import yaml
 
+from mllm_classify import config as configuration
 from mllm_classify.bundle import CODE, CRATE, ENVIRONMENT, SUMS, digest, write
 from mllm_classify.files import InputError, locate
-from mllm_classify.verify import KEPT, extract, verify
+from mllm_classify.verify import extract, needed, verify
 from tests.chat_server import ChatServer, chat_server
 from tests.workflow.study import PROJECT, SMALL, Study
 
@@ -205,7 +206,7 @@ def test_it_says_what_was_used(archived: Archived, unpacked: Path) -> None:
     place = "results/predictions/small/chat.parquet"
     assert [used["environments"][number] for number in used["made in"][place]] == [environment]
     assert set(used["made in"]) == {
-        path.relative_to(unpacked).as_posix() for pattern in KEPT[2:] for path in unpacked.glob(pattern)
+        name for name in needed(configuration.load(unpacked / "config.yaml")) if not name.startswith("results/dataset/")
     }
 
 
