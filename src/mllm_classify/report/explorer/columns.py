@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 
 from mllm_classify.io.keys import QUESTION
+from mllm_classify.measures.counting import SUBSETS, counts
+from mllm_classify.measures.selection import shown_rows
 from mllm_classify.report.explorer.answers import answers, judged
 from mllm_classify.report.explorer.data import (
     ANSWER,
@@ -23,8 +25,6 @@ from mllm_classify.report.explorer.data import (
     set_key,
     spread,
 )
-from mllm_classify.measures.counting import SUBSETS, counts
-from mllm_classify.measures.selection import shown_rows
 from mllm_classify.tables.table import Study
 from mllm_classify.tasks import MAIN_SCORINGS, MC, TASK_NAMES
 
