@@ -15,13 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from mllm_classify.tables.tables import SUBSETS, Study
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 from tabulate import tabulate
 
-from mllm_classify.report.explorer import FIXED, FLAGS, Data, with_pictures, write
-from mllm_classify.tables.tables import SUBSETS, Study
+from mllm_classify.report.explorer.data import FIXED, FLAGS, Data
+from mllm_classify.report.explorer.document import write
+from mllm_classify.report.explorer.pictures import with_pictures
 
 REPEATS = 5
 IMAGES = 50_000

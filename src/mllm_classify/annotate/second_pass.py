@@ -13,7 +13,8 @@ from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import Admits, admissible
 from mllm_classify.io.files import InputError
 from mllm_classify.io.text import cell
-from mllm_classify.tables.tables import Study, Table, fixed, percentages
+from mllm_classify.measures.counting import percentages
+from mllm_classify.tables.table import Column, Study, Table, fixed
 
 OUTCOMES = {
     "preferred": "the model's class, and none of ReGT",
@@ -27,6 +28,21 @@ OPEN = ["undecided", "unusable", "unlabelled", "missing"]
 UNUSABLE = ["empty", "unsure", "contradictory", "unknown_class", "skipped"]
 """Annotations that decide nothing: nothing chosen; could not tell; classes and none of them; a class that is not listed;
 skipped."""
+SELDOM = {
+    "undecided": "Undecided: no majority.",
+    "unusable": "Unusable: no annotation that says anything.",
+    "unlabelled": "Unlabelled: not yet annotated.",
+    "missing": "Missing: not in the export.",
+    "empty": "Empty: annotations in which nothing was chosen, which does not say that no class applies.",
+    "unsure": "Unsure: annotations that say that the annotator cannot tell.",
+    "contradictory": "Contradictory: annotations of classes and of none of them.",
+    "unknown_class": "Unknown class: annotations of classes that are not on the list.",
+    "skipped": "Skipped: annotations that the annotator cancelled.",
+    "replaced": "Replaced: earlier annotations of a task by the same annotator.",
+    "doubled": "Doubled: tasks that stand in the export several times; all their annotations count.",
+    "foreign": "Foreign: tasks of the export that are none of these.",
+}
+"""What people see where there is any, and what it is."""
 UNCHANGED = "first pass"
 
 
@@ -222,14 +238,14 @@ def second_pass(key: pl.DataFrame, export: Export, decided: pl.DataFrame, model:
     categories = key["category"].unique(maintain_order=True).sort().to_list()
     category = dict(key.select("task", "category").iter_rows())
     known = [annotation for annotation in export.annotations if annotation.task in category]
-    rows = []
+    cells = []
     for group in [*categories, "all"]:
         states = Counter(decided.filter(pl.lit(group == "all") | (pl.col("category") == group))["state"])
         mine = [annotation for annotation in known if group in ("all", category[annotation.task])]
         statuses = Counter(annotation.status for annotation in mine)
         tasks = [task for task in category if group in ("all", category[task])]
         found = agreement(mine)
-        rows.append(
+        cells.append(
             {"category": group, "tasks": len(tasks), "decided": sum(states[name] for name in OUTCOMES)}
             | {f"n_{name}": states[name] for name in OUTCOMES}
             | {name: states[name] for name in [*OUTCOMES, *OPEN]}
@@ -239,49 +255,53 @@ def second_pass(key: pl.DataFrame, export: Export, decided: pl.DataFrame, model:
             | {"annotators": len({annotation.annotator for annotation in mine})}
             | {"shared": found.tasks, "exact": found.exact, "kappa": found.kappa}
         )
-    figures = pl.DataFrame(rows, schema_overrides={"exact": pl.Float64, "kappa": pl.Float64, "foreign": pl.Int64})
-    figures = percentages(
-        figures.with_columns(pl.col("decided").alias(f"{name}_total") for name in OUTCOMES), [*OUTCOMES]
-    )
+    counted = pl.DataFrame(cells, schema_overrides={"exact": pl.Float64, "kappa": pl.Float64, "foreign": pl.Int64})
+    rows = percentages(counted.with_columns(pl.col("decided").alias(f"{name}_total") for name in OUTCOMES), [*OUTCOMES])
     intervals = [f"{name}_{end}" for name in OUTCOMES for end in ("low", "high")]
     counts = [f"n_{name}" for name in OUTCOMES]
-    shown = figures.select(
+    shown = rows.select(
         pl.lit(model).alias("model"), "category", "tasks", "decided",
         *(fixed(name, 2) for name in [*OUTCOMES, *intervals]), *counts,
         *OPEN, *UNUSABLE, "replaced", "doubled", "foreign", "annotators", "shared", fixed("exact", 2), fixed("kappa", 3),
         *study.columns(),
     )  # fmt: skip
-    opened = {name: name.capitalize() for name in OPEN if figures[name].sum()}
-    apart = {name: name.capitalize().replace("_", " ") for name in [*UNUSABLE, "replaced", "doubled", "foreign"]}
-    apart = {name: head for name, head in apart.items() if figures[name].sum()}
-    agreed = {"annotators": "Annotators", "shared": "Shared", "exact": "Exact, %", "kappa": "Kappa"}
     return Table(
         shown,
         f"Second pass: what annotators did with valid answers of {model} that disagree with ReGT",
         str(study),
-        {"category": "Category", "tasks": "Tasks", "decided": "Decided", "preferred": "Model preferred, %",
-         "kept": "ReGT kept, %", "combined": "Combined, %", "other": "Other, %", **opened, **apart,
-         **(agreed if figures["shared"].sum() else {})},
-        {
-            "decided": "Decided: tasks in which some class, or none, was chosen by more than half of the annotators. Shares "
-            "are of these. Model preferred: the new labels hold the model's class, and none of ReGT. ReGT kept: some of "
-            "ReGT, not the model's. Combined: both. Other: neither (Figure 7 of the paper).",
-            "undecided": "Undecided: no majority.",
-            "unusable": "Unusable: no annotation that says anything.",
-            "unlabelled": "Unlabelled: not yet annotated.",
-            "missing": "Missing: not in the export.",
-            "empty": "Empty: annotations in which nothing was chosen, which does not say that no class applies.",
-            "unsure": "Unsure: annotations that say that the annotator cannot tell.",
-            "contradictory": "Contradictory: annotations of classes and of none of them.",
-            "unknown_class": "Unknown class: annotations of classes that are not on the list.",
-            "skipped": "Skipped: annotations that the annotator cancelled.",
-            "replaced": "Replaced: earlier annotations of a task by the same annotator.",
-            "doubled": "Doubled: tasks that stand in the export several times; all their annotations count.",
-            "foreign": "Foreign: tasks of the export that are none of these.",
-            "shared": "Shared: tasks with several usable annotations. Exact: pairs of these with the same set of classes. "
-            "Kappa: Fleiss', each set being a category, of tasks that all annotators did.",
-        },
-    )  # fmt: skip
+        _columns(rows),
+    )
+
+
+def _columns(rows: pl.DataFrame) -> dict[str, Column]:
+    """What people see of the second pass: all shares, and of what is open or was set aside what there is."""
+    seldom = {name: Column(name.capitalize().replace("_", " "), note) for name, note in SELDOM.items()}
+    agreed = {
+        "annotators": Column("Annotators"),
+        "shared": Column(
+            "Shared",
+            "Shared: tasks with several usable annotations. Exact: pairs of these with the same set of classes. Kappa: "
+            "Fleiss', each set being a category, of tasks that all annotators did.",
+        ),
+        "exact": Column("Exact, %"),
+        "kappa": Column("Kappa"),
+    }
+    return {
+        "category": Column("Category", words=True),
+        "tasks": Column("Tasks"),
+        "decided": Column(
+            "Decided",
+            "Decided: tasks in which some class, or none, was chosen by more than half of the annotators. Shares are of "
+            "these. Model preferred: the new labels hold the model's class, and none of ReGT. ReGT kept: some of ReGT, not "
+            "the model's. Combined: both. Other: neither (Figure 7 of the paper).",
+        ),
+        "preferred": Column("Model preferred, %"),
+        "kept": Column("ReGT kept, %"),
+        "combined": Column("Combined, %"),
+        "other": Column("Other, %"),
+        **{name: column for name, column in seldom.items() if rows[name].sum()},
+        **(agreed if rows["shared"].sum() else {}),
+    }
 
 
 def relabelled(labels: pl.DataFrame, decided: pl.DataFrame, names: list[str], lookup: Lookup) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import polars as pl
 
 from mllm_classify.io.files import InputError, digest, sha256
 from mllm_classify.io.text import visible
+from mllm_classify.measures.examined import examined_answers
 
 if TYPE_CHECKING:
     from mllm_classify.config.annotate import Annotate
@@ -35,37 +36,6 @@ NONE, UNSURE = "None of the classes", "I cannot tell"
 PROPOSED, LIKELY, OTHER, NEITHER = "proposed", "likely", "other", "none"
 """Names of the controls in the labelling configuration."""
 BRACKETED = re.compile(r"\[\d+\] ")
-
-
-def examined(mapping: pl.DataFrame, labels: pl.DataFrame, task: str, variant: str | None) -> pl.DataFrame:
-    """What the model answered to every image that no label set excludes, in the order of `labels`.
-
-    Columns image_id, category, imgt, regt, predicted, and `answer`: agrees, disputed (a listed class that is not
-    admissible under ReGT), out of prompt, error, unasked. On an image without a label (N) every listed class is disputed.
-    """
-    asked = mapping.filter((pl.col("task") == task) & (pl.col("variant") == (variant or "")) & (pl.col("repeat") == 0))
-    meets = pl.col("exact_classes").list.set_intersection("regt_admissible").list.len() > 0
-    answer = (
-        pl.when(pl.col("status").is_null())
-        .then(pl.lit("unasked"))
-        .when(pl.col("status") == "error")
-        .then(pl.lit("error"))
-        .when(~pl.col("in_prompt"))
-        .then(pl.lit("out of prompt"))
-        .when(meets)
-        .then(pl.lit("agrees"))
-        .otherwise(pl.lit("disputed"))
-    )
-    return (
-        labels.filter(pl.col("excluded").is_null())
-        .join(
-            asked.select("image_id", "status", "in_prompt", "exact_classes"),
-            on="image_id",
-            how="left",
-            maintain_order="left",
-        )
-        .select("image_id", "category", "imgt", "regt", pl.col("exact_classes").alias("predicted"), answer=answer)
-    )
 
 
 def proposed(predicted: pl.DataFrame, task: str, variant: str | None) -> dict[str, list[int]]:
@@ -96,7 +66,7 @@ def tasks(
     Raises InputError where no image is disputed, or one has no picture.
     """
     task, variant = asked_for.task, asked_for.variant
-    disputed = examined(predicted[asked_for.model], labels, task, variant).filter(
+    disputed = examined_answers(predicted[asked_for.model], labels, task, variant).filter(
         (pl.col("answer") == "disputed") & pl.col("category").is_in(asked_for.categories)
     )
     if disputed.is_empty():

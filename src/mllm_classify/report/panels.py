@@ -13,8 +13,11 @@ from mllm_classify.io.files import InputError
 from mllm_classify.io.pictures import decoded
 from mllm_classify.io.text import cell, short
 from mllm_classify.mapping.answers import normalise
+from mllm_classify.measures.counting import counts
+from mllm_classify.measures.selection import shown_rows
 from mllm_classify.predict.images import Images
-from mllm_classify.tables.tables import Study, Table, counts, shown_rows
+from mllm_classify.tables.table import MODEL, TASK, Column, Study, Table
+from mllm_classify.tasks import TASK_OF
 
 SHOWN = 3
 """Images of a category."""
@@ -28,8 +31,6 @@ CATEGORIES = {
 }
 RIGHT, WRONG = COLOURS[:2]
 MARKS = {True: "✓", False: "✗", None: " "}
-TASK = {"OW": "OW", "CW+": "CW", "CW": "CW"}
-"""The task whose answers a scoring judges."""
 LONGEST = 300
 """Characters of an answer in tables; what is longer is prose."""
 WIDTH, LINE, PICTURE = 3.7, 0.135, 1.7
@@ -39,8 +40,8 @@ WIDTH, LINE, PICTURE = 3.7, 0.135, 1.7
 class Answers(NamedTuple):
     """One model's files: its predictions and, where it answers in words, their mapping."""
 
-    predictions: pl.DataFrame
-    mapping: pl.DataFrame | None
+    predictions: pl.DataFrame | pl.LazyFrame
+    mapping: pl.DataFrame | pl.LazyFrame | None
 
 
 def chosen(shown: pl.DataFrame) -> pl.DataFrame:
@@ -72,14 +73,15 @@ def said(answers: Answers, scoring: str, names: list[str]) -> pl.DataFrame:
     taken_for is the nearest class, where the scoring takes that and the answer is not its name; the prediction of a model that ranks is its first class.
     """
     keys = ["image_id", "task", "variant", "repeat"]
-    first = (pl.col("task") == TASK[scoring]) & (pl.col("variant") == "") & (pl.col("repeat") == 0)
-    rows = answers.predictions.filter(first)
+    first = (pl.col("task") == TASK_OF[scoring]) & (pl.col("variant") == "") & (pl.col("repeat") == 0)
+    rows = answers.predictions.lazy().filter(first)
     if answers.mapping is None:
         named = pl.col("class_ids").list.first().replace_strict(dict(enumerate(names)), return_dtype=pl.String)
         columns = {"prediction": named, "taken_for": pl.lit(None, pl.String), "oop": pl.lit(None, pl.Boolean)}
     else:
         nearest = pl.col("nearest_class").replace_strict(dict(enumerate(names)), return_dtype=pl.String)
-        rows = rows.join(answers.mapping.select(*keys, "in_prompt", "nearest_class"), on=keys, how="left")
+        known = answers.mapping.lazy().select(*keys, "in_prompt", "nearest_class")
+        rows = rows.join(known, on=keys, how="left", maintain_order="left")
         taken = {"OW": pl.lit(value=True), "CW+": ~pl.col("in_prompt"), "CW": pl.lit(value=False)}[scoring]
         other = normalise("text") != nearest.str.to_lowercase()
         columns = {
@@ -90,7 +92,7 @@ def said(answers: Answers, scoring: str, names: list[str]) -> pl.DataFrame:
     columns["prediction"] = (
         pl.when(pl.col("status") == "error").then(pl.lit("(error)")).otherwise(columns["prediction"])
     )
-    return rows.select("image_id", **columns)
+    return rows.select("image_id", **columns).collect()
 
 
 def examples(
@@ -159,7 +161,7 @@ def table(found: pl.DataFrame, study: Study) -> Table:
     shared = ["category", "image_id", "changed", "imgt_label", "regt_labels"]
     judged = [name for name in ("imgt", "regt") if found[name].is_not_null().any()]
     empty = {name for name in ("regt", "regt_labels", "taken_for") if not found[name].is_not_null().any()}
-    figures = found.with_columns(
+    rows = found.with_columns(
         *(
             pl.col(name).map_elements(lambda text: short(text, LONGEST), return_dtype=pl.String)
             for name in ("image_id", "imgt_label", "regt_labels", "prediction", "taken_for")
@@ -170,29 +172,43 @@ def table(found: pl.DataFrame, study: Study) -> Table:
         ),
         pl.when("oop").then(pl.lit("OOP")).alias("oop"),
     ).with_columns(pl.when(again).then(pl.col(name).cast(pl.String)).alias(name) for name in shared)
-    heads = {
-        "category": "Category", "image_id": "Image", "changed": "Change", "imgt_label": study.named("ImGT"),
-        "regt_labels": study.named("ReGT"), "model": "Model", "task": "Task", "prediction": "Prediction", "oop": "",
-        "taken_for": "Nearest class", "imgt": "ImGT", "regt": "ReGT",
-    }  # fmt: skip
+    columns = {
+        "category": Column("Category", words=True),
+        "image_id": Column(
+            "Image",
+            f"Image: of each category the {SHOWN} on which most models change between ImGT and ReGT (their number: Change); "
+            "then those on which models disagree most; ties by the image's name. They are extremes, not a sample.",
+            words=True,
+        ),
+        "changed": Column("Change"),
+        "imgt_label": Column(study.named("ImGT"), words=True),
+        "regt_labels": Column(study.named("ReGT"), words=True),
+        "model": MODEL,
+        "task": TASK,
+        "prediction": Column(
+            "Prediction",
+            "Prediction: at the model's task of Table 3. OOP: none of the listed classes.",
+            words=True,
+        ),
+        "oop": Column(""),
+        "taken_for": Column("Nearest class", words=True),
+        "imgt": Column("ImGT"),
+        "regt": Column("ReGT"),
+    }
     return Table(
-        figures,
+        rows,
         "Examples: where label sets and models differ most",
         str(study),
-        {name: heading for name, heading in heads.items() if name not in empty},
-        {
-            "image_id": f"Image: of each category the {SHOWN} on which most models change between ImGT and ReGT (their number: "
-            "Change); then those on which models disagree most; ties by the image's name. They are extremes, not a sample.",
-            "prediction": "Prediction: at the model's task of Table 3. OOP: none of the listed classes.",
-        },
+        {name: column for name, column in columns.items() if name not in empty},
     )
 
 
-def pictures(images: Images) -> dict[str, Image.Image | None]:
-    """Pictures by image; nothing where a file is not here, as in an archive, or cannot be decoded.
+def pictures(examples: pl.DataFrame, registered: pl.DataFrame, folder: str | None) -> dict[str, Image.Image | None]:
+    """The examples' pictures by image; nothing where a file is not here, as in an archive, or cannot be decoded.
 
     Raises InputError where a file is another than was registered.
     """
+    images = Images(registered.filter(pl.col("image_id").is_in(examples["image_id"].implode())), folder)
     return {image_id: _opened(images, index) for index, image_id in enumerate(images.ids)}
 
 

@@ -3,17 +3,14 @@
 The paper shows each model with its best encoder (Sec. 2.4), and does not say on which images that was chosen.
 """
 
-from typing import NamedTuple
-
 import polars as pl
 
-from mllm_classify import score
-from mllm_classify.measures import statistics
-from mllm_classify.tables import tables
-from mllm_classify.tables.tables import Study, Table, fold, judged, labelled, subtitle
+from mllm_classify.measures.counting import folds, judged, percentages
+from mllm_classify.measures.encoders import ENCODED, encoded_scores, encoder_comparisons
+from mllm_classify.measures.intervals import CONFIDENCE
+from mllm_classify.tables.given import images
+from mllm_classify.tables.table import ASIDE, MODEL, TASK, Column, Study, Table, labelled, subtitle
 
-SCORINGS = ["OW", "CW+"]
-"""What depends on a text encoder."""
 KEYS = ["model", "scoring", "encoder"]
 CROSSFIT = "best, cross-fitted"
 OPTIMISTIC = "best on these images (optimistic)"
@@ -25,111 +22,105 @@ SELECTIONS = {
 MEASURES = ["ImGT_A", "ReGT_A", "OOP_ImGT", "OOP_ReGT"]
 COUNTS = ["n", *MEASURES, *(f"{name}_total" for name in MEASURES)]
 SHOWN = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
-SIGNIFICANT = 1 - statistics.CONFIDENCE
-
-
-class Encoding(NamedTuple):
-    """An encoder of the configuration, and how texts are put to it."""
-
-    name: str
-    templates: str
-    answers: str  # templates, or bare
-
-
-def scores(mapping: pl.DataFrame, model: str, classes: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """What one model's mapping by one encoder is worth under OW and CW+, asked as for all other tables."""
-    main = mapping.filter(pl.col("variant") == "", pl.col("task").is_in(["OW", "CW"]))
-    found = score.score(model, score.predicted_by_text(main, classes), labels)
-    return found.filter(pl.col("scoring").is_in(SCORINGS))
+SIGNIFICANT = 1 - CONFIDENCE
 
 
 def encoders(
-    scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, study: Study, among: list[Encoding]
+    encoded: dict[tuple[str, str], pl.LazyFrame],
+    labels: pl.DataFrame,
+    classes: pl.DataFrame,
+    models: pl.DataFrame,
+    study: Study,
+    encodings: list[list[str]],
 ) -> Table:
     """Accuracy (%) under OW and CW+ by encoder, and with the encoder that is best for each model and task, by both rules.
 
-    `scores` are those of all encoders, `images` as in `tables.matrices`; `among` is in the configuration's order, by
-    which ties are decided.
+    `encoded` are mappings by encoder and model. `encodings` are every encoder's name, its templates, and how answers are
+    put to it (templates, or bare), in the configuration's order, by which ties are decided.
     """
-    order = [it.name for it in among]
-    counted = counts(scores, study.n_images)
-    rows = pl.concat(
+    order = [name for name, *_ in encodings]
+    scores = encoded_scores(encoded, labels, classes)
+    counted = encoder_counts(scores, study.n_images)
+    summed = pl.concat(
         [
             counted.group_by(KEYS).agg(pl.col(COUNTS).sum(), pl.lit(None, pl.String).alias("chosen")),
             crossfitted(counted, order),
-            chosen(counted, counted, order).with_columns(pl.lit(OPTIMISTIC).alias("encoder")),
+            with_best(counted, counted, order).with_columns(pl.lit(OPTIMISTIC).alias("encoder")),
         ],
         how="diagonal",
     ).with_columns(pl.when(pl.col("scoring") == "CW+").then("OOP_ImGT_total").alias("OOP_n"))
-    about = pl.DataFrame(among, schema=dict.fromkeys(Encoding._fields, pl.String), orient="row")
-    figures = (
-        tables.percentages(rows, MEASURES)
-        .join(about, left_on="encoder", right_on="name", how="left")
-        .join(differing(pairs(scores, images, study)), on=KEYS, how="left")
+    about = pl.DataFrame(encodings, schema=dict.fromkeys(["encoder", "templates", "answers"], pl.String), orient="row")
+    rows = (
+        percentages(summed, MEASURES)
+        .join(about, on="encoder", how="left")
+        .join(differing(encoder_comparisons(scores, images(labels), study.n_images)), on=KEYS, how="left")
         .with_columns(pl.col("encoder").replace_strict(SELECTIONS, default=None).alias("selection"))
-        .sort("model", in_order("scoring", SCORINGS), in_order("encoder", [*order, CROSSFIT, OPTIMISTIC]))
+        .sort("model", in_order("scoring", ENCODED), in_order("encoder", [*order, CROSSFIT, OPTIMISTIC]))
     )
-    bare = {} if all(it.answers == "templates" for it in among) else {"answers": "Answers"}
-    regt = {"ReGT_A": study.named("ReGT"), "ReGT_A_interval": "95 % CI"} if study.regt else {}
+    columns = [
+        "encoder",
+        "templates",
+        "answers",
+        "chosen",
+        "selection",
+        *SHOWN[:6],
+        "differs_from",
+        "OOP_n",
+        *SHOWN[6:],
+        "n",
+    ]
     return Table(
-        labelled(
-            figures, models, study,
-            ["encoder", "templates", "answers", "chosen", "selection", *SHOWN[:6], "differs_from", "OOP_n", *SHOWN[6:], "n"],
-        ),
+        labelled(rows, models, study, columns),
         "Text encoders: accuracy (%) under OW and CW+",
-        subtitle(study, figures),
-        {
-            "model": "Model", "task": "Task", "encoder": "Encoder", "templates": "Templates", **bare,
-            "chosen": "Chosen", "ImGT_A": study.named("ImGT"), "ImGT_A_interval": "95 % CI", **regt,
-            "differs_from": "Differs from", "OOP_n": "OOP", "OOP_ImGT": "Mapped right", "OOP_ImGT_interval": "95 % CI",
-        },
-        {
-            "encoder": f"{CROSSFIT}: each half of the images is scored with the encoder of the highest ImGT accuracy on the "
-            f"other half. {OPTIMISTIC}: chosen and scored on the same images, so it can only gain. Ties by ReGT, then in the "
-            "order of the configuration.",
-            "answers": "Answers: whether they pass through the templates, as class names do, or bare.",
-            "ImGT_A_interval": "CI: Wilson.",
-            "differs_from": "Differs from: encoders whose ImGT accuracy is another by McNemar's exact test "
-            f"(p < {SIGNIFICANT:.2g} after Holm's correction over all pairs of that model and task).",
-            "OOP_n": "OOP: answers out of prompt; mapped right: those of them (%) whose nearest class is right under ImGT.",
-        },
-    )  # fmt: skip
-
-
-def encoder_pairs(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, study: Study) -> pl.DataFrame:
-    """McNemar's exact test between any two encoders, for each model and task on the images that both have.
-
-    All pairs of one model and task under one label set are one family for Holm's correction. Columns: model, task,
-    measure, encoder_a, encoder_b, and those of `tables.compared`.
-    """
-    found = pairs(scores, images, study)
-    return tables.as_text(tables.named(found, models).select("model", "task", *found.columns[2:])).with_columns(
-        *study.columns()
+        subtitle(study, rows),
+        _columns(study, bare=any(answers != "templates" for *_, answers in encodings)),
     )
 
 
-def pairs(scores: pl.DataFrame, images: pl.DataFrame, study: Study) -> pl.DataFrame:
-    """Columns model, scoring, measure, encoder_a, encoder_b, and those of `tables.compared`; encoders by name."""
-    frames = []
-    for (model, scoring), part in scores.group_by("model", "scoring", maintain_order=True):
-        found = tables.matrices(part.with_columns(pl.col("encoder").alias("model")), images)
-        compared = tables.compared(found, study.n_images)
-        names = found.rows["model"]
-        frames.append(
-            compared.select(
-                pl.lit(model).alias("model"),
-                pl.lit(scoring).alias("scoring"),
-                "measure",
-                *(names.gather(compared[side]).alias(f"encoder_{side}") for side in ("a", "b")),
-                pl.exclude("measure", "a", "b"),
-            )
-        )
-    return pl.concat(frames).sort("model", in_order("scoring", SCORINGS), maintain_order=True)
+def _columns(study: Study, *, bare: bool) -> dict[str, Column]:
+    answers = Column(
+        "Answers",
+        "Answers: whether they pass through the templates, as class names do, or bare.",
+        words=True,
+    )
+    regt = {"ReGT_A": Column(study.named("ReGT")), "ReGT_A_interval": ASIDE}
+    return {
+        "model": MODEL,
+        "task": TASK,
+        "encoder": Column(
+            "Encoder",
+            f"{CROSSFIT}: each half of the images is scored with the encoder of the highest ImGT accuracy on the other half. "
+            f"{OPTIMISTIC}: chosen and scored on the same images, so it can only gain. Ties by ReGT, then in the order of the "
+            "configuration.",
+            words=True,
+        ),
+        "templates": Column("Templates", words=True, latex=False),
+        **({"answers": answers} if bare else {}),
+        "chosen": Column("Chosen", words=True),
+        "ImGT_A": Column(study.named("ImGT")),
+        "ImGT_A_interval": Column("95 % CI", "CI: Wilson.", latex=False),
+        **(regt if study.regt else {}),
+        "differs_from": Column(
+            "Differs from",
+            "Differs from: encoders whose ImGT accuracy is another by McNemar's exact test "
+            f"(p < {SIGNIFICANT:.2g} after Holm's correction over all pairs of that model and task).",
+            words=True,
+        ),
+        "OOP_n": Column(
+            "OOP",
+            "OOP: answers out of prompt; mapped right: those of them (%) whose nearest class is right under ImGT.",
+        ),
+        "OOP_ImGT": Column("Mapped right"),
+        "OOP_ImGT_interval": ASIDE,
+    }
 
 
-def differing(compared: pl.DataFrame) -> pl.DataFrame:
-    """Columns of KEYS, and differs_from: the encoders from which one differs significantly under ImGT."""
-    significant = compared.filter((pl.col("measure") == "ImGT") & (pl.col("p_holm") < SIGNIFICANT))
+def differing(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Columns of KEYS, and differs_from: the encoders from which one differs significantly under ImGT.
+
+    `pairs` are as `encoder_comparisons` returns them.
+    """
+    significant = pairs.filter((pl.col("measure") == "ImGT") & (pl.col("p_holm") < SIGNIFICANT))
     both = [
         significant.select("model", "scoring", pl.col(f"encoder_{one}").alias("encoder"),
                            pl.col(f"encoder_{other}").alias("differs_from"))
@@ -138,15 +129,13 @@ def differing(compared: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(both).group_by(KEYS).agg(pl.col("differs_from").sort().str.join(", "))
 
 
-def counts(scores: pl.DataFrame, n_images: str) -> pl.DataFrame:
+def encoder_counts(scores: pl.DataFrame, n_images: str) -> pl.DataFrame:
     """Numbers of answers, and of correct ones, per model, scoring, encoder and fold. OOP: of those out of prompt, by CW+."""
-    ids = scores["image_id"].unique()
-    folds = pl.DataFrame({"image_id": ids, "fold": [fold(image_id) for image_id in ids]})
     under_regt = judged(n_images) & pl.col("regt").is_not_null()
     oop = pl.col("oop") & (pl.col("scoring") == "CW+")
     parts = [("imgt", pl.lit(value=True)), ("regt", under_regt), ("imgt", oop), ("regt", oop & under_regt)]
     return (
-        scores.join(folds, on="image_id", how="left")
+        scores.join(folds(scores), on="image_id", how="left")
         .group_by(*KEYS, "fold")
         .agg(
             pl.len().alias("n"),
@@ -160,7 +149,7 @@ def counts(scores: pl.DataFrame, n_images: str) -> pl.DataFrame:
     )
 
 
-def best(counted: pl.DataFrame, order: list[str]) -> pl.DataFrame:
+def best_encoder(counted: pl.DataFrame, order: list[str]) -> pl.DataFrame:
     """The encoder of the highest ImGT accuracy for each model and scoring; ties by ReGT, then by `order`."""
     return (
         counted.group_by(KEYS)
@@ -181,10 +170,10 @@ def best(counted: pl.DataFrame, order: list[str]) -> pl.DataFrame:
     )
 
 
-def chosen(scored: pl.DataFrame, selecting: pl.DataFrame, order: list[str]) -> pl.DataFrame:
+def with_best(scored: pl.DataFrame, selecting: pl.DataFrame, order: list[str]) -> pl.DataFrame:
     """Counts of some images with the encoder that is best on other ones, or on these. Columns of KEYS, COUNTS, chosen."""
     return (
-        scored.join(best(selecting, order), on=KEYS, how="semi")
+        scored.join(best_encoder(selecting, order), on=KEYS, how="semi")
         .group_by("model", "scoring")
         .agg(pl.col(COUNTS).sum(), pl.col("encoder").first().alias("chosen"))
     )
@@ -193,7 +182,8 @@ def chosen(scored: pl.DataFrame, selecting: pl.DataFrame, order: list[str]) -> p
 def crossfitted(counted: pl.DataFrame, order: list[str]) -> pl.DataFrame:
     """Both halves of the images, each with the encoder that is best on the other; `chosen` names these in that order."""
     halves = [
-        chosen(counted.filter(pl.col("fold") == half), counted.filter(pl.col("fold") != half), order) for half in (0, 1)
+        with_best(counted.filter(pl.col("fold") == half), counted.filter(pl.col("fold") != half), order)
+        for half in (0, 1)
     ]
     return (
         pl.concat(halves)

@@ -1,13 +1,14 @@
 """The same models under the protocols of earlier work, so that it is seen where papers disagree."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from mllm_classify.choices.variants import FIRST, SEMANTIC
-from mllm_classify.measures import statistics
-from mllm_classify.tables.table6 import answers
-from mllm_classify.tables.tables import ALL, RULES, Study, Table, figure, labelled, matrices, resampled, subtitle
+from mllm_classify.measures.bootstrap import by_image, matrices, resampled
+from mllm_classify.measures.counting import ALL, RULES
+from mllm_classify.measures.intervals import percentiles
+from mllm_classify.tables.table import ASIDE, MODEL, Column, Study, Table, labelled, subtitle
 
 
 class Protocol(NamedTuple):
@@ -29,8 +30,11 @@ STORED = {
 """Scorings of answers that every study has."""
 
 
-def asked(few: int, n: int, classes: int, encoder: str) -> dict[str, Protocol]:
-    """Questions of their own, by variant, with these numbers of options."""
+def with_options(few: int, n: int, classes: int, encoder: str) -> dict[str, Protocol]:
+    """Protocols with questions of their own, by variant.
+
+    Options of a question: `few` or `n` of multiple choice, `classes` of a shortened list; `encoder` tells similar names.
+    """
     return {
         "ImGT + random": Protocol(f"MC, {few} random", "common; Kisel et al. 2026", f"ImGT and {few - 1} random classes"),
         "ImGT + confEVA(ImGT)": Protocol(f"MC, {few} confused", "Kisel et al. 2026",
@@ -50,74 +54,72 @@ def protocols(
     images: pl.DataFrame,
     models: pl.DataFrame,
     study: Study,
-    count: int,
-    by_variant: dict[str, Protocol],
+    resamples: int,
+    options: dict[str, Any] | None,
 ) -> Table:
     """Every protocol for every model that answers in words, each from answers to its own questions.
 
-    Accuracies are means over repeats, with 95 % bootstrap intervals over the images of the row. `scores` are all there
-    are; `images`, with image_id and category, all that are evaluated; `by_variant` is made by `asked`.
+    Accuracies are means over repeats, with 95 % bootstrap intervals over the images of the row. `options` are the
+    arguments of `with_options`; None where no question has options.
     """
+    by_variant = with_options(**options) if options else {}
     worded = scores.filter(pl.col("encoder").is_not_null())
-    stored = worded.filter(pl.col("scoring").is_in(list(STORED)))
-    parts = [_intervals(stored, images, study.n_images, count)]
+    stored = worded.filter((pl.col("variant") == "") & pl.col("scoring").is_in(list(STORED)))
+    parts = [_accuracies(stored, images, study.n_images, resamples)]
     for variant in by_variant:
-        rows = worded.filter((pl.col("scoring") == "MC") & (pl.col("variant") == variant)).with_columns(
+        put = worded.filter((pl.col("scoring") == "MC") & (pl.col("variant") == variant)).with_columns(
             scoring="variant"
         )
-        if rows.height:
-            among = images.filter(pl.col("image_id").is_in(rows["image_id"].unique().implode()))
-            parts.append(_intervals(rows, among, study.n_images, count))
+        if put.height:
+            among = images.filter(pl.col("image_id").is_in(put["image_id"].unique().implode()))
+            parts.append(_accuracies(put, among, study.n_images, resamples))
     every = STORED | by_variant
-    figures = pl.concat(parts).sort(
+    rows = pl.concat(parts).sort(
         pl.col("model"), pl.col("scoring").replace_strict({key: place for place, key in enumerate(every)})
     )
     said = {
         column: pl.col("scoring").replace_strict({key: getattr(protocol, field) for key, protocol in every.items()})
         for column, field in {"protocol": "name", "used_by": "used_by", "what": "what"}.items()
     }
-    columns = [f"{name}{end}" for name in ("ImGT_A", "ReGT_A") for end in ("", "_low", "_high")]
-    shown = labelled(
-        figures.with_columns(**said), models, study, ["protocol", "used_by", "what", *columns, "OOP", "repeats", "n"]
-    ).drop("task")
+    accuracies = [f"{name}{end}" for name in ("ImGT_A", "ReGT_A") for end in ("", "_low", "_high")]
+    columns = ["protocol", "used_by", "what", *accuracies, "OOP", "repeats", "n"]
     return Table(
-        shown,
+        labelled(rows.with_columns(**said), models, study, columns).drop("task"),
         "The same models under the protocols of earlier work: accuracy (%)",
-        subtitle(study, figures),
+        subtitle(study, rows),
         {
-            "model": "Model",
-            "protocol": "Protocol",
-            "used_by": "Used by",
-            "what": "What is asked and what is right",
-            "n": "n",
-            "ImGT_A": study.named("ImGT"),
-            "ImGT_A_interval": "95 % CI",
-            "ReGT_A": study.named("ReGT"),
-            "ReGT_A_interval": "95 % CI",
-            "OOP": "OOP",
-        },
-        {
-            "protocol": "OW and CW rows score the same stored answers by different rules; every other row has questions of its "
-            "own. Rows of different n are of different images.",
-            "ImGT_A_interval": "CI: bootstrap over the images.",
-            "OOP": "OOP: answers that are none of the options, or of the listed classes.",
+            "model": MODEL,
+            "protocol": Column(
+                "Protocol",
+                "OW and CW rows score the same stored answers by different rules; every other row has questions of its "
+                "own. Rows of different n are of different images.",
+                words=True,
+            ),
+            "used_by": Column("Used by", words=True),
+            "what": Column("What is asked and what is right", words=True, latex=False),
+            "n": Column("n"),
+            "ImGT_A": Column(study.named("ImGT")),
+            "ImGT_A_interval": Column("95 % CI", "CI: bootstrap over the images.", latex=False),
+            "ReGT_A": Column(study.named("ReGT")),
+            "ReGT_A_interval": ASIDE,
+            "OOP": Column("OOP", "OOP: answers that are none of the options, or of the listed classes."),
         },
     )
 
 
-def _intervals(scores: pl.DataFrame, images: pl.DataFrame, n_images: str, count: int) -> pl.DataFrame:
+def _accuracies(scores: pl.DataFrame, images: pl.DataFrame, n_images: str, count: int) -> pl.DataFrame:
     """Accuracies of these rows with their intervals, the share of OOP answers, repeats, and n."""
-    found = matrices(answers(scores), images)
-    exact, drawn = resampled(found, count)
+    answers = matrices(by_image(scores), images)
+    exact, drawn = resampled(answers, count)
     columns = {}
     for name, among in {"ImGT": ALL, "ReGT": RULES[n_images]}.items():
-        columns[f"{name}_A"] = figure(exact, name, among)[0]
-        columns[f"{name}_A_low"], columns[f"{name}_A_high"] = statistics.percentiles(figure(drawn, name, among))
+        columns[f"{name}_A"] = exact.accuracy(name, among)[0]
+        columns[f"{name}_A_low"], columns[f"{name}_A_high"] = percentiles(drawn.accuracy(name, among))
     about = scores.group_by("model", "scoring").agg(
         pl.col("oop").mean().alias("OOP") * 100,
         pl.col("repeat").n_unique().alias("repeats"),
         pl.col("image_id").n_unique().alias("n"),
     )
-    return found.rows.with_columns(pl.Series(name, values).fill_nan(None) for name, values in columns.items()).join(
+    return answers.rows.with_columns(pl.Series(name, values).fill_nan(None) for name, values in columns.items()).join(
         about, on=["model", "scoring"]
     )

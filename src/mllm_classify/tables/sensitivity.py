@@ -7,14 +7,16 @@ formats (Sec. 3, and its supplement, which is not public).
 
 import polars as pl
 
-from mllm_classify.measures import clusters
-from mllm_classify.tables.tables import RULES, SCORINGS, Study, Table, labelled, subtitle
+from mllm_classify.measures.clusters import answered, interval, layouts, sign_flip_p, with_clusters
+from mllm_classify.measures.counting import LABEL_SETS, STATUSES
+from mllm_classify.measures.paired import holm
+from mllm_classify.tables.table import INTERVAL, MODEL, TASK, Column, Study, Table, labelled, subtitle
+from mllm_classify.tasks import MAIN_SCORINGS
 
 KEYS = ["model", "scoring", "variant"]
 MAIN = "main"
 """What the table calls the task as it is asked for all other tables."""
 CONSTRAINED = "answers held to the class list"
-LABEL_SETS = {"ImGT": "imgt", "ReGT": "regt"}
 SMALLEST = 1e-12
 """Smaller p are not told apart."""
 TESTED = ["vs_main", "vs_main_low", "vs_main_high", "p"]
@@ -25,29 +27,35 @@ SCHEMA: dict[str, pl.DataType] = {
     **{f"{name}_A{end}": pl.Float64() for name in LABEL_SETS for end in ("", *(f"_{it}" for it in TESTED))},
     "test": pl.String(),
     "OOP": pl.Float64(),
-    "n_errors": pl.Int64(),
-    "n_empty": pl.Int64(),
-    "n_several": pl.Int64(),
+    **{f"n_{name}": pl.Int64() for name in STATUSES},
 }
+WAYS = dict.fromkeys(["model", "variant", "differs"], pl.String)
+PLACES = {name: place for place, name in enumerate(MAIN_SCORINGS)}
 
 
-def sensitivity(scores: pl.DataFrame, differing: pl.DataFrame, models: pl.DataFrame, study: Study, count: int) -> Table:
+def sensitivity(
+    scores: pl.DataFrame, ways: list[list[str]], models: pl.DataFrame, study: Study, resamples: int
+) -> Table:
     """Accuracy (%) of every way in which a model was asked a task: mean over repeats, and the difference to the main way
     on the same images, in points, with a paired bootstrap interval and a sign-flip test.
 
-    `scores` have a column cluster (`clusters.with_clusters`); `differing` has model, variant and differs, in the order of
-    the configuration. Holm's correction is over all differences of a model under one label set.
+    `ways` are model, variant, and in what that differs, in the order of the configuration. Holm's correction is over all
+    differences of a model under one label set.
     """
-    among = _compared(scores)
-    rows = [
-        dict(zip(KEYS, key, strict=True)) | _figures(of, _baseline(among, *key), study.n_images, count)
+    among = _compared(with_clusters(scores))
+    cells = [
+        dict(zip(KEYS, key, strict=True)) | _numbers(of, _baseline(among, *key), study.n_images, resamples)
         for key, of in among.group_by(KEYS, maintain_order=True)
     ]
-    ways = differing.with_row_index("order", offset=1).with_columns(pl.col("order").cast(pl.Int64))
-    figures = (
-        pl.DataFrame(rows, schema={**dict.fromkeys(KEYS, pl.String()), **SCHEMA})
-        .join(ways, on=["model", "variant"], how="left")
-        .sort("model", pl.col("scoring").replace_strict(_PLACES, return_dtype=pl.Int32), "order", nulls_last=False)
+    differing = (
+        pl.DataFrame(ways, schema=WAYS, orient="row")
+        .with_row_index("order", offset=1)
+        .with_columns(pl.col("order").cast(pl.Int64))
+    )
+    rows = _corrected(
+        pl.DataFrame(cells, schema={**dict.fromkeys(KEYS, pl.String()), **SCHEMA})
+        .join(differing, on=["model", "variant"], how="left")
+        .sort("model", pl.col("scoring").replace_strict(PLACES, return_dtype=pl.Int32), "order", nulls_last=False)
         .with_columns(
             variant=pl.when(pl.col("variant") == "").then(pl.lit(MAIN)).otherwise("variant"),
             differs=pl.when((pl.col("variant") == "") & (pl.col("scoring") == "CW-constrained"))
@@ -55,37 +63,53 @@ def sensitivity(scores: pl.DataFrame, differing: pl.DataFrame, models: pl.DataFr
             .otherwise("differs"),
         )
     )
-    figures = _holm(figures)
-    p = [pl.col(column).map_elements(_told, pl.String) for column in _columns() if column.endswith(("_p", "_p_holm"))]
+    columns = _columns()
+    p = [pl.col(column).map_elements(_told, pl.String) for column in columns if column.endswith(("_p", "_p_holm"))]
     return Table(
-        labelled(figures.with_columns(p), models, study, ["variant", "differs", *_columns()]),
+        labelled(rows.with_columns(p), models, study, ["variant", "differs", *columns]),
         "Sensitivity: the same tasks asked in other ways",
-        subtitle(study, figures),
+        subtitle(study, rows),
         {
-            "model": "Model", "task": "Task", "variant": "Variant", "differs": "differs in", "n": "n",
-            "repeats": "Repeats", "clusters": "Clusters",
-            "ImGT_A": study.named("ImGT"), "ImGT_A_vs_main": "vs main", "ImGT_A_vs_main_interval": "95 % CI",
-            "ImGT_A_p_holm": "p", "ReGT_A": study.named("ReGT"), "ReGT_A_vs_main": "vs main",
-            "ReGT_A_vs_main_interval": "95 % CI", "ReGT_A_p_holm": "p", "OOP": "OOP", "n_errors": "Errors",
+            "model": MODEL,
+            "task": TASK,
+            "variant": Column(
+                "Variant",
+                "main: as in the other tables. vs main: the difference in points on the images that both have; "
+                "CW-constrained is compared with CW+, which it would replace.",
+                words=True,
+            ),
+            "differs": Column("differs in", words=True, latex=False),
+            "n": Column("n"),
+            "repeats": Column("Repeats"),
+            "clusters": Column(
+                "Clusters",
+                "CI: bootstrap of clusters: images of one request are drawn together. Where each repeat has other "
+                "requests, each resample is of one repeat, and the interval rather too wide.",
+            ),
+            "ImGT_A": Column(study.named("ImGT")),
+            "ImGT_A_vs_main": Column("vs main"),
+            "ImGT_A_vs_main_interval": INTERVAL,
+            "ImGT_A_p_holm": Column(
+                "p",
+                "p: sign flips of the clusters' differences, all of them counted, with Holm's correction for all "
+                "differences of a model under one label set. Exact where each image was asked about once; approximate over "
+                "repeats (column test of the CSV).",
+            ),
+            "ReGT_A": Column(study.named("ReGT")),
+            "ReGT_A_vs_main": Column("vs main"),
+            "ReGT_A_vs_main_interval": INTERVAL,
+            "ReGT_A_p_holm": Column("p"),
+            "OOP": Column(
+                "OOP",
+                "OOP: out-of-prompt answers (%). Errors: answers that are missing or cannot be read; they count as wrong.",
+            ),
+            "n_errors": Column("Errors"),
         },
-        {
-            "variant": "main: as in the other tables. vs main: the difference in points on the images that both have; "
-            "CW-constrained is compared with CW+, which it would replace.",
-            "clusters": "CI: bootstrap of clusters: images of one request are drawn together. Where each repeat has other "
-            "requests, each resample is of one repeat, and the interval rather too wide.",
-            "ImGT_A_p_holm": "p: sign flips of the clusters' differences, all of them counted, with Holm's correction for "
-            "all differences of a model under one label set. Exact where each image was asked about once; approximate over "
-            "repeats (column test of the CSV).",
-            "OOP": "OOP: out-of-prompt answers (%). Errors: answers that are missing or cannot be read; they count as wrong.",
-        },
-    )  # fmt: skip
-
-
-_PLACES = {name: place for place, name in enumerate(SCORINGS)}
+    )
 
 
 def _columns() -> list[str]:
-    """The table's figures, in their order."""
+    """The table's numbers, in their order."""
     columns = list(SCHEMA)
     for name in LABEL_SETS:
         columns.insert(columns.index(f"{name}_A_p") + 1, f"{name}_A_p_holm")
@@ -94,7 +118,7 @@ def _columns() -> list[str]:
 
 def _compared(scores: pl.DataFrame) -> pl.DataFrame:
     """Scores of the tasks that a model is asked in several ways. CW-constrained is another way of CW, too."""
-    scores = scores.filter(pl.col("scoring").is_in(SCORINGS))
+    scores = scores.filter(pl.col("scoring").is_in(MAIN_SCORINGS))
     varied = scores.filter((pl.col("variant") != "") | (pl.col("scoring") == "CW-constrained")).select("model", "task")
     constrained = varied.filter(pl.col("task") == "CW-constrained").with_columns(task=pl.lit("CW"))
     return scores.join(pl.concat([varied, constrained]).unique(), on=["model", "task"], how="semi")
@@ -108,52 +132,40 @@ def _baseline(scores: pl.DataFrame, model: str, scoring: str, variant: str) -> p
     return scores.filter((pl.col("model") == model) & (pl.col("scoring") == main) & (pl.col("variant") == ""))
 
 
-def _figures(of: pl.DataFrame, main: pl.DataFrame, n_images: str, count: int) -> dict[str, float | int | str | None]:
-    """One row's figures, without its keys."""
+def _numbers(of: pl.DataFrame, main: pl.DataFrame, n_images: str, count: int) -> dict[str, float | int | str | None]:
+    """One row's numbers, without its keys."""
     repeats = of["repeat"].n_unique()
     row: dict[str, float | int | str | None] = {
         "n": of["image_id"].n_unique(),
         "repeats": repeats,
         "clusters": of.select("repeat", "cluster").n_unique() // repeats,
         "OOP": None if (mean := of["oop"].mean()) is None else float(mean) * 100,  # type: ignore[arg-type]
-        **{f"n_{name}": int((of["status"] == kind).sum()) for name, kind in
-           {"errors": "error", "empty": "empty", "several": "several"}.items()},
-    }  # fmt: skip
+        **{f"n_{name}": int((of["status"] == kind).sum()) for name, kind in STATUSES.items()},
+    }
     for name in LABEL_SETS:
         mine = answered(of, name, n_images)
         row[f"{name}_A"] = None if (mean := mine["value"].mean()) is None else float(mean) * 100  # type: ignore[arg-type]
         base = answered(main, name, n_images).select("image_id", base="value")
         both = mine.join(base, on="image_id").with_columns(value=pl.col("value") - pl.col("base"))
         if both.height:
-            found = clusters.layouts(both)
-            low, high = clusters.interval(found, count)
+            differences = layouts(both)
+            low, high = interval(differences, count)
             row[f"{name}_A_vs_main"] = float(both["value"].mean()) * 100  # type: ignore[arg-type]
             row |= {f"{name}_A_vs_main_low": low * 100, f"{name}_A_vs_main_high": high * 100}
-            row[f"{name}_A_p"] = clusters.sign_flip_p(found)
+            row[f"{name}_A_p"] = sign_flip_p(differences)
             row["test"] = "exact" if repeats == 1 else "approximate"
     return row
 
 
-def answered(scores: pl.DataFrame, label_set: str, n_images: str) -> pl.DataFrame:
-    """The answers that accuracy under a label set is over: image_id, repeat, cluster, and value, 1 where correct."""
-    column = LABEL_SETS[label_set]
-    counts = pl.lit(value=True) if label_set == "ImGT" else pl.col("category").is_in(RULES[n_images])
-    return scores.filter(counts & pl.col(column).is_not_null()).select(
-        "image_id", "repeat", "cluster", value=pl.col(column).cast(pl.Int64)
-    )
-
-
-def _holm(figures: pl.DataFrame) -> pl.DataFrame:
+def _corrected(rows: pl.DataFrame) -> pl.DataFrame:
     """The p of each label set corrected for all of a model's tests; `tests` says how many they are."""
-    # a second to import, which the other tables need not wait for
-    from statsmodels.stats.multitest import multipletests
 
     def corrected(p: pl.Series) -> pl.Series:
         tested = p.drop_nulls()
-        found = dict(zip(tested, multipletests(tested, method="holm")[1] if tested.len() else [], strict=True))
-        return pl.Series([found.get(value) for value in p], dtype=pl.Float64)
+        by_p = dict(zip(tested, holm(tested.to_numpy()), strict=True))
+        return pl.Series([by_p.get(value) for value in p], dtype=pl.Float64)
 
-    return figures.with_columns(
+    return rows.with_columns(
         *(
             pl.col(f"{name}_A_p").map_batches(corrected, pl.Float64).over("model").alias(f"{name}_A_p_holm")
             for name in LABEL_SETS

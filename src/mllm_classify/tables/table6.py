@@ -3,26 +3,15 @@
 import numpy as np
 import polars as pl
 
-from mllm_classify.choices.variants import ALL, VARIANTS
-from mllm_classify.io.arrays import FloatArray
-from mllm_classify.measures import statistics
-from mllm_classify.tables.tables import ALL as EVERY
-from mllm_classify.tables.tables import (
-    REGT,
-    SUBSETS,
-    Study,
-    Table,
-    figure,
-    in_subset,
-    judged,
-    labelled,
-    resampled,
-    subtitle,
-)
-from mllm_classify.tables.tables import RULES as FOR_N
-from mllm_classify.tables.tables import matrices as matrices_of
+from mllm_classify.choices import variants
+from mllm_classify.measures.bootstrap import by_image, matrices, resampled
+from mllm_classify.measures.counting import ALL, REGT, RULES, SUBSETS, in_subset, judged
+from mllm_classify.measures.intervals import Floats, percentiles, t_factors
+from mllm_classify.measures.selection import evaluated
+from mllm_classify.tables.accuracy_columns import SIZES, intervals
+from mllm_classify.tables.table import ASIDE, MODEL, Column, Study, Table, labelled, subtitle
 
-ORDER = [*VARIANTS, ALL]
+ORDER = [*variants.VARIANTS, variants.ALL]
 ACCURACIES = ["ImGT_A", *REGT]
 HARDER = {
     "ImGT + confEVA(ImGT)": "ImGT + random",
@@ -31,18 +20,8 @@ HARDER = {
 """Variants with distractors of the reference's, and what they are compared with."""
 LABELS = ["imgt", "regt", "both"]
 DISTRACTORS = ["random", "confusion", "tie", "fallback"]
-SHARES = [f"share_{origin}" for origin in DISTRACTORS]
+SHARES = {f"share_{origin}": origin for origin in DISTRACTORS}
 EFFECTS = ["random_minus_ImGT_A", "random_minus_ReGT_A"]
-
-
-def answers(scores: pl.DataFrame) -> pl.DataFrame:
-    """Scores of repeated questions by image: how many answers there are, and how many of them are correct."""
-    return scores.group_by("model", "scoring", "image_id").agg(
-        pl.len().alias("answers"),
-        pl.col("imgt").sum(),
-        pl.col("regt").sum(),
-        (pl.col("imgt") & pl.col("regt")).sum().alias("both"),
-    )
 
 
 def over_repeats(scores: pl.DataFrame, n_images: str) -> pl.DataFrame:
@@ -60,7 +39,7 @@ def over_repeats(scores: pl.DataFrame, n_images: str) -> pl.DataFrame:
         pl.col("category").is_not_null().any().alias("known"),
     )
     rates = scores.group_by("model", "scoring").agg(pl.col("oop").mean().alias("OOP") * 100)
-    found = each.group_by("model", "scoring").agg(
+    means = each.group_by("model", "scoring").agg(
         *(pl.col(name).mean() for name in ACCURACIES),
         *(pl.col(name).std().alias(f"{name}_ci95") for name in ACCURACIES),
         pl.len().alias("repeats"),
@@ -71,8 +50,8 @@ def over_repeats(scores: pl.DataFrame, n_images: str) -> pl.DataFrame:
             if subset != "A"
         ),
     )
-    factor = pl.Series(statistics.t_factors(found["repeats"].to_numpy()))
-    return found.with_columns(pl.col(f"{name}_ci95") * factor for name in ACCURACIES).join(
+    factor = pl.Series(t_factors(means["repeats"].to_numpy()))
+    return means.with_columns(pl.col(f"{name}_ci95") * factor for name in ACCURACIES).join(
         rates, on=["model", "scoring"], how="left"
     )
 
@@ -83,24 +62,24 @@ def over_images(scores: pl.DataFrame, images: pl.DataFrame, n_images: str, count
     EFFECTS stand with the variants whose distractors are the reference's: the accuracy with random ones minus theirs, in
     points, on the same resamples of the images. `images`, with image_id and category, are all that were asked about.
     """
-    found = matrices_of(answers(scores), images)
-    exact, drawn = resampled(found, count)
-    among = {"ImGT_A": ("ImGT", EVERY), **{name: ("ReGT", SUBSETS[subset]) for name, subset in REGT.items()}}
-    among["ReGT_A"] = ("ReGT", FOR_N[n_images])
-    columns: dict[str, np.ndarray] = {}
+    answers = matrices(by_image(scores), images)
+    exact, drawn = resampled(answers, count)
+    among = {"ImGT_A": ("ImGT", ALL), **{name: ("ReGT", SUBSETS[subset]) for name, subset in REGT.items()}}
+    among["ReGT_A"] = ("ReGT", RULES[n_images])
+    columns: dict[str, Floats] = {}
     for name, (measure, parts) in among.items():
-        columns[f"{name}_low"], columns[f"{name}_high"] = statistics.percentiles(figure(drawn, measure, parts))
-    rows = {row: place for place, row in enumerate(found.rows.iter_rows())}
+        columns[f"{name}_low"], columns[f"{name}_high"] = percentiles(drawn.accuracy(measure, parts))
+    rows = {row: place for place, row in enumerate(answers.rows.iter_rows())}
     pairs = [(place, rows.get((model, HARDER.get(variant, "")))) for (model, variant), place in rows.items()]
     for effect, name in zip(EFFECTS, ["ImGT_A", "ReGT_A"], strict=True):
         values = np.full((3, len(rows)), np.nan)
         for place, easy in pairs:
             if easy is not None:
-                one, many = (figure(of, *among[name]) for of in (exact, drawn))
-                low, high = statistics.percentiles(many[:, easy] - many[:, place])
+                one, many = (of.accuracy(*among[name]) for of in (exact, drawn))
+                low, high = percentiles(many[:, easy] - many[:, place])
                 values[:, place] = one[0, easy] - one[0, place], low, high
         columns |= dict(zip([effect, f"{effect}_low", f"{effect}_high"], values, strict=True))
-    return found.rows.with_columns(pl.Series(name, values).fill_nan(None) for name, values in columns.items())
+    return answers.rows.with_columns(pl.Series(name, values).fill_nan(None) for name, values in columns.items())
 
 
 def questions(choices: pl.DataFrame, confusions: pl.DataFrame, labels: pl.DataFrame, classes: int) -> pl.DataFrame:
@@ -114,33 +93,29 @@ def questions(choices: pl.DataFrame, confusions: pl.DataFrame, labels: pl.DataFr
     shares[confusions["label"].to_numpy(), confusions["predicted"].to_numpy()] = confusions["share"].to_numpy()
     rows = []
     for variant in ORDER:
-        asked = choices.filter(
-            (pl.col("variant") == variant) & (pl.col("options").list.len() > 0).fill_null(value=True)
-        )
-        if not asked.height:
+        put = choices.filter((pl.col("variant") == variant) & (pl.col("options").list.len() > 0).fill_null(value=True))
+        if not put.height:
             continue
         row: dict[str, str | float | None] = {"scoring": variant, **dict.fromkeys(SHARES)}
-        if variant == ALL:
-            asked = asked.filter(pl.col("repeat") == 0)
-            row |= {"options": classes, "difficulty": _of_all(asked.join(labels, on="image_id"), shares)}
+        if variant == variants.ALL:
+            put = put.filter(pl.col("repeat") == 0)
+            row |= {"options": classes, "difficulty": _of_all(put.join(labels, on="image_id"), shares)}
         else:
-            origins = asked["origins"].explode().value_counts(normalize=True)
+            origins = put["origins"].explode().value_counts(normalize=True)
             kinds = dict(zip(origins["origins"].cast(pl.String), origins["proportion"], strict=True))
             drawn = sum(kinds.get(kind, 0.0) for kind in DISTRACTORS)
-            row |= {
-                share: kinds.get(kind, 0.0) / drawn for share, kind in zip(SHARES, DISTRACTORS, strict=True) if drawn
-            }
-            row |= {"options": asked["options"].list.len()[0], "difficulty": _of_some(asked, shares)}
+            row |= {share: kinds.get(kind, 0.0) / drawn for share, kind in SHARES.items() if drawn}
+            row |= {"options": put["options"].list.len()[0], "difficulty": _of_some(put, shares)}
         rows.append(row)
     schema = {"scoring": pl.String(), "options": pl.Int64(), **dict.fromkeys([*SHARES, "difficulty"], pl.Float64())}
     return pl.DataFrame(rows, schema=schema).with_columns(pl.col(*SHARES, "difficulty") * 100)
 
 
-def _of_some(asked: pl.DataFrame, shares: FloatArray | np.ndarray) -> float:
+def _of_some(put: pl.DataFrame, shares: Floats) -> float:
     """Difficulty of questions with a few options each."""
-    count = asked["options"].list.len()[0]
-    shown = asked["options"].explode().to_numpy().reshape(-1, count)
-    label = asked["origins"].explode().cast(pl.String).is_in(LABELS).to_numpy().reshape(-1, count)
+    count = put["options"].list.len()[0]
+    shown = put["options"].explode().to_numpy().reshape(-1, count)
+    label = put["origins"].explode().cast(pl.String).is_in(LABELS).to_numpy().reshape(-1, count)
     taken = np.zeros(len(shown))
     for one in range(count):
         for other in range(count):
@@ -148,93 +123,104 @@ def _of_some(asked: pl.DataFrame, shares: FloatArray | np.ndarray) -> float:
     return float((taken / label.sum(axis=1)).mean())
 
 
-def _of_all(asked: pl.DataFrame, shares: np.ndarray) -> float:
+def _of_all(put: pl.DataFrame, shares: Floats) -> float:
     """Difficulty of questions whose options are all classes."""
     totals = shares.sum(axis=1)
-    found = []
-    for imgt, *right in asked.select("imgt", "imgt_admissible", "regt_admissible").iter_rows():
+    taken = []
+    for imgt, *right in put.select("imgt", "imgt_admissible", "regt_admissible").iter_rows():
         admissible = sorted({imgt}.union(*(it or [] for it in right)))
-        found.append(totals[imgt] - shares[imgt, admissible].sum())
-    return float(np.mean(found))
+        taken.append(totals[imgt] - shares[imgt, admissible].sum())
+    return float(np.mean(taken))
 
 
 def table6(
     scores: pl.DataFrame,
     labels: pl.DataFrame,
-    classes: int,
+    classes: pl.DataFrame,
     choices: pl.DataFrame,
     confusions: pl.DataFrame,
     models: pl.DataFrame,
     study: Study,
-    count: int,
+    resamples: int,
     reference: str,
 ) -> Table:
     """Multiple choice by the paper's variants (its Tables 6 and 18), for every model that was asked.
 
-    `scores` are of MC; `choices` and `confusions` of the choices stage; `labels` of all evaluated images; `count` is
-    the bootstrap's number of resamples; `reference` says whose confusions they are.
+    `choices` and `confusions` are of the choices stage; `reference` says whose confusions they are.
     """
-    asked = scores.filter(pl.col("variant").is_in(ORDER)).with_columns(scoring="variant")
-    images = labels.filter(pl.col("image_id").is_in(asked["image_id"].unique().implode()))
-    figures = (
-        over_repeats(asked, study.n_images)
-        .join(over_images(asked, images, study.n_images, count), on=["model", "scoring"])
-        .join(questions(choices, confusions, images, classes), on="scoring", how="left")
+    multiple = scores.filter((pl.col("scoring") == "MC") & pl.col("variant").is_in(ORDER)).with_columns(
+        scoring="variant"
+    )
+    images = evaluated(labels).filter(pl.col("image_id").is_in(multiple["image_id"].unique().implode()))
+    rows = (
+        over_repeats(multiple, study.n_images)
+        .join(over_images(multiple, images, study.n_images, resamples), on=["model", "scoring"])
+        .join(questions(choices, confusions, images, classes.height), on="scoring", how="left")
         .with_columns(pl.col("ImGT_A").mean().over("model").alias("mean"))
         .sort("mean", "model", pl.col("scoring").replace_strict({name: i for i, name in enumerate(ORDER)}))
     )
-    plain = [f"{name}{end}" for name in ACCURACIES for end in ("", "_ci95")]
-    bounds = [f"{name}_{end}" for name in ACCURACIES for end in ("low", "high")]
+    means = [f"{name}{end}" for name in ACCURACIES for end in ("", "_ci95")]
     effects = [f"{name}{end}" for name in EFFECTS for end in ("", "_low", "_high")]
-    numbers = ["n", *(f"n_{subset}" for subset in SUBSETS if subset != "A")]
-    shown = labelled(
-        figures, models, study,
-        [*plain, *bounds, *effects, "OOP", *SHARES, "difficulty", "options", "repeats", *numbers],
-    ).rename({"task": "distractors"}).with_columns(pl.lit(reference).alias("reference"))  # fmt: skip
+    columns = [*means, *intervals(ACCURACIES), *effects, "OOP", *SHARES, "difficulty", "options", "repeats", *SIZES]
     return Table(
-        shown,
+        labelled(rows, models, study, columns)
+        .rename({"task": "distractors"})
+        .with_columns(pl.lit(reference).alias("reference")),
         "Table 6. Multiple choice: accuracy (%) by the kind of options",
-        f"{subtitle(study, figures)}; {_said(figures, 'options', 'option')}, {_said(figures, 'repeats', 'repeat')}; "
+        f"{subtitle(study, rows)}; {_said(rows, 'options', 'option')}, {_said(rows, 'repeats', 'repeat')}; "
         f"confEVA: confusions of {reference}",
-        {
-            "model": "Model",
-            "distractors": "Options",
-            "ImGT_A_ci95": study.named("ImGT"),
-            "ImGT_A_interval": "95 % CI",
-            "ReGT_A_ci95": study.named("ReGT"),
-            "ReGT_A_interval": "95 % CI",
-            **{f"{name}_ci95": subset for name, subset in REGT.items() if subset != "A"},
-            "OOP": "OOP",
-            "random_minus_ImGT_A": "Effect",
-            "random_minus_ImGT_A_interval": "95 % CI",
-            **dict(zip(SHARES, ["Random", "Confused", "Tie", "Fallback"], strict=True)),
-            "difficulty": "Difficulty",
-        },
-        {
-            "ImGT_A_ci95": "±: half the width of the 95 % t-interval over repeats, in which the options' order and the random "
-            "distractors vary: the noise of the options only. One repeat has none.",
-            "ImGT_A_interval": "CI: bootstrap over the images, which are few beside all that there could be.",
-            "OOP": "OOP: answers that name no option, or several; they are wrong.",
-            "random_minus_ImGT_A": "Effect: ImGT accuracy with random distractors minus the row's, in points, on the same "
-            "images.",
-            "share_random": "Random to Fallback: where the options that are no label come from, in percent. Confused: more often "
-            "than any class left out. Tie: as often as one that was left out. Fallback: never; the nearest by probability, "
-            "name, or a hash." + _warning(figures),
-            "difficulty": "Difficulty: how many percent of its images of the offered label the reference takes for another "
-            "option.",
-        },
+        _columns(rows, study),
     )
 
 
-def _said(figures: pl.DataFrame, column: str, noun: str) -> str:
+def _columns(rows: pl.DataFrame, study: Study) -> dict[str, Column]:
+    origins = (
+        "Random to Fallback: where the options that are no label come from, in percent. Confused: more often than any class "
+        "left out. Tie: as often as one that was left out. Fallback: never; the nearest by probability, name, or a hash."
+        + _warning(rows)
+    )
+    return {
+        "model": MODEL,
+        "distractors": Column("Options", words=True),
+        "ImGT_A_ci95": Column(
+            study.named("ImGT"),
+            "±: half the width of the 95 % t-interval over repeats, in which the options' order and the random distractors "
+            "vary: the noise of the options only. One repeat has none.",
+        ),
+        "ImGT_A_interval": Column(
+            "95 % CI",
+            "CI: bootstrap over the images, which are few beside all that there could be.",
+            latex=False,
+        ),
+        "ReGT_A_ci95": Column(study.named("ReGT")),
+        "ReGT_A_interval": ASIDE,
+        **{f"{name}_ci95": Column(subset) for name, subset in REGT.items() if subset != "A"},
+        "OOP": Column("OOP", "OOP: answers that name no option, or several; they are wrong."),
+        "random_minus_ImGT_A": Column(
+            "Effect",
+            "Effect: ImGT accuracy with random distractors minus the row's, in points, on the same images.",
+        ),
+        "random_minus_ImGT_A_interval": ASIDE,
+        "share_random": Column("Random", origins, latex=False),
+        "share_confusion": Column("Confused", latex=False),
+        "share_tie": Column("Tie", latex=False),
+        "share_fallback": Column("Fallback", latex=False),
+        "difficulty": Column(
+            "Difficulty",
+            "Difficulty: how many percent of its images of the offered label the reference takes for another option.",
+        ),
+    }
+
+
+def _said(rows: pl.DataFrame, column: str, noun: str) -> str:
     """The column's smallest number, which is that of all rows, or of all but that of all classes."""
-    number = min(figures[column], default=0)
+    number = min(rows[column], default=0)
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _warning(figures: pl.DataFrame) -> str:
+def _warning(rows: pl.DataFrame) -> str:
     """Where distractors are hardly the reference's, the table must not be read as if they were."""
-    share = figures.filter(pl.col("scoring").is_in(list(HARDER)))["share_fallback"].max()
+    share = rows.filter(pl.col("scoring").is_in(list(HARDER)))["share_fallback"].max()
     if not isinstance(share, float) or share <= 50:
         return ""
     return (

@@ -2,6 +2,9 @@
 
 import polars as pl
 
+from mllm_classify.io.keys import QUESTION
+from mllm_classify.tasks import TASKS, Reading
+
 SCORES: dict[str, pl.DataType] = {
     "model": pl.String(),
     "image_id": pl.String(),
@@ -16,8 +19,9 @@ SCORES: dict[str, pl.DataType] = {
     "regt": pl.Boolean(),  # correct under ReGT; null without a second label set
     "category": pl.String(),
     "expert": pl.Boolean(),  # correct under the expert labels of the weasel family; null elsewhere
+    "predicted": pl.List(pl.Int32),  # the classes that the answer stands for under this scoring; null without a ranking
+    "group": pl.Int32(),  # as predicted: the same for images of one request; null where it was about one
 }
-KEYS = ["image_id", "task", "variant", "repeat"]
 
 
 def predicted_by_ranking(predictions: pl.DataFrame) -> pl.DataFrame:
@@ -31,41 +35,43 @@ def predicted_by_ranking(predictions: pl.DataFrame) -> pl.DataFrame:
 
 
 def predicted_by_text(mapping: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
-    """The classes that an answer stands for, under every scoring of its task.
+    """The classes that an answer stands for, under every scoring of its task: a column `predicted`, one row a scoring.
 
-    OW: the nearest class. CW: the exact classes, none when out of prompt. CW+: the exact classes, else the nearest.
-    Inclusion: all classes that the answer names somewhere (Zhang et al., 2024). MC: the option that it names.
-    A name that several classes share stands for all of them, whether it was matched or nearest.
+    An answer out of prompt has no exact class. A name that several classes share stands for all of them, whether it was
+    matched or nearest.
     """
     same_name = classes.select(pl.col("class_id").alias("nearest_class"), pl.col("same_name").alias("nearest"))
     mapped = mapping.join(same_name, on="nearest_class", how="left", maintain_order="left")
-    nothing = pl.lit([], dtype=pl.List(pl.Int32))
-    nearest = pl.col("nearest").fill_null(nothing)
     exact = pl.col("exact_classes")
-    included = pl.col("included_classes")
-    rules = [
-        ("OW", "OW", nearest),
-        ("OW", "OW inclusion", included),
-        ("CW", "CW", exact),
-        ("CW", "CW+", pl.when(pl.col("in_prompt")).then(exact).otherwise(nearest)),
-        ("CW", "CW inclusion", included),
-        ("CW-constrained", "CW-constrained", exact),
-        ("MC", "MC", exact),
-    ]
+    nearest = pl.col("nearest").fill_null(pl.lit([], dtype=pl.List(pl.Int32)))
+    readings: dict[Reading, pl.Expr] = {
+        "nearest": nearest,
+        "exact": exact,
+        "exact, else nearest": pl.when(pl.col("in_prompt")).then(exact).otherwise(nearest),
+        "included": pl.col("included_classes"),
+    }
     return pl.concat(
-        mapped.filter(pl.col("task") == task).with_columns(
-            pl.lit(scoring).alias("scoring"), (~pl.col("in_prompt")).alias("oop"), rule.alias("predicted")
+        mapped.filter(pl.col("task") == task.name).with_columns(
+            pl.lit(scoring.name).alias("scoring"),
+            (~pl.col("in_prompt")).alias("oop"),
+            readings[scoring.reading].alias("predicted"),
         )
-        for task, scoring, rule in rules
+        for task in TASKS
+        for scoring in task.scorings
     )
 
 
-def score(model: str, predicted: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+def score(
+    model: str, predicted: pl.DataFrame, labels: pl.DataFrame, groups: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Accuracy's summands alpha_i (eq. 2) of one model, on the images that no label set excludes.
 
     A prediction is correct when it is admissible, or, under ReGT and the expert labels, when the image has no label at
     all (N): then everything is correct, an empty answer too, and a question of MC that was not asked, because no option
     would be right. A row with an error is wrong everywhere.
+
+    `groups` are the columns of QUESTION and `group` of the model's predictions; without them, `predicted` has `group`
+    itself. What was not asked has none.
     """
 
     def admissible(labels: str) -> pl.Expr:
@@ -76,12 +82,14 @@ def score(model: str, predicted: pl.DataFrame, labels: pl.DataFrame) -> pl.DataF
             (pl.col("status") != "error") & ((pl.col(labels).list.len() == 0) | admissible(labels))
         )
 
+    if groups is not None:
+        predicted = predicted.join(groups.select(*QUESTION, "group"), on=QUESTION, how="left", maintain_order="left")
     return (
-        predicted.select(*KEYS, "encoder", "scoring", "oop", "predicted", "status")
+        predicted.select(*QUESTION, "encoder", "scoring", "oop", "predicted", "status", "group")
         .join(labels.filter(pl.col("excluded").is_null()), on="image_id", how="inner", maintain_order="left")
         .select(
             pl.lit(model).alias("model"),
-            *KEYS,
+            *QUESTION,
             "encoder",
             "scoring",
             "status",
@@ -90,5 +98,29 @@ def score(model: str, predicted: pl.DataFrame, labels: pl.DataFrame) -> pl.DataF
             correct("regt").alias("regt"),
             "category",
             correct("expert").alias("expert"),
+            "predicted",
+            "group",
         )
     )
+
+
+def scores(
+    labels: pl.DataFrame,
+    classes: pl.DataFrame,
+    scored: dict[str, pl.LazyFrame],
+    answers: dict[str, pl.LazyFrame],
+) -> pl.DataFrame:
+    """The scores of all models, in the order of `scored`: mappings of models that answer in words, predictions of others.
+
+    `answers` are the predictions of those that answer in words, which know the groups of images.
+    """
+    frames = []
+    for model, frame in scored.items():
+        if model in answers:
+            predicted = predicted_by_text(frame.collect(), classes)
+            groups = answers[model].select(*QUESTION, "group").collect()
+            frames.append(score(model, predicted, labels, groups))
+        else:
+            predicted = predicted_by_ranking(frame.select(*QUESTION, "class_ids", "status", "group").collect())
+            frames.append(score(model, predicted, labels))
+    return pl.concat(frames)
