@@ -9,7 +9,7 @@ import pytest
 from mllm_classify.tables.tables import Study, as_html
 from PIL import Image
 
-from mllm_classify.figures.figures import save
+from mllm_classify.figures.style import save
 from mllm_classify.mapping.answers import MAPPING
 from mllm_classify.predict.rows import PREDICTIONS, answer_rows, error_rows, ranking_rows
 from mllm_classify.report.panels import SHOWN, Answers, as_csv, chosen, draw, examples, said, table

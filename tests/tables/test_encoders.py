@@ -7,7 +7,8 @@ from mllm_classify.io import parquet
 from mllm_classify.mapping.answers import map_answers
 from mllm_classify.tables import encoders, tables
 from mllm_classify.tables.encoders import CROSSFIT, OPTIMISTIC, Encoding
-from tests import plain, plain_encoders
+from tests import plain
+from tests.plain.encoders import encoder_tables
 from tests.tables.test_tables import ENTRIES, STUDY, VARIANTS, assert_the_same, make_study, rows, unit_vectors
 
 MODELS = pl.DataFrame({"model": ["m"], "label": ["M"], "family": ["MLLM"]})
@@ -34,7 +35,7 @@ def made(found: pl.DataFrame, among: list[Encoding] = AMONG) -> dict[str, dict]:
 
 
 def halves(count: int) -> list[int]:
-    return [plain.half(str(image)) for image in range(count)]
+    return [plain.selection.half(str(image)) for image in range(count)]
 
 
 def test_each_half_is_scored_with_the_encoder_that_is_best_on_the_other():
@@ -94,7 +95,7 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, s
     """Three encoders, of which two have random vectors; equal names, errors, empty answers, single tasks, fewer images."""
     _, _, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way=False, several="first")
     rng = random.Random(seed)
-    words = [entry for entry in ENTRIES if plain.worded(entry)]
+    words = [entry for entry in ENTRIES if plain.files.worded(entry)]
     config = {"encoder": {"name": "e", "templates": "t.txt"}, "models": ENTRIES, "variants": VARIANTS,
               "mapping": {"several": "first"},
               "encoders": [{"name": "z", "templates": "u.txt", "answers": "bare"}, {"name": "d", "templates": "t.txt"}],
@@ -122,13 +123,13 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, s
             mapped = map_answers(predictions, classes, *vectors, entry["name"], None, "first", BY_ID)
             found.append(encoders.scores(mapped, model["name"], classes, labels))
     every, study = pl.concat(found), STUDY._replace(n_images=n_images)
-    models = pl.DataFrame([{"model": e["name"], "label": e["label"], "family": plain.family(e)} for e in ENTRIES])
+    models = pl.DataFrame([{"model": e["name"], "label": e["label"], "family": plain.files.family(e)} for e in ENTRIES])
     images = labels.filter(labels["excluded"].is_null()).select("image_id", "category")
     among = [
         Encoding(it["name"], it["templates"], it.get("answers", "templates"))
         for it in [config["encoder"], *config["encoders"]]
     ]
-    expected = plain_encoders.tables(tmp_path, config, tmp_path / "pairs.csv", n_images)
+    expected = encoder_tables(tmp_path, config, tmp_path / "pairs.csv", n_images)
     table = encoders.encoders(every, images, models, study, among)
     assert_the_same(rows(table), expected["encoders"])
     pairs = encoders.encoder_pairs(every, images, models, study)

@@ -14,7 +14,8 @@ from mllm_classify.io import parquet
 from mllm_classify.predict.rows import ranking_rows
 from mllm_classify.score.score import predicted_by_ranking, score
 from mllm_classify.tables.breakdown import abstention, aurc, breakdown, oop_texts, out_of_prompt, risk_coverage
-from tests import plain, plain_noise
+from tests import plain
+from tests.plain.noise import PROBABLE, noise_tables
 from tests.tables.test_tables import ENTRIES, VARIANTS, make_study, scored
 
 STUDY = Study("data", "Old labels", "New labels", "pairs.v1", "names.txt (10)")
@@ -33,7 +34,9 @@ def as_read(table):
     return pl.read_csv(io.StringIO(table.figures.write_csv()), infer_schema=False)
 
 
-FROM_ENTRIES = pl.DataFrame([{"model": e["name"], "label": e["label"], "family": plain.family(e)} for e in ENTRIES])
+FROM_ENTRIES = pl.DataFrame(
+    [{"model": e["name"], "label": e["label"], "family": plain.files.family(e)} for e in ENTRIES]
+)
 
 
 def main_scores(scores):
@@ -43,8 +46,8 @@ def main_scores(scores):
 def made(folder, scores, labels, classes, study):
     """All tables of a study's files."""
     models = FROM_ENTRIES
-    worded = {e["name"]: read(folder, "mapping", e["name"]) for e in ENTRIES if plain.worded(e)}
-    ranked = {e["name"]: read(folder, "predictions", e["name"]) for e in ENTRIES if not plain.worded(e)}
+    worded = {e["name"]: read(folder, "mapping", e["name"]) for e in ENTRIES if plain.files.worded(e)}
+    ranked = {e["name"]: read(folder, "predictions", e["name"]) for e in ENTRIES if not plain.files.worded(e)}
     keys = ["image_id", "task", "variant", "repeat"]
     answers = pl.concat(
         out_of_prompt(mapping.join(read(folder, "predictions", name).select(*keys, "text"), on=keys), name, scores)
@@ -60,7 +63,7 @@ def made(folder, scores, labels, classes, study):
     if study.regt:
         found["gains"] = gains(main, evaluated.select("image_id", "category"), models, study, 50)
     shown = best_task(main, study.n_images)
-    qualities = quality((ranked[e["name"]] for e in ENTRIES if e["kind"] in plain_noise.PROBABLE), evaluated)
+    qualities = quality((ranked[e["name"]] for e in ENTRIES if e["kind"] in PROBABLE), evaluated)
     named = named_classes(shown, ranked, worded, classes)
     found["suspects"] = suspects(shown, named, qualities, evaluated, classes, study)
     found["precision"] = precision(as_read(found["suspects"]), study)
@@ -82,7 +85,7 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, s
     study = STUDY._replace(n_images=n_images, regt="New labels" if second_label_set else None)
     scores, _, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way=False, several=several)
     found = made(tmp_path, scores, labels, classes, study)
-    expected = plain_noise.tables(
+    expected = noise_tables(
         tmp_path, ENTRIES, equivalences=tmp_path / "pairs.csv", n_images=n_images, several=several, variants=VARIANTS
     )
     for name, table in found.items():

@@ -679,7 +679,7 @@ def test_excluded_images_without_a_label_are_in_no_accuracy_under_the_second_set
     assert [row[name] for name in shown] == [
         "55.56", "57.14", "66.67", "50.00", "28.57", "1.59", "57.14", "9", "2", "excluded",
     ]  # fmt: skip
-    low, high = plain.wilson(4, 7)
+    low, high = plain.statistics.wilson(4, 7)
     assert (row["ReGT_A_low"], row["ReGT_A_high"]) == (f"{low:.2f}", f"{high:.2f}")
 
 
@@ -908,8 +908,8 @@ def test_intervals_of_change_ranks_and_tau_are_those_of_a_loop_over_images(n_ima
             exact[measure] = [
                 Fraction(naive(by_row[key], drawn, measure, n_images, "A")).limit_denominator(10**6) for key in keys
             ]
-            listed.append([int(rank) for rank in plain.dense_ranks(exact[measure])])
-        taus.append(plain.tau(list(zip(exact["ImGT"], exact["ReGT"], strict=True))))
+            listed.append([int(rank) for rank in plain.statistics.dense_ranks(exact[measure])])
+        taus.append(plain.statistics.tau(list(zip(exact["ImGT"], exact["ReGT"], strict=True))))
     for place, row in enumerate(found):
         changes = [naive(by_row[keys[place]], drawn, "change", n_images, "A") for drawn in resamples]
         shown = {"change": interval(changes), "tau": interval(taus)}
@@ -1118,7 +1118,7 @@ def test_the_weasel_family_by_class_under_both_label_sets():
         ["Vision", "CW", "mink", "3", "0.00", "0.00"],
         ["Vision", "CW", "otter", "2", "0.00", "0.00"],
     ]
-    low, high = plain.wilson(2, 4)
+    low, high = plain.statistics.wilson(2, 4)
     assert [found[3][f"expert_{end}"] for end in ("low", "high")] == [f"{low:.2f}", f"{high:.2f}"]
 
 
@@ -1232,7 +1232,7 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
     parquet.write(embedded, schema, folder / "embeddings/e/d/classes.parquet")
     scores, said = [], []
     for entry in ENTRIES:
-        ranks = not plain.worded(entry)
+        ranks = not plain.files.worded(entry)
         cells = []
         tasks = ["CW"] if ranks else entry.get("tasks", ["OW", "CW"])
         ways = [{"name": "", "task": task, "share": entry.get("share", 1)} for task in tasks]
@@ -1306,7 +1306,7 @@ def test_every_figure_equals_an_independent_computation(
     scores, said, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way, several)
     options = {"variants": VARIANTS, "several": several}
     expected = plain.tables(tmp_path, ENTRIES, tmp_path / "pairs.csv", n_images, one_way, **options)
-    models = pl.DataFrame([{"model": e["name"], "label": e["label"], "family": plain.family(e)} for e in ENTRIES])
+    models = pl.DataFrame([{"model": e["name"], "label": e["label"], "family": plain.files.family(e)} for e in ENTRIES])
     study = STUDY._replace(n_images=n_images)
     images = labels.filter(labels["excluded"].is_null()).select("image_id", "category")
     ways = [(e["name"], it["name"], "words") for e in ENTRIES for it in VARIANTS if it["name"] in e.get("variants", [])]

@@ -46,7 +46,7 @@ def resamples(config: Config) -> int:
 
 def reference(config: Config) -> str | None:
     """Whose confusions make options, as tables say it."""
-    return config.choices and config.choices.said(config)
+    return config.choices.said(config) if config.choices else None
 
 
 def options(config: Config) -> dict[str, Any] | None:

@@ -1,26 +1,13 @@
-"""The second annotation pass once more, from the raw Parquet files and the export, with loops and dictionaries only.
-
-It shares no code with the package, so that a mistake there is not repeated here.
-"""
+"""The second annotation pass once more, from the raw Parquet files and the export."""
 
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from tests.plain import (
-    EQUIVALENCES,
-    Cells,
-    Equal,
-    category,
-    class_names,
-    is_admissible,
-    one,
-    pairs,
-    percent,
-    records,
-    text,
-    wilson,
-)  # fmt: skip
+from tests.plain.counting import Cells, text
+from tests.plain.files import EQUIVALENCES, Equal, admitted_pairs, class_names, only, records
+from tests.plain.judgements import category, is_admissible
+from tests.plain.statistics import percent, wilson
 
 OUTCOMES = ["preferred", "kept", "combined", "other"]
 OPEN = ["undecided", "unusable", "unlabelled", "missing"]
@@ -48,14 +35,14 @@ class Examined:
 
 def examined(results: Path, annotate: dict) -> list[Examined]:
     """All images that no label set leaves open."""
-    names, equal = class_names(results), pairs(EQUIVALENCES, one_way=False)
+    names, equal = class_names(results), admitted_pairs(EQUIVALENCES, one_way=False)
     answers = {
         row["image_id"]: row
-        for row in records(one(results.glob(f"predictions/*/{annotate['model']}.parquet")))
+        for row in records(only(results.glob(f"predictions/*/{annotate['model']}.parquet")))
         if (row["task"], row["variant"], row["repeat"])
         == (annotate.get("task", "CW"), annotate.get("variant") or "", 0)
     }
-    labels = records(one(results.glob("dataset/*/labels.parquet")))
+    labels = records(only(results.glob("dataset/*/labels.parquet")))
     return [
         Examined(label, answers.get(label["image_id"]), names, equal) for label in labels if label["excluded"] is None
     ]
@@ -170,14 +157,14 @@ class Read:
         return {name: str(number) for name, number in counted.items()}
 
 
-def second_pass(
+def read_second_pass(
     results: Path, models: list[dict], annotate: dict, key: list[dict], export: list[dict[str, Any]]
 ) -> tuple[list[Cells], dict[str, list[int]]]:
     """The rows of second_pass.csv, and the labels that were decided, by image.
 
     `key` says which image a task is of, nothing else is taken from it.
     """
-    names, equal = class_names(results), pairs(EQUIVALENCES, one_way=False)
+    names, equal = class_names(results), admitted_pairs(EQUIVALENCES, one_way=False)
     images = {it.image_id: it for it in examined(results, annotate)}
     tasks = {row["task"]: images[row["image_id"]] for row in key}
     assert {it.image_id for it in tasks.values()} == {

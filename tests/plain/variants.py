@@ -1,24 +1,19 @@
-"""Sensitivity and agreement once more, from judged answers, with loops, dictionaries and fractions only.
-
-It shares no code with the package, so that a mistake there is not repeated here.
-"""
+"""Sensitivity and agreement once more, from judged answers."""
 
 import itertools
 import math
 from collections import Counter
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
-from tests import plain
-
-if TYPE_CHECKING:
-    from tests.plain import Cells, Judged, Judgements
+from tests.plain.counting import SCORINGS, Cells, count_status, counted, oop_rate, text
+from tests.plain.judgements import Judged, Judgements
+from tests.plain.statistics import holm, percent
 
 Values = dict[tuple[str, int], int]
 """Something that is counted, by image and repeat."""
 
 
-def sensitivity(every: "Judgements", entries: dict[str, dict], order: list[str], n_images: str) -> "list[Cells]":
+def sensitivity(every: Judgements, entries: dict[str, dict], order: list[str], n_images: str) -> list[Cells]:
     """Tasks that a model is asked in several ways: each way, and its difference to the main one.
 
     The closed world with a grammar is another way to ask for CW, whose main way is CW+.
@@ -34,17 +29,17 @@ def sensitivity(every: "Judgements", entries: dict[str, dict], order: list[str],
             for label_set, tests in tested.items():
                 right = correct(rows, label_set, n_images)
                 share = Fraction(sum(right.values()), len(right)) if right else None
-                cells[f"{label_set}_A"] = plain.text(None if share is None else float(share * 100))
+                cells[f"{label_set}_A"] = text(None if share is None else float(share * 100))
                 main = {image: flag for (image, _), flag in correct(others, label_set, n_images).items()}
                 both = {key: flag - main[key[0]] for key, flag in right.items() if key[0] in main}
                 if both:
-                    cells[f"{label_set}_A_vs_main"] = plain.text(float(Fraction(sum(both.values()), len(both)) * 100))
+                    cells[f"{label_set}_A_vs_main"] = text(float(Fraction(sum(both.values()), len(both)) * 100))
                     p = flipped(both, together(rows))
                     cells[f"{label_set}_A_p"] = f"{float(p):.3g}"
                     cells["test"] = "exact" if cells["repeats"] == "1" else "approximate"
                     tests.append((cells, p))
         for label_set, tests in tested.items():
-            for (cells, _), corrected in zip(tests, plain.holm([p for _, p in tests]), strict=True):
+            for (cells, _), corrected in zip(tests, holm([p for _, p in tests]), strict=True):
                 cells[f"{label_set}_A_p_holm"] = f"{float(corrected):.3g}"
         for cells in mine:
             cells["tests"] = str(len(tested["ImGT"]))
@@ -52,13 +47,13 @@ def sensitivity(every: "Judgements", entries: dict[str, dict], order: list[str],
     return found
 
 
-def ways(scorings: "dict[str, list[Judged]]", order: list[str]) -> "list[tuple[str, str, list[Judged], list[Judged]]]":
+def ways(scorings: dict[str, list[Judged]], order: list[str]) -> list[tuple[str, str, list[Judged], list[Judged]]]:
     """Scoring, variant, its rows, and those that they are compared with."""
     asked = {scoring.removesuffix("+") for scoring, rows in scorings.items() if any(row.variant for row in rows)}
     if "CW-constrained" in scorings:
         asked |= {"CW", "CW-constrained"}
     found = []
-    for scoring in plain.SCORINGS:
+    for scoring in SCORINGS:
         for variant in ["", *order]:
             rows = [row for row in scorings.get(scoring, []) if row.variant == variant]
             if rows and scoring.removesuffix("+") in asked:
@@ -68,7 +63,7 @@ def ways(scorings: "dict[str, list[Judged]]", order: list[str]) -> "list[tuple[s
     return found
 
 
-def about(rows: "list[Judged]") -> "Cells":
+def about(rows: list[Judged]) -> Cells:
     repeats = {row.repeat for row in rows}
     clusters = sum(len(set(of.values())) for of in together(rows).values())
     return {
@@ -76,18 +71,18 @@ def about(rows: "list[Judged]") -> "Cells":
         "repeats": str(len(repeats)),
         "clusters": str(clusters // len(repeats)),
         "test": "",
-        "OOP": plain.oop_rate(rows),
-        **{f"n_{name}": str(plain.count_status(rows, name.removesuffix("s"))) for name in ("errors", "empty")},
-        "n_several": str(plain.count_status(rows, "several")),
+        "OOP": oop_rate(rows),
+        **{f"n_{name}": str(count_status(rows, name.removesuffix("s"))) for name in ("errors", "empty")},
+        "n_several": str(count_status(rows, "several")),
     }
 
 
-def correct(rows: "list[Judged]", label_set: str, n_images: str) -> Values:
-    among = [row for row in rows if label_set == "ImGT" or plain.counted(row, n_images)]
+def correct(rows: list[Judged], label_set: str, n_images: str) -> Values:
+    among = [row for row in rows if label_set == "ImGT" or counted(row, n_images)]
     return {(row.image_id, row.repeat): int(bool(row.imgt if label_set == "ImGT" else row.regt)) for row in among}
 
 
-def together(rows: "list[Judged]") -> dict[int, dict[str, str]]:
+def together(rows: list[Judged]) -> dict[int, dict[str, str]]:
     """By repeat, for each image the first of the images that it was asked about with."""
     found: dict[int, dict[str, str]] = {}
     for row in rows:
@@ -119,11 +114,11 @@ def beyond(values: list[int], reached: Fraction) -> Fraction:
     return Fraction(sum(times for total, times in patterns.items() if abs(total) >= reached), 2 ** len(values))
 
 
-def agreement(every: "Judgements", entries: dict[str, dict], order: list[str], n_images: str) -> "list[Cells]":
+def agreement(every: Judgements, entries: dict[str, dict], order: list[str], n_images: str) -> list[Cells]:
     """How far repeats agree: to the letter, in the classes that are meant, and in being right."""
     found = []
     for name in sorted(every):
-        for scoring in plain.SCORINGS:
+        for scoring in SCORINGS:
             for variant in order:
                 rows = [row for row in every[name].get(scoring, []) if row.variant == variant]
                 if len({row.repeat for row in rows}) > 1:
@@ -132,7 +127,7 @@ def agreement(every: "Judgements", entries: dict[str, dict], order: list[str], n
     return found
 
 
-def agreeing(rows: "list[Judged]", n_images: str) -> "Cells":
+def agreeing(rows: list[Judged], n_images: str) -> Cells:
     images = sorted({row.image_id for row in rows})
     unanswered = {row.image_id for row in rows if row.status == "error"}
     by_image = {image: [row for row in rows if row.image_id == image] for image in images if image not in unanswered}
@@ -140,7 +135,7 @@ def agreeing(rows: "list[Judged]", n_images: str) -> "Cells":
         "text": [[row.text for row in of] for of in by_image.values()],
         "class": [[row.predicted for row in of] for of in by_image.values()],
         "ImGT": [[row.imgt for row in of] for of in by_image.values()],
-        "ReGT": [[row.regt for row in of] for of in by_image.values() if plain.counted(of[0], n_images)],
+        "ReGT": [[row.regt for row in of] for of in by_image.values() if counted(of[0], n_images)],
     }
     cells = {
         "n": str(len(images)),
@@ -149,9 +144,9 @@ def agreeing(rows: "list[Judged]", n_images: str) -> "Cells":
     }
     for reading, values in readings.items():
         shares = [equal_pairs(of) for of in values]
-        cells[f"{reading}_all"] = plain.text(plain.percent(sum(share == 1 for share in shares), len(shares)))
-        cells[f"{reading}_pairs"] = plain.text(float(sum(shares) * 100 / len(shares)) if shares else None)
-    cells["class_kappa"] = plain.text(kappa(readings["class"]), 3)
+        cells[f"{reading}_all"] = text(percent(sum(share == 1 for share in shares), len(shares)))
+        cells[f"{reading}_pairs"] = text(float(sum(shares) * 100 / len(shares)) if shares else None)
+    cells["class_kappa"] = text(kappa(readings["class"]), 3)
     return cells
 
 
@@ -170,7 +165,7 @@ def kappa(ratings: list[list]) -> float | None:
     return float((sum(map(equal_pairs, ratings)) / len(ratings) - chance) / (1 - chance))
 
 
-def accuracies(rows: "list[Judged]", n_images: str) -> "Cells":
+def accuracies(rows: list[Judged], n_images: str) -> Cells:
     cells = {}
     for label_set in ("ImGT", "ReGT"):
         by_repeat: dict[int, list[int]] = {}
@@ -178,7 +173,7 @@ def accuracies(rows: "list[Judged]", n_images: str) -> "Cells":
             by_repeat.setdefault(repeat, []).append(flag)
         shares = [Fraction(sum(flags), len(flags)) for flags in by_repeat.values()]
         mean = sum(shares) / len(shares) if shares else None
-        cells[f"{label_set}_A"] = plain.text(None if mean is None else float(mean * 100))
+        cells[f"{label_set}_A"] = text(None if mean is None else float(mean * 100))
         spread = None if mean is None else math.sqrt(sum((share - mean) ** 2 for share in shares) / (len(shares) - 1))
-        cells[f"{label_set}_A_sd"] = plain.text(None if spread is None else spread * 100)
+        cells[f"{label_set}_A_sd"] = text(None if spread is None else spread * 100)
     return cells

@@ -1,14 +1,16 @@
-"""The tables that compare text encoders, once more: from the raw Parquet files, with loops and dictionaries only.
-
-It shares no code with the package; what it shares with `plain` does not either.
-"""
+"""The tables that compare text encoders once more."""
 
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
 
-from tests import plain
-from tests.plain import Cells, Judged, counted, percent, share, text, wilson
+from tests.plain.answers import Reading
+from tests.plain.comparisons import paired_difference
+from tests.plain.counting import Cells, counted, text
+from tests.plain.files import EQUIVALENCES, admitted_pairs, class_names, only, records, worded
+from tests.plain.judgements import Judged, judgements
+from tests.plain.selection import half
+from tests.plain.statistics import exact_p, holm, percent, share, wilson
 
 CROSSFIT, OPTIMISTIC = "best, cross-fitted", "best on these images (optimistic)"
 SELECTIONS = {
@@ -18,27 +20,26 @@ SELECTIONS = {
 ByEncoder = dict[str, list[Judged]]
 
 
-def tables(
-    results: Path, config: dict, equivalences: Path | None = plain.EQUIVALENCES, n_images: str = "correct"
+def encoder_tables(
+    results: Path, config: dict, equivalences: Path | None = EQUIVALENCES, n_images: str = "correct"
 ) -> dict[str, list[Cells]]:
     """Rows of both tables in the file's order, keyed by column, for a configuration with further encoders."""
     entries = [config["encoder"], *config["encoders"]]
-    models = {entry["name"]: entry["label"] for entry in config["models"] if plain.worded(entry)}
+    models = {entry["name"]: entry["label"] for entry in config["models"] if worded(entry)}
     labels = {
         row["image_id"]: row
-        for row in plain.records(plain.one(results.glob("dataset/*/labels.parquet")))
+        for row in records(only(results.glob("dataset/*/labels.parquet")))
         if row.get("excluded") is None
     }
     by_id = {variant["name"] for variant in config.get("variants", []) if variant.get("answer") == "id"}
     several = config.get("mapping", {}).get("several", "wrong")
-    reading = plain.Reading(config.get("choices", {}).get("answer", "name"), several, by_id)
-    equal, names = plain.pairs(equivalences, one_way=False), plain.class_names(results)
+    reading = Reading(config.get("choices", {}).get("answer", "name"), several, by_id)
+    equal, names = admitted_pairs(equivalences, one_way=False), class_names(results)
     words = [entry for entry in config["models"] if entry["name"] in models]
     judged = {
-        entry["name"]: plain.judgements(results, words, labels, equal, names, reading, entry["name"])
-        for entry in entries
+        entry["name"]: judgements(results, words, labels, equal, names, reading, entry["name"]) for entry in entries
     }
-    made: dict[str, list[Cells]] = {"encoders": [], "encoder_pairs": []}
+    found: dict[str, list[Cells]] = {"encoders": [], "encoder_pairs": []}
     for name, label in sorted(models.items()):
         for scoring in ("OW", "CW+"):
             rows = {
@@ -48,10 +49,10 @@ def tables(
             if not any(rows.values()):
                 continue
             where = {"model": label, "task": scoring}
-            compared = [cells for measure in ("ImGT", "ReGT") for cells in pairs(rows, measure, n_images)]
-            made["encoder_pairs"] += [where | cells for cells in compared]
-            made["encoders"] += [where | cells for cells in accuracies(rows, entries, compared, scoring, n_images)]
-    return made
+            compared = [cells for measure in ("ImGT", "ReGT") for cells in encoder_pairs(rows, measure, n_images)]
+            found["encoder_pairs"] += [where | cells for cells in compared]
+            found["encoders"] += [where | cells for cells in accuracies(rows, entries, compared, scoring, n_images)]
+    return found
 
 
 def accuracies(rows: ByEncoder, entries: list[dict], compared: list[Cells], scoring: str, n_images: str) -> list[Cells]:
@@ -67,9 +68,9 @@ def accuracies(rows: ByEncoder, entries: list[dict], compared: list[Cells], scor
             "encoder": entry["name"], "templates": entry["templates"], "answers": entry.get("answers", "templates"),
             "chosen": "", "selection": "", "differs_from": ", ".join(sorted(differing)),
         }  # fmt: skip
-        found.append(about | figures(rows[entry["name"]], scoring, n_images))
+        found.append(about | cells_of(rows[entry["name"]], scoring, n_images))
     nothing = {"templates": "", "answers": "", "differs_from": ""}
-    halves = {fold: {name: [row for row in of if plain.half(row.image_id) == fold] for name, of in rows.items()}
+    halves = {fold: {name: [row for row in of if half(row.image_id) == fold] for name, of in rows.items()}
               for fold in (0, 1)}  # fmt: skip
     kept, names = [], []
     for fold in (0, 1):
@@ -81,7 +82,7 @@ def accuracies(rows: ByEncoder, entries: list[dict], compared: list[Cells], scor
         (OPTIMISTIC, [best(rows, n_images)], rows[best(rows, n_images) or ""]),
     ):
         about = {"encoder": rule, "chosen": " / ".join(dict.fromkeys(map(str, taken))), "selection": SELECTIONS[rule]}
-        found.append(nothing | about | figures(of, scoring, n_images))
+        found.append(nothing | about | cells_of(of, scoring, n_images))
     return found
 
 
@@ -95,7 +96,7 @@ def best(rows: ByEncoder, n_images: str) -> str | None:
     return found
 
 
-def figures(rows: list[Judged], scoring: str, n_images: str) -> Cells:
+def cells_of(rows: list[Judged], scoring: str, n_images: str) -> Cells:
     outside = [row for row in rows if row.oop] if scoring == "CW+" else []
     cells = {"n": str(len(rows)), "OOP_n": str(len(outside)) if scoring == "CW+" else ""}
     for name, of in {"A": rows, "OOP": outside}.items():
@@ -109,7 +110,7 @@ def figures(rows: list[Judged], scoring: str, n_images: str) -> Cells:
     return cells
 
 
-def pairs(rows: ByEncoder, measure: str, n_images: str) -> list[Cells]:
+def encoder_pairs(rows: ByEncoder, measure: str, n_images: str) -> list[Cells]:
     """Every two encoders, by name; all pairs of one measure are a family."""
     flags = {
         name: {row.image_id: bool(row.imgt if measure == "ImGT" else row.regt)
@@ -122,11 +123,11 @@ def pairs(rows: ByEncoder, measure: str, n_images: str) -> list[Cells]:
     for one, other in combinations(flags, 2):
         common = [(flags[one][image], flags[other][image]) for image in flags[one] if image in flags[other]]
         only_a, only_b = (sum(a and not b for a, b in common), sum(b and not a for a, b in common))
-        exact.append(plain.exact_p(only_a, only_b))
+        exact.append(exact_p(only_a, only_b))
         found.append({
             "measure": measure, "encoder_a": one, "encoder_b": other, "n": str(len(common)),
-            "only_a": str(only_a), "only_b": str(only_b), **plain.paired_difference(only_a, only_b, len(common)),
+            "only_a": str(only_a), "only_b": str(only_b), **paired_difference(only_a, only_b, len(common)),
         })  # fmt: skip
-    for cells, p, corrected in zip(found, exact, plain.holm(exact), strict=True):
+    for cells, p, corrected in zip(found, exact, holm(exact), strict=True):
         cells |= {"p": f"{float(p):.3g}", "p_holm": f"{float(corrected):.3g}", "tests": str(len(exact))}
     return found
