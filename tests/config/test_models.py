@@ -86,6 +86,7 @@ def test_what_each_model_needs_and_is_asked(folder):
         return [model.name for model in read.models if getattr(model, attribute)]
 
     assert having("needs_pictures") == ["lite", "conse", "api", "engine", "gpt", "vllm"]
+    assert having("keeps_parts") == ["lite", "conse"]
     assert having("needs_class_embeddings") == ["conse"]
     assert having("needs_encoder") == ["conse", "api", "engine", "gpt", "vllm", "words"]
     assert having("prompted_tasks") == [model.name for model in read.chat_models]

@@ -46,6 +46,11 @@ class Model(Section):
         return 1
 
     @property
+    def keeps_parts(self) -> bool:
+        """Whether a job keeps finished parts beside its output, from which the next goes on."""
+        return False
+
+    @property
     def needs_pictures(self) -> bool:
         """Whether it looks at picture files."""
         return True

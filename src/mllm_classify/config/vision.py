@@ -52,6 +52,10 @@ class VisionModel(Model):
     def together(self) -> int:
         return self.inference.batch_size
 
+    @property
+    def keeps_parts(self) -> bool:
+        return True
+
 
 class Timm(Section):
     """A model of timm and its weights."""
