@@ -20,7 +20,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 from tabulate import tabulate
 
-from mllm_classify.report.explorer import FIXED, FLAGS, Data, with_pictures, write
+from mllm_classify.report.explorer.data import FIXED, FLAGS, Data
+from mllm_classify.report.explorer.document import write
+from mllm_classify.report.explorer.pictures import with_pictures
 from mllm_classify.tables.tables import SUBSETS, Study
 
 REPEATS = 5

@@ -10,6 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.browser.plain import Plain
 from tests.chromium import chromium, requested
 from tests.workflow.study import Study
 
@@ -90,3 +91,17 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = Study(tmp_path_factory.mktemp("explorer") / "study")
     study.make("results/report.zip")
     return study
+
+
+@pytest.fixture(scope="session")
+def plain(demonstration: Study) -> Plain:
+    demonstration.make("results/table3.csv")
+    return Plain(demonstration)
+
+
+@pytest.fixture
+def page(driver, demonstration: Study) -> Page:
+    opened = Page(driver, demonstration.folder / "results/explorer.html")
+    opened.requests()
+    opened.open()
+    return opened

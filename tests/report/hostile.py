@@ -5,7 +5,9 @@ import polars as pl
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.mapping.answers import MAPPING
 from mllm_classify.predict.rows import answer_rows, error_rows, ranking_rows
-from mllm_classify.report import explorer
+from mllm_classify.report.explorer.columns import explored
+from mllm_classify.report.explorer.data import Data
+from mllm_classify.report.explorer.pictures import with_pictures
 from mllm_classify.score import SCORES, predicted_by_ranking, predicted_by_text, score
 from mllm_classify.tables.tables import Study
 
@@ -29,7 +31,7 @@ NO_FILES = pl.DataFrame(schema=dict.fromkeys(["image_id", "file", "sha256"], pl.
 IDS = [f"{place} {text}" for place, text in enumerate(HOSTILE)]
 
 
-def many(count: int) -> explorer.Data:
+def many(count: int) -> Data:
     """Images that one model ranks classes for, without a second label set."""
     ids = [f"image {number:06}" for number in range(count)]
     labels = pl.DataFrame(
@@ -43,11 +45,11 @@ def many(count: int) -> explorer.Data:
     scores = score("ranks", predicted_by_ranking(ranked), labels).select(list(SCORES))
     models = pl.DataFrame({"model": ["ranks"], "label": ["Ranks"]})
     study = Study("Many", "one", None, None, "names (4)")
-    made = explorer.explored(study, models, labels, CLASSES, scores, {"ranks": ranked}, {})
-    return explorer.with_pictures(made, NO_FILES, {})
+    made = explored(study, models, labels, CLASSES, scores, {"ranks": ranked}, {})
+    return with_pictures(made, NO_FILES, {})
 
 
-def study(answers: list[str], nearest: list[int], rankings: list[list[int]]) -> tuple[explorer.Data, pl.DataFrame]:
+def study(answers: list[str], nearest: list[int], rankings: list[list[int]]) -> tuple[Data, pl.DataFrame]:
     """A model that answers CW in words, and one that ranks; the last image is an error of both."""
     ids = IDS[: len(answers)]
     regt = [[place % 4] if place % 3 else [] for place in range(len(ids))]
@@ -79,7 +81,7 @@ def study(answers: list[str], nearest: list[int], rankings: list[list[int]]) -> 
         ]
     )
     models = pl.DataFrame({"model": ["ranks", "chat"], "label": ["Ranks", "Chat (not an LLM)"]})
-    made = explorer.explored(
+    made = explored(
         STUDY, models, labels, CLASSES, scores.select(list(SCORES)), {"chat": words, "ranks": ranked}, {"chat": mapping}
     )
-    return explorer.with_pictures(made, NO_FILES, {}), scores
+    return with_pictures(made, NO_FILES, {}), scores

@@ -11,16 +11,18 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mllm_classify.io.files import InputError
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.rows import ranking_rows
-from mllm_classify.report import explorer
-from mllm_classify.score import SCORES
+from mllm_classify.report.explorer.answers import text_limit
+from mllm_classify.report.explorer.columns import described_rankings
+from mllm_classify.report.explorer.data import NOTHING, Data, distinct_sets, fixed_point
+from mllm_classify.report.explorer.document import page as page_of
+from mllm_classify.report.explorer.packing import packed as packed_of
+from mllm_classify.report.explorer.pictures import thumbnail, thumbnails, with_pictures
 from tests.report.hostile import CLASSES, HOSTILE, IDS, study
 
 NUMBERS = st.integers(0, 3)
@@ -55,8 +57,8 @@ def test_what_goes_in_comes_out(data: st.DataObject) -> None:
     nearest = data.draw(st.lists(NUMBERS, min_size=size, max_size=size))
     rankings = data.draw(st.lists(st.lists(NUMBERS, min_size=1, max_size=3), min_size=size, max_size=size))
     made, scores = study(given_answers, nearest, rankings)
-    packed = explorer.packed(made)
-    assert packed == explorer.packed(made)
+    packed = packed_of(made)
+    assert packed == packed_of(made)
     head, columns = unpacked(packed)
     ids = columns["ids"]
     assert ids == IDS[1:size]
@@ -87,7 +89,7 @@ def test_what_goes_in_comes_out(data: st.DataObject) -> None:
     expected = [[] if not text.strip() else [each] for text, each in zip(given_answers, nearest, strict=True)]
     assert near == expected[1:]
     kept = [columns["similarity"][code - 1] for code in codes]
-    assert kept == [5000 if each else explorer.NOTHING for each in expected[1:]]
+    assert kept == [5000 if each else NOTHING for each in expected[1:]]
     most = max((len(ranking) for ranking in rankings[1:-1]), default=0)
     assert [ranking["depth"] for ranking in head["rankings"]] == ([most] if most > 1 else [])
     if most > 1:
@@ -106,7 +108,7 @@ def test_what_goes_in_comes_out(data: st.DataObject) -> None:
 
 def test_the_page_runs_its_own_scripts_only() -> None:
     made, _ = study(HOSTILE, [1] * len(HOSTILE), [[0]] * len(HOSTILE))
-    page = explorer.page("A <title>", explorer.packed(made))
+    page = page_of("A <title>", packed_of(made))
     policy = html.unescape(re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)[1])
     scripts = re.findall(r'<script type="module">(.*?)</script>', page, re.DOTALL)
     assert len(scripts) == 2
@@ -124,27 +126,19 @@ def test_the_page_runs_its_own_scripts_only() -> None:
 
 def test_long_answers_are_cut_when_all_are_too_long() -> None:
     texts = pl.Series(["é" * 1000, "b" * 10])
-    assert explorer.text_limit(texts, 10_000) >= 1000
-    assert explorer.text_limit(texts, 600) == 256  # 2 bytes each, and 10 of the other
-    assert explorer.text_limit(pl.Series([], dtype=pl.String), 1) == 1
-
-
-def test_scores_of_other_predictions_are_refused() -> None:
-    made, scores = study(HOSTILE, [1] * len(HOSTILE), [[0]] * len(HOSTILE))
-    assert made.facts["rows"]
-    ranked = ranking_rows(["another"], [[0]])
-    with pytest.raises(InputError, match="must be the files that were scored"):
-        explorer.judged(scores.select(list(SCORES)), {"ranks": ranked}, {}, CLASSES)
+    assert text_limit(texts, 10_000) >= 1000
+    assert text_limit(texts, 600) == 256  # 2 bytes each, and 10 of the other
+    assert text_limit(pl.Series([], dtype=pl.String), 1) == 1
 
 
 def test_sets_are_told_apart_whatever_their_numbers() -> None:
     column = pl.Series([[1, 2], [12], [], None, [2, 1]], dtype=pl.List(pl.Int32))
-    assert explorer.distinct_sets([column]) == ["", "1|2", "2|1", "12"]
+    assert distinct_sets([column]) == ["", "1|2", "2|1", "12"]
 
 
 def test_similarities_are_kept_to_four_decimals() -> None:
     values = pl.Series([0.12344, -1.0, None, float("nan"), float("inf")], dtype=pl.Float32)
-    assert explorer.fixed_point(values).tolist() == [1234, -10_000, *[explorer.NOTHING] * 3]
+    assert fixed_point(values).tolist() == [1234, -10_000, *[NOTHING] * 3]
 
 
 def test_rankings_keep_their_first_classes_and_scores() -> None:
@@ -152,7 +146,7 @@ def test_rankings_keep_their_first_classes_and_scores() -> None:
         ["b", "c", "a"], [[3, 0, 1, 2, 0, 1], [1], [2, 3]], [[0.5, 0.25, 0.1, 1e-5, 0, 0], [1e9], [2, 1]]
     )
     places = pl.DataFrame({"image_id": ["a", "b"], "image": [0, 1]}, schema_overrides={"image": pl.UInt32})
-    ((described,), columns) = explorer.described_rankings({"it": ranked}, places, {"it": 0}, 4)
+    ((described,), columns) = described_rankings({"it": ranked}, places, {"it": 0}, 4)
     assert described == {"model": "it", "task": "CW", "variant": "", "repeat": 0, "depth": 5}
     assert columns["ranking0"].tolist() == [3, 4, 0, 0, 0, 4, 1, 2, 3, 1]
     assert columns["scores0"].dtype == np.float16
@@ -161,7 +155,7 @@ def test_rankings_keep_their_first_classes_and_scores() -> None:
 
 
 def test_readers_own_files_are_known_by_the_end_of_their_path_and_their_digest() -> None:
-    data = explorer.Data({}, {"ids": ["a", "b", "c"]})
+    data = Data({}, {"ids": ["a", "b", "c"]})
     images = pl.DataFrame(
         {
             "image_id": ["c", "b", "a"],
@@ -169,10 +163,10 @@ def test_readers_own_files_are_known_by_the_end_of_their_path_and_their_digest()
             "sha256": [None, "ff00000a" + "0" * 56, "0000000f" + "0" * 56],
         }
     )
-    columns = explorer.with_pictures(data, images, {}).columns
+    columns = with_pictures(data, images, {}).columns
     assert columns["files"] == ["a.png", "val/n01/b.png", "c"]
     assert columns["digests"].tolist() == [15, 0xFF00000A, 0]
-    assert "files" not in explorer.with_pictures(data, images, {"a": b"jpeg"}).columns
+    assert "files" not in with_pictures(data, images, {"a": b"jpeg"}).columns
 
 
 def test_thumbnails_are_small_and_few(tmp_path) -> None:
@@ -182,9 +176,9 @@ def test_thumbnails_are_small_and_few(tmp_path) -> None:
     rows = pl.DataFrame(
         {"image_id": ["a"], "file": ["a.png"], "sha256": [hashlib.sha256(content.getvalue()).hexdigest()]}
     )
-    (made,) = explorer.thumbnails(Images(rows, str(tmp_path)))
+    (made,) = thumbnails(Images(rows, str(tmp_path)))
     with Image.open(io.BytesIO(made)) as small:
         assert (small.format, small.size) == ("JPEG", (320, 213))
-    assert explorer.thumbnails(Images(rows, str(tmp_path)), most=0) == []
-    assert explorer.thumbnails(Images(rows, str(tmp_path)), most_bytes=10) == []
-    assert explorer.thumbnail(b"no picture") == b""
+    assert thumbnails(Images(rows, str(tmp_path)), most=0) == []
+    assert thumbnails(Images(rows, str(tmp_path)), most_bytes=10) == []
+    assert thumbnail(b"no picture") == b""

@@ -13,7 +13,7 @@ from PIL import Image
 from mllm_classify.io.files import locate
 from tests.chat_server import chat_server, digested_answer
 from tests.tiny_vlms import SIGLIP, save
-from tests.workflow.study import TABLES, WORDED, Study
+from tests.workflow.study import Study, existing, made_from
 
 LITE0 = {
     "architecture": "tf_efficientnet_lite0",
@@ -118,8 +118,7 @@ def test_a_model_that_is_appended_runs_alone_and_a_torn_picture_is_never_sent(st
         scheduled = study.scheduled("all")
         assert {job for job in scheduled if job.startswith("predict")} == {"predict/chat"}
         assert {
-            *TABLES,
-            *WORDED,
+            *made_from("scores", exists=existing("worded")),
             "classes/siglip-text",
             "answers/siglip-text/chat",
             "mapping/siglip-text/chat",

@@ -7,12 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 import yaml
+
+from mllm_classify.config.load import load
+from mllm_classify.outputs import OUTPUTS, parts
+from mllm_classify.plan.outline import outline
 
 PROJECT = Path(__file__).parents[2]
 MESSAGES = {
@@ -26,61 +30,38 @@ MESSAGES = {
     "Choosing the options of every question": "choices",
     "Mapping the answers of (.+) to classes with (.+)": "mapping",
     "Scoring all models": "score",
-    "Table (\\d): .*": "table",
-    "Every accuracy with its intervals": "accuracy",
-    "Ranking under both label sets": "ranking",
-    "Comparing every two rows": "mcnemar",
-    "Comparing text encoders": "encoders",
-    "Comparing every two text encoders": "encoder_pairs",
-    "The weasel family under the expert labels": "mustelidae",
-    "The paper's figures beside ours": "scorecard",
-    "The protocols of earlier work": "protocols",
-    "Tasks asked in other ways": "sensitivity",
-    "Agreement between repeats": "agreement",
-    "What chat models used": "usage",
-    "Counting valid answers that disagree with ReGT": "disputed",
     "Choosing what annotators see again": "annotate",
     "Estimating what chat models cost": "estimate",
-    "Drawing the reference's confusions": "confusions",
-    "Drawing accuracy against difficulty": "difficulty",
-    "Drawing the change of accuracy": "change",
-    "Drawing the ranks": "ranks",
-    "Drawing accuracy by task": "tasks",
-    "Drawing the out-of-prompt rate": "oop",
-    "Drawing what chat models used": "costs",
-    "What the nearest class makes of out-of-prompt answers": "breakdown",
-    "The most frequent out-of-prompt answers": "oop_texts",
-    "What a threshold for out-of-prompt answers would do": "abstention",
-    "Drawing risk against coverage": "coverage",
-    "What the second label set does to each paradigm": "gains",
-    "Ranking labels that deserve a second look": "suspects",
-    "Looking at the suspects' second labels": "precision",
     "Choosing examples": "panels",
     "Saying where the figures come from": "provenance",
     "Putting the report together": "report",
     "Archiving the study": "bundle",
     "Showing every image and answer": "explorer",
+    **{re.escape(output.doing): name for name, output in OUTPUTS.items()},
 }
-TABLES = {"table3", "table4", "table5", "accuracy", "ranking", "mcnemar"}
-"""Made from scores, in every study; table 2 is made from labels, others need more."""
-NOISE = {"gains", "suspects", "precision"}
-"""Of labels that are doubtful, where there are a second label set and several models."""
-COMPARED = {"change", "ranks", *NOISE}
-"""Made where there is a second label set."""
-CHOSEN = {"table6", "difficulty"}
-"""Made from scores where a model is asked multiple choice."""
-OOP = {"breakdown", "oop_texts", "abstention"}
-"""Of answers out of prompt, where a model answers in words."""
-WORDED = {"protocols", "tasks", "oop", *OOP, "coverage"}
-"""Made from scores where a model answers in words."""
-ENCODED = {"encoders", "encoder_pairs"}
-"""Made from mappings where there are several encoders and a model that answers in words."""
-VARIED = {"sensitivity", "agreement"}
-"""Made from scores where a chat model is asked in several ways, and repeatedly."""
-ASKED = {"usage", "costs"}
-"""Made from predictions where there is a chat model. The estimate is made when it is asked for only."""
-EXAMINED = {"disputed"}
-"""Made from labels and a mapping where a second annotation pass is configured. Its tasks are made when asked for only."""
+
+
+def made_from(*needed: str, exists: Iterable[str] = OUTPUTS) -> set[str]:
+    """The outputs that are made from any of these files, values, or other outputs, directly or by others.
+
+    `exists`: names of those that a study has.
+    """
+    found: set[str] = set()
+    while more := {name for name in exists if name not in found and {*needed, *found} & set(parts(OUTPUTS[name]))}:
+        found |= more
+    return found
+
+
+def existing(*conditions: str) -> list[str]:
+    """The outputs of configurations that have these things (`plan.values.CONDITIONS`), and no others."""
+    return [name for name, output in OUTPUTS.items() if set(output.exists) <= {*conditions}]
+
+
+def outputs_of(config: Path) -> list[str]:
+    """The outputs that a configuration has."""
+    return outline(load(config)).outputs
+
+
 STUDY = {"n", "dataset", "imgt", "regt", "equivalences", "classes", "n_images", "excluded", "reference"}
 """Columns that say what the figures of a row are of."""
 SAID = {"used_by", "what", "differs"}
@@ -189,7 +170,7 @@ class Study:
             for pattern, stage in MESSAGES.items():
                 if found := re.fullmatch(pattern, message):
                     name = "/".join(reversed(found.groups()))
-                    jobs.add(stage + name if stage == "table" else f"{stage}/{name}" if name else stage)
+                    jobs.add(f"{stage}/{name}" if name else stage)
                     break
             else:
                 raise AssertionError(message)

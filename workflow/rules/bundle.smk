@@ -1,6 +1,6 @@
 rule bundle:
     input:
-        get_archived,
+        archived(OUTLINE),
     output:
         "results/bundle.zip",
     log:
@@ -12,4 +12,4 @@ rule bundle:
     message:
         "Archiving the study"
     shell:
-        "python -m mllm_classify bundle --lineage {params.lineage} --inputs {input} --output {output} 2>&1 | tee {log}"
+        "python -m mllm_classify bundle --lineage {params.lineage} --output {output} 2>&1 | tee {log}"

@@ -3,10 +3,10 @@ rule choices:
         labels=rules.labels.output,
         classes=rules.images.output.classes,
         predictions=get_reference(),
-        class_embeddings=get_main_classes(),
+        class_embeddings=get_files("class_embeddings") if OUTLINE.encoders else [],
     output:
-        choices=f"results/choices/{PLAN.dataset}.parquet",
-        confusions=f"results/choices/{PLAN.dataset}.confusions.parquet",
+        choices=pattern("choices"),
+        confusions=pattern("confusions"),
     log:
         "logs/choices.log",
     localrule: True

@@ -7,7 +7,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from mllm_classify.io.files import InputError
-from mllm_classify.plan.lineage import TABLES
+from mllm_classify.outputs import OUTPUTS, SHOWN
+from mllm_classify.plan.files import PATTERNS, archived, inputs, output_inputs, reported
 from mllm_classify.plan.plan import hand_on, plan
 
 
@@ -26,7 +27,7 @@ def read_plan():
 
 def require_provenance():
     """Without its records, Snakemake takes old tables for new: an appended model would be ignored."""
-    tables = [path for path in Path("results").glob("*.*") if path.name == f"{path.stem}.{TABLES.get(path.stem)}"]
+    tables = [path for output in OUTPUTS.values() if (path := Path(output.files[0])).exists()]
     metadata = Path(".snakemake/metadata")
     if tables and not (metadata.is_dir() and any(metadata.iterdir())):
         raise WorkflowError(
@@ -37,6 +38,8 @@ def require_provenance():
 
 
 PLAN = read_plan()
+OUTLINE = PLAN.outline
+MODELS = OUTLINE.models
 require_provenance()
 hand_on(PLAN)
 
@@ -53,8 +56,13 @@ def matching(names):
 
 
 wildcard_constraints:
-    model=matching(PLAN.models),
-    encoder=matching(PLAN.encoders),
+    model=matching(MODELS),
+    encoder=matching(OUTLINE.encoders),
+
+
+def pattern(name):
+    """Where a file of a stage lies, with the rule's wildcards."""
+    return PATTERNS[name].replace("{dataset}", OUTLINE.dataset)
 
 
 def get_lineage(job):
@@ -75,97 +83,40 @@ def get_resource(key):
     """Resource function: what a model's entry asks of the scheduler."""
 
     def resource(wildcards):
-        return PLAN.models[wildcards.model].resources[key]
+        return MODELS[wildcards.model].resources[key]
 
     return resource
 
 
+def get_files(*names):
+    """The files behind names of PATTERNS, GROUPS or OUTPUTS: of a stage, of several models, or of other outputs."""
+    return [it.path for name in names for it in inputs(OUTLINE, name).values()]
+
+
 def get_class_embeddings(wildcards):
     """What a model needs of the embed stage: class embeddings for ConSE, nothing for others."""
-    return get_main_classes() if PLAN.models[wildcards.model].class_embeddings else []
-
-
-def get_main(rule, model):
-    """What a rule makes of a model with the main encoder."""
-    return rule.output[0].format(encoder=PLAN.encoder, model=model)
-
-
-def get_main_classes():
-    """The class embeddings of the main encoder, if there is one."""
-    return rules.embed_classes.output[0].format(encoder=PLAN.encoder) if PLAN.encoders else []
+    return get_files("class_embeddings") if MODELS[wildcards.model].class_embeddings else []
 
 
 def get_choices(wildcards):
     """The options of a model that is asked multiple-choice questions."""
-    return f"results/choices/{PLAN.dataset}.parquet" if PLAN.models[wildcards.model].choices else []
+    return pattern("choices") if MODELS[wildcards.model].choices else []
 
 
 def get_labels(wildcards):
     """The labels, for models of which samples or orders of images depend on ImGT."""
-    return rules.labels.output if PLAN.models[wildcards.model].labels else []
-
-
-def get_chat():
-    """The predictions of chat models, by model."""
-    return {name: rules.predict.output[0].format(model=name) for name in PLAN.chat}
+    return pattern("labels") if MODELS[wildcards.model].labels else []
 
 
 def get_reference():
     """The predictions of the model whose confusions make options; nothing where a file holds them."""
-    return rules.predict.output[0].format(model=PLAN.reference) if PLAN.reference else []
+    return pattern("predictions").format(model=OUTLINE.reference) if OUTLINE.reference else []
 
 
 def get_shards(wildcards):
     """The parts of a sharded model's predictions."""
-    count = PLAN.models[wildcards.model].shards
-    return expand(rules.predict_shard.output, model=wildcards.model, shard=range(1, count + 1), shards=count)
-
-
-def get_scored():
-    """By model, in the order of names: the mapping of models that answer in words, the predictions of others."""
-    return {
-        name: get_main(rules.mapping if PLAN.models[name].worded else rules.predict, name)
-        for name in sorted(PLAN.models)
-    }
-
-
-def get_mapped():
-    """The mapping of models that answer in words, by model."""
-    return {name: get_main(rules.mapping, name) for name, model in PLAN.models.items() if model.worded}
-
-
-def get_encoded():
-    """The mapping of models that answer in words by every encoder: by encoder, in the configuration's order, and model."""
-    worded = sorted(name for name, model in PLAN.models.items() if model.worded)
-    return {
-        (encoder, name): rules.mapping.output[0].format(encoder=encoder, model=name)
-        for encoder in PLAN.encoders
-        for name in worded
-    }
-
-
-def get_ranked():
-    """The predictions of models that rank classes, by model."""
-    return {
-        name: rules.predict.output[0].format(model=name) for name in sorted(PLAN.models) if not PLAN.models[name].worded
-    }
-
-
-def get_annotated():
-    """What is scored of the models whose predictions annotators see, by model."""
-    return {name: get_scored()[name] for name in PLAN.annotated}
-
-
-def get_archived(wildcards):
-    """All that tables were made from, and the tables with their renderings."""
-    found = [*rules.images.output, *rules.labels.output, *rules.score.output]
-    found += expand(rules.predict.output, model=PLAN.models)
-    found += expand(rules.embed_classes.output, encoder=PLAN.encoders)
-    worded = [name for name, model in PLAN.models.items() if model.worded]
-    found += expand([*rules.embed_answers.output, *rules.mapping.output], encoder=PLAN.encoders, model=worded)
-    if "choices" in PLAN.lineages:
-        found += rules.choices.output
-    return found + [file for table in TABLES if table in PLAN.lineages for file in getattr(rules, table).output]
+    count = MODELS[wildcards.model].shards
+    return expand(pattern("shard"), model=wildcards.model, shard=range(1, count + 1), shards=count)
 
 
 def get_commit(wildcards):
@@ -177,22 +128,23 @@ def get_commit(wildcards):
 
 
 def get_tables():
-    """The tables that this configuration has."""
-    return [f"results/{table}.{suffix}" for table, suffix in TABLES.items() if table in PLAN.lineages]
+    """The tables and figures that this configuration has."""
+    return [OUTPUTS[name].files[0] for name in OUTLINE.outputs]
 
 
-def shown(file, category, label):
-    """An output that the report shows, with the caption of its name."""
-    return report(file, caption=f"../report/{Path(file).stem}.rst", category=category, labels={"title": label})
+def shown(file, category, title):
+    """A file that the report shows, with the caption of its name."""
+    return report(file, caption=f"../report/{Path(file).stem}.rst", category=category, labels={"title": title})
 
 
-def rendered(table, label, category="Tables"):
-    """What people read of a table. The report shows its HTML."""
-    return [f"results/{table}.md", shown(f"results/{table}.html", category, label), f"results/{table}.tex"]
+def rendered(name, title, category):
+    """The files of a table. The report shows its HTML."""
+    return [f"results/{name}.csv", f"results/{name}.md", shown(f"results/{name}.html", category, title), f"results/{name}.tex"]
 
 
-def get_reported(wildcards):
-    """What the report shows: every table and figure of this configuration, the examples, and where they come from."""
-    names = [*(table for table in TABLES if table in PLAN.lineages), "panels", "explorer", "provenance"]
-    files = [str(file) for name in names for file in getattr(rules, name).output]
-    return [file for file in files if Path(file).suffix in (".html", ".svg")]
+def get_written(output):
+    """The files of a table or figure; the report shows those that people look at."""
+    category = "Figures" if output.form == "figure" else "Tables"
+    return [
+        shown(file, category, output.title) if output.title and file.endswith(SHOWN) else file for file in output.files
+    ]

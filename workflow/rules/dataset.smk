@@ -1,7 +1,7 @@
 rule images:
     output:
-        images=f"results/dataset/{PLAN.dataset}/images.parquet",
-        classes=f"results/dataset/{PLAN.dataset}/classes.parquet",
+        images=pattern("images"),
+        classes=pattern("classes"),
     log:
         "logs/dataset/images.log",
     localrule: True
@@ -19,7 +19,7 @@ rule labels:
         images=rules.images.output.images,
         classes=rules.images.output.classes,
     output:
-        f"results/dataset/{PLAN.dataset}/labels.parquet",
+        pattern("labels"),
     log:
         "logs/dataset/labels.log",
     localrule: True

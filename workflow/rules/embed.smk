@@ -2,7 +2,7 @@ rule embed_classes:
     input:
         rules.images.output.classes,
     output:
-        f"results/embeddings/{{encoder}}/{PLAN.dataset}/classes.parquet",
+        pattern("class_embeddings"),
     log:
         "logs/embed/{encoder}/classes.log",
     resources:
@@ -21,7 +21,7 @@ rule embed_answers:
     input:
         rules.predict.output,
     output:
-        f"results/embeddings/{{encoder}}/{PLAN.dataset}/{{model}}.parquet",
+        pattern("answer_embeddings"),
     log:
         "logs/embed/{encoder}/{model}.log",
     resources:

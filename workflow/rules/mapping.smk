@@ -6,7 +6,7 @@ rule mapping:
         answer_embeddings=rules.embed_answers.output,
         choices=get_choices,
     output:
-        f"results/mapping/{{encoder}}/{PLAN.dataset}/{{model}}.parquet",
+        pattern("mapping"),
     log:
         "logs/mapping/{encoder}/{model}.log",
     localrule: True

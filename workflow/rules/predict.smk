@@ -6,11 +6,11 @@ rule predict:
         choices=get_choices,
         labels=get_labels,
     output:
-        f"results/predictions/{PLAN.dataset}/{{model}}.parquet",
+        pattern("predictions"),
     log:
         "logs/predict/{model}.log",
     wildcard_constraints:
-        model=matching(name for name, model in PLAN.models.items() if model.shards == 1),
+        model=matching(name for name, model in MODELS.items() if model.shards == 1),
     threads: get_resource("cpus")
     resources:
         gpu=get_resource("gpus"),
@@ -29,11 +29,11 @@ rule predict:
 
 use rule predict as predict_shard with:
     output:
-        f"results/predictions/{PLAN.dataset}/shards/{{model}}/{{shard}}-of-{{shards}}.parquet",
+        pattern("shard"),
     log:
         "logs/predict/{model}/{shard}-of-{shards}.log",
     wildcard_constraints:
-        model=matching(PLAN.models),
+        model=matching(MODELS),
         shard="[0-9]+",
         shards="[0-9]+",
     params:
@@ -48,11 +48,11 @@ rule gather:
         images=rules.images.output.images,
         shards=get_shards,
     output:
-        f"results/predictions/{PLAN.dataset}/{{model}}.parquet",
+        pattern("predictions"),
     log:
         "logs/predict/{model}.log",
     wildcard_constraints:
-        model=matching(name for name, model in PLAN.models.items() if model.shards > 1),
+        model=matching(name for name, model in MODELS.items() if model.shards > 1),
     localrule: True
     params:
         lineage=get_lineage("predict/{model}"),

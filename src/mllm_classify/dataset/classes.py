@@ -1,6 +1,5 @@
 """The class list: names, and for ImageNet synsets."""
 
-import json
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -27,7 +26,7 @@ def classes(dataset: "AnyDataset") -> pl.DataFrame:
     """
     file = dataset.names_file
     synsets = read_text(SYNSETS).split() if dataset.source == "imagenet" else None
-    names = class_names(file)
+    names = read_names(file)
     if synsets is not None and len(names) != len(synsets):
         msg = f"{file}: {len(names)} names; ImageNet-1k has {len(synsets)} classes"
         raise InputError(msg)
@@ -40,27 +39,9 @@ def classes(dataset: "AnyDataset") -> pl.DataFrame:
     return frame.with_columns(key.alias("key")).join(groups, on="key", how="left").sort("class_id").drop("key")
 
 
-def class_names(file: str) -> list[str]:
-    """The names in a text file, one a line, or in a JSON list. Raises InputError where one is empty."""
-    if file.endswith(".json"):
-        try:
-            names: list[str] = json.loads(read_text(file))
-        except json.JSONDecodeError as error:
-            msg = f"{file}: not JSON ({error})"
-            raise InputError(msg) from None
-        if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
-            msg = f"{file}: must be a JSON list of class names"
-            raise InputError(msg)
-    else:
-        names = read_text(file).splitlines()
-    for number, item in enumerate(names):
-        if not item.strip():
-            msg = f"{file}: class {number} has no name"
-            raise InputError(msg)
-    if not names:
-        msg = f"{file}: no classes"
-        raise InputError(msg)
-    return names
+def class_names(classes: pl.DataFrame) -> list[str]:
+    """The names in the order of their ids."""
+    return classes.sort("class_id")["name"].to_list()
 
 
 class Lookup:

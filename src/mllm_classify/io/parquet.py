@@ -1,7 +1,8 @@
 """Parquet files with typed columns: one file, one meaning."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -35,8 +36,16 @@ def read(path: str | Path, *columns: str) -> pl.DataFrame:
 
     Raises InputError when the file is absent, torn, or lacks a column.
     """
-    try:
+    with _readable(path):
         return pl.read_parquet(path, columns=list(columns) or None)
+
+
+@contextmanager
+def _readable(path: str | Path) -> Iterator[None]:
+    """Inside, what polars raises of a file that is absent, torn, or lacks a column is an InputError."""
+    try:
+        yield
+        return
     except FileNotFoundError:
         msg = f"{path}: no such file; it is written by an earlier stage"
     except pl.exceptions.ColumnNotFoundError as error:
@@ -44,3 +53,28 @@ def read(path: str | Path, *columns: str) -> pl.DataFrame:
     except (pl.exceptions.ComputeError, OSError) as error:
         msg = f"{path}: not a complete Parquet file ({str(error).splitlines()[0]}); remove it and run again"
     raise InputError(msg)
+
+
+def scan(path: str | Path) -> pl.LazyFrame:
+    """The rows of a file, of which those who ask for them read the columns that they need.
+
+    Raises InputError when the file is absent or torn.
+    """
+    with _readable(path):
+        pl.read_parquet_schema(path)
+    return pl.scan_parquet(path, glob=False)
+
+
+def read_figures(path: str | Path) -> pl.DataFrame:
+    """A table's CSV, with figures as they are written ("99.62")."""
+    try:
+        return pl.read_csv(path, infer_schema=False)
+    except FileNotFoundError:
+        msg = f"{path}: no such file; `python -m mllm_classify make {Path(path).stem}` writes it"
+        raise InputError(msg) from None
+
+
+def write_figures(frame: pl.DataFrame, path: str | Path) -> None:
+    """A table that machines alone read, as CSV."""
+    with written(path) as temporary:
+        frame.write_csv(temporary)

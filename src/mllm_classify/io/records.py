@@ -100,3 +100,26 @@ def _json(text: str, place: str) -> Any:
     except json.JSONDecodeError as error:
         msg = f"{place}: not JSON ({error})"
         raise InputError(msg) from None
+
+
+def read_names(file: str) -> list[str]:
+    """Class names in a text file, one a line, or in a JSON list. Raises InputError where one is empty."""
+    if file.endswith(".json"):
+        try:
+            names: list[str] = json.loads(read_text(file))
+        except json.JSONDecodeError as error:
+            msg = f"{file}: not JSON ({error})"
+            raise InputError(msg) from None
+        if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
+            msg = f"{file}: must be a JSON list of class names"
+            raise InputError(msg)
+    else:
+        names = read_text(file).splitlines()
+    for number, item in enumerate(names):
+        if not item.strip():
+            msg = f"{file}: class {number} has no name"
+            raise InputError(msg)
+    if not names:
+        msg = f"{file}: no classes"
+        raise InputError(msg)
+    return names

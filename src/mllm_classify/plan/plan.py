@@ -8,68 +8,30 @@ import json
 import os
 from typing import NamedTuple
 
-from mllm_classify.config.chat import ChatModel, asks_choices
 from mllm_classify.config.load import load
-from mllm_classify.config.vision import ConseModel
-from mllm_classify.plan.lineage import lineages
+from mllm_classify.plan import code
+from mllm_classify.plan.lineage import Lineages
+from mllm_classify.plan.outline import Outline, PlannedModel
 
 VARIABLE = "MLLM_CLASSIFY_PLAN"
 
 
-class PlannedModel(NamedTuple):
-    """What rules need to know of a model's entry."""
-
-    worded: bool
-    class_embeddings: bool
-    choices: bool
-    labels: bool  # whether samples or orders of images depend on ImGT
-    shards: int
-    resources: dict[str, int]
-
-
 class Plan(NamedTuple):
     config: str
-    dataset: str
-    encoder: str  # the main one
-    encoders: list[str]
-    reference: str | None
-    chat: list[str]  # models that are asked over a chat protocol
-    pictures: bool  # whether there are picture files
-    examined: str | None  # the model whose disputed answers are annotated again
-    annotated: list[str]  # models whose predictions annotators see
-    models: dict[str, PlannedModel]
+    outline: Outline
     lineages: dict[str, str]
 
 
 def plan(path: str) -> Plan:
     """The plan in the environment; without one, that of a configuration. Raises InputError where that is wrong."""
     if VARIABLE in os.environ:
-        found = Plan(*json.loads(os.environ[VARIABLE]))
-        return found._replace(models={name: PlannedModel(*model) for name, model in found.models.items()})
-    config = load(path)
-    return Plan(
-        path,
-        config.dataset.name,
-        config.encoder.name if config.encoder else "none",
-        [encoder.name for encoder in config.every_encoder],
-        config.choices.reference if config.choices else None,
-        sorted(model.name for model in config.models if isinstance(model, ChatModel)),
-        config.dataset.has_files,
-        config.annotate.model if config.annotate else None,
-        config.annotate.models if config.annotate else [],
-        {
-            model.name: PlannedModel(
-                model.worded,
-                isinstance(model, ConseModel),
-                asks_choices(model),
-                isinstance(model, ChatModel) and config.samples(model),
-                model.shards,
-                model.resources.model_dump(),
-            )
-            for model in config.models
-        },
-        lineages(config),
-    )
+        config, outline, known = json.loads(os.environ[VARIABLE])
+        *facts, models = outline
+        return Plan(config, Outline(*facts, {name: PlannedModel(*model) for name, model in models.items()}), known)
+    lineages = Lineages(load(path))
+    made = Plan(path, lineages.outline, lineages.every())
+    code.keep()
+    return made
 
 
 def hand_on(made: Plan) -> None:

@@ -40,8 +40,8 @@ WIDTH, LINE, PICTURE = 3.7, 0.135, 1.7
 class Answers(NamedTuple):
     """One model's files: its predictions and, where it answers in words, their mapping."""
 
-    predictions: pl.DataFrame
-    mapping: pl.DataFrame | None
+    predictions: pl.DataFrame | pl.LazyFrame
+    mapping: pl.DataFrame | pl.LazyFrame | None
 
 
 def chosen(shown: pl.DataFrame) -> pl.DataFrame:
@@ -74,13 +74,14 @@ def said(answers: Answers, scoring: str, names: list[str]) -> pl.DataFrame:
     """
     keys = ["image_id", "task", "variant", "repeat"]
     first = (pl.col("task") == TASK_OF[scoring]) & (pl.col("variant") == "") & (pl.col("repeat") == 0)
-    rows = answers.predictions.filter(first)
+    rows = answers.predictions.lazy().filter(first)
     if answers.mapping is None:
         named = pl.col("class_ids").list.first().replace_strict(dict(enumerate(names)), return_dtype=pl.String)
         columns = {"prediction": named, "taken_for": pl.lit(None, pl.String), "oop": pl.lit(None, pl.Boolean)}
     else:
         nearest = pl.col("nearest_class").replace_strict(dict(enumerate(names)), return_dtype=pl.String)
-        rows = rows.join(answers.mapping.select(*keys, "in_prompt", "nearest_class"), on=keys, how="left")
+        known = answers.mapping.lazy().select(*keys, "in_prompt", "nearest_class")
+        rows = rows.join(known, on=keys, how="left", maintain_order="left")
         taken = {"OW": pl.lit(value=True), "CW+": ~pl.col("in_prompt"), "CW": pl.lit(value=False)}[scoring]
         other = normalise("text") != nearest.str.to_lowercase()
         columns = {
@@ -91,7 +92,7 @@ def said(answers: Answers, scoring: str, names: list[str]) -> pl.DataFrame:
     columns["prediction"] = (
         pl.when(pl.col("status") == "error").then(pl.lit("(error)")).otherwise(columns["prediction"])
     )
-    return rows.select("image_id", **columns)
+    return rows.select("image_id", **columns).collect()
 
 
 def examples(
@@ -202,11 +203,12 @@ def table(found: pl.DataFrame, study: Study) -> Table:
     )
 
 
-def pictures(images: Images) -> dict[str, Image.Image | None]:
-    """Pictures by image; nothing where a file is not here, as in an archive, or cannot be decoded.
+def pictures(examples: pl.DataFrame, registered: pl.DataFrame, folder: str | None) -> dict[str, Image.Image | None]:
+    """The examples' pictures by image; nothing where a file is not here, as in an archive, or cannot be decoded.
 
     Raises InputError where a file is another than was registered.
     """
+    images = Images(registered.filter(pl.col("image_id").is_in(examples["image_id"].implode())), folder)
     return {image_id: _opened(images, index) for index, image_id in enumerate(images.ids)}
 
 

@@ -39,10 +39,10 @@ class Row(NamedTuple):
     sha256: str = ""
 
 
-class Made(NamedTuple):
+class Predicted(NamedTuple):
     """One model's predictions: what is in them, the file's SHA-256, and what they were made with."""
 
-    predictions: pl.DataFrame
+    predictions: pl.DataFrame | pl.LazyFrame
     sha256: str
     environments: list[Environment]
 
@@ -53,7 +53,7 @@ def provenance(
     commit: str,
     images: pl.DataFrame,
     labels: pl.DataFrame,
-    made: dict[str, Made],
+    made: dict[str, Predicted],
     study: Study,
 ) -> Table:
     """Everything that the figures of a study come from; `made` is by the model's name. Paths are those of an archive.
@@ -135,8 +135,8 @@ def _inside(value: Any, place: str) -> Iterator[tuple[str, str, str]]:
             yield from _inside(item, f"{place}.{getattr(item, 'name', key)}")
 
 
-def _model(model: AnyModel, made: Made) -> list[Row]:
-    frame = made.predictions
+def _model(model: AnyModel, made: Predicted) -> list[Row]:
+    frame = made.predictions.lazy().select("status", "served_model", "fingerprint", "prompt").collect()
     errors = int((frame["status"] == "error").sum())
     rows = [
         Row("Models", model.name, f"{model.label} (kind {model.kind}, {model.family})"),
@@ -161,7 +161,7 @@ def _told(model: AnyModel | AnyEncoder) -> Any:
     return said({key: value for key, value in identity(model).items() if key not in ("name", "kind")})
 
 
-def _environments(made: dict[str, Made]) -> list[Row]:
+def _environments(made: dict[str, Predicted]) -> list[Row]:
     """Each distinct environment once, with the models that were asked in it."""
     users: dict[str, dict[str, None]] = {}
     known: dict[str, Environment] = {}

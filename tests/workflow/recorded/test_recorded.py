@@ -9,16 +9,33 @@ import polars as pl
 import pytest
 
 from mllm_classify.io.files import locate
+from mllm_classify.outputs import OUTPUTS
 from tests import plain, plain_noise
-from tests.workflow.study import COMPARED, NOISE, OOP, SMALL, TABLES, WORDED, Study, reconfigure
+from tests.workflow.study import SMALL, Study, existing, made_from, reconfigure
 
 IMAGES = [f"set/{number:02}.jpg" for number in range(24)]
 CLASSES = SMALL["classes.txt"].splitlines()
 PAIRS = "small/pairs.csv"
-SCORED = {"score", *TABLES, *COMPARED, *WORDED, "scorecard"}
+EXISTING = existing("regt", "several_models", "worded", "published")
+
+
+def of(*needed: str) -> set[str]:
+    """The study's outputs that are made from any of these files and values."""
+    return made_from(*needed, exists=EXISTING)
+
+
+SCORED = {"score", *of("scores")}
 MODELS = ["ids", "part", "ranks", "words"]
 WORDS = {"predict/words", "answers/minilm/words", "mapping/minilm/words"}
-PIPELINE = {"images", "labels", "classes/minilm", "table2", *(f"predict/{model}" for model in MODELS), *WORDS, *SCORED}
+PIPELINE = {
+    "images",
+    "labels",
+    "classes/minilm",
+    *(f"predict/{model}" for model in MODELS),
+    *WORDS,
+    "score",
+    *of("labels"),
+}
 
 
 def labels() -> Iterator[tuple[str, int, list[int] | str | None]]:
@@ -102,7 +119,7 @@ def computed(finished: Study) -> dict[str, list[dict]]:
     return plain.tables(results, models, pairs) | plain_noise.tables(results, models, equivalences=pairs)
 
 
-@pytest.mark.parametrize("table", ["table2", "protocols", *sorted({*TABLES, *OOP, *NOISE})])
+@pytest.mark.parametrize("table", [name for name in EXISTING if OUTPUTS[name].form != "figure" and name != "scorecard"])
 def test_every_figure_equals_an_independent_computation(
     finished: Study, computed: dict[str, list[dict]], table: str
 ) -> None:
@@ -159,19 +176,19 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "nothing": (lambda _: None, set()),
     "renamed file": (rename, set()),
     "changed file": (another_first_id, {"predict/ids", *SCORED}),
-    "changed file of answers": (edit("small/words.csv", "a cup of tea", "a cup"), {*WORDS, *SCORED}),
-    "appended model": (reconfigure(append), {"predict/another", *SCORED}),
+    "changed file of answers": (edit("small/words.csv", "a cup of tea", "a cup"), {*WORDS, *SCORED, *of("mappings")}),
+    "appended model": (reconfigure(append), {"predict/another", *SCORED, *of("entries")}),
     "which images count": (
         reconfigure(lambda c: model(c, "ids").update(images="intersection")), {"predict/ids", *SCORED},
     ),
-    "family": (reconfigure(lambda c: model(c, "ids").update(family="CNN")), {*TABLES, *COMPARED, *WORDED, "scorecard"}),
+    "family": (reconfigure(lambda c: model(c, "ids").update(family="CNN")), of("entries")),
     "published figures": (reconfigure(lambda c: model(c, "words").pop("published")), {"scorecard"}),
     "edited label": (
-        edit("small/imgt.csv", f"{IMAGES[3]},stone wall", f"{IMAGES[3]},maze"), {"labels", "table2", *SCORED},
+        edit("small/imgt.csv", f"{IMAGES[3]},stone wall", f"{IMAGES[3]},maze"), {"labels", *SCORED, *of("labels")},
     ),
     "edited second label": (
         edit("small/regt.jsonl", f'"{IMAGES[0]}", "classes": [0]', f'"{IMAGES[0]}", "classes": [7]'),
-        {"labels", "table2", *SCORED},
+        {"labels", *SCORED, *of("labels")},
     ),
     "added image": (edit("small/imgt.csv", "image_id,class\n", "image_id,class\nnew.jpg,maze\n"), PIPELINE),
     "another order of images": (
@@ -180,14 +197,14 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     ),
     "pictures": (reconfigure(lambda c: c["dataset"].update(folder="pictures")), PIPELINE),
     "equivalences one way": (
-        reconfigure(lambda c: c["dataset"]["equivalences"].update(one_way=True)), {"labels", "table2", *SCORED},
+        reconfigure(lambda c: c["dataset"]["equivalences"].update(one_way=True)), {"labels", *SCORED, *of("labels")},
     ),
     "code of recorded predictions": (
         edit("src/mllm_classify/predict/recorded.py", "EXAMPLES = 3", "EXAMPLES = 4"),
         {*(f"predict/{model}" for model in MODELS), *WORDS, *SCORED},
     ),
     "function that only the scorecard uses": (
-        edit("src/mllm_classify/scorecard.py", '"agrees": agrees if low', '"agrees": agrees * 1 if low'), {"scorecard"},
+        edit("src/mllm_classify/tables/scorecard.py", '"agrees": agrees if low', '"agrees": agrees * 1 if low'), {"scorecard"},
     ),
 }  # fmt: skip
 
@@ -268,16 +285,18 @@ def weasels(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return study
 
 
+WEASELS = existing("regt", "several_models", "mustelidae")
+
+
 def test_one_class_of_imagenet(weasels: Study) -> None:
     predicted = {"predict/guesses", "predict/always"}
-    assert weasels.scheduled() == {"images", "labels", *predicted, "score", "table2", *TABLES, *COMPARED, "mustelidae"}
+    assert weasels.scheduled() == {"images", "labels", *predicted, "score", *WEASELS}
     weasels.make("all")
     results, models = weasels.folder / "results", weasels.config["models"]
     computed = plain.tables(results, models, None, "excluded")
     computed |= plain_noise.tables(results, models, equivalences=None, n_images="excluded")
-    assert {
-        table: weasels.differences(table, computed[table]) for table in ("table2", *TABLES, *NOISE, "mustelidae")
-    } == {table: [] for table in ("table2", *TABLES, *NOISE, "mustelidae")}
+    tables = [name for name in WEASELS if OUTPUTS[name].form != "figure"]
+    assert {name: weasels.differences(name, computed[name]) for name in tables} == {name: [] for name in tables}
     counts, _ = weasels.rows("table2")
     assert (counts["A"], counts["S+"], counts["N"]) == ("50", "23", "6")
     assert {row["ImGT_A"] for row in weasels.rows("table3") if row["model"] == "Always"} == {"100.00"}

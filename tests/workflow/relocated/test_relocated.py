@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.study import CHOSEN, COMPARED, PROJECT, TABLES, VARIED, WORDED, Study
+from tests.workflow.study import PROJECT, Study, made_from, outputs_of
 
 
 def other_pythons() -> list[str]:
@@ -27,6 +27,9 @@ def other_pythons() -> list[str]:
 def works(python: str | Path) -> bool:
     """Not every python3.x on PATH is one: a version manager's may only say that it has none."""
     return subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode == 0
+
+
+EXISTING = outputs_of(PROJECT / "config.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def test_an_appended_model_runs_alone(elsewhere: Study) -> None:
     config = elsewhere.config
     config["models"].append(config["models"][0] | {"name": "another", "label": "Another"})
     elsewhere.write_config(config)
-    assert elsewhere.scheduled() == {"predict/another", "score", *TABLES, *COMPARED, *CHOSEN, *WORDED, *VARIED}
+    assert elsewhere.scheduled() == {"predict/another", "score", *made_from("scores", "entries", exists=EXISTING)}
 
 
 def test_without_the_records_there_is_a_message(elsewhere: Study) -> None:
@@ -82,7 +85,14 @@ def test_without_the_records_there_is_a_message(elsewhere: Study) -> None:
 
 
 def test_code_has_the_same_digest_under_every_python(other_python: str) -> None:
-    command = ["src/mllm_classify/lineage.py", "predict.engine", "predict.conse", "embed", "mapping", "score", "tables"]
+    command = [
+        "src/mllm_classify/plan/code.py",
+        "predict.engine",
+        "predict.conse",
+        "mapping.mapping",
+        "score.score",
+        "tables.table3",
+    ]
     environment = os.environ | {"PYTHONPATH": "src"}
     digests = {
         subprocess.run(

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from mllm_classify.io.files import locate
-from tests.workflow.study import COMPARED, SMALL, TABLES, Study
+from tests.workflow.study import SMALL, Study, existing, made_from
 
 CLASSES = ["<script>alert(1)</script>", "=1+1", "$x_1$ & co", "stone wall", "missile"]
 SHOWN = {
@@ -20,6 +20,7 @@ SHOWN = {
     *("change.svg", "ranks.svg", "panels.svg", "panels.html", "explorer.html"),
 }
 ALWAYS = {"provenance", "report"}
+EXISTING = existing("regt", "several_models")
 
 
 class Reported(Study):
@@ -130,11 +131,11 @@ def test_it_is_not_among_what_is_made_anyway(study: Reported) -> None:
 
 CHANGES = {
     "nothing": (lambda _: None, set()),
-    "label of a model": (lambda c: c["models"][0].update(label="Renamed"), {"panels", "explorer", *TABLES, *COMPARED, *ALWAYS}),
+    "label of a model": (lambda c: c["models"][0].update(label="Renamed"), {"panels", "explorer", *made_from("entries", exists=EXISTING), *ALWAYS}),
     "resources of a model": (lambda c: c["models"][0].update(resources={"mem_mb": 4000}), ALWAYS),
     "order of the models": (lambda c: c["models"].reverse(), ALWAYS),
     "resamples": (
-        lambda c: c["tables"].update(resamples=110), {"accuracy", "ranking", "ranks", "gains", *ALWAYS},
+        lambda c: c["tables"].update(resamples=110), {*made_from("resamples", exists=EXISTING), *ALWAYS},
     ),
 }  # fmt: skip
 

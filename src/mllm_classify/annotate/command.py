@@ -1,0 +1,103 @@
+"""The commands of the second annotation pass: tasks, their pictures, and what was decided."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from mllm_classify.cli import command, files, parts
+from mllm_classify.config.annotate import Annotate
+from mllm_classify.config.study import Config
+from mllm_classify.io import parquet
+from mllm_classify.io.files import InputError, written
+from mllm_classify.io.records import read_json
+from mllm_classify.plan.values import about
+from mllm_classify.tables.inputs import Given
+
+log = logging.getLogger("mllm_classify")
+
+
+def add(stages: Any) -> None:
+    """The commands and their arguments."""
+    several = parts(stages, "annotate", "the second annotation pass")
+    tasks = command(several, "tasks", write_tasks, "annotate", "Choose what annotators see again, for Label Studio.")
+    files(
+        tasks, "tasks", "labelling", "key", tasks="the tasks to write", labelling="the labelling configuration to write",
+        key="who proposed what, to write; not for annotators",
+    )  # fmt: skip
+    pictures = command(
+        several, "pictures", write_pictures, "annotate", "Copy the tasks' pictures to where they are served."
+    )
+    files(pictures, "key", key="key.parquet of the tasks")
+    pictures.add_argument("--folder", required=True, metavar="FOLDER", help="the folder to copy them to")
+    read = command(
+        several, "read", read_export, "annotate", "Read an export back: a label file, and what became of the tasks."
+    )
+    files(
+        read, "export", "labels", "output", export="Label Studio's export, format JSON",
+        labels="the label file to write (.csv), for regt: of another configuration",
+        output="the .csv; .md, .html, .tex beside it",
+    )  # fmt: skip
+    read.add_argument("--results", default="results", metavar="FOLDER", help="of the study (default: results)")
+    read.add_argument("--key", metavar="FILE", help="default: annotate/key.parquet in that folder")
+
+
+def section(config: Config) -> Annotate:
+    if config.annotate is None:
+        msg = "annotate: missing; docs/annotate.md says what it needs"
+        raise InputError(msg)
+    return config.annotate
+
+
+def write_tasks(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.annotate import tasks
+    from mllm_classify.dataset.classes import class_names
+
+    asked_for, given = section(config), Given(config)
+    predicted = {name: parquet.read(it.path) for name, it in given.files("annotated").items()}
+    key = tasks.tasks(asked_for, given["labels"], given.registered, predicted)
+    names = class_names(given["classes"])
+    for path, content in {
+        args.tasks: json.dumps(tasks.as_tasks(key, names), ensure_ascii=False, indent=1) + "\n",
+        args.labelling: tasks.labelling(names),
+    }.items():
+        with written(path) as temporary:
+            temporary.write_text(content)
+    parquet.write(key, tasks.KEY, args.key)
+    log.info("%d images to annotate again", len(key))
+
+
+def write_pictures(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.annotate import pictures
+
+    key = parquet.read(args.key)
+    pictures.write(key, config.dataset.folder, Path(args.folder))
+    log.info("%d pictures in %s", len(key), args.folder)
+
+
+def read_export(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.annotate import second_pass
+    from mllm_classify.dataset.classes import Lookup, class_names
+    from mllm_classify.dataset.equivalences import admits
+    from mllm_classify.tables import given
+    from mllm_classify.tables.render import as_markdown, write
+
+    results = Path(args.results)
+    dataset = results / "dataset" / config.dataset.name
+    labels, classes = parquet.read(dataset / "labels.parquet"), parquet.read(dataset / "classes.parquet")
+    key = parquet.read(args.key or results / "annotate/key.parquet")
+    lookup = Lookup(classes)
+    second_pass.check(key, labels)
+    export = second_pass.read(read_json(args.export), args.export, class_names(classes))
+    decided = second_pass.decisions(key, export, admits(config.dataset.equivalences, lookup))
+    model = config.model(section(config).model).label
+    study = given.study(about(config), labels, classes)
+    table = second_pass.second_pass(key, export, decided, model, study)
+    relabelled = second_pass.relabelled(labels, decided, class_names(classes), lookup)
+    with written(args.labels) as temporary:
+        # a value that begins with # is quoted, or its line would be a comment
+        relabelled.write_csv(temporary, quote_style="non_numeric")
+    write(table, Path(args.output))
+    print(as_markdown(table))
+    log.info("%s: %d images, %d with new labels", args.labels, len(relabelled), decided["labels"].count())

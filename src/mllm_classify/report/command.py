@@ -1,0 +1,92 @@
+"""The commands of what people look at: examples, where all comes from, the explorer, and the report of all of it."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from mllm_classify.cli import command, files
+from mllm_classify.cli import parts as subcommands
+from mllm_classify.config.study import Config
+from mllm_classify.io import parquet
+from mllm_classify.io.files import sha256, written
+from mllm_classify.plan.files import reported
+from mllm_classify.tables.inputs import Given
+
+log = logging.getLogger("mllm_classify")
+
+
+def add(stages: Any) -> None:
+    """The commands and their arguments."""
+    several = subcommands(stages, "report", "what people look at")
+    examples = command(several, "panels", panels, "panels", "Images on which labels and models differ most.")
+    examples.add_argument("--figure", nargs="?", metavar="FILE", help="the .svg with pictures to write; .pdf beside it")
+    files(examples, "output", output="the .csv; .html beside it")
+    sources = command(several, "provenance", provenance, "provenance", "Where the figures come from.")
+    sources.add_argument("--commit", default="", help="the commit that the code is of, if that is known")
+    files(sources, "output", output="the .csv; .md, .html, .tex beside it")
+    whole = command(several, "assemble", assemble, "report", "Put the parts together, with captions.")
+    files(whole, "output", output="the .zip")
+    page = command(several, "explorer", explorer, "explorer", "One page with every image and every answer.")
+    files(page, "output", output="the .html")
+
+
+def panels(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.dataset.classes import class_names
+    from mllm_classify.figures.style import save
+    from mllm_classify.report import panels
+    from mllm_classify.tables.render import as_html
+
+    given = Given(config)
+    predictions, mappings = given["predictions"], given["mappings"]
+    answers = {name: panels.Answers(frame, mappings.get(name)) for name, frame in predictions.items()}
+    names, study = class_names(given["classes"]), given["study"]
+    examples = panels.examples(given["scores"], given["labels"], names, answers, given["models"], study.n_images)
+    with written(args.output) as temporary:
+        temporary.write_text(panels.as_csv(examples))
+    with written(Path(args.output).with_suffix(".html")) as temporary:
+        temporary.write_text(as_html(panels.table(examples, study)))
+    if args.figure:
+        pictures = panels.pictures(examples, given.registered, config.dataset.folder)
+        save(panels.draw(examples, pictures), Path(args.figure))
+        missing = sum(picture is None for picture in pictures.values())
+        if missing:
+            log.warning("%d of %d pictures are not here, or cannot be decoded", missing, len(pictures))
+
+
+def provenance(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.report import provenance
+    from mllm_classify.tables.render import write
+
+    given = Given(config)
+    predicted = {
+        name: provenance.Predicted(
+            parquet.scan(it.path), sha256(Path(it.path).read_bytes()), parquet.environments(it.path)
+        )
+        for name, it in given.files("predictions").items()
+    }
+    table = provenance.provenance(
+        args.config, config, args.commit, given.registered, given["labels"], predicted, given["study"]
+    )
+    write(table, Path(args.output))
+
+
+def assemble(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.report.assemble import assemble
+
+    assemble(reported(Given(config).outline), args.config, Path(args.output))
+    log.info("%s: %.1f MB", args.output, Path(args.output).stat().st_size / 1e6)
+
+
+def explorer(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.report.explorer.columns import explored
+    from mllm_classify.report.explorer.document import write
+    from mllm_classify.report.explorer.pictures import registered_pictures, with_pictures
+
+    given = Given(config)
+    names = ("study", "models", "labels", "classes", "scores", "predictions", "mappings")
+    data = explored(**{name: given[name] for name in names})
+    pictures = registered_pictures(given.registered, given["labels"], config.dataset.folder)
+    write(with_pictures(data, given.registered, pictures), args.output)
+    size = Path(args.output).stat().st_size
+    log.info("%s: %d images, %d pictures, %.1f MB", args.output, len(data.columns["ids"]), len(pictures), size / 1e6)

@@ -1,0 +1,1 @@
+"""One page on which every image, and every model's answer to it, is found: opened from disk, without a server."""

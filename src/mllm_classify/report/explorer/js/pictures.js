@@ -1,0 +1,71 @@
+// The picture of an image: the page's own, or one of the reader's files.
+
+import { element, seen } from "./elements.js";
+import { C } from "./study.js";
+
+function shownPicture(i, src) {
+  return element("img", { src, alt: `The image ${seen(C.ids.at(i))}` });
+}
+
+export function picture(i) {
+  if (!C.pictures) return ownPicture(i);
+  if (C.picture_ends[i] === C.picture_ends[i + 1]) return undefined;
+  const bytes = C.pictures.subarray(C.picture_ends[i], C.picture_ends[i + 1]);
+  let raw = "";
+  for (const byte of bytes) raw += String.fromCharCode(byte);
+  return shownPicture(i, `data:image/jpeg;base64,${btoa(raw)}`);
+}
+
+// the reader's own files by their names, with and without ending, where the page holds no pictures
+const own = new Map();
+
+function stem(name) {
+  return name.replace(/\.[^.]*$/, "");
+}
+
+/** The reader's file of an image: the only one of its name, or the one in a folder of the same name. */
+function ownFile(i) {
+  const wanted = C.files.at(i);
+  const name = wanted.split("/").at(-1);
+  const files = own.get(name) ?? own.get(stem(name)) ?? [];
+  const alike = (file) => stem(`/${file.webkitRelativePath}`).endsWith(stem(`/${wanted}`));
+  return files.find(alike) ?? (files.length === 1 ? files[0] : undefined);
+}
+
+/** The reader's own picture of an image, or a way to show it; files stay where they are. */
+function ownPicture(i) {
+  const box = element("div", { class: "own" });
+  const file = ownFile(i);
+  if (file) {
+    const src = URL.createObjectURL(file);
+    const image = shownPicture(i, src);
+    image.addEventListener("load", () => URL.revokeObjectURL(src));
+    image.addEventListener("error", () => box.append(element("p", { class: "problem" }, "This browser cannot show the file.")));
+    box.append(image);
+    checked(file, C.digests[i]).then((it) => box.append(element("p", { class: it === "another" ? "problem" : "none" }, FILES[it])));
+    return box;
+  }
+  const choose = element("input", { type: "file", webkitdirectory: "", "aria-label": "Folder with the pictures" });
+  choose.addEventListener("change", () => {
+    for (const each of choose.files) {
+      for (const name of new Set([each.name, stem(each.name)])) own.set(name, [...(own.get(name) ?? []), each]);
+    }
+    box.replaceWith(ownPicture(i));
+  });
+  const missing = own.size ? `No file in the folder is ${seen(C.files.at(i))}. ` : "";
+  box.append(element("label", {}, `${missing}The page holds no pictures. Those in a folder of this computer:`, choose),
+    element("p", { class: "none" }, "Nothing leaves this computer, though browsers call it an upload."));
+  return box;
+}
+
+const FILES = {
+  same: "Your file; the one that models saw.",
+  another: "Your file has this name, but it is another than models saw.",
+  unknown: "Your file, by its name.",
+};
+
+async function checked(file, digest) {
+  if (!digest || !globalThis.crypto?.subtle) return "unknown";
+  const found = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
+  return new DataView(found).getUint32(0) === digest ? "same" : "another";
+}
