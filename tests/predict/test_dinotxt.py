@@ -13,9 +13,10 @@ from mllm_classify.config.vision import DinoTxtModel
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.embed.texts import averaged, read_templates
 from mllm_classify.io.files import InputError, locate, sha256
+from mllm_classify.loading.dinotxt import dinotxt_tower
 from mllm_classify.predict import dinotxt
 from mllm_classify.predict.images import Images
-from mllm_classify.predict.vision import ranking
+from tests.predict.jobs import predictions
 
 ENTRY = "dinov3_vitl16_dinotxt_tet1280d20h24l"
 HEAD, BACKBONE = "head-a442d8f5.pth", "backbone-8aa4cbdd.pth"
@@ -95,7 +96,7 @@ def predict(**options):
     content = locate("package:skimage/data/coffee.png").read_bytes()
     row = {"image_id": "x", "file": "package:skimage/data/coffee.png", "sha256": sha256(content)}
     model, images = entry(**options), Images(pl.DataFrame([row], schema=IMAGES), None)
-    return ranking.predict(model, images, lambda: dinotxt.ranker(model, CLASSES), lambda _: None)
+    return predictions(dinotxt, model, images, CLASSES)
 
 
 def test_it_predicts_with_the_weights_templates_and_preprocessing_that_it_is_given(clone):
@@ -140,7 +141,7 @@ def test_another_checkpoint_of_the_same_name_is_read_anew(clone, folder):
 )  # fmt: skip
 def test_what_is_not_there_or_does_not_fit_is_an_input_error(clone, options, message):
     with pytest.raises(InputError, match=message):
-        dinotxt.tower(entry(**options))
+        dinotxt_tower(entry(**options))
 
 
 class Payload:
@@ -155,5 +156,5 @@ class Payload:
 def test_code_inside_weights_is_refused_and_does_not_run(clone, folder, key):
     torch.save({"text_model.weight": Payload(folder / "executed")}, folder / "w-a442d8f5.pth")
     with pytest.raises(InputError, match=rf"^{key}: w-a442d8f5.pth is not a checkpoint of tensors alone"):
-        dinotxt.tower(entry(**{key: "w-a442d8f5.pth"}))
+        dinotxt_tower(entry(**{key: "w-a442d8f5.pth"}))
     assert not (folder / "executed").exists()

@@ -13,9 +13,10 @@ from mllm_classify.config.vision import KnnModel
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io.files import InputError, sha256
 from mllm_classify.predict import knn
-from mllm_classify.predict.images import Images, sharded
+from mllm_classify.predict.images import Images
 from mllm_classify.predict.rows import PREDICTIONS, gathered
 from mllm_classify.predict.vision import features
+from tests.predict.jobs import predictions
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = ["red", "green", "blue", "grey"]
@@ -74,7 +75,7 @@ def predict(made, images=None, share=(1, 1), reports=None, **options):
         return lambda done: reports.append((what, done, total)) if reports is not None else None
 
     images = registered(made) if images is None else images
-    return knn.predict(entry(made, **options), Images(images, str(made)), CLASSES, progress, share)
+    return predictions(knn, entry(made, **options), Images(images, str(made)), CLASSES, progress=progress, shard=share)
 
 
 def plain(made, names, pool=None):
@@ -207,7 +208,7 @@ def test_jobs_share_the_parts_and_each_finishes_what_others_have_not_begun(tmp_p
 def test_shards_predict_what_one_job_does(study):
     images = registered(study)
     whole = predict(study, batch_size=1)
-    parts = [predict(study, sharded(images, shard, 3), (shard, 3), batch_size=1) for shard in (1, 2, 3)]
+    parts = [predict(study, images, (shard, 3), batch_size=1) for shard in (1, 2, 3)]
     assert gathered(parts, images).equals(whole)
     assert predict(study, images.clear()).is_empty()
 

@@ -16,7 +16,8 @@ from mllm_classify.io.files import locate, read_text, sha256
 from mllm_classify.predict import open_clip
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.rows import PREDICTIONS
-from mllm_classify.predict.vision import ranking, zeroshot
+from mllm_classify.predict.vision import zeroshot
+from tests.predict.jobs import counted, predictions
 from tests.tiny_vlms import CLIP, SIGLIP, save
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -39,14 +40,14 @@ def folders(tmp_path_factory):
     return {name: save(root / name, content) for name, content in (("clip", CLIP), ("siglip", SIGLIP))}
 
 
-def predict(folder, progress=lambda _: None, **options):
+def predict(folder, reports=None, **options):
     rows = [
         {"image_id": name, "file": f"package:skimage/data/{name}", "sha256": sha256(photograph(name))}
         for name in PHOTOGRAPHS
     ]
     entry = {"name": "m", "label": "M", "kind": "open_clip", "model": str(folder)} | options
     model, images = OpenClipModel(**entry), Images(pl.DataFrame(rows, schema=IMAGES), None)
-    return ranking.predict(model, images, lambda: open_clip.ranker(model, CLASSES), progress)
+    return predictions(open_clip, model, images, CLASSES, progress=counted([] if reports is None else reports))
 
 
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
@@ -85,7 +86,7 @@ def test_the_batch_size_changes_no_class(folders, batch_size):
 
 def test_progress_starts_at_none_and_ends_at_all(folders):
     reports = []
-    predict(folders["clip"], reports.append, batch_size=2)
+    predict(folders["clip"], reports, batch_size=2)
     assert reports == [0, 2, 3]
 
 

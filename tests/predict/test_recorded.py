@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from mllm_classify.config.dataset import ImagenetDataset, LabelSet, TableDataset
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.io.files import InputError
-from mllm_classify.predict.recorded import predict
+from mllm_classify.predict import recorded
 from mllm_classify.predict.rows import PREDICTIONS
 
 TABLE = TableDataset(source="table", name="d", label="D", classes="c.txt", imgt=LabelSet(label="I", file="l.csv"))
@@ -18,7 +18,7 @@ ENDINGS = ["parquet", "csv", "jsonl"]
 TEXTS = ["cat", "", " A cat. ", "two, in one", "Katze \N{CAT}", "N", "0"]
 
 
-def recorded(file, column="class_id", **options):
+def entry(file, column="class_id", **options):
     return RecordedModel(name="m", label="M", kind="recorded", file=str(file), column=column, **options)
 
 
@@ -49,7 +49,7 @@ def said(*answers):
 
 
 def read(file, column="class_id", ids="abc", dataset=TABLE, classes=10, **options):
-    return predict(recorded(file, column, **options), dataset, list(ids), classes).select(*PREDICTIONS)
+    return recorded.recorded(entry(file, column, **options), dataset, list(ids), classes).select(*PREDICTIONS)
 
 
 def refusal(*arguments, **options):

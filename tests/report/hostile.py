@@ -1,6 +1,7 @@
 """A small study whose texts try to be more than text."""
 
 import polars as pl
+from mllm_classify.tables.tables import Study
 
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.mapping.answers import MAPPING
@@ -8,8 +9,7 @@ from mllm_classify.predict.rows import answer_rows, error_rows, ranking_rows
 from mllm_classify.report.explorer.columns import explored
 from mllm_classify.report.explorer.data import Data
 from mllm_classify.report.explorer.pictures import with_pictures
-from mllm_classify.score import SCORES, predicted_by_ranking, predicted_by_text, score
-from mllm_classify.tables.tables import Study
+from mllm_classify.score.score import SCORES, predicted_by_ranking, predicted_by_text, score
 
 HOSTILE = [
     "</script><script>alert(1)</script>",

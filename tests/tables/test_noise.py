@@ -7,13 +7,13 @@ import pytest
 from cleanlab.rank import get_label_quality_scores
 from hypothesis import given
 from hypothesis import strategies as st
+from mllm_classify.tables.noise import best_task, gains, named_classes, precision, quality, suspects
+from mllm_classify.tables.tables import SCORINGS, Study, ranking, table4, write
 
 from mllm_classify.io import parquet
 from mllm_classify.predict.rows import ranking_rows
-from mllm_classify.score import predicted_by_ranking, score
+from mllm_classify.score.score import predicted_by_ranking, score
 from mllm_classify.tables.breakdown import abstention, aurc, breakdown, oop_texts, out_of_prompt, risk_coverage
-from mllm_classify.tables.noise import best_task, gains, named_classes, precision, quality, suspects
-from mllm_classify.tables.tables import SCORINGS, Study, ranking, table4, write
 from tests import plain, plain_noise
 from tests.tables.test_tables import ENTRIES, VARIANTS, make_study, scored
 

@@ -1,8 +1,8 @@
 import polars as pl
-
-from mllm_classify.score import SCORES
-from mllm_classify.tables.protocols import STORED, asked, protocols
 from mllm_classify.tables.tables import Study, as_markdown
+
+from mllm_classify.score.score import SCORES
+from mllm_classify.tables.protocols import STORED, asked, protocols
 
 MODELS = pl.DataFrame({"model": ["m", "r"], "label": ["Model", "Ranks"], "family": ["MLLM", "supervised"]})
 STUDY = Study("data", "Old", "New", None, "names.txt (10)")

@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mllm_classify.tables.tables import Study, as_markdown, write
 
 from mllm_classify.measures import clusters, statistics
 from mllm_classify.measures.clusters import Layout, interval, layouts, sign_flip_p, with_clusters
-from mllm_classify.score import SCORES
+from mllm_classify.score.score import SCORES
 from mllm_classify.tables.sensitivity import sensitivity
-from mllm_classify.tables.tables import Study, as_markdown, write
 
 STUDY = Study("data", "Old labels", "New labels", "pairs.v1", "names.txt (10)")
 MODELS = pl.DataFrame([{"model": name, "label": name.upper(), "family": "MLLM"} for name in "abc"])

@@ -3,6 +3,7 @@ import random
 
 import polars as pl
 import pytest
+from mllm_classify.tables.tables import Study, as_markdown
 
 from mllm_classify.choices.confusions import CONFUSIONS
 from mllm_classify.choices.options import CHOICES
@@ -10,9 +11,8 @@ from mllm_classify.choices.variants import ALL, VARIANTS, lists_classes
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import PROJECT
 from mllm_classify.io.records import read_csv
-from mllm_classify.score import SCORES
+from mllm_classify.score.score import SCORES
 from mllm_classify.tables.table6 import over_repeats, questions, table6
-from mllm_classify.tables.tables import Study, as_markdown
 
 MODELS = pl.DataFrame({"model": ["m"], "label": ["Model"], "family": ["MLLM"]})
 STUDY = Study("data", "Old", "New", None, "names.txt (10)")

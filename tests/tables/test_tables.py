@@ -11,21 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from mllm_classify.config.dataset import Equivalences
-from mllm_classify.dataset.classes import CLASSES, Lookup
-from mllm_classify.dataset.equivalences import admissible, admits
-from mllm_classify.dataset.labels import LABELS, category
-from mllm_classify.io import parquet
-from mllm_classify.mapping.answers import MAPPING, map_answers
-from mllm_classify.measures import clusters
-from mllm_classify.measures.clusters import with_clusters
 from mllm_classify.measures.statistics import SEED
-from mllm_classify.predict.rows import PREDICTIONS
-from mllm_classify.score import SCORES, predicted_by_ranking, predicted_by_text, score
-from mllm_classify.tables.agreement import agreement, meanings
-from mllm_classify.tables.protocols import protocols
-from mllm_classify.tables.sensitivity import sensitivity
 from mllm_classify.tables.tables import (
     SCORINGS,
     SUBSETS,
@@ -42,6 +28,20 @@ from mllm_classify.tables.tables import (
     table5,
     write,
 )
+
+from mllm_classify.config.dataset import Equivalences
+from mllm_classify.dataset.classes import CLASSES, Lookup
+from mllm_classify.dataset.equivalences import admissible, admits
+from mllm_classify.dataset.labels import LABELS, category
+from mllm_classify.io import parquet
+from mllm_classify.mapping.answers import MAPPING, map_answers
+from mllm_classify.measures import clusters
+from mllm_classify.measures.clusters import with_clusters
+from mllm_classify.predict.rows import PREDICTIONS
+from mllm_classify.score.score import SCORES, predicted_by_ranking, predicted_by_text, score
+from mllm_classify.tables.agreement import agreement, meanings
+from mllm_classify.tables.protocols import protocols
+from mllm_classify.tables.sensitivity import sensitivity
 from tests import plain
 
 RESAMPLES = 100

@@ -88,6 +88,6 @@ def test_a_job_that_was_killed_goes_on_from_its_parts_and_ends_as_if_it_had_not_
 
     model = load(study / "config.yaml").model("lite")
     registered = Images(parquet.read(study / "images.parquet"), str(study / "images"))
-    undisturbed = ranking.predict(model, registered, lambda: timm.ranker(model, 1000), lambda _: None)
+    undisturbed = ranking.rankings(model, registered, lambda: timm.ranker(model, 1000), lambda _: None)
     assert pl.read_parquet(output).equals(undisturbed)
     assert parquet.environments(output) == [environment()]

@@ -33,7 +33,7 @@ def ours(which, paths):
         batch_size=8,
     )  # fmt: skip
     images = Images(pl.DataFrame(rows), str(FOLDER))
-    found = ranking.predict(model, images, lambda: timm.ranker(model, len(SYNSETS)), lambda _: None)
+    found = ranking.rankings(model, images, lambda: timm.ranker(model, len(SYNSETS)), lambda _: None)
     return found["class_ids"].list.first().to_list()
 
 

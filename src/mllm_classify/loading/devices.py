@@ -1,4 +1,4 @@
-"""What models compute on: devices, precisions and threads of torch."""
+"""What models compute on: devices, precisions and threads of torch; and what they are shown."""
 
 import ctypes
 import warnings
@@ -7,8 +7,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 import torch
+from PIL import Image
 
 from mllm_classify.io.files import InputError
+
+Transform = Callable[[Image.Image], torch.Tensor]
+"""What makes a model's input of an RGB picture."""
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h

@@ -13,11 +13,10 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 
 from mllm_classify.io.arrays import FloatArray
 from mllm_classify.io.files import InputError, locate
-from mllm_classify.loading.devices import usable_device
+from mllm_classify.loading.devices import Transform, usable_device
 
 if TYPE_CHECKING:
     from mllm_classify.config.vision import OpenClip
-    from mllm_classify.predict.vision.loader import Transform
 
 HUB = "hf-hub:"
 FOLDER = "local-dir:"
@@ -33,7 +32,7 @@ class Tower(NamedTuple):
     encode_texts: Callable[[list[str]], FloatArray]  # k texts to k x d
     encode_images: Callable[[torch.Tensor], torch.Tensor]  # n x 3 x h x w on the device to n x d
     device: torch.device
-    transform: "Transform"
+    transform: Transform
     scale: float  # of the cosine: the model's temperature
     bias: float | None  # of the logits; models with it are trained with a sigmoid for each pair, others with softmax
 

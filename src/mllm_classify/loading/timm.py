@@ -13,14 +13,13 @@ from timm.data.transforms_factory import create_transform
 from mllm_classify.io.arrays import FloatArray
 from mllm_classify.io.files import InputError, locate
 from mllm_classify.io.pictures import decoded
-from mllm_classify.loading.devices import usable_device
+from mllm_classify.loading.devices import Transform, usable_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mllm_classify.config.vision import Classifier as ClassifierConfig
     from mllm_classify.config.vision import Timm
-    from mllm_classify.predict.vision.loader import Transform
 
 
 class Classifier:
@@ -58,7 +57,7 @@ def preprocessing(model: torch.nn.Module, size: str) -> dict[str, Any]:
     return found
 
 
-def transform(model: torch.nn.Module, config: "Timm") -> "Transform":
+def transform(model: torch.nn.Module, config: "Timm") -> Transform:
     """What makes the model's input of an RGB picture."""
     found: Transform = create_transform(**preprocessing(model, config.size), is_training=False)
     return found

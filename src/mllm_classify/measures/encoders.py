@@ -5,7 +5,7 @@ import polars as pl
 from mllm_classify.io.files import InputError
 from mllm_classify.measures.bootstrap import matrices
 from mllm_classify.measures.paired import compared
-from mllm_classify.score import predicted_by_text, score
+from mllm_classify.score.score import predicted_by_text, score
 from mllm_classify.tasks import SCORINGS, TASK_OF
 
 ENCODED = [scoring.name for scoring in SCORINGS if scoring.needs_encoder]

@@ -10,11 +10,28 @@ import numpy as np
 import scipy.special
 
 from mllm_classify.io.arrays import FloatArray, normalised
+from mllm_classify.io.files import InputError
 from mllm_classify.predict.timm import network
-from mllm_classify.predict.vision.ranking import Ranker, Ranking, highest
+from mllm_classify.predict.vision.ranking import Ranker, Ranking, highest, predicted
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from mllm_classify.config.vision import ConseModel
+    from mllm_classify.io.environment import Environment
+    from mllm_classify.predict.job import PredictJob
+
+
+def predict(job: "PredictJob[ConseModel]") -> "tuple[pl.DataFrame, list[Environment]]":
+    """The classes whose embeddings are nearest to each image's convex combination, and what they were computed with.
+
+    Raises InputError where the job has no class embeddings.
+    """
+    if job.class_embeddings is None:
+        msg = f"--class-embeddings: needed for {job.model.name}, a model of kind conse"
+        raise InputError(msg)
+    embeddings = job.class_embeddings.sort("class_id")["embedding"].to_numpy()
+    return predicted(job, lambda: ranker(job.model, embeddings))
 
 
 def convex_combination(probabilities: FloatArray, embeddings: FloatArray, top: int) -> FloatArray:
@@ -28,7 +45,7 @@ def convex_combination(probabilities: FloatArray, embeddings: FloatArray, top: i
 
 
 def ranker(model: "ConseModel", class_embeddings: FloatArray) -> Ranker:
-    """The classes whose embeddings are nearest to each image's convex combination."""
+    """Ranks classes by the cosine of their embeddings (classes x d) to an image's convex combination."""
 
     def rank(logits: FloatArray) -> Ranking:
         combined = convex_combination(scipy.special.softmax(logits, axis=1), class_embeddings, model.top)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from mllm_classify.dataset.classes import Lookup
+from mllm_classify.io.environment import environment
 from mllm_classify.io.files import InputError, file_sha256
 from mllm_classify.io.records import image_id, read_records
 from mllm_classify.loading.devices import threads
@@ -15,19 +16,45 @@ from mllm_classify.predict.rows import ranking_rows
 from mllm_classify.predict.vision import features
 from mllm_classify.predict.vision.inference import available
 from mllm_classify.predict.vision.neighbours import nearest, shares
-from mllm_classify.predict.vision.ranking import COMPARED, KEPT, told
+from mllm_classify.predict.vision.ranking import COMPARED, KEPT, shown, told, with_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
     import polars as pl
 
     from mllm_classify.config.vision import KnnModel, TrainingImages
     from mllm_classify.io.arrays import FloatArray
-    from mllm_classify.predict.images import Images
+    from mllm_classify.io.environment import Environment
+    from mllm_classify.predict.job import PredictJob
 
 log = logging.getLogger(__name__)
+
+
+def predict(job: "PredictJob[KnnModel]") -> "tuple[pl.DataFrame, list[Environment]]":
+    """The classes that the k nearest training images vote for, with their share of the votes, for every image.
+
+    Shards compute the training images' features together. In mixed precision, the first images' features are computed in
+    fp32, too, and the number of those whose first class differs is logged.
+    """
+    model, images = job.model, shown(job)
+    train, labels = training_images(model.train, job.classes)
+    load = cache(lambda: features.encoder(model))
+    weights = None if model.weights is None else file_sha256(model.weights)
+    report = job.progress(len(train.names), "training images")
+    kept = features.stored(model, weights, train, train.names, load, report, job.shard)
+    report = job.progress(len(images), "images")
+    queries = features.stored(model, weights, images, images.digests, load, report)
+    exact = model.model_copy(update={"precision": "fp32"})
+    compared = [] if model.precision == "fp32" else images.digests[:COMPARED]
+    checked = features.stored(exact, weights, images, compared, load, lambda _: None)
+    load.cache_clear()  # the search has the memory for itself
+    log.info("%s: the %d nearest of %d training images", model.name, model.k, len(labels))
+    votes = voted(model, [*queries.read(), *checked.read()], kept, labels, job.classes.height)
+    votes, others = votes[: len(images)], votes[len(images) :]
+    if compared:
+        flipped = int((votes[: len(others)].argmax(axis=1) != others.argmax(axis=1)).sum())
+        log.info("%s", told(model.precision, flipped, len(others)))
+    return with_errors(ranked(images.ids, votes), job), [environment()]
 
 
 def training_images(train: "TrainingImages", classes: "pl.DataFrame") -> "tuple[features.Files, npt.NDArray[np.int64]]":
@@ -51,46 +78,15 @@ def training_images(train: "TrainingImages", classes: "pl.DataFrame") -> "tuple[
     return features.Files(names, train.folder), np.array(labels, dtype=np.int64)
 
 
-def predict(
-    model: "KnnModel",
-    images: "Images",
-    classes: "pl.DataFrame",
-    progress: "Callable[[int, str], Callable[[int], None]]",
-    share: tuple[int, int] = (1, 1),
-) -> "pl.DataFrame":
-    """The classes that the k nearest training images vote for, with their share of the votes, for every image.
-
-    `share`: of several jobs, which one this is: they compute the training images' features together. In mixed precision,
-    the first images' features are computed in fp32, too, and the number of those whose first class differs is logged.
-    """
-    train, labels = training_images(model.train, classes)
-    load = cache(lambda: features.encoder(model))
-    weights = None if model.weights is None else file_sha256(model.weights)
-    seen = progress(len(train.names), "training images")
-    kept = features.stored(model, weights, train, train.names, load, seen, share)
-    asked = features.stored(model, weights, images, images.digests, load, progress(len(images), "images"))
-    exact = model.model_copy(update={"precision": "fp32"})
-    compared = [] if model.precision == "fp32" else images.digests[:COMPARED]
-    checked = features.stored(exact, weights, images, compared, load, lambda _: None)
-    load.cache_clear()  # the search has the memory for itself
-    log.info("%s: the %d nearest of %d training images", model.name, model.k, len(labels))
-    votes = voted(model, [*asked.read(), *checked.read()], kept, labels, classes.height)
-    votes, others = votes[: len(images)], votes[len(images) :]
-    if compared:
-        flipped = int((votes[: len(others)].argmax(axis=1) != others.argmax(axis=1)).sum())
-        log.info("%s", told(model.precision, flipped, len(others)))
-    return ranked(images.ids, votes)
-
-
 def voted(
     model: "KnnModel", queries: list[torch.Tensor], kept: features.Store, labels: "npt.NDArray[np.int64]", classes: int
 ) -> "FloatArray":
     """The classes' shares of the votes of each query's neighbours: queries x classes."""
     if not queries:
         return np.empty((0, classes), dtype=np.float32)
-    asked = torch.cat(queries).to(model.device)
+    unit = torch.cat(queries).to(model.device)
     with threads(available(model.resources.cpus)):
-        cosines, rows = (found.cpu().numpy() for found in nearest(asked, kept.read(), model.k))
+        cosines, rows = (tensor.cpu().numpy() for tensor in nearest(unit, kept.read(), model.k))
     return shares(cosines, labels[rows], classes, model.temperature if model.vote == "softmax" else None)
 
 

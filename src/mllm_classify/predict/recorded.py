@@ -5,17 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from mllm_classify.io.environment import Environment, environment
 from mllm_classify.io.files import InputError
 from mllm_classify.io.records import read_parquet, read_records
 from mllm_classify.predict.rows import answer_rows, ranking_rows
+from mllm_classify.tasks import CW, OW
 
 if TYPE_CHECKING:
     from mllm_classify.config.dataset import AnyDataset
     from mllm_classify.config.models import RecordedModel
+    from mllm_classify.predict.job import PredictJob
 
 EXAMPLES = 3
 """How many examples of each mistake an error gives."""
-TASKS = ["OW", "CW"]
+TASKS = [OW.name, CW.name]
 RANKING = pl.List(pl.Int64)
 VALID = (
     pl.col("image_id").is_not_null()
@@ -24,7 +27,13 @@ VALID = (
 )
 
 
-def predict(model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str], classes: int) -> pl.DataFrame:
+def predict(job: "PredictJob[RecordedModel]") -> tuple[pl.DataFrame, list[Environment]]:
+    """The predictions of the entry's file. Raises InputError as `recorded` does."""
+    rows = recorded(job.model, job.dataset, job.images["image_id"].to_list(), job.classes.height)
+    return rows, [environment()]
+
+
+def recorded(model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str], classes: int) -> pl.DataFrame:
     """The predictions of a file, in the order of the registered images.
 
     `class_id` is one id, or a ranking, best first (in CSV with | between); `text` is an answer in words, or a list of
@@ -34,21 +43,21 @@ def predict(model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str],
     no classes, an image stands twice, or the file's images are not the registered ones. With `images: intersection`,
     images that only one side has are left out.
     """
-    found, written = _read(model, classes)
+    given, written = _read(model, classes)
     known = pl.col("image_id").is_in(image_ids)
-    found = found.with_columns(
+    given = given.with_columns(
         pl.when(known).then("image_id").otherwise(
             pl.when(~known).then("image_id").map_elements(dataset.image_id, return_dtype=pl.String)
         )
     )  # fmt: skip
-    mistakes = _mistakes(model, found, written, classes)
-    good = found.filter(VALID).select("image_id", "task", "value")
+    mistakes = _mistakes(model, given, written, classes)
+    good = given.filter(VALID).select("image_id", "task", "value")
     tasks = [task for task in TASKS if task in good["task"].unique()]
     wanted = pl.DataFrame(
         {"image_id": image_ids * len(tasks), "task": [task for task in tasks for _ in image_ids]},
         schema={"image_id": pl.String, "task": pl.String},
     )
-    mistakes += _image_mistakes(model, found, wanted, image_ids)
+    mistakes += _image_mistakes(model, given, wanted, image_ids)
     if mistakes:
         msg = f"{model.file}: {'; '.join(mistakes)}"
         raise InputError(msg)
@@ -91,7 +100,7 @@ def _read(model: "RecordedModel", classes: int) -> tuple[pl.DataFrame, Callable[
 
     frame = pl.DataFrame(columns)
     if not tasked:
-        frame = frame.with_columns(pl.lit(model.task if model.worded else "CW").alias("task"))
+        frame = frame.with_columns(pl.lit(model.task if model.worded else CW.name).alias("task"))
     return frame.with_row_index("row"), written
 
 

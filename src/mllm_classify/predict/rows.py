@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from mllm_classify.tasks import CW
+
 PREDICTIONS: dict[str, pl.DataType] = {
     "image_id": pl.String(),
     "task": pl.String(),
@@ -38,12 +40,12 @@ def ranking_rows(
     image_ids: Column, rankings: Column | list[list[int]], scores: list[list[float]] | None = None
 ) -> pl.DataFrame:
     """Rows of a model that ranks the data set's classes: the CW task, once per image."""
-    return _rows(image_id=image_ids, class_ids=rankings, scores=scores, task="CW")
+    return _rows(image_id=image_ids, class_ids=rankings, scores=scores, task=CW.name)
 
 
 def error_rows(image_ids: Column, reasons: Column) -> pl.DataFrame:
     """Rows of images that a model which ranks classes could not be asked about: wrong, and counted as errors."""
-    return _rows(image_id=image_ids, error=reasons, status="error", task="CW")
+    return _rows(image_id=image_ids, error=reasons, status="error", task=CW.name)
 
 
 def answer_rows(image_ids: Column, tasks: Column, texts: Column) -> pl.DataFrame:

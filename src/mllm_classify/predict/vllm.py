@@ -6,32 +6,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.io.files import InputError, locate
-from mllm_classify.predict.chat.answering import Served, answer
-from mllm_classify.predict.engine import running
+from mllm_classify.predict.chat.answering import Served, answered
+from mllm_classify.predict.chat.engine import LOG, running
 
 if TYPE_CHECKING:
     import polars as pl
 
     from mllm_classify.config.chat import VLLMModel
     from mllm_classify.io.environment import Environment
-    from mllm_classify.predict.chat.asking import Progress
-    from mllm_classify.predict.chat.questions import Questionnaire
+    from mllm_classify.predict.job import PredictJob
 
 ALWAYS = {"enable-prefix-caching": True, "enable-prompt-tokens-details": True}
 """The class list is read once, and the server says so."""
 
 
-def predict(
-    model: "VLLMModel", asked: "Questionnaire", journal_folder: Path, progress: "Progress", shards: int = 1
-) -> "tuple[pl.DataFrame, list[Environment]]":
-    """The answers of a model that vLLM serves. It runs only if an answer is missing."""
+def predict(job: "PredictJob[VLLMModel]") -> "tuple[pl.DataFrame, list[Environment]]":
+    """The answers of a model that vLLM serves, and the environments in which they were asked for.
+
+    vLLM runs only if an answer is missing.
+    """
+    model = job.model
 
     def serving() -> AbstractContextManager[Served]:
-        put = command(model)
-        programs = Path(put[0]).parent
-        return running(model.name, put, model.start_timeout, journal_folder / "engine.log", programs)
+        serve = command(model)
+        programs = Path(serve[0]).parent
+        return running(model.name, serve, model.start_timeout, job.journal / LOG, programs)
 
-    return answer(asked, journal_folder, progress, serving, shards=shards)
+    return answered(job, serving)
 
 
 def command(model: "VLLMModel") -> list[str]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mllm_classify.api import answers, client, journal
 from mllm_classify.api.sending import Sender
 from mllm_classify.io.files import InputError, StoppedError
-from mllm_classify.predict.images import data_url
+from mllm_classify.predict.chat.pictures import data_url
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.predict.chat.questions import Question, Questionnaire, Template
+    from mllm_classify.predict.chat.prompts import Template
+    from mllm_classify.predict.chat.questions import Question, Questionnaire
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,6 @@ CHARACTERS_PER_TOKEN = 3.0
 
 Report = Callable[[int, str], None]
 """Told how many answers there are, and what else there is to say."""
-Progress = Callable[[int], Report]
-"""Begins reporting on so many answers."""
 
 
 def expected_tokens(model: "ChatModel", put: "Template", images: int) -> int:
@@ -37,12 +36,12 @@ def like(question: "Question") -> tuple[str, str, int]:
     return question.task, question.variant, len(question.images)
 
 
-def spent(model: "ChatModel", answered: journal.Answers) -> float:
+def spent(model: "ChatModel", known: journal.Answers) -> float:
     """Dollars that all answers in a model's journal have cost, as far as their usage says."""
     if model.prices is None:
         return 0.0
     total = 0.0
-    for record in answered.values():
+    for record in known.values():
         used = answers.used(record["response"])
         total += model.prices.cost(
             used.prompt or 0, used.cached or 0, used.completion or 0, batch=record.get("batch") is not None
@@ -112,7 +111,7 @@ class Asker(Sender):
 
     def __init__(
         self,
-        asked: "Questionnaire",
+        questionnaire: "Questionnaire",
         transport: client.Transport,
         writer: journal.Writer,
         ledger: Ledger,
@@ -121,9 +120,9 @@ class Asker(Sender):
         done: int = 0,
         ended: Callable[[], str | None] = lambda: None,
     ) -> None:
-        super().__init__(asked.model, transport, ended=ended)
-        self.asked = asked
-        self.model = asked.model
+        super().__init__(questionnaire.model, transport, ended=ended)
+        self.questionnaire = questionnaire
+        self.model = questionnaire.model
         self.ledger = ledger
         self.failures: dict[str, Failure] = {}
         self._writer = writer
@@ -137,7 +136,7 @@ class Asker(Sender):
 
     def body(self, question: "Question") -> dict[str, Any]:
         """The whole request, images included."""
-        images = self.asked.images
+        images = self.questionnaire.images
         urls = [data_url(images.read(place), self.model.picture) for place in question.images]
         return question.template.with_images(urls)
 
@@ -225,11 +224,11 @@ class Asker(Sender):
             await asyncio.gather(*workers, return_exceptions=True)
 
 
-def still_missing(asked: "Questionnaire", answered: journal.Answers) -> Iterator["Question"]:
+def still_missing(questionnaire: "Questionnaire", known: journal.Answers) -> Iterator["Question"]:
     """The questions without an answer; one that stands twice (an image that the data set holds twice) once."""
     seen: set[str] = set()
-    for question in asked:
-        if question.key not in answered and question.key not in seen:
+    for question in questionnaire:
+        if question.key not in known and question.key not in seen:
             seen.add(question.key)
             yield question
 

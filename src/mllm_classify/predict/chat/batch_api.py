@@ -132,7 +132,7 @@ class Batches:
     @cached_property
     def _ours(self) -> set[str]:
         """All questions of this job, the answered ones among them; other shards have others."""
-        return {question.key for question in self._asker.asked}
+        return {question.key for question in self._asker.questionnaire}
 
     async def run(self) -> None:
         await self._find()

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from mllm_classify.api import answers, client
 from mllm_classify.io.files import StoppedError
-from mllm_classify.predict.chat.estimate import estimated
-from mllm_classify.predict.chat.questions import Prompt, Way, template
+from mllm_classify.predict.chat.prompts import Prompt, Way, template
+from mllm_classify.predict.chat.tally import estimated
+from mllm_classify.tasks import CW, CW_CONSTRAINED, OW, TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mllm_classify.api.journal import Answers
     from mllm_classify.predict.chat.asking import Asker
-    from mllm_classify.predict.chat.questions import Question, Template
+    from mllm_classify.predict.chat.prompts import Template
+    from mllm_classify.predict.chat.questions import Question
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +38,13 @@ DESCRIBE = "Describe this image in one short sentence."
 OBEY = "Write the word green and nothing else."
 ONLY = ["alpha-omega-1", "omega-alpha-2"]
 """The only answers that a constrained server can give to OBEY."""
-
+LISTING = [task.name for task in TASKS if task.placeholder == CW.placeholder]
+"""Tasks whose prompts hold the list of classes."""
 
 T = TypeVar("T")
 
 
-class Asked(NamedTuple):
+class Answered(NamedTuple):
     question: "Question"
     answer: answers.Answer
 
@@ -51,15 +54,15 @@ def questions_by_way(asker: "Asker", known: Container[str]) -> list[list["Questi
 
     Where there are enough images, no two ways share one: a prompt that both have would come from the cache.
     """
-    found = []
+    chosen_by_way = []
     used: set[str] = set()
-    for questions in asker.asked.by_way():
+    for questions in asker.questionnaire.by_way():
         some: dict[str, Question] = {}
         unused: dict[str, Question] = {}
         for question in questions:
             if question.key in known:
                 continue
-            digest = asker.asked.images.digests[question.images[0]]
+            digest = asker.questionnaire.images.digests[question.images[0]]
             if len(some) < WARM_UPS:
                 some.setdefault(digest, question)
             if digest not in used:
@@ -69,8 +72,8 @@ def questions_by_way(asker: "Asker", known: Container[str]) -> list[list["Questi
         chosen = unused if len(unused) > 1 else some
         used |= chosen.keys()
         if chosen:
-            found.append(list(chosen.values()))
-    return found
+            chosen_by_way.append(list(chosen.values()))
+    return chosen_by_way
 
 
 async def check(asker: "Asker", answered: "Answers", known: Container[str]) -> set[str]:
@@ -109,16 +112,16 @@ async def check(asker: "Asker", answered: "Answers", known: Container[str]) -> s
     return {question.key for questions in ways for question in questions if question.key in _keys(got, asker)}
 
 
-def _keys(got: list[Asked], asker: "Asker") -> set[str]:
+def _keys(got: list[Answered], asker: "Asker") -> set[str]:
     return {one.question.key for one in got} | set(asker.failures)
 
 
-async def _ask(asker: "Asker", question: "Question") -> Asked | None:
+async def _ask(asker: "Asker", question: "Question") -> Answered | None:
     response = await asker.ask(question)
     if asker.stopped is not None:
         raise asker.stopped
     asker.report(question)
-    return None if response is None else Asked(question, answers.read(response))
+    return None if response is None else Answered(question, answers.read(response))
 
 
 async def _together(*asking: Coroutine[Any, Any, T]) -> list[T]:
@@ -135,7 +138,7 @@ async def _probe(asker: "Asker", put: "Template", image: int) -> answers.Answer 
 
     The journal holds it, as it holds all that was paid for, but nothing finds it there.
     """
-    probing = asker.asked.probe(put, image)._replace(key=f"probe {uuid.uuid4().hex}", variant="probe")
+    probing = asker.questionnaire.probe(put, image)._replace(key=f"probe {uuid.uuid4().hex}", variant="probe")
     response = await asker.ask(probing)
     if asker.stopped is not None:
         raise asker.stopped
@@ -151,16 +154,16 @@ def _fail(asker: "Asker", reason: str, advice: str = "") -> NoReturn:
 
 
 def _too_long(asker: "Asker", task: str, length: int | None) -> str:
-    if "CW" not in task:
+    if task not in LISTING:
         return ""
     fits = f" (its context has {length} tokens)" if length else ""
-    return f"if the list of {len(asker.asked.names)} classes is too long for it{fits}, remove {task} from its tasks"
+    return f"if the list of {len(asker.questionnaire.names)} classes is too long for it{fits}, remove {task} from its tasks"
 
 
 def _check_budget(asker: "Asker", answered: "Answers") -> None:
     if asker.model.budget is None:
         return
-    rows = estimated(asker.asked, answered)
+    rows = estimated(asker.questionnaire, answered)
     expected = sum(row["cost_cached" if asker.model.min_cached_share else "cost"] or 0.0 for row in rows)
     if expected > asker.ledger.left:
         _fail(
@@ -198,23 +201,23 @@ async def _check_models(asker: "Asker") -> int | None:
     return length if isinstance(length, int) else None
 
 
-async def _check_images(asker: "Asker", got: list[Asked]) -> None:
+async def _check_images(asker: "Asker", got: list[Answered]) -> None:
     """Different images must not all be answered alike, whatever is asked."""
     by_way: dict[tuple[str, str], set[str]] = {}
     for one in got:
         by_way.setdefault((one.question.task, one.question.variant), set()).add(one.answer.text)
     if any(len(texts) > 1 for texts in by_way.values()):
         return
-    digests = asker.asked.images.digests
+    digests = asker.questionnaire.images.digests
     places = sorted({digest: place for place, digest in enumerate(digests)}.values())
     spread = places[:: max(1, len(places) // IMAGES)][:IMAGES]
     if len(spread) < 2:
         return
-    put = template(asker.model, Way("OW", Prompt(DESCRIBE, ""), asker.model.layout), DESCRIBE)
-    found = await _together(*(_probe(asker, put, place) for place in spread))
-    described = [answer for answer in found if answer is not None]
+    put = template(asker.model, Way(OW.name, Prompt(DESCRIBE, ""), asker.model.layout), DESCRIBE)
+    probed = await _together(*(_probe(asker, put, place) for place in spread))
+    described = [answer for answer in probed if answer is not None]
     if len(described) > 1 and len({answer.text for answer in described}) == 1:
-        ids = ", ".join(asker.asked.images.ids[place] for place in spread)
+        ids = ", ".join(asker.questionnaire.images.ids[place] for place in spread)
         _fail(
             asker,
             f"the model says the same of different images ({ids}), asked what they are and to describe them: "
@@ -224,25 +227,25 @@ async def _check_images(asker: "Asker", got: list[Asked]) -> None:
 
 
 def _must_be_cached(asker: "Asker", questions: list["Question"]) -> bool:
-    return bool(asker.model.min_cached_share) and len(questions) > 1 and asker.asked.lists_classes(questions[0])
+    return bool(asker.model.min_cached_share) and len(questions) > 1 and asker.questionnaire.lists_classes(questions[0])
 
 
 async def _without_list(asker: "Asker", question: "Question") -> answers.Used | None:
     """What a question would use without its class list; None where a filter withheld the answer."""
-    answer = await _probe(asker, asker.asked.without_list(question), question.images[0])
+    answer = await _probe(asker, asker.questionnaire.without_list(question), question.images[0])
     return None if answer is None else answer.used
 
 
 async def _check_cache(
-    asker: "Asker", questions: list["Question"], got: list[Asked], without: answers.Used | None
-) -> list[Asked]:
+    asker: "Asker", questions: list["Question"], got: list[Answered], without: answers.Used | None
+) -> list[Answered]:
     """The class list must come from the server's cache, once it was read."""
     share = asker.model.min_cached_share
     mine = [one for one in got if (one.question.task, one.question.variant) == (questions[0].task, "")]
     if len(mine) < 2 or without is None:
         return []
     waive = "or set min_cached_share: 0 to do without"
-    more: list[Asked] = []
+    more: list[Answered] = []
     while True:
         counted = [one.answer.used for one in [*mine, *more]]
         if counted[-1].prompt is None or without.prompt is None or counted[-1].cached is None:
@@ -273,10 +276,10 @@ async def _check_cache(
 
 async def _constrained(asker: "Asker", ways: list[list["Question"]]) -> None:
     """A server that ignores structured_outputs says so by its answer only."""
-    place = next((questions[0].images[0] for questions in ways if questions[0].task == "CW-constrained"), None)
+    place = next((questions[0].images[0] for questions in ways if questions[0].task == CW_CONSTRAINED.name), None)
     if place is None:
         return
-    way = Way("CW-constrained", Prompt(OBEY, ""), asker.model.layout)
+    way = Way(CW_CONSTRAINED.name, Prompt(OBEY, ""), asker.model.layout)
     answer = await _probe(asker, template(asker.model, way, OBEY, choice=ONLY), place)
     if answer is not None and answer.text not in ONLY:
         _fail(
@@ -286,6 +289,6 @@ async def _constrained(asker: "Asker", ways: list[list["Question"]]) -> None:
         )
 
 
-def unasked(waiting: "Iterator[Question]", asked: set[str]) -> "Iterator[Question]":
+def unasked(waiting: "Iterator[Question]", checked: set[str]) -> "Iterator[Question]":
     """What is left after the preflight."""
-    return (question for question in waiting if question.key not in asked)
+    return (question for question in waiting if question.key not in checked)

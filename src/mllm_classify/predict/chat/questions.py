@@ -1,7 +1,6 @@
-"""What chat models are asked: prompts, requests, and the key of each."""
+"""What chat models are asked: all requests of a model, and the key of each."""
 
 import json
-import string
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
@@ -12,16 +11,19 @@ import polars as pl
 
 from mllm_classify.choices import draws
 from mllm_classify.choices.variants import lists_classes
-from mllm_classify.io.files import InputError, portable_values, read_bytes, read_text, sha256
+from mllm_classify.io.files import InputError, portable_values, read_bytes, sha256
+from mllm_classify.predict.chat.prompts import Template, Way, lettered, listed, numbered, read_prompt, template
+from mllm_classify.predict.images import Images
+from mllm_classify.tasks import CW, CW_CONSTRAINED, MC, OW
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.config.marks import Task
-    from mllm_classify.config.tasks import Layout, Sample, TaskPrompt, Variant
-    from mllm_classify.predict.images import Images
+    from mllm_classify.config.tasks import TaskPrompt, Variant
+    from mllm_classify.predict.job import PredictJob
+    from mllm_classify.tasks import TaskName
 
-IMAGE = "{image}"
-"""Stands in a template's body where an image's data URL will."""
+CLASS_LIST, OPTIONS = str(CW.placeholder), str(MC.placeholder)
+"""What prompts have in place of the classes' names, and of a question's options."""
 
 
 class MultipleChoice(NamedTuple):
@@ -30,7 +32,7 @@ class MultipleChoice(NamedTuple):
     choices: pl.DataFrame
     answer: str
 
-    def asked(self, image_ids: list[str]) -> pl.DataFrame:
+    def about(self, image_ids: list[str]) -> pl.DataFrame:
         """The questions about some images, by variant and repeat."""
         something = pl.col("options").is_null() | (pl.col("options").list.len() > 0)
         return self.choices.filter(pl.col("image_id").is_in(image_ids) & something).sort(
@@ -38,140 +40,16 @@ class MultipleChoice(NamedTuple):
         )
 
 
-class Prompt(NamedTuple):
-    """A prompt file: its text without comments, and the SHA-256 of all of it."""
-
-    text: str
-    digest: str
-
-
-class Template(NamedTuple):
-    """A request without its images, for which IMAGE stands. What many requests share exists once."""
-
-    digest: str
-    body: dict[str, Any]
-    prompt: str  # SHA-256 of the prompt file
-    numbered: bool = False  # whether it asks for answers behind the images' numbers
-
-    def with_images(self, urls: list[str]) -> dict[str, Any]:
-        """The request's body."""
-        waiting = iter(urls)
-
-        def filled(part: dict[str, Any]) -> dict[str, Any]:
-            if part["type"] != "image_url":
-                return part
-            return part | {"image_url": part["image_url"] | {"url": next(waiting)}}
-
-        messages = [
-            message
-            if isinstance(message["content"], str)
-            else message | {"content": [filled(part) for part in message["content"]]}
-            for message in self.body["messages"]
-        ]
-        return self.body | {"messages": messages}
-
-    @property
-    def characters(self) -> int:
-        """Length of all text."""
-        contents = [message["content"] for message in self.body["messages"]]
-        parts = [[{"type": "text", "text": part}] if isinstance(part, str) else part for part in contents]
-        return sum(len(part["text"]) for content in parts for part in content if part["type"] == "text")
-
-
 class Question(NamedTuple):
     """One request that may have to be sent. `images` are places in the data set."""
 
     key: str
-    task: "Task"
+    task: "TaskName"
     images: tuple[int, ...]
     template: Template
     variant: str = ""
     repeat: int = 0
-    group: int | None = (
-        None  # which of a variant's groups of images in one repeat; None where images are asked about alone
-    )
-
-
-class Way(NamedTuple):
-    """How a task is put: the main one, or a variant of it."""
-
-    task: "Task"
-    prompt: Prompt
-    layout: "Layout"
-    variant: str = ""
-    ids: bool = False  # whether classes are answered by id
-    temperature: float | None = None  # in place of the entry's
-    repeats: int = 1
-    images: int = 1  # in one request
-    order: str = "listed"
-    seed: int = 0
-    sample: "Sample | None" = None
-    classes: str = "listed"  # or shuffled
-
-
-def read_prompt(file: str) -> Prompt:
-    """A prompt file. Lines that begin with # are comments."""
-    lines = (line for line in read_text(file).splitlines() if not line.startswith("#"))
-    return Prompt("\n".join(lines).strip(), sha256(read_bytes(file)))
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names as prompts list them."""
-    return "\n".join(f"- {name}" for name in names)
-
-
-def numbered(names: Mapping[int, str]) -> str:
-    """Names behind the ids by which they are answered."""
-    return "\n".join(f"{number}: {name}" for number, name in names.items())
-
-
-def lettered(names: Iterable[str]) -> str:
-    """Names behind the letters by which they may be answered."""
-    return "\n".join(f"{letter}. {name}" for letter, name in zip(string.ascii_uppercase, names, strict=False))
-
-
-def messages(layout: "Layout", text: str, images: int, detail: str | None = None) -> list[dict[str, Any]]:
-    """The messages of a request. What all images share stands first, unless the layout is image_first.
-
-    One of several images stands behind its number.
-    """
-    url = {"url": IMAGE} if detail is None else {"url": IMAGE, "detail": detail}
-    image = {"type": "image_url", "image_url": url}
-    pictures: list[dict[str, Any]] = [image]
-    if images > 1:
-        pictures = [part for n in range(images) for part in ({"type": "text", "text": f"Image {n + 1}:"}, image)]
-    words: dict[str, Any] = {"type": "text", "text": text}
-    match layout:
-        case "image_last":
-            return [{"role": "user", "content": [words, *pictures]}]
-        case "image_first":
-            return [{"role": "user", "content": [*pictures, words]}]
-        case "system":
-            return [{"role": "system", "content": text}, {"role": "user", "content": pictures}]
-
-
-def template(
-    model: "ChatModel", way: Way, text: str, images: int = 1, seed: int | None = None, choice: list[str] | None = None
-) -> Template:
-    """The request that puts `text` and so many images to a model; `choice` are the only answers that it may give."""
-    sent = model.request.model_dump(exclude_none=True, exclude={"detail"})
-    if way.temperature is not None:
-        sent["temperature"] = way.temperature
-    if seed is not None:
-        sent["seed"] = seed
-    for limit in ("max_tokens", "max_completion_tokens"):
-        if limit in sent:
-            sent[limit] *= images
-    body = {
-        "model": model.served,
-        "messages": messages(way.layout, text, images, model.request.detail),
-        **sent,
-        **model.extra_body,
-    }
-    if choice is not None:
-        body["structured_outputs"] = {"choice": choice}
-    digest = sha256(json.dumps(body, sort_keys=True).encode())
-    return Template(digest, body, way.prompt.digest, "{n}" in way.prompt.text)
+    group: int | None = None  # which of a variant's groups in one repeat; None where images are asked about alone
 
 
 def answer_identity(model: "ChatModel") -> dict[str, Any]:
@@ -189,9 +67,9 @@ def answer_identity(model: "ChatModel") -> dict[str, Any]:
     }
 
 
-def question_key(asked: Template, images: list[str], repeat: int, identity: dict[str, Any]) -> str:
+def question_key(put: Template, images: list[str], repeat: int, identity: dict[str, Any]) -> str:
     """The digest of the request's body, its images' SHA-256s, the repeat's number and the entry's identity."""
-    return sha256(json.dumps([asked.digest, images, repeat, identity], sort_keys=True).encode())
+    return sha256(json.dumps([put.digest, images, repeat, identity], sort_keys=True).encode())
 
 
 def grouped(places: list[int], way: Way, image_ids: list[str], imgt: dict[str, int], repeat: int) -> list[list[int]]:
@@ -219,7 +97,7 @@ class Questionnaire:
     def __init__(
         self,
         model: "ChatModel",
-        tasks: "dict[Task, TaskPrompt]",
+        tasks: "dict[TaskName, TaskPrompt]",
         images: "Images",
         names: list[str],
         *,
@@ -237,14 +115,14 @@ class Questionnaire:
         self._labels = labels
         self._shard = shard
         self.unreadable = unreadable
-        self.ways = [self._way(task) for task in model.tasks if task != "MC"]
+        self.ways = [self._way(task) for task in model.tasks if task != MC.name]
         main = {way.task: way for way in self.ways}
         self.ways += [self._varied(variant, main[variant.task]) for variant in variants]
         self._identity = answer_identity(model)
 
-    def _way(self, task: "Task") -> Way:
-        asked = self._tasks[task]
-        return Way(task, read_prompt(asked.prompt), self.model.layout, sample=asked.sample)
+    def _way(self, task: "TaskName") -> Way:
+        entry = self._tasks[task]
+        return Way(task, read_prompt(entry.prompt), self.model.layout, sample=entry.sample)
 
     def _varied(self, variant: "Variant", main: Way) -> Way:
         return Way(
@@ -264,16 +142,16 @@ class Questionnaire:
 
     def __iter__(self) -> Iterator[Question]:
         for task in self.model.tasks:
-            if task == "MC":
+            if task == MC.name:
                 yield from self._choices()
             for way in self.ways:
                 if way.task == task:
-                    yield from self._asked(way)
+                    yield from self._put_in(way)
 
     def by_way(self) -> list[Iterator[Question]]:
         """The same, apart for each way in which a task is put, and multiple choice."""
-        choices = [self._choices()] if "MC" in self.model.tasks else []
-        return [self._asked(way) for way in self.ways] + choices
+        choices = [self._choices()] if MC.name in self.model.tasks else []
+        return [self._put_in(way) for way in self.ways] + choices
 
     def _labelled(self) -> pl.DataFrame:
         if self._labels is None:
@@ -320,15 +198,15 @@ class Questionnaire:
             order = draws.shuffled_classes(len(self.names), repeat, *purpose).tolist()
         names = {class_id: self.names[class_id] for class_id in order}
         classes = numbered(names) if way.ids else listed(names.values())
-        text = way.prompt.text.replace("{classes}", classes).replace("{n}", str(images))
+        text = way.prompt.text.replace(CLASS_LIST, classes).replace("{n}", str(images))
         seed = (self.model.request.seed or 0) + repeat if way.repeats > 1 else None
-        choice = list(dict.fromkeys(self.names)) if way.task == "CW-constrained" else None
+        choice = list(dict.fromkeys(self.names)) if way.task == CW_CONSTRAINED.name else None
         return template(self.model, way, text, images, seed, choice)
 
     def lists_classes(self, question: Question) -> bool:
         """Whether a question is the main one of a task whose prompt lists all classes."""
         return any(
-            (way.task, way.variant) == (question.task, question.variant) and "{classes}" in way.prompt.text
+            (way.task, way.variant) == (question.task, question.variant) and CLASS_LIST in way.prompt.text
             for way in self.ways
             if not way.variant
         )
@@ -336,11 +214,11 @@ class Questionnaire:
     def without_list(self, question: Question) -> Template:
         """The same request without the class list: its tokens are those that are not the list's."""
         way = next(way for way in self.ways if (way.task, way.variant) == (question.task, question.variant))
-        return template(self.model, way, way.prompt.text.replace("{classes}", ""))
+        return template(self.model, way, way.prompt.text.replace(CLASS_LIST, ""))
 
     def probe(self, put: Template, place: int) -> Question:
         """A request about one image that is no question of the study."""
-        return Question("", "OW", (place,), put)
+        return Question("", OW.name, (place,), put)
 
     def refused(self) -> Iterator[Question]:
         """The questions about images that cannot be decoded. Each is about one image, and never sent."""
@@ -352,10 +230,10 @@ class Questionnaire:
                 for place in self._places(way):
                     if self.images.ids[place] in self.unreadable and self._ours(place):
                         yield self._question(put, way, (place,), repeat)
-        if "MC" in self.model.tasks:
+        if MC.name in self.model.tasks:
             yield from self._choices(refused=True)
 
-    def _asked(self, way: Way) -> Iterator[Question]:
+    def _put_in(self, way: Way) -> Iterator[Question]:
         places = [place for place in self._places(way) if self.images.ids[place] not in self.unreadable]
         for repeat in range(way.repeats):
             if way.images == 1:
@@ -382,10 +260,10 @@ class Questionnaire:
             return
         letters = self._multiple.answer == "letter"
         places = {image_id: index for index, image_id in enumerate(self.images.ids)}
-        few = Way("MC", read_prompt(self._tasks["MC"].prompt), self.model.layout)
-        many = few._replace(prompt=read_prompt(self._tasks["CW"].prompt)) if "CW" in self._tasks else few
-        asked = self._multiple.asked(self.images.ids)
-        for (variant, repeat), rows in asked.group_by("variant", "repeat", maintain_order=True):
+        few = Way(MC.name, read_prompt(self._tasks[MC.name].prompt), self.model.layout)
+        many = few._replace(prompt=read_prompt(self._tasks[CW.name].prompt)) if CW.name in self._tasks else few
+        of_images = self._multiple.about(self.images.ids)
+        for (variant, repeat), rows in of_images.group_by("variant", "repeat", maintain_order=True):
             number = int(str(repeat))
             every = draws.shuffled_classes(len(self.names), number).tolist()
             long = lists_classes(variant)
@@ -393,7 +271,7 @@ class Questionnaire:
 
             def put(options: list[int], *, long: bool = long, way: Way = way) -> Template:
                 shown = [self.names[class_id] for class_id in options]
-                placeholder = "{classes}" if long else "{options}"
+                placeholder = CLASS_LIST if long else OPTIONS
                 listing = lettered if letters and not long else listed
                 return template(self.model, way, way.prompt.text.replace(placeholder, listing(shown)))
 
@@ -402,3 +280,24 @@ class Questionnaire:
                 if self._ours(places[image_id]) and (image_id in self.unreadable) == refused:
                     shown = put(options) if options else all_classes or put(every)
                     yield self._question(shown, way, (places[image_id],), number)
+
+
+def questionnaire_of(job: "PredictJob[ChatModel]") -> Questionnaire:
+    """What a job asks its model. Raises InputError where that is multiple choice, and there are no options."""
+    multiple = None
+    if MC.name in job.model.tasks:
+        if job.choices is None:
+            msg = f"--choices: needed for {job.model.name}, which is asked multiple-choice questions"
+            raise InputError(msg)
+        multiple = MultipleChoice(job.choices, job.answer)
+    return Questionnaire(
+        job.model,
+        job.tasks,
+        Images(job.images, job.dataset.folder),
+        job.classes.sort("class_id")["name"].to_list(),
+        variants=job.variants,
+        multiple=multiple,
+        labels=job.labels,
+        shard=job.shard,
+        unreadable=dict(job.images.select("image_id", "problem").drop_nulls().iter_rows()),
+    )

@@ -16,8 +16,8 @@ import torch
 from torch.utils.data import BatchSampler
 
 from mllm_classify.io.files import InputError, digest, shared
-from mllm_classify.loading import timm as vision
 from mllm_classify.loading.devices import usable_device
+from mllm_classify.loading.timm import loaded, transform
 from mllm_classify.predict.vision.inference import Network, outputs
 from mllm_classify.predict.vision.loader import Readable
 
@@ -52,10 +52,10 @@ class Files:
 
 
 def encoder(config: "KnnModel") -> Network:
-    """The encoder of a configuration, without a classification head. Raises InputError as `vision.loaded` does."""
-    device, model = usable_device(config.device), vision.loaded(config)
+    """The encoder of a configuration, without a classification head. Raises InputError as `loaded` does."""
+    device, model = usable_device(config.device), loaded(config)
     headless(model, config.pool)
-    return Network(device, vision.transform(model, config), model.eval().to(device))
+    return Network(device, transform(model, config), model.eval().to(device))
 
 
 def headless(model: Any, pool: str | None) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from mllm_classify.io.arrays import FloatArray
-from mllm_classify.loading.devices import autocast, threads
-from mllm_classify.predict.vision.loader import Batch, Readable, Transform, batches
+from mllm_classify.loading.devices import Transform, autocast, threads
+from mllm_classify.predict.vision.loader import Batch, Readable, batches
 
 if TYPE_CHECKING:
     from mllm_classify.config.vision import Inference

@@ -5,13 +5,12 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from mllm_classify.io.files import InputError
 from mllm_classify.io.pictures import decoded
+from mllm_classify.loading.devices import Transform
 
-Transform = Callable[[Image.Image], torch.Tensor]
 Compute = Callable[[torch.Tensor], torch.Tensor]
 
 

@@ -11,13 +11,16 @@ import polars as pl
 from torch.utils.data import BatchSampler
 
 from mllm_classify.io.arrays import FloatArray
-from mllm_classify.predict.images import Images
-from mllm_classify.predict.rows import PREDICTIONS, ranking_rows
+from mllm_classify.io.environment import Environment, environment
+from mllm_classify.io.files import sha256, stamps
+from mllm_classify.predict.images import Images, sharded
+from mllm_classify.predict.rows import PREDICTIONS, error_rows, in_order, ranking_rows
 from mllm_classify.predict.vision import parts
 from mllm_classify.predict.vision.inference import Network, Output, outputs
 
 if TYPE_CHECKING:
     from mllm_classify.config.vision import Inference, VisionModel
+    from mllm_classify.predict.job import PredictJob
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,49 @@ def highest(scores: FloatArray) -> Ranking:
     return best, np.take_along_axis(scores, best, axis=1)
 
 
-def predict(
+def predicted(job: "PredictJob[VisionModel]", load: Callable[[], Ranker]) -> tuple[pl.DataFrame, list[Environment]]:
+    """Predictions of a job's images, and what they were computed with. A job goes on where one ended that was killed."""
+    images = shown(job)
+    kept = kept_parts(job, images)
+    rows = rankings(job.model, images, load, job.progress(len(images), "images"), kept)
+    return with_errors(rows, job), parts.environments(kept) or [environment()]
+
+
+def shown(job: "PredictJob[VisionModel]") -> Images:
+    """The images that a job shows its model: of those that can be decoded, its shard's."""
+    decodable = job.images.filter(pl.col("problem").is_null())
+    return Images(sharded(decodable, *job.shard, job.model.together), job.dataset.folder)
+
+
+def with_errors(rankings: pl.DataFrame, job: "PredictJob[VisionModel]") -> pl.DataFrame:
+    """Rankings and, in the first shard, an error for each image that cannot be decoded, in the order of all images."""
+    if job.shard[0] != 1:
+        return rankings
+    corrupt = job.images.filter(pl.col("problem").is_not_null())
+    errors = error_rows(corrupt["image_id"], corrupt["problem"])
+    return in_order(pl.concat([rankings, errors]), job.images["image_id"])
+
+
+def kept_parts(job: "PredictJob[VisionModel]", images: Images) -> Path:
+    """The folder of a job's finished parts: another one wherever anything differs that its results depend on.
+
+    Paths of weights are in the lineage; here is what lies there, which may have changed since a job was killed.
+    """
+    embeddings = None if job.class_embeddings is None else job.class_embeddings.sort("class_id")["embedding"]
+    # on the model itself, or on the classifier of kind conse
+    named = [getattr(job.model.inference, key, None) for key in ("weights", "backbone_weights", "pretrained")]
+    return parts.folder(
+        job.output,
+        job.lineage,
+        images.ids,
+        images.digests,
+        None if embeddings is None else sha256(embeddings.to_numpy().tobytes()),
+        stamps(named),
+        job.model.inference.images_in_part,
+    )
+
+
+def rankings(
     model: "VisionModel",
     images: Images,
     load: Callable[[], Ranker],
@@ -82,8 +127,8 @@ def flips(ranker: Ranker, images: Images, inference: "Inference", cpus: int, pla
     firsts = []
     for precision in (inference.precision, "fp32"):
         as_asked = inference.model_copy(update={"precision": precision})
-        found = outputs(ranker.network, images, as_asked, cpus, batched(places, inference))
-        firsts.append([first for output in found for first in ranker.rank(output.values)[0][:, 0]])
+        batches = outputs(ranker.network, images, as_asked, cpus, batched(places, inference))
+        firsts.append([first for output in batches for first in ranker.rank(output.values)[0][:, 0]])
     return sum(mixed != exact for mixed, exact in zip(*firsts, strict=True)), len(firsts[0])
 
 

@@ -22,8 +22,8 @@ def probabilities(cosines: FloatArray, scale: float, bias: float | None) -> Floa
     Sigmoids of different classes do not sum to 1.
     """
     logits = cosines.astype(np.float64) * scale
-    found = scipy.special.expit(logits + bias) if bias is not None else scipy.special.softmax(logits, axis=1)
-    return np.asarray(found, dtype=np.float32)
+    likely = scipy.special.expit(logits + bias) if bias is not None else scipy.special.softmax(logits, axis=1)
+    return np.asarray(likely, dtype=np.float32)
 
 
 def ranked(cosines: FloatArray, scale: float, bias: float | None) -> Ranking:
@@ -32,8 +32,8 @@ def ranked(cosines: FloatArray, scale: float, bias: float | None) -> Ranking:
     return best, np.take_along_axis(probabilities(cosines, scale, bias), best, axis=1)
 
 
-def ranker(tower: "Tower", templates: str, classes: "pl.DataFrame") -> Ranker:
-    """The classes whose names, put into a file's templates, are nearest."""
+def zero_shot(tower: "Tower", templates: str, classes: "pl.DataFrame") -> Ranker:
+    """Ranks classes by how near their names, put into a file's templates, are to an image."""
     weights = class_vectors(tower.encode_texts, read_templates(templates), classes)
     # products of equal columns may differ in the last bit, and classes of one name must tie
     distinct, column = np.unique(weights, axis=0, return_inverse=True)

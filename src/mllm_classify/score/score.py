@@ -102,3 +102,25 @@ def score(
             "group",
         )
     )
+
+
+def scores(
+    labels: pl.DataFrame,
+    classes: pl.DataFrame,
+    scored: dict[str, pl.LazyFrame],
+    answers: dict[str, pl.LazyFrame],
+) -> pl.DataFrame:
+    """The scores of all models, in the order of `scored`: mappings of models that answer in words, predictions of others.
+
+    `answers` are the predictions of those that answer in words, which know the groups of images.
+    """
+    frames = []
+    for model, frame in scored.items():
+        if model in answers:
+            predicted = predicted_by_text(frame.collect(), classes)
+            groups = answers[model].select(*QUESTION, "group").collect()
+            frames.append(score(model, predicted, labels, groups))
+        else:
+            predicted = predicted_by_ranking(frame.select(*QUESTION, "class_ids", "status", "group").collect())
+            frames.append(score(model, predicted, labels))
+    return pl.concat(frames)

@@ -1,0 +1,110 @@
+"""Predictions of a chat model, read from its journal."""
+
+import itertools
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mllm_classify.api import answers, journal
+from mllm_classify.predict.rows import PREDICTIONS, in_order
+
+if TYPE_CHECKING:
+    from mllm_classify.io.environment import Environment
+    from mllm_classify.predict.chat.asking import Failure
+    from mllm_classify.predict.chat.questions import Question, Questionnaire
+
+log = logging.getLogger(__name__)
+
+ENVIRONMENTS = "environments"
+"""A folder beside the journal's files: in which environments answers were asked for."""
+LONG_ANSWER = 1000
+"""Characters beyond which an answer is no class name any more, and is reported."""
+
+
+def collected(
+    questionnaire: "Questionnaire", folder: Path, failures: "dict[str, Failure]"
+) -> tuple[pl.DataFrame, "list[Environment]", int]:
+    """The predictions of a model, by task, variant and repeat, and then in the images' order.
+
+    Beside them, the environments in which the answers were asked for, and the number of rows that are errors, those about
+    images which cannot be decoded apart.
+    """
+    known = journal.read(folder)
+    columns: dict[str, list[Any]] = {name: [] for name in PREDICTIONS}
+    asking_environments: set[str] = set()
+    for question in itertools.chain(questionnaire, questionnaire.refused()):
+        if (image_id := questionnaire.images.ids[question.images[0]]) in questionnaire.unreadable:
+            rows = [{"status": "error", "error": questionnaire.unreadable[image_id]}]
+        elif question.key in known:
+            record = known[question.key]
+            asking_environments.add(record.get("environment", ""))
+            rows = answered_rows(question, record)
+        else:
+            failure = failures.get(question.key)
+            rows = [{"status": "error", "error": failure.reason[:600] if failure else "not answered"}]
+            rows *= len(question.images)
+        for place, row in zip(question.images, rows, strict=True):
+            about = {"image_id": questionnaire.images.ids[place], "task": question.task, "variant": question.variant,
+                     "repeat": question.repeat, "prompt": question.template.prompt,
+                     "request": question.template.digest, "group": question.group}  # fmt: skip
+            cells = about | row
+            for name, column in columns.items():
+                column.append(cells.get(name))
+    frame = in_order(pl.DataFrame(columns, schema=PREDICTIONS), questionnaire.images.ids)
+    _report_odd_answers(frame)
+    noted = [folder / ENVIRONMENTS / f"{name}.json" for name in sorted(asking_environments)]
+    made_with = [json.loads(path.read_bytes()) for path in noted if path.is_file()]
+    failed = frame.filter(pl.col("status") == "error", ~pl.col("image_id").is_in(list(questionnaire.unreadable)))
+    return frame, made_with, failed.height
+
+
+def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row an image of a request; what the request used stands in the first."""
+    response = answers.read(record["response"])
+    count = len(question.images)
+    texts = answers.one_each(response.text, count) if question.template.numbered or count > 1 else None
+    if texts is None and count == 1:
+        texts = [response.text]
+    error = response.error
+    if texts is None and error is None:
+        error = f"not one answer for each of {count} images: {response.text[:200]!a}"
+    row = {
+        "text": None,
+        "status": "ok" if error is None else "error",
+        "error": error,
+        "finish_reason": response.finish_reason,
+        "served_model": response.model,
+        "fingerprint": response.fingerprint,
+    }
+    first = {
+        "reasoning": response.reasoning,
+        "prompt_tokens": response.used.prompt,
+        "completion_tokens": response.used.completion,
+        "cached_tokens": response.used.cached,
+        "reasoning_tokens": response.used.reasoning,
+        "latency": record["latency"],
+        "batched": record.get("batch") is not None,
+    }
+    said: list[str | None] = [None] * count if error is not None or texts is None else [*texts]
+    return [row | {"text": text} | (first if number == 0 else {}) for number, text in enumerate(said)]
+
+
+def _report_odd_answers(frame: pl.DataFrame) -> None:
+    """One line for each sort of answer that is hardly meant as one. They are kept and scored by the rules."""
+    text = pl.col("text")
+    sorts = {
+        "empty (out of prompt, never embedded)": text.str.strip_chars() == "",
+        f"longer than {LONG_ANSWER} characters": text.str.len_chars() > LONG_ANSWER,
+        "with control characters": text.str.contains(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"),
+    }
+    for sort, condition in sorts.items():
+        odd = frame.filter(condition)
+        if odd.height:
+            shown = ascii(odd["text"][0][:60])
+            log.warning(
+                "%d of %d answers are %s, the first for image %r: %s",
+                odd.height, frame.height, sort, odd["image_id"][0], shown,
+            )  # fmt: skip

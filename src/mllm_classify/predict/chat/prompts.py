@@ -1,0 +1,138 @@
+"""How a task is put to a chat model: prompt files, how they list classes, and requests without their images."""
+
+import json
+import string
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mllm_classify.io.files import read_bytes, read_text, sha256
+
+if TYPE_CHECKING:
+    from mllm_classify.config.chat import ChatModel
+    from mllm_classify.config.tasks import Layout, Sample
+    from mllm_classify.tasks import TaskName
+
+IMAGE = "{image}"
+"""Stands in a template's body where an image's data URL will."""
+
+
+class Prompt(NamedTuple):
+    """A prompt file: its text without comments, and the SHA-256 of all of it."""
+
+    text: str
+    digest: str
+
+
+class Template(NamedTuple):
+    """A request without its images, for which IMAGE stands. What many requests share exists once."""
+
+    digest: str
+    body: dict[str, Any]
+    prompt: str  # SHA-256 of the prompt file
+    numbered: bool = False  # whether it asks for answers behind the images' numbers
+
+    def with_images(self, urls: list[str]) -> dict[str, Any]:
+        """The request's body."""
+        waiting = iter(urls)
+
+        def filled(part: dict[str, Any]) -> dict[str, Any]:
+            if part["type"] != "image_url":
+                return part
+            return part | {"image_url": part["image_url"] | {"url": next(waiting)}}
+
+        messages = [
+            message
+            if isinstance(message["content"], str)
+            else message | {"content": [filled(part) for part in message["content"]]}
+            for message in self.body["messages"]
+        ]
+        return self.body | {"messages": messages}
+
+    @property
+    def characters(self) -> int:
+        """Length of all text."""
+        contents = [message["content"] for message in self.body["messages"]]
+        parts = [[{"type": "text", "text": part}] if isinstance(part, str) else part for part in contents]
+        return sum(len(part["text"]) for content in parts for part in content if part["type"] == "text")
+
+
+class Way(NamedTuple):
+    """How a task is put: the main one, or a variant of it."""
+
+    task: "TaskName"
+    prompt: Prompt
+    layout: "Layout"
+    variant: str = ""
+    ids: bool = False  # whether classes are answered by id
+    temperature: float | None = None  # in place of the entry's
+    repeats: int = 1
+    images: int = 1  # in one request
+    order: str = "listed"
+    seed: int = 0
+    sample: "Sample | None" = None
+    classes: str = "listed"  # or shuffled
+
+
+def read_prompt(file: str) -> Prompt:
+    """A prompt file. Lines that begin with # are comments."""
+    lines = (line for line in read_text(file).splitlines() if not line.startswith("#"))
+    return Prompt("\n".join(lines).strip(), sha256(read_bytes(file)))
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as prompts list them."""
+    return "\n".join(f"- {name}" for name in names)
+
+
+def numbered(names: Mapping[int, str]) -> str:
+    """Names behind the ids by which they are answered."""
+    return "\n".join(f"{number}: {name}" for number, name in names.items())
+
+
+def lettered(names: Iterable[str]) -> str:
+    """Names behind the letters by which they may be answered."""
+    return "\n".join(f"{letter}. {name}" for letter, name in zip(string.ascii_uppercase, names, strict=False))
+
+
+def messages(layout: "Layout", text: str, images: int, detail: str | None = None) -> list[dict[str, Any]]:
+    """The messages of a request. What all images share stands first, unless the layout is image_first.
+
+    One of several images stands behind its number.
+    """
+    url = {"url": IMAGE} if detail is None else {"url": IMAGE, "detail": detail}
+    image = {"type": "image_url", "image_url": url}
+    pictures: list[dict[str, Any]] = [image]
+    if images > 1:
+        pictures = [part for n in range(images) for part in ({"type": "text", "text": f"Image {n + 1}:"}, image)]
+    words: dict[str, Any] = {"type": "text", "text": text}
+    match layout:
+        case "image_last":
+            return [{"role": "user", "content": [words, *pictures]}]
+        case "image_first":
+            return [{"role": "user", "content": [*pictures, words]}]
+        case "system":
+            return [{"role": "system", "content": text}, {"role": "user", "content": pictures}]
+
+
+def template(
+    model: "ChatModel", way: Way, text: str, images: int = 1, seed: int | None = None, choice: list[str] | None = None
+) -> Template:
+    """The request that puts `text` and so many images to a model; `choice` are the only answers that it may give."""
+    sent = model.request.model_dump(exclude_none=True, exclude={"detail"})
+    if way.temperature is not None:
+        sent["temperature"] = way.temperature
+    if seed is not None:
+        sent["seed"] = seed
+    for limit in ("max_tokens", "max_completion_tokens"):
+        if limit in sent:
+            sent[limit] *= images
+    body = {
+        "model": model.served,
+        "messages": messages(way.layout, text, images, model.request.detail),
+        **sent,
+        **model.extra_body,
+    }
+    if choice is not None:
+        body["structured_outputs"] = {"choice": choice}
+    digest = sha256(json.dumps(body, sort_keys=True).encode())
+    return Template(digest, body, way.prompt.digest, "{n}" in way.prompt.text)

@@ -1,0 +1,39 @@
+"""What a job of the predict stage is given: all files are read, and nothing is computed yet."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.config.marks import Task
+    from mllm_classify.config.models import Model
+    from mllm_classify.config.tasks import TaskPrompt, Variant
+
+Report = Callable[..., None]
+"""Told how much is done, and, in words, what else there is to say."""
+Progress = Callable[[int, str], Report]
+"""Begins reporting on so many things, called by this plural."""
+Entry_co = TypeVar("Entry_co", bound="Model", covariant=True)
+
+
+class PredictJob(NamedTuple, Generic[Entry_co]):
+    """One model, and everything that its predictions may be made from. Each kind takes what it needs."""
+
+    model: Entry_co  # its entry in the configuration
+    dataset: "AnyDataset"
+    images: "pl.DataFrame"  # images.parquet: all that are registered, those that cannot be decoded among them
+    classes: "pl.DataFrame"  # classes.parquet of the dataset stage
+    output: Path  # the file that will hold the predictions
+    journal: Path  # folder of the model's answers
+    lineage: str
+    progress: Progress
+    shard: tuple[int, int] = (1, 1)  # which of how many, counted from 1
+    class_embeddings: "pl.DataFrame | None" = None  # classes.parquet of the embed stage
+    choices: "pl.DataFrame | None" = None  # options of multiple choice: image_id, variant, repeat, options
+    answer: str = "name"  # whether such options are answered by name or by letter
+    labels: "pl.DataFrame | None" = None
+    tasks: "dict[Task, TaskPrompt]" = {}  # noqa: RUF012 (never changed)
+    variants: "list[Variant]" = []  # noqa: RUF012 (of tasks; those that the model is asked)

@@ -1,0 +1,38 @@
+"""Jobs of the predict stage, as its command makes them of files."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from types import SimpleNamespace
+
+import polars as pl
+
+from mllm_classify.dataset.images import IMAGES
+from mllm_classify.predict.images import Images
+from mllm_classify.predict.job import PredictJob
+
+
+def job(model, images: Images, classes: pl.DataFrame | list[str] = (), **options) -> PredictJob:
+    """A model's job about some images. By default it reports to nobody."""
+    files = [str(images.path(place).absolute()) for place in range(len(images))]
+    registered = {"image_id": images.ids, "file": files, "sha256": images.digests, "problem": [None] * len(images)}
+    if not isinstance(classes, pl.DataFrame):
+        classes = pl.DataFrame({"class_id": range(len(classes)), "name": list(classes)})
+    known = {
+        "images": pl.DataFrame(registered, schema=IMAGES),
+        "output": Path(gettempdir()) / "nowhere" / "predictions.parquet",
+        "journal": Path(gettempdir()) / "nowhere" / "journal",
+        "lineage": "lineage",
+        "progress": lambda _total, _what: lambda *_: None,
+    }
+    return PredictJob(model, SimpleNamespace(folder=None), classes=classes, **known | options)
+
+
+def predictions(kind, model, images: Images, classes: pl.DataFrame, **options) -> pl.DataFrame:
+    """What the module of a kind predicts, in a folder that is empty and goes again."""
+    with TemporaryDirectory() as folder:
+        return kind.predict(job(model, images, classes, output=Path(folder) / "predictions.parquet", **options))[0]
+
+
+def counted(reports: list):
+    """Progress that notes how many are done."""
+    return lambda _total, _what: lambda done, _more="": reports.append(done)
