@@ -35,12 +35,12 @@ def minilm(templates="t.txt", **options):
 
 
 def embed_classes(encoder, classes):
-    return embed.embed_classes(sentence_transformers.encoder(encoder), read_templates(encoder.templates), classes)
+    return embed.embed_classes(sentence_transformers.encoder(encoder, Path(), None), read_templates(encoder.templates), classes)
 
 
 def embed_answers(encoder, predictions):
     templates = read_templates(encoder.templates) if encoder.answers == "templates" else ["{}"]
-    return embed.embed_answers(lambda: sentence_transformers.encoder(encoder), templates, predictions)
+    return embed.embed_answers(lambda: sentence_transformers.encoder(encoder, Path(), None), templates, predictions)
 
 
 def classes(folder, *names):

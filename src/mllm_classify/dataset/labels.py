@@ -148,3 +148,13 @@ def _agreeing(file: str, second: Readings, first: Readings) -> None:
 
 def _ids(classes: frozenset[int] | None) -> str:
     return ", ".join(map(str, sorted(classes or ())))
+
+
+def numbers(labelled: pl.DataFrame) -> dict[str, str]:
+    """How many images there are of each category, and how many are left out for which reason, in words."""
+    told = {}
+    for column, what in {"category": "images", "excluded": "left out"}.items():
+        counts = labelled[column].drop_nulls().value_counts(sort=True).rows()
+        if counts:
+            told[what] = ", ".join(f"{name} {count}" for name, count in counts)
+    return told
