@@ -26,13 +26,13 @@ def ours(folder: Path) -> dict:
     """The stages' own functions, in one process, from files to files."""
     import polars as pl
 
+    from mllm_classify import score
     from mllm_classify.config.load import load
     from mllm_classify.dataset.classes import classes
     from mllm_classify.dataset.images import images
     from mllm_classify.dataset.labels import labels
     from mllm_classify.io import parquet
-    from mllm_classify.predict import recorded
-    from mllm_classify.score import score
+    from mllm_classify.predict.recorded import recorded
     from mllm_classify.tables import tables
 
     config = load(folder / "config.yaml")
@@ -42,7 +42,7 @@ def ours(folder: Path) -> dict:
     labelled = labels(registered, names, config.dataset)
     clock.append(time.perf_counter())
     ids = registered["image_id"].to_list()
-    predictions = {model.name: recorded.predict(model, config.dataset, ids, names.height) for model in config.models}
+    predictions = {model.name: recorded(model, config.dataset, ids, names.height) for model in config.models}
     clock.append(time.perf_counter())
     scored = pl.concat(
         score.score(name, score.predicted_by_ranking(frame), labelled) for name, frame in predictions.items()

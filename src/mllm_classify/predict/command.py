@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.cli import command, files, progress
-from mllm_classify.config.chat import ChatModel, asks_choices
-from mllm_classify.config.vision import VisionModel
 from mllm_classify.io.files import written
 from mllm_classify.plan.lineage import lineages
 
 if TYPE_CHECKING:
-    from mllm_classify.config.kinds import AnyModel
+    from mllm_classify.config.models import Model
     from mllm_classify.config.study import Config
     from mllm_classify.predict.job import PredictJob
 
@@ -25,7 +23,7 @@ OPTIONS = ("image_id", "variant", "repeat", "options")
 # Modules of kinds are imported by name, and others inside their commands: a job pays for its own libraries only.
 
 
-def job_of(args: argparse.Namespace, config: "Config", model: "AnyModel", output: str) -> "PredictJob[Any]":
+def job_of(args: argparse.Namespace, config: "Config", model: "Model", output: str) -> "PredictJob[Any]":
     """What a model's predictions are made from, read from the files that the command names."""
     from mllm_classify.io import parquet
     from mllm_classify.predict.job import PredictJob
@@ -41,17 +39,17 @@ def job_of(args: argparse.Namespace, config: "Config", model: "AnyModel", output
         progress,
         args.shard,
         parquet.read(args.class_embeddings) if args.class_embeddings else None,
-        parquet.read(args.choices, *OPTIONS) if args.choices and asks_choices(model) else None,
+        parquet.read(args.choices, *OPTIONS) if args.choices and model.asks_choices else None,
         config.choices.answer if config.choices else "name",
         parquet.read(args.labels) if args.labels else None,
         config.tasks,
-        config.asked_variants(model) if isinstance(model, ChatModel) else [],
+        config.asked_variants(model),
     )
 
 
-def lineage_of(args: argparse.Namespace, config: "Config", model: "AnyModel") -> str:
+def lineage_of(args: argparse.Namespace, config: "Config", model: "Model") -> str:
     """The lineage of a job that keeps parts; a journal has keys of its own."""
-    if not isinstance(model, VisionModel):
+    if not model.keeps_parts:
         return ""
     return args.lineage or lineages(config)[f"predict/{model.name}"]
 
@@ -65,7 +63,7 @@ def predict(args: argparse.Namespace, config: "Config") -> None:
     log.info("%s (%s): %d images", model.name, model.kind, len(job.images))
     frame, made_with = importlib.import_module(f"mllm_classify.predict.{model.kind}").predict(job)
     parquet.write(frame, PREDICTIONS, job.output, made_with)
-    if isinstance(model, VisionModel):
+    if model.keeps_parts:
         from mllm_classify.predict.vision import parts
 
         parts.remove(job.output)
@@ -77,8 +75,8 @@ def gather(args: argparse.Namespace, config: "Config") -> None:
     from mllm_classify.predict.rows import PREDICTIONS, gathered
 
     model = config.model(args.model)
-    tasks = model.tasks if isinstance(model, ChatModel) else []
-    frame = gathered([parquet.read(path) for path in args.inputs], parquet.read(args.images, "image_id"), tasks)
+    shards = [parquet.read(path) for path in args.inputs]
+    frame = gathered(shards, parquet.read(args.images, "image_id"), model.prompted_tasks)
     made_with = [environment for path in args.inputs for environment in parquet.environments(path)]
     parquet.write(frame, PREDICTIONS, args.output, made_with)
     log.info("%s: %d predictions of %d shards", model.name, len(frame), len(args.inputs))
@@ -90,7 +88,7 @@ def estimate(args: argparse.Namespace, config: "Config") -> None:
     from mllm_classify.predict.chat.estimate import estimate as estimated
 
     args.choices = args.choices if args.choices and Path(args.choices).exists() else None
-    jobs = [job_of(args, config, model, args.output) for model in config.models if isinstance(model, ChatModel)]
+    jobs = [job_of(args, config, model, args.output) for model in config.chat_models]
     if args.choices is None and config.choices is not None:
         assumed = assumed_choices(config.choices, parquet.read(args.labels))
         jobs = [job._replace(choices=assumed) for job in jobs]

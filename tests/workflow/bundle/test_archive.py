@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from mllm_classify.bundle.archive import CODE, CRATE, ENVIRONMENT, SUMS
-from mllm_classify.bundle.verify import KEPT
+from mllm_classify.bundle.verify import needed
+from mllm_classify.config.load import load
 from tests.workflow.bundle.archived import KEY, Archived, command
 from tests.workflow.study import PROJECT, Study
 
@@ -72,7 +73,7 @@ def test_it_says_what_was_used(archived: Archived, unpacked: Path) -> None:
     place = "results/predictions/small/chat.parquet"
     assert [used["environments"][number] for number in used["made in"][place]] == [environment]
     assert set(used["made in"]) == {
-        path.relative_to(unpacked).as_posix() for pattern in KEPT[2:] for path in unpacked.glob(pattern)
+        name for name in needed(load(unpacked / "config.yaml")) if not name.startswith("results/dataset/")
     }
 
 

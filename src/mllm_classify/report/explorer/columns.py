@@ -1,12 +1,14 @@
 """The columns of a study: its images, what models answered, what they ranked, and how each row judges them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from mllm_classify.io.keys import QUESTION
+from mllm_classify.measures.counting import SUBSETS, counts
+from mllm_classify.measures.selection import shown_rows
 from mllm_classify.report.explorer.answers import answers, judged
 from mllm_classify.report.explorer.data import (
     ANSWER,
@@ -23,8 +25,8 @@ from mllm_classify.report.explorer.data import (
     set_key,
     spread,
 )
-from mllm_classify.tables.tables import SCORINGS, SUBSETS, Study, counts, shown_rows
-from mllm_classify.tasks import MC, TASK_NAMES
+from mllm_classify.tables.table import Study
+from mllm_classify.tasks import MAIN_SCORINGS, MC, TASK_NAMES
 
 DEPTH = 5
 """Classes of a ranking that are shown."""
@@ -165,7 +167,7 @@ def main_rows(scores: pl.DataFrame, n_images: str) -> pl.DataFrame:
 
     Columns model, variant, repeat, scoring.
     """
-    plain = scores.filter((pl.col("variant") == "") & (pl.col("repeat") == 0) & pl.col("scoring").is_in(SCORINGS))
+    plain = scores.filter((pl.col("variant") == "") & (pl.col("repeat") == 0) & pl.col("scoring").is_in(MAIN_SCORINGS))
     shown = shown_rows(counts(plain), n_images)
     keys = ["model", "variant", "repeat", "scoring"]
     rows = scores.select(keys).unique(maintain_order=True)
@@ -181,8 +183,8 @@ def _row_order(order: dict[str, int], key: tuple[Any, ...]) -> tuple[Any, ...]:
     """Rows by model, then by task, plain ones first; what one answer is scored as stays together."""
     model, task, variant, repeat, scoring = key
 
-    def rank(known: list[str], name: str) -> tuple[int, str]:
+    def rank(known: Sequence[str], name: str) -> tuple[int, str]:
         return known.index(name) if name in known else len(known), name
 
     plain = variant == "" or task == MC.name
-    return order[model], not plain, rank(TASK_NAMES, task), variant, repeat, rank(SCORINGS, scoring)
+    return order[model], not plain, rank(TASK_NAMES, task), variant, repeat, rank(MAIN_SCORINGS, scoring)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from mllm_classify.tables.tables import SUBSETS
+from mllm_classify.measures.counting import SUBSETS
 
 FLAGS = {"asked": 1, "imgt": 2, "regt": 4, "oop": 8, "error": 16, "empty": 32, "several": 64, "unasked": 128}
 """Bits of what is known of a row's answer to an image; zero where the model was not asked about it."""
