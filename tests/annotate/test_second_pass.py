@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mllm_classify.tables.tables import Study, as_html, as_latex, as_markdown
 
 from mllm_classify.annotate import second_pass
 from mllm_classify.annotate.second_pass import OPEN, OUTCOMES, UNUSABLE, decided, decisions, outcome, read, relabelled
@@ -12,7 +13,6 @@ from mllm_classify.dataset.classes import CLASSES, Lookup
 from mllm_classify.dataset.label_files import second_labels
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import InputError
-from mllm_classify.tables.tables import Study, as_html, as_latex, as_markdown
 from tests.annotate.exports import annotation, task
 
 STUDY = Study("data", "Old", "New", None, "names.txt (9)")

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mllm_classify.tables.tables import Study
 
 from mllm_classify.annotate import pictures
 from mllm_classify.annotate.tasks import (  # fmt: skip
@@ -23,10 +24,9 @@ from mllm_classify.config.annotate import Annotate
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import InputError, locate, sha256
-from mllm_classify.mapping.answers import MAPPING
+from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.tables.disputed import disputed
-from mllm_classify.tables.tables import Study
 
 COFFEE = locate("package:skimage/data/coffee.png").read_bytes()
 STUDY = Study("data", "Old", "New", None, "names.txt (9)")

@@ -3,6 +3,7 @@ import json
 
 import polars as pl
 import pytest
+from mllm_classify.tables.tables import Study, write
 
 from mllm_classify.config.load import load
 from mllm_classify.dataset.images import IMAGES
@@ -10,7 +11,6 @@ from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import InputError, file_sha256, sha256
 from mllm_classify.predict.rows import answer_rows
 from mllm_classify.report.provenance import Made, named_files, provenance
-from mllm_classify.tables.tables import Study, write
 
 STUDY = Study("two <i>pictures</i>", "old", "new", None, "names.txt (3)")
 ENVIRONMENT = {

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from mllm_classify.dataset.labels import LABELS
-from mllm_classify.mapping.answers import MAPPING
+from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.score.score import SCORES, predicted_by_ranking, predicted_by_text, score
 
 SAME = [[0], [1, 3], [2], [1, 3], [4]]

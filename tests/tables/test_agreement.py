@@ -5,12 +5,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mllm_classify.tables.tables import as_markdown, write
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
-from mllm_classify.mapping.answers import MAPPING
+from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.tables import agreement
-from mllm_classify.tables.tables import as_markdown, write
 from tests.tables.test_sensitivity import DIFFERING, MODELS, STUDY, scored
 
 

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from mllm_classify.io import parquet
-from mllm_classify.mapping.answers import map_answers
+from mllm_classify.mapping.mapping import map_answers
 from mllm_classify.tables import encoders, tables
 from mllm_classify.tables.encoders import CROSSFIT, OPTIMISTIC, Encoding
 from tests import plain

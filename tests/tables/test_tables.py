@@ -34,7 +34,7 @@ from mllm_classify.dataset.classes import CLASSES, Lookup
 from mllm_classify.dataset.equivalences import admissible, admits
 from mllm_classify.dataset.labels import LABELS, category
 from mllm_classify.io import parquet
-from mllm_classify.mapping.answers import MAPPING, map_answers
+from mllm_classify.mapping.mapping import MAPPING, map_answers
 from mllm_classify.measures import clusters
 from mllm_classify.measures.clusters import with_clusters
 from mllm_classify.predict.rows import PREDICTIONS

@@ -3,10 +3,10 @@ import io
 
 import polars as pl
 import pytest
+from mllm_classify.tables.tables import Study, as_markdown, write
 
 from mllm_classify.config.chat import Prices
 from mllm_classify.predict.rows import PREDICTIONS
-from mllm_classify.tables.tables import Study, as_markdown, write
 from mllm_classify.tables.usage import usage
 
 STUDY = Study("data", "Old labels", None, None, "names.txt (10)")

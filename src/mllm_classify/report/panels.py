@@ -12,7 +12,7 @@ from mllm_classify.figures.style import COLOURS, STYLE
 from mllm_classify.io.files import InputError
 from mllm_classify.io.pictures import decoded
 from mllm_classify.io.text import cell, short
-from mllm_classify.mapping.answers import normalise
+from mllm_classify.mapping.names import normalise
 from mllm_classify.measures.counting import counts
 from mllm_classify.measures.selection import main_scores, shown_rows
 from mllm_classify.predict.images import Images

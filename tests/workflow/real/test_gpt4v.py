@@ -11,7 +11,7 @@ from mllm_classify.config.load import load
 from mllm_classify.dataset.classes import classes
 from mllm_classify.dataset.images import images
 from mllm_classify.embed.texts import distinct_answers
-from mllm_classify.mapping.answers import map_answers
+from mllm_classify.mapping.mapping import map_answers
 from mllm_classify.predict.recorded import recorded
 from tests.workflow.study import PROJECT
 
