@@ -26,7 +26,6 @@ COMMANDS = {
     "annotate": "annotate.command",
     "report": "report.command",
     "bundle": "bundle.command",
-    "verify": "bundle.command",
 }
 """Where each stage's command is: beside the stage, and imported when it is called, as jobs pay for their own libraries."""
 

@@ -4,30 +4,33 @@ import pytest
 
 from mllm_classify.config.chat import ChatModel, EndpointModel, EngineModel, Prices
 from mllm_classify.config.encoders import OpenAIEncoder
-from mllm_classify.config.kinds import KINDS
 from mllm_classify.config.load import load
 from mllm_classify.config.marks import DISPLAY, RUNTIME
 from mllm_classify.config.study import Config, Mapping
 from mllm_classify.config.tasks import Sample, TaskPrompt, Variant
 from mllm_classify.config.vision import TimmModel
 from mllm_classify.io.files import PROJECT
-from mllm_classify.plan import lineage
-from mllm_classify.plan.lineage import lineages
+from mllm_classify.plan.lineage import WHOLE, lineages
+from mllm_classify.plan.outline import outline
+from tests.workflow.study import made_from
 
-WHOLE = {"bundle", "provenance", "report"}
 SHIPPED = load(PROJECT / "config.yaml")
-SCORED = {
-    *("table3", "table4", "table5", "accuracy", "ranking", "mcnemar", "table6", "difficulty", "protocols"),
-    *("change", "ranks", "tasks", "oop", "panels", "explorer", "encoders", "encoder_pairs"),
-    *("breakdown", "oop_texts", "abstention", "coverage", "gains", "suspects", "precision"),
-}
-VARIED = {"sensitivity", "agreement"}
-TABLES = {*SCORED, *VARIED}
+EXISTING = outline(SHIPPED).outputs
+
+
+def of(*needed: str, exists: list[str] = EXISTING) -> set[str]:
+    """The demonstration's outputs that are made from any of these files and values."""
+    return made_from(*needed, exists=exists)
+
+
+SCORED = {"score", "panels", "explorer", *of("scores")}
+ANSWERED = {*SCORED, *of("chat_predictions", "worded_predictions", "mappings", "encoded", "examined")}
+NAMED = {"panels", "explorer", *of("entries")}
+"""What shows the names of models."""
 ENCODERS = [encoder.name for encoder in SHIPPED.every_encoder]
 MAPPED = {f"mapping/{encoder}/conse-chat" for encoder in ENCODERS}
 CHAT = {"predict/conse-chat", *MAPPED, *(f"answers/{encoder}/conse-chat" for encoder in ENCODERS)}
-SECOND_PASS = {"disputed", "annotate"}
-ASKED = {*CHAT, "score", "usage", "costs", "estimate", *SECOND_PASS, *TABLES}
+ASKED = {*CHAT, *ANSWERED, "estimate", "annotate"}
 """What reruns when the chat model is asked something else."""
 OTHERS = [model for model in SHIPPED.models if model.name != "conse-chat"]
 HOT = Variant(name="hot", task="CW", temperature=1.0, repeats=2)
@@ -38,8 +41,8 @@ def changed(config: Config, before: Config = SHIPPED) -> set[str]:
     """Jobs of another lineage, but for what holds the configuration itself."""
     known = lineages(before)
     found = {job for job, lineage in lineages(config).items() if lineage != known.get(job)}
-    assert found >= WHOLE
-    return found - WHOLE
+    assert found >= {*WHOLE}
+    return found - {*WHOLE}
 
 
 def configured(before: Config = SHIPPED, chat: dict[str, Any] | None = None, **top: Any) -> Config:
@@ -54,8 +57,7 @@ def configured(before: Config = SHIPPED, chat: dict[str, Any] | None = None, **t
 @pytest.mark.parametrize("key", [key for key, field in TimmModel.model_fields.items() if DISPLAY in field.metadata])
 def test_what_tables_show_of_a_model_is_in_their_lineage_only(key: str) -> None:
     first, *others = SHIPPED.models
-    shown = SCORED - {"encoders", "encoder_pairs"}  # it does not answer in words
-    expected = {"published": {"scorecard"}, "family": shown - {"explorer"}}.get(key, shown)
+    expected = {"scorecard"} if key == "published" else NAMED
     assert (
         changed(SHIPPED.model_copy(update={"models": [first.model_copy(update={key: "other"}), *others]})) == expected
     )
@@ -63,20 +65,14 @@ def test_what_tables_show_of_a_model_is_in_their_lineage_only(key: str) -> None:
 
 def test_what_tables_show_of_the_data_set_is_in_their_lineage_only() -> None:
     dataset = SHIPPED.dataset.model_copy(update={"label": "other"})
-    assert changed(SHIPPED.model_copy(update={"dataset": dataset})) == {
-        "table2",
-        "confusions",
-        "usage",
-        "costs",
-        "disputed",
-        *TABLES,
-    }
+    shown = {"panels", "explorer", *of("about", "reference")}
+    assert changed(SHIPPED.model_copy(update={"dataset": dataset})) == shown
 
 
 def test_what_is_asked_of_a_model_depends_on_the_options_only_where_it_is_asked_mc() -> None:
     """As they are shown, and as they are chosen; the confusions are drawn again when they are others."""
     assert SHIPPED.choices is not None
-    for change, more in (({"answer": "letter"}, set()), ({"repeats": 2}, {"choices", "confusions"})):
+    for change, more in (({"answer": "letter"}, set()), ({"repeats": 2}, {"choices", *of("choices", "confusions")})):
         choices = SHIPPED.choices.model_copy(update=change)
         assert changed(SHIPPED.model_copy(update={"choices": choices})) == {*ASKED, *more}
 
@@ -93,9 +89,9 @@ def test_the_same_configuration_has_the_same_lineages() -> None:
 
 def test_prices_are_in_the_lineage_of_what_shows_dollars_only() -> None:
     prices = {"prices": {"input": 1, "output": 2}}
-    assert changed(configured(chat=prices)) == {"usage", "costs", "estimate"}
+    assert changed(configured(chat=prices)) == {*of("prices"), "estimate"}
     varied = configured(chat={"variants": ["hot"]}, variants=[HOT.model_dump()])
-    assert changed(configured(varied, chat=prices), varied) == {"usage", "costs", "estimate"}
+    assert changed(configured(varied, chat=prices), varied) == {*of("prices"), "estimate"}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +139,8 @@ def test_a_variant_is_in_the_lineage_of_the_models_that_name_it() -> None:
     before = configured(models=[*models, other], variants=[*variants, HOT.model_dump()])
     hotter = [*variants, HOT.model_dump() | {"temperature": 1.5}]
     theirs = {job.replace("conse-chat", "other") for job in CHAT}
-    assert changed(configured(before, variants=hotter), before) == {*ASKED - CHAT - SECOND_PASS, *theirs}
+    mine = {"annotate", *of("examined")} - of("scores")
+    assert changed(configured(before, variants=hotter), before) == {*ASKED - CHAT - mine, *theirs}
 
 
 @pytest.mark.parametrize(
@@ -175,11 +172,9 @@ def test_a_label_is_in_the_lineage_of_a_chat_model_only_where_it_decides_what_is
     before = Config.model_validate(content)
     content["dataset"]["imgt"]["missing"] = "exclude"
     found = changed(Config.model_validate(content), before)
-    always = {"labels", "score", "table2", *SECOND_PASS, *SCORED - {"table6", "difficulty"}}
-    varied = change.get("variants", [])
-    always |= {"sensitivity"} if varied else set()
-    always |= {"agreement"} if any(variant["repeats"] > 1 for variant in varied) else set()
-    assert found == always | (asks | {"usage", "costs", "estimate"} if asks else set())
+    exists = outline(before).outputs
+    always = {"labels", "score", "panels", "explorer", "annotate", *of("labels", "scores", "examined", exists=exists)}
+    assert found == always | (asks | {"estimate"} if asks else set())
     chat = next(model for model in before.models if isinstance(model, ChatModel))
     assert before.samples(chat) is bool(asks)
 
@@ -192,21 +187,26 @@ def test_what_a_table_says_of_a_variant_is_in_its_lineage_only(tmp_path) -> None
     before, after = (
         configured(variants=[HOT.model_dump() | {"prompt": str(copy)}], chat={"variants": ["hot"]}) for copy in copies
     )
-    assert changed(after, before) == {"sensitivity"}
+    assert changed(after, before) == {"sensitivity", "variants"}
 
 
 def test_how_several_names_are_read_is_in_the_lineage_of_the_mapping_and_not_of_the_answers() -> None:
-    assert changed(configured(mapping=Mapping(several="any"))) == {*MAPPED, "score", *SECOND_PASS, *TABLES}
+    assert changed(configured(mapping=Mapping(several="any"))) == {
+        *MAPPED,
+        *SCORED,
+        "annotate",
+        *of("mappings", "encoded", "examined"),
+    }
 
 
 def test_a_further_encoder_is_in_the_lineage_of_what_compares_encoders_only() -> None:
     (bare,) = SHIPPED.encoders
     more = SHIPPED.model_copy(update={"encoders": [bare, bare.model_copy(update={"name": "more", "answers": "bare"})]})
     theirs = {f"{stage}/more/conse-chat" for stage in ("answers", "mapping")}
-    assert changed(more) == {"classes/more", *theirs, "encoders", "encoder_pairs"}
+    assert changed(more) == {"classes/more", *theirs, *of("encoded")}
     alone = lineages(SHIPPED.model_copy(update={"encoders": []}))
     assert {job for job in lineages(SHIPPED) if alone.get(job) != lineages(SHIPPED)[job]} - WHOLE == {
-        *("encoders", "encoder_pairs", "classes/minilm-bare", "answers/minilm-bare/conse-chat"),
+        *("classes/minilm-bare", "answers/minilm-bare/conse-chat", *of("encoded")),
         "mapping/minilm-bare/conse-chat",
     }
 
@@ -226,7 +226,7 @@ def test_what_a_server_of_embeddings_is_asked_is_in_the_lineage_of_its_vectors(c
     before = SHIPPED.model_copy(update={"encoders": [entry]})
     after = SHIPPED.model_copy(update={"encoders": [entry.model_copy(update=change)]})
     theirs = {f"{stage}/e/conse-chat" for stage in ("answers", "mapping")}
-    assert changed(after, before) == {"classes/e", *theirs, "encoders", "encoder_pairs"}
+    assert changed(after, before) == {"classes/e", *theirs, *of("encoded")}
 
 
 def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
@@ -244,8 +244,8 @@ def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"categories": ["M-"]}, SECOND_PASS),
-        ({"variant": "image first"}, SECOND_PASS),
+        ({"categories": ["M-"]}, {"annotate", "disputed"}),
+        ({"variant": "image first"}, {"annotate", "disputed"}),
         ({"seed": 1}, {"annotate"}),
         ({"top": 5}, {"annotate"}),
         ({"vision": "conse"}, {"annotate"}),
@@ -267,38 +267,4 @@ def test_a_model_that_annotators_see_is_in_the_lineage_of_their_tasks() -> None:
             for model in SHIPPED.models
         ]
         seen = {"annotate"} if name == "efficientnet-lite1" else set()
-        tables = TABLES - {"encoders", "encoder_pairs"}
-        assert changed(SHIPPED.model_copy(update={"models": models})) == {f"predict/{name}", "score", *tables, *seen}
-
-
-STAGES = [
-    "annotate.tasks",
-    "annotate.disputed",
-    "dataset.images",
-    "dataset.labels",
-    "embed.sentence_transformers",
-    "embed.open_clip",
-    "embed.openai",
-    "encoders",
-    "choices.options",
-    "mapping",
-    "score",
-    "tables",
-    "figures",
-    "table6",
-    "breakdown",
-    "noise",
-    "sensitivity",
-    "agreement",
-]
-
-
-@pytest.mark.parametrize("stage", [*STAGES, *(f"predict.{kind}" for kind in sorted(KINDS))])
-def test_no_stage_has_the_planners_code_in_its_lineage(stage: str) -> None:
-    """Or a new table would ask every model again."""
-    found, waiting = set[str](), [stage]
-    while waiting:
-        if (module := waiting.pop()) not in found:
-            found.add(module)
-            waiting += lineage._module(lineage.PACKAGE, module)[1]
-    assert not {"lineage", "plan", "config", "config.models", "__main__", "reference"} & found
+        assert changed(SHIPPED.model_copy(update={"models": models})) == {f"predict/{name}", *SCORED, *seen}

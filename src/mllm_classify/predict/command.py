@@ -11,6 +11,7 @@ from mllm_classify.io.files import InputError, written
 from mllm_classify.plan.lineage import lineages
 
 if TYPE_CHECKING:
+    from mllm_classify.config.kinds import AnyModel
     from mllm_classify.config.models import Model
     from mllm_classify.config.study import Config
     from mllm_classify.predict.job import PredictJob
@@ -73,7 +74,7 @@ def predict(args: argparse.Namespace, config: "Config") -> None:
     log.info("%s: %d predictions in %s", model.name, len(frame), job.output)
 
 
-def kind_of(model: "Model") -> Any:
+def kind_of(model: "AnyModel") -> Any:
     """The module of a model's kind; its `predict` makes the predictions of a job."""
     return importlib.import_module(f"mllm_classify.predict.{model.kind}")
 
@@ -93,7 +94,7 @@ def adopt(args: argparse.Namespace, config: "Config") -> None:
         raise InputError(msg)
 
 
-def adopt_model(args: argparse.Namespace, config: "Config", model: "Model", predictions: Path) -> None:
+def adopt_model(args: argparse.Namespace, config: "Config", model: "AnyModel", predictions: Path) -> None:
     """Give a model's predictions to the jobs that are to write them. Raises InputError as `vision.adopt.adopt` does."""
     from mllm_classify.io import parquet
     from mllm_classify.predict.vision.adopt import adopt as adopted
