@@ -13,7 +13,7 @@ from mllm_classify.annotate import second_pass
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import admits
 from mllm_classify.io import parquet
-from mllm_classify.tables.tables import Study as Said
+from mllm_classify.tables.table import Study as Said
 from tests import plain, plain_annotate
 from tests.annotate.exports import annotation, task
 from tests.workflow.study import Study
