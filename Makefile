@@ -93,14 +93,16 @@ test-annotate: .venv/installed-dev .venv-annotate/installed
 	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium chromium-driver; }
 	$(BIN)/pytest --numprocesses 0 tests/label_studio
 
-# make verify-bundle BUNDLE=results/bundle.zip, and with EMBED=--embed the embeddings, too
+# make verify-bundle BUNDLE=results/bundle.zip, and with EMBED=--embed the embeddings, too. -P: nothing is imported from the
+# folder in which it is called.
 verify-bundle: .venv/installed
-	$(BIN)/python -m mllm_classify.bundle.verify $(EMBED) $(BUNDLE)
+	$(BIN)/python -P -m mllm_classify.bundle.verify $(EMBED) $(BUNDLE)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/snakefmt --check Snakefile workflow
 	@echo "snakemake --lint (rules have no conda environments: .venv is the one environment)"
 	@$(BIN)/snakemake --lint > .venv/lint.log 2>&1 || true

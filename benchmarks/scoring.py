@@ -31,7 +31,7 @@ def ours(folder: Path) -> dict:
     from mllm_classify.dataset.images import images
     from mllm_classify.dataset.labels import labels
     from mllm_classify.io import parquet
-    from mllm_classify.predict import recorded
+    from mllm_classify.predict.recorded import recorded
     from mllm_classify.score.score import SCORES, predicted_by_ranking, score
     from mllm_classify.tables import given
     from mllm_classify.tables.accuracy import accuracy
@@ -49,7 +49,7 @@ def ours(folder: Path) -> dict:
     labelled = labels(registered, names, config.dataset)
     clock.append(time.perf_counter())
     ids = registered["image_id"].to_list()
-    predictions = {model.name: recorded.predict(model, config.dataset, ids, names.height) for model in config.models}
+    predictions = {model.name: recorded(model, config.dataset, ids, names.height) for model in config.models}
     clock.append(time.perf_counter())
     scored = pl.concat(score(name, predicted_by_ranking(frame), labelled) for name, frame in predictions.items())
     parquet.write(scored, SCORES, folder / "scores.parquet")

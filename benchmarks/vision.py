@@ -77,14 +77,14 @@ def rate(batches: Iterable[int]) -> float:
 
 def job(folder: Path, options: dict) -> float:
     """The stage as the command runs it, but for the configuration and the output."""
-    from mllm_classify.predict import timm
-    from mllm_classify.predict.vision import ranking
+    from mllm_classify.predict.timm import ranker
+    from mllm_classify.predict.vision.ranking import rankings
 
     model = entry(options)
     reports: list[tuple[float, int]] = []
     with tempfile.TemporaryDirectory() as kept:
-        ranking.predict(model, registered(folder), lambda: timm.ranker(model, 1000),
-                        lambda done: reports.append((time.perf_counter(), done)), Path(kept))  # fmt: skip
+        rankings(model, registered(folder), lambda: ranker(model, 1000),
+                 lambda done: reports.append((time.perf_counter(), done)), Path(kept))  # fmt: skip
     (started, first), (ended, last) = reports[1], reports[-1]
     return (last - first) / (ended - started)
 
@@ -93,10 +93,10 @@ def decoded(folder: Path, options: dict, workers: int):  # noqa: ANN201
     """The model, and its batches as the job's loader makes them."""
     from torch.utils.data import BatchSampler
 
-    from mllm_classify.loading import timm as vision
+    from mllm_classify.loading.timm import Classifier
     from mllm_classify.predict.vision.loader import batches
 
-    classifier, images = vision.Classifier(entry(options)), registered(folder)
+    classifier, images = Classifier(entry(options)), registered(folder)
     wanted = BatchSampler(range(len(images)), options["batch_size"], drop_last=False)
     return classifier, batches(images, classifier.transform, wanted, workers=workers)
 
@@ -128,13 +128,13 @@ def timm_loop(folder: Path, options: dict) -> float:
     import torch
     from timm.data import ImageDataset, create_loader
 
-    from mllm_classify.loading import timm as vision
     from mllm_classify.loading.devices import autocast
+    from mllm_classify.loading.timm import loaded, preprocessing
 
     model = entry(options)
     device = torch.device(options["device"])
-    network = vision.loaded(model).eval().to(device)
-    config = vision.preprocessing(network, model.size)
+    network = loaded(model).eval().to(device)
+    config = preprocessing(network, model.size)
     loader = create_loader(
         ImageDataset(str(folder / "images")), input_size=config["input_size"], batch_size=options["batch_size"],
         use_prefetcher=False, interpolation=config["interpolation"], mean=config["mean"], std=config["std"],

@@ -22,6 +22,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -30,11 +31,12 @@ from tabulate import tabulate
 
 from mllm_classify.config.chat import EndpointModel, VLLMModel
 from mllm_classify.config.tasks import TaskPrompt
+from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io.files import PROJECT, locate, read_text, sha256
-from mllm_classify.predict import endpoint, engine
-from mllm_classify.predict import vllm as serving
-from mllm_classify.predict.chat.questions import Questionnaire, listed, read_prompt
-from mllm_classify.predict.images import Images
+from mllm_classify.predict import endpoint, vllm
+from mllm_classify.predict.chat.engine import running
+from mllm_classify.predict.chat.prompts import listed, read_prompt
+from mllm_classify.predict.job import PredictJob
 
 ENVIRONMENT = PROJECT / ".venv-vllm-cpu"
 SETTINGS = {"VLLM_CPU_KVCACHE_SPACE": "2", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
@@ -56,7 +58,7 @@ def make_model(folder: Path) -> None:
     subprocess.run(command, input=text, text=True, check=True, stderr=subprocess.DEVNULL)
 
 
-def write_images(folder: Path, count: int, seed: int) -> Images:
+def write_images(folder: Path, count: int, seed: int) -> pl.DataFrame:
     """Parts of photographs, 96 pixels square, all different."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -69,18 +71,22 @@ def write_images(folder: Path, count: int, seed: int) -> Images:
         whole.crop((x, y, x + side, y + side)).resize((96, 96)).save(content, "PNG")
         name = f"{seed}-{number}"
         (folder / f"{name}.png").write_bytes(content.getvalue())
-        rows.append({"image_id": name, "file": f"{name}.png", "sha256": sha256(content.getvalue())})
-    return Images(pl.DataFrame(rows), str(folder))
+        rows.append({"image_id": name, "file": str(folder / f"{name}.png"), "sha256": sha256(content.getvalue())})
+    return pl.DataFrame(rows, schema=IMAGES)
 
 
-def ask(url: str, served: str, way: dict, images: Images, journal: Path) -> pl.DataFrame:
+def ask(url: str, served: str, way: dict, images: pl.DataFrame, journal: Path) -> pl.DataFrame:
     """The predictions, and in each row the seconds that all of them took together."""
     model = EndpointModel(
         name="m", label="M", kind="endpoint", url=url, model=served, request={"max_tokens": 8}, concurrency=8, **way
     )
-    asked = Questionnaire(model, TASKS, images, NAMES)
+    classes = pl.DataFrame({"class_id": range(len(NAMES)), "name": NAMES})
+    job = PredictJob(
+        model, SimpleNamespace(folder=None), images, classes, journal / "predictions.parquet", journal, "",
+        lambda _total, _what: lambda *_: None, tasks=TASKS,
+    )  # fmt: skip
     started = time.perf_counter()
-    frame, _ = endpoint.predict(model, asked, journal, lambda _: lambda _done, _more: None)
+    frame, _ = endpoint.predict(job)
     return frame.with_columns(seconds=pl.lit(time.perf_counter() - started))
 
 
@@ -105,8 +111,8 @@ def main() -> None:
             flags={"dtype": "float32", "max-model-len": 12288, "enforce-eager": True},
             performance={"max-num-seqs": 8},
         )
-        command = serving.command(entry)
-        with engine.running("m", command, 300, folder / "engine.log", Path(command[0]).parent) as served:
+        command = vllm.command(entry)
+        with running("m", command, 300, folder / "engine.log", Path(command[0]).parent) as served:
             for number in range(-1, args.rounds):  # the first warms up
                 images = write_images(folder, args.images if number >= 0 else 8, seed=number + 1)
                 orders = list(itertools.permutations(WAYS))

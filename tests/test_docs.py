@@ -11,7 +11,7 @@ from mllm_classify.config.load import load
 from mllm_classify.config.tasks import Variant
 from mllm_classify.io.files import PROJECT
 from mllm_classify.plan.plan import plan
-from mllm_classify.predict.chat.questions import read_prompt
+from mllm_classify.predict.chat.prompts import read_prompt
 
 BASE = yaml.safe_load((PROJECT / "config.yaml").read_text())
 BLOCKS = [

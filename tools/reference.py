@@ -53,6 +53,7 @@ from mllm_classify.config.vision import (
     TrainingImages,
 )
 from mllm_classify.io.files import PROJECT
+from mllm_classify.tasks import TASK_NAMES
 
 SCHEMA = PROJECT / "workflow/schemas/config.schema.json"
 PAGE = PROJECT / "docs/configuration.md"
@@ -69,7 +70,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "encoder, kind sentence-transformers": Encoder,
     "encoder, kind open_clip": OpenClipEncoder,
     "encoder, kind openai": OpenAIEncoder,
-    "tasks, by OW, CW, CW-constrained or MC": TaskPrompt,
+    f"tasks, by {', '.join(TASK_NAMES[:-1])} or {TASK_NAMES[-1]}": TaskPrompt,
     "tasks and variants: sample": Sample,
     "variants": Variant,
     "mapping": Mapping,

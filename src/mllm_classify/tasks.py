@@ -1,11 +1,18 @@
 """What models are asked, and by which rules an answer stands for classes: every task and scoring, told once.
 
-To add a task, add its name to `TaskName`, its entry to `TASKS`, and a prompt to resources/prompts/.
+To add a task, add its name to `TaskName` and to those of the next types that are about it, its entry to `TASKS`, and a
+prompt to resources/prompts/.
 """
 
 from typing import Final, Literal, NamedTuple, get_args
 
 TaskName = Literal["OW", "CW", "CW-constrained", "MC"]
+VariedTask = Literal["OW", "CW", "CW-constrained"]
+"""Those that can be asked in other ways."""
+ListedTask = Literal["CW", "CW-constrained"]
+"""Those that put the class list, so that an answer is valid or out of prompt (OOP)."""
+FreeTask = Literal["OW", "CW"]
+"""Those whose answers are free words: of which a file of recorded answers may be."""
 Reading = Literal["nearest", "exact", "exact, else nearest", "included"]
 """Which classes an answer in words stands for: the class whose embedding is nearest, those of which it is the name, those
 of which it is the name or else the nearest, or all whose names stand somewhere in it (Zhang et al., 2024)."""
@@ -30,6 +37,8 @@ class Task(NamedTuple):
     scorings: tuple[Scoring, ...]
     options: bool = False  # whether each question has options of its own (the choices stage)
     variants: bool = True  # whether it can be asked in other ways (`variants:`)
+    constrained: bool = False  # whether the server lets the model answer with listed names only
+    rival: str | None = None  # the scoring of another task that it would replace, and is compared with
 
 
 OW: Final = Task(
@@ -52,7 +61,12 @@ CW: Final = Task(
     ),
 )
 CW_CONSTRAINED: Final = Task(
-    "CW-constrained", lists_classes=True, placeholder="{classes}", scorings=(Scoring("CW-constrained", "exact"),)
+    "CW-constrained",
+    lists_classes=True,
+    placeholder="{classes}",
+    scorings=(Scoring("CW-constrained", "exact"),),
+    constrained=True,
+    rival="CW+",
 )
 MC: Final = Task(
     "MC",
@@ -65,6 +79,8 @@ MC: Final = Task(
 TASKS: Final = (OW, CW, CW_CONSTRAINED, MC)
 """In the order in which tables and pages show them."""
 TASK_NAMES: Final = [task.name for task in TASKS]
+TASK: Final = {task.name: task for task in TASKS}
+"""A task by its name."""
 SCORINGS: Final = [scoring for task in TASKS for scoring in task.scorings]
 CANDIDATES: Final = [scoring.name for scoring in SCORINGS if scoring.candidate]
 """Scorings among which Table 3 shows a model that answers in words at its best; the first wins a full tie."""
@@ -73,4 +89,8 @@ MAIN_SCORINGS: Final = CANDIDATES + [scoring.name for scoring in SCORINGS if sco
 TASK_OF: Final = {scoring.name: task.name for task in TASKS for scoring in task.scorings}
 """The task whose answers a scoring scores."""
 
-assert tuple(TASK_NAMES) == get_args(TaskName)
+# type checkers want names written out
+assert get_args(TaskName) == tuple(TASK_NAMES)
+assert get_args(VariedTask) == tuple(task.name for task in TASKS if task.variants)
+assert get_args(ListedTask) == tuple(task.name for task in TASKS if task.lists_classes and not task.options)
+assert get_args(FreeTask) == tuple(task.name for task in TASKS if not (task.options or task.constrained))

@@ -5,7 +5,7 @@ import pytest
 from mllm_classify.config.annotate import Annotate
 from mllm_classify.config.identity import identity
 from mllm_classify.config.marks import DISPLAY, RUNTIME
-from tests.config.test_config import ENDPOINT, ENGINE, RECORDED, TIMM, loaded, refusal, whole
+from tests.config.given import ENDPOINT, ENGINE, RECORDED, TIMM, loaded, refusal, whole
 
 ASKED = {"model": "api", "sources": ["api", "ReGT", "ImGT"], "vision": "lite"}
 HOT = {"name": "hot", "task": "CW", "temperature": 1}

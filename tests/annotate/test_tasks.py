@@ -22,7 +22,7 @@ from mllm_classify.config.annotate import Annotate
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import InputError, locate, sha256
-from mllm_classify.mapping.answers import MAPPING
+from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.measures.examined import examined_answers
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.tables.disputed import disputed

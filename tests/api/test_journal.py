@@ -13,7 +13,7 @@ WRITE_FOR_EVER = """
 import sys
 from itertools import count
 from pathlib import Path
-from mllm_classify.predict.journal import Writer
+from mllm_classify.api.journal import Writer
 
 with Writer(Path(sys.argv[1])) as writer:
     for number in count():

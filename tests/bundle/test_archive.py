@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from mllm_classify.bundle import archive as bundle
+from mllm_classify.bundle import confined
 from mllm_classify.config.identity import identity
 from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
@@ -77,6 +78,11 @@ def test_a_configuration_without_paths_of_the_machine_is_kept_as_written(study):
     assert folders == set()
     assert set(named) == {"classes.txt", "imgt.csv", "templates.txt", "ow.txt"}
     assert text == Path("config.yaml").read_bytes()
+
+
+def test_what_is_archived_is_what_a_check_reads(study):
+    named, _, _ = archived({})
+    assert set(confined.named(load("config.yaml"))) == set(named)
 
 
 def test_files_of_packages_are_copied_and_named_as_before(study):

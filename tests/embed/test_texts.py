@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -35,12 +37,14 @@ def minilm(templates="t.txt", **options):
 
 
 def embed_classes(encoder, classes):
-    return embed.embed_classes(sentence_transformers.encoder(encoder), read_templates(encoder.templates), classes)
+    return embed.embed_classes(
+        sentence_transformers.encoder(encoder, Path(), None), read_templates(encoder.templates), classes
+    )
 
 
 def embed_answers(encoder, predictions):
     templates = read_templates(encoder.templates) if encoder.answers == "templates" else ["{}"]
-    return embed.embed_answers(lambda: sentence_transformers.encoder(encoder), templates, predictions)
+    return embed.embed_answers(lambda: sentence_transformers.encoder(encoder, Path(), None), templates, predictions)
 
 
 def classes(folder, *names):

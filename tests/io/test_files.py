@@ -53,6 +53,17 @@ def test_the_working_directory_comes_before_the_project(folder):
     assert locate("pyproject.toml").absolute() == folder / "pyproject.toml"
 
 
+def test_a_variable_names_a_folder_in_place_of_the_working_directory(folder, monkeypatch):
+    for place in ("Snakefile", "given/Snakefile", "a.txt"):
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).touch()
+    monkeypatch.setenv(files.FILES, str(folder / "given"))
+    assert locate("Snakefile") == folder / "given/Snakefile"
+    assert locate("a.txt") == folder / "given/a.txt"
+    assert locate("pyproject.toml") == PROJECT / "pyproject.toml"
+    assert locate(str(folder / "a.txt")) == folder / "a.txt"
+
+
 def test_a_folder_comes_before_all_but_packages_and_absolute_paths(folder):
     assert locate("pyproject.toml", "pictures") == Path("pictures/pyproject.toml")
     assert locate(str(folder / "a.png"), "pictures") == folder / "a.png"

@@ -19,8 +19,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests import plain, plain_annotate
 from tests.chromium import chromium, requested
+from tests.plain.files import class_names
+from tests.plain.second_pass import read_second_pass
 from tests.workflow.study import PROJECT, Study
 
 PYTHON = str(PROJECT / ".venv-annotate/bin/python")
@@ -226,14 +227,14 @@ def test_what_was_labelled_is_read_back_and_the_tables_change(study: Study, expo
     results, config = study.folder / "results", study.config
     key = pl.read_parquet(results / "annotate/key.parquet").to_dicts()
     assert [len(item["annotations"]) for item in sorted(export, key=lambda it: it["id"])] == [2, 1, 0]
-    rows, decided = plain_annotate.second_pass(results, config["models"], config["annotate"], key, export)
+    rows, decided = read_second_pass(results, config["models"], config["annotate"], key, export)
     done = study.run(
         *(sys.executable, "-m", "mllm_classify", "annotate", "read", "--export", "export.json"),
         *("--labels", "labels/second_pass.csv", "--output", "results/second_pass.csv"),
     )
     assert done.returncode == 0, done.stderr
     assert study.differences("second_pass", rows) == []
-    names = plain.class_names(results)
+    names = class_names(results)
     assert {image: {names[it] for it in classes} for image, classes in decided.items()} == {
         "astronaut": {"football helmet"}, "china": {"lakeshore", "palace"},
     }  # fmt: skip

@@ -40,7 +40,7 @@ def test_mcnemars_p_is_exact(only_first, only_second):
     other = [0.0] * only_first + [1.0] * only_second + [1.0]
     flags = np.array([one, other], np.float32).T
     found = mcnemar(flags, np.ones_like(flags))
-    assert found.p[0] == pytest.approx(float(plain.exact_p(only_first, only_second)), rel=1e-9)
+    assert found.p[0] == pytest.approx(float(plain.statistics.exact_p(only_first, only_second)), rel=1e-9)
     assert 0 < found.p[0] <= 1
 
 
@@ -67,7 +67,7 @@ def test_holm_never_falls_and_never_exceeds_1():
 def test_holm_is_a_step_down_by_hand(rows, images, seed):
     found = mcnemar(*table(images, rows, seed))
     pairs = zip(found.only_first.tolist(), found.only_second.tolist(), strict=True)
-    expected = plain.holm([plain.exact_p(one, other) for one, other in pairs])
+    expected = plain.statistics.holm([plain.statistics.exact_p(one, other) for one, other in pairs])
     assert found.p_holm.tolist() == pytest.approx([float(p) for p in expected], rel=1e-9)
     assert (found.p_holm >= found.p).all()
 

@@ -16,7 +16,7 @@ from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io import parquet
 from mllm_classify.io.files import InputError, sha256
-from mllm_classify.predict import engine
+from mllm_classify.predict.chat import engine
 
 TESTS = Path(__file__).parents[1]
 SERVER = TESTS / "chat_server.py"

@@ -12,7 +12,8 @@ from PIL import Image
 from mllm_classify.config.chat import Picture
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io.files import InputError, sha256
-from mllm_classify.predict.images import Images, data_url, sharded
+from mllm_classify.predict.chat.pictures import data_url
+from mllm_classify.predict.images import Images, sharded
 
 
 def registered(**contents):

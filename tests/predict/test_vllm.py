@@ -12,9 +12,9 @@ from mllm_classify.config.models import Resources
 from mllm_classify.config.tasks import TaskPrompt
 from mllm_classify.io.files import PROJECT, InputError, sha256
 from mllm_classify.predict import endpoint, vllm
-from mllm_classify.predict.chat.questions import Questionnaire
 from mllm_classify.predict.images import Images
 from tests.chat_server import chat_server
+from tests.predict.jobs import job
 
 NAMES = ["espresso", "lens cap, lens cover", "tabby", "ox"]
 SERVER = PROJECT / "tests/chat_server.py"
@@ -41,7 +41,7 @@ def model(folder):
 
 @pytest.fixture
 def ask(folder):
-    """A questionnaire of a model about so many images."""
+    """A job of a model about so many images."""
 
     def make(model, count):
         rows = []
@@ -54,7 +54,8 @@ def ask(folder):
             task: TaskPrompt(prompt=f"resources/prompts/{file}.v1.txt")
             for task, file in {"OW": "ow", "CW": "cw", "CW-constrained": "cw"}.items()
         }
-        return Questionnaire(model, tasks, Images(pl.DataFrame(rows), str(folder)), NAMES)
+        images = Images(pl.DataFrame(rows), str(folder))
+        return job(model, images, NAMES, tasks=tasks, journal=folder / "journal")
 
     return make
 
@@ -152,7 +153,7 @@ def test_vllm_finds_the_programs_of_its_environment(model, ask, folder):
         "sys.argv[1:] = ['--port', port, '--log', 'asked.log']\n"
         "chat_server.main()\n",
     )
-    frame, _ = vllm.predict(model(), ask(model(), 2), folder / "journal", lambda _: lambda done, more: None)
+    frame, _ = vllm.predict(ask(model(), 2))
     assert frame["status"].to_list() == ["ok"] * 4
     assert (folder / "found").read_text() == str(ninja)
 
@@ -162,6 +163,6 @@ def test_a_server_that_does_not_constrain_is_caught_before_it_is_asked_much(ask,
         entry = EndpointModel(name="m", label="M", kind="endpoint", model="test", url=server.url,
                               tasks=["CW-constrained"], min_cached_share=0)  # fmt: skip
         with pytest.raises(InputError, match=r"preflight: constrained decoding does not constrain: .* take CW-constr"):
-            endpoint.predict(entry, ask(entry, 100), folder / "journal", lambda _: lambda done, more: None)
+            endpoint.predict(ask(entry, 100))
     assert len(server.requests) < 10
     assert any(json.dumps(body["structured_outputs"]) for body in server.requests)

@@ -3,7 +3,7 @@
 import polars as pl
 
 from mllm_classify.dataset.labels import LABELS
-from mllm_classify.mapping.answers import MAPPING
+from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.predict.rows import answer_rows, error_rows, ranking_rows
 from mllm_classify.report.explorer.columns import explored
 from mllm_classify.report.explorer.data import Data

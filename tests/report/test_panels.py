@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from mllm_classify.figures.figures import save
-from mllm_classify.mapping.answers import MAPPING
+from mllm_classify.figures.style import save
+from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.predict.rows import PREDICTIONS, answer_rows, error_rows, ranking_rows
 from mllm_classify.report.panels import SHOWN, Answers, as_csv, chosen, draw, examples, said, table
 from mllm_classify.score.score import SCORES

@@ -9,7 +9,7 @@ from mllm_classify.dataset.images import IMAGES
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import InputError, file_sha256, sha256
 from mllm_classify.predict.rows import answer_rows
-from mllm_classify.report.provenance import Made, named_files, provenance
+from mllm_classify.report.provenance import Predicted, named_files, provenance
 from mllm_classify.tables.render import write
 from mllm_classify.tables.table import Study
 
@@ -51,7 +51,7 @@ def made(config, tmp_path, **changes):
     )
     answers = answer_rows(["a"], ["CW"], ["tea"]).with_columns(pl.lit("served/<b>").alias("served_model"))
     given = {"commit": "abc-dirty", "images": images, "labels": labels} | changes
-    files = {"words": Made(answers, "f" * 64, [ENVIRONMENT, ENVIRONMENT])}
+    files = {"words": Predicted(answers, "f" * 64, [ENVIRONMENT, ENVIRONMENT])}
     return provenance(str(tmp_path / "mine.yaml"), config, made=files, study=STUDY, **given)
 
 

@@ -14,7 +14,6 @@ import polars as pl
 import yaml
 from PIL import Image
 
-from mllm_classify.__main__ import predict_chat
 from mllm_classify.api import journal
 from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.load import load
@@ -22,11 +21,13 @@ from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io import parquet
 from mllm_classify.io.files import sha256
-from mllm_classify.predict.chat.questions import Questionnaire
+from mllm_classify.predict import endpoint, engine, openai
 from mllm_classify.predict.images import Images
+from tests.predict.jobs import job
 
 PROJECT = Path(__file__).parents[2]
 NAMES = ["espresso", "lens cap, lens cover", "tabby", "ox"]
+KINDS = {"endpoint": endpoint, "engine": engine, "openai": openai}
 VARYING = ("latency", "batched")
 """Columns that say how an answer came."""
 
@@ -90,8 +91,9 @@ class Job:
         model = config.model("m")
         assert isinstance(model, ChatModel)
         registered = parquet.read(self.folder / "images.parquet")
-        asked = Questionnaire(model, config.tasks, Images(registered, str(self.folder)), NAMES, shard=shard)
-        return predict_chat(model, asked, self.journal, lambda total: lambda done, more: None, shard[1])[0]
+        images = Images(registered, str(self.folder))
+        given = {"tasks": config.tasks, "journal": self.journal, "shard": shard}
+        return KINDS[model.kind].predict(job(model, images, NAMES, **given))[0]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "mllm_classify", "predict", "--config=config.yaml", "--model=m"]

@@ -3,7 +3,7 @@
 import polars as pl
 
 from mllm_classify.dataset.labels import LABELS
-from mllm_classify.mapping.answers import MAPPING
+from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.score.score import predicted_by_text, score
 
 SAME = [[0], [1, 3], [2], [1, 3], [4]]

@@ -12,7 +12,7 @@ from mllm_classify.dataset.classes import CLASSES, Lookup
 from mllm_classify.dataset.equivalences import admissible, admits
 from mllm_classify.dataset.labels import LABELS, category
 from mllm_classify.io import parquet
-from mllm_classify.mapping.answers import MAPPING, map_answers
+from mllm_classify.mapping.mapping import MAPPING, map_answers
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.score.score import predicted_by_ranking, predicted_by_text, score
 from mllm_classify.tables.given import models
@@ -39,7 +39,7 @@ ENTRIES = [
     {"name": "told", "label": "Kept answers", "kind": "recorded", "column": "text", "family": "told", "share": 0.7},
 ]  # fmt: skip
 """As in a configuration; `share` is of the images."""
-MODELS_OF = models(sorted([e["name"], e["label"], plain.family(e)] for e in ENTRIES))
+MODELS_OF = models(sorted([e["name"], e["label"], plain.files.family(e)] for e in ENTRIES))
 VARIANTS = [
     {"name": "warm", "task": "OW", "repeats": 2},
     {"name": "hot", "task": "CW", "repeats": 3},
@@ -101,7 +101,7 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
     parquet.write(embedded, schema, folder / "embeddings/e/d/classes.parquet")
     scores = []
     for entry in ENTRIES:
-        ranks = not plain.worded(entry)
+        ranks = not plain.files.worded(entry)
         cells = []
         tasks = ["CW"] if ranks else entry.get("tasks", ["OW", "CW"])
         ways = [{"name": "", "task": task, "share": entry.get("share", 1)} for task in tasks]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from mllm_classify.mapping.answers import MAPPING
+from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.predict.rows import PREDICTIONS, ranking_rows
 from mllm_classify.score.score import SCORES, predicted_by_ranking, score
 from mllm_classify.tables.suspects import suspects

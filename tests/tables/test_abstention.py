@@ -46,7 +46,7 @@ def test_a_risk_coverage_curve_ends_at_all_answers_and_knows_no_order(pairs, shu
 
 def test_all_kept_is_cw_plus_and_none_would_be_cw(tmp_path):
     scores, _, _ = make_study(tmp_path, 4, 150, second_label_set=True, one_way=False, several="wrong")
-    mappings = lazy(tmp_path, "mapping", [entry["name"] for entry in ENTRIES if plain.worded(entry)])
+    mappings = lazy(tmp_path, "mapping", [entry["name"] for entry in ENTRIES if plain.files.worded(entry)])
     by_task = {(row["model"], row["task"]): row for row in rows(table4(scores, MODELS_OF, STUDY))}
     points = [row for row in rows(abstention(scores, mappings, MODELS_OF, STUDY)) if row["coverage"] == "100.00"]
     assert {row["signal"] for row in points} == {"similarity", "margin"}

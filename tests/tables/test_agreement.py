@@ -9,7 +9,7 @@ from statsmodels.stats import inter_rater
 
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.keys import ANSWER, QUESTION
-from mllm_classify.mapping.answers import MAPPING
+from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.score.score import predicted_by_text, score
 from mllm_classify.tables.agreement import agreeing, agreement, fleiss_kappa, read

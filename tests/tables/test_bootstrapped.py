@@ -94,8 +94,8 @@ def test_intervals_of_change_ranks_and_tau_are_those_of_a_loop_over_images(n_ima
             exact[measure] = [
                 Fraction(naive(by_row[key], drawn, measure, n_images, "A")).limit_denominator(10**6) for key in keys
             ]
-            listed.append([int(rank) for rank in plain.dense_ranks(exact[measure])])
-        taus.append(plain.tau(list(zip(exact["ImGT"], exact["ReGT"], strict=True))))
+            listed.append([int(rank) for rank in plain.statistics.dense_ranks(exact[measure])])
+        taus.append(plain.statistics.tau(list(zip(exact["ImGT"], exact["ReGT"], strict=True))))
     for place, row in enumerate(found):
         changes = [naive(by_row[keys[place]], drawn, "change", n_images, "A") for drawn in resamples]
         shown = {"change": interval(changes), "tau": interval(taus)}

@@ -7,11 +7,12 @@ import pytest
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io import parquet
 from mllm_classify.io.files import InputError
-from mllm_classify.mapping.answers import MAPPING, map_answers
+from mllm_classify.mapping.mapping import MAPPING, map_answers
 from mllm_classify.tables.encoder_pairs import encoder_pairs
 from mllm_classify.tables.encoders import CROSSFIT, OPTIMISTIC, encoders
 from mllm_classify.tables.render import write
-from tests import plain, plain_encoders
+from tests import plain
+from tests.plain.encoders import encoder_tables
 from tests.tables.random_studies import ENTRIES, MODELS_OF, VARIANTS, assert_the_same, make_study, unit_vectors
 from tests.tables.studies import STUDY, rows
 
@@ -61,7 +62,7 @@ def by_encoder(of: Given, among: list[list[str]] = AMONG) -> dict[str, dict]:
 
 
 def halves(count: int) -> list[int]:
-    return [plain.half(str(image)) for image in range(count)]
+    return [plain.selection.half(str(image)) for image in range(count)]
 
 
 def test_each_half_is_scored_with_the_encoder_that_is_best_on_the_other():
@@ -116,7 +117,7 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, s
     """Three encoders, of which two have random vectors; equal names, errors, empty answers, single tasks, fewer images."""
     _, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way=False, several="first")
     rng = random.Random(seed)
-    words = [entry for entry in ENTRIES if plain.worded(entry)]
+    words = [entry for entry in ENTRIES if plain.files.worded(entry)]
     config = {"encoder": {"name": "e", "templates": "t.txt"}, "models": ENTRIES, "variants": VARIANTS,
               "mapping": {"several": "first"},
               "encoders": [{"name": "z", "templates": "u.txt", "answers": "bare"}, {"name": "d", "templates": "t.txt"}],
@@ -147,7 +148,7 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, s
         [it["name"], it["templates"], it.get("answers", "templates")] for it in [config["encoder"], *config["encoders"]]
     ]
     of, study = Given(encoded, labels, classes), STUDY._replace(n_images=n_images)
-    expected = plain_encoders.tables(tmp_path, config, tmp_path / "pairs.csv", n_images)
+    expected = encoder_tables(tmp_path, config, tmp_path / "pairs.csv", n_images)
     assert_the_same(rows(encoders(*of, MODELS_OF, study, among)), expected["encoders"])
     pairs = encoder_pairs(*of, MODELS_OF, study)
     assert_the_same(

@@ -22,7 +22,7 @@ def test_the_weasel_family_by_class_under_both_label_sets():
         ["Vision", "CW", "mink", "3", "0.00", "0.00"],
         ["Vision", "CW", "otter", "2", "0.00", "0.00"],
     ]
-    low, high = plain.wilson(2, 4)
+    low, high = plain.statistics.wilson(2, 4)
     assert [found[3][f"expert_{end}"] for end in ("low", "high")] == [f"{low:.2f}", f"{high:.2f}"]
 
 

@@ -7,16 +7,17 @@ from mllm_classify.tables.given import images
 from mllm_classify.tables.oop_texts import oop_texts
 from mllm_classify.tables.precision import precision
 from mllm_classify.tables.suspects import suspects
-from tests import plain, plain_noise
+from tests import plain
+from tests.plain.noise import PROBABLE, noise_tables
 from tests.tables.random_studies import ENTRIES, MODELS_OF, VARIANTS, lazy, make_study
 from tests.tables.studies import STUDY, as_read, rows
 
 
 def every_table(folder, scores, labels, classes, study):
     """All tables of a study's files."""
-    worded = [e["name"] for e in ENTRIES if plain.worded(e)]
+    worded = [e["name"] for e in ENTRIES if plain.files.worded(e)]
     predictions, mappings = (lazy(folder, kind, worded) for kind in ("predictions", "mapping"))
-    probable = lazy(folder, "predictions", [e["name"] for e in ENTRIES if e["kind"] in plain_noise.PROBABLE])
+    probable = lazy(folder, "predictions", [e["name"] for e in ENTRIES if e["kind"] in PROBABLE])
     tables = {
         "breakdown": breakdown(scores, MODELS_OF, study),
         "oop_texts": oop_texts(scores, predictions, mappings, classes, MODELS_OF, study),
@@ -43,7 +44,7 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, s
     study = STUDY._replace(n_images=n_images, regt="New labels" if second_label_set else None)
     scores, labels, classes = make_study(tmp_path, seed, count, second_label_set, one_way=False, several=several)
     found = every_table(tmp_path, scores, labels, classes, study)
-    expected = plain_noise.tables(
+    expected = noise_tables(
         tmp_path, ENTRIES, equivalences=tmp_path / "pairs.csv", n_images=n_images, several=several, variants=VARIANTS
     )
     for name, table in found.items():

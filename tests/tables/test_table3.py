@@ -233,7 +233,7 @@ def test_excluded_images_without_a_label_are_in_no_accuracy_under_the_second_set
     assert [row[name] for name in shown] == [
         "55.56", "57.14", "66.67", "50.00", "28.57", "1.59", "57.14", "9", "2", "excluded",
     ]  # fmt: skip
-    low, high = plain.wilson(4, 7)
+    low, high = plain.statistics.wilson(4, 7)
     assert (row["ReGT_A_low"], row["ReGT_A_high"]) == (f"{low:.2f}", f"{high:.2f}")
 
 

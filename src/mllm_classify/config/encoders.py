@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mllm_classify.config.chat import refuse_secret
-from mllm_classify.config.marks import CONTENT, RUNTIME, Choice, Name, Section
+from mllm_classify.config.marks import CONTENT, RUNTIME, Choice, Name, Section, tags
 from mllm_classify.config.vision import OpenClip
 
 
@@ -73,4 +73,4 @@ class OpenAIEncoder(EncoderSection):
 
 
 AnyEncoder = Annotated[Encoder | OpenClipEncoder | OpenAIEncoder, Field(discriminator="kind")]
-ENCODERS = ("open_clip", "openai", "sentence-transformers")
+ENCODERS = tags(AnyEncoder, "kind")

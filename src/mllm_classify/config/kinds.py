@@ -1,10 +1,14 @@
-"""Every kind of model that an entry may be."""
+"""Every kind of model that an entry may be.
 
-from typing import Annotated, get_args
+To add a kind, add its section to `AnyModel`, and the module of its name to `predict/`.
+"""
+
+from typing import Annotated
 
 from pydantic import Field
 
 from mllm_classify.config.chat import EndpointModel, EngineModel, OpenAIModel, VLLMModel
+from mllm_classify.config.marks import tags
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.vision import ConseModel, DinoTxtModel, KnnModel, OpenClipModel, TimmModel
 
@@ -21,4 +25,4 @@ AnyModel = Annotated[
     | VLLMModel,
     Field(discriminator="kind"),
 ]
-KINDS = {kind for model in get_args(get_args(AnyModel)[0]) for kind in get_args(model.model_fields["kind"].annotation)}
+KINDS = tags(AnyModel, "kind")

@@ -55,7 +55,7 @@ def load(path: str | os.PathLike[str]) -> Config:
 
 
 def _tag(key: str, detail: Any) -> str:
-    """The key that decides which other keys there are."""
+    """The path of the key that tells the sections of a union apart."""
     return f"{key}.{detail['ctx']['discriminator'].strip(chr(39))}"
 
 
@@ -85,7 +85,7 @@ def _explain(detail: Any) -> str:
                 f"{_tag(key, detail)}: {detail['ctx']['tag']!r} is no {noun}; one of {detail['ctx']['expected_tags']}"
             )
         case "union_tag_not_found":
-            known = {"dataset": SOURCES, "encoder": ENCODERS, "encoders": ENCODERS}.get(section, sorted(KINDS))
+            known = {"dataset": SOURCES, "encoder": ENCODERS, "encoders": ENCODERS}.get(section, KINDS)
             return f"{_tag(key, detail)}: missing; one of {', '.join(known)}"
         case "value_error":
             # a model does not know its place in the list, nor a section within whose it is

@@ -6,7 +6,7 @@ name (of `COLUMNS` keys, only those columns).
 """
 
 from enum import Enum
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -35,7 +35,6 @@ class Choice(NamedTuple):
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=100)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Task = Literal["OW", "CW", "CW-constrained", "MC"]
 MCVariant = Literal[
     "ImGT + random",
     "ImGT + confEVA(ImGT)",
@@ -51,3 +50,9 @@ CLASSES = "classes"
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def tags(union: Any, key: str) -> list[str]:
+    """The values of the key by which pydantic tells the sections of an annotated union apart, sorted."""
+    sections = get_args(get_args(union)[0])
+    return sorted(tag for section in sections for tag in get_args(section.model_fields[key].annotation))

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Label, Name, Section
+from mllm_classify.tasks import TASK, FreeTask, TaskName
 
 
 class Resources(Section):
@@ -44,6 +45,45 @@ class Model(Section):
         """Images that are computed in one batch."""
         return 1
 
+    @property
+    def keeps_parts(self) -> bool:
+        """Whether a job keeps finished parts beside its output, from which the next goes on."""
+        return False
+
+    @property
+    def needs_pictures(self) -> bool:
+        """Whether it looks at picture files."""
+        return True
+
+    @property
+    def needs_class_embeddings(self) -> bool:
+        """Whether its predictions are made with the main encoder's class embeddings."""
+        return False
+
+    @property
+    def needs_encoder(self) -> bool:
+        """Whether there must be a text encoder for it."""
+        return self.worded or self.needs_class_embeddings
+
+    @property
+    def prompted_tasks(self) -> list[TaskName]:
+        """The tasks that it is asked with the configuration's prompts: none of a model that is no chat model."""
+        return []
+
+    @property
+    def prompted_variants(self) -> list[str]:
+        """The names of the variants of these tasks that it is asked, too."""
+        return []
+
+    @property
+    def asks_choices(self) -> bool:
+        """Whether it is asked multiple-choice questions."""
+        return any(TASK[task].options for task in self.prompted_tasks)
+
+    def answers(self, task: TaskName) -> bool:
+        """Whether there are answers in words of it to that task."""
+        return task in self.prompted_tasks
+
 
 class RecordedModel(Model):
     """Predictions that exist already. The file's formats: docs/recorded.md."""
@@ -54,9 +94,7 @@ class RecordedModel(Model):
     column: Literal["class_id", "text"] = Field(
         "class_id", description="what it holds beside image_id: class ids (one, or a ranking), or answers in words"
     )
-    task: Literal["OW", "CW"] = Field(
-        "CW", description="what answers in words were given to, where the file has no column task"
-    )
+    task: FreeTask = Field("CW", description="what answers in words were given to, where the file has no column task")
     images: Annotated[
         Literal["all", "intersection"],
         Choice("ours", "evaluates every model on all images"),
@@ -66,6 +104,21 @@ class RecordedModel(Model):
         "their number stated",
     )
 
+    @field_validator("shards")
+    @classmethod
+    def _one_job(cls, shards: int) -> int:
+        if shards > 1:
+            msg = f"{shards}: a file of predictions is read at once; remove the key"
+            raise ValueError(msg)
+        return shards
+
     @property
     def worded(self) -> bool:
         return self.column == "text"
+
+    @property
+    def needs_pictures(self) -> bool:
+        return False
+
+    def answers(self, task: TaskName) -> bool:
+        return self.worded and task == self.task

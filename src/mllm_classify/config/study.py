@@ -5,15 +5,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mllm_classify.config.annotate import Annotate
-from mllm_classify.config.chat import ChatModel, asks_choices
+from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
 from mllm_classify.config.kinds import AnyModel
-from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Section, Task
-from mllm_classify.config.models import RecordedModel
+from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Section
+from mllm_classify.config.models import Model
 from mllm_classify.config.tasks import Choices, TaskPrompt, Variant
-from mllm_classify.config.vision import ConseModel
 from mllm_classify.io.files import InputError
+from mllm_classify.tasks import CW, TASK, TASK_OF, TaskName
 
 
 class Mapping(Section):
@@ -68,7 +68,7 @@ class Config(Section):
     dataset: AnyDataset
     encoder: AnyEncoder | None = Field(None, description="the one by which all tables but the encoders' are made")
     encoders: list[AnyEncoder] = Field([], description="further ones, compared with it in results/encoders.csv")
-    tasks: dict[Task, TaskPrompt] = Field({})
+    tasks: dict[TaskName, TaskPrompt] = Field({})
     variants: list[Variant] = Field([])
     mapping: Mapping = Mapping()
     choices: Choices | None = None
@@ -117,13 +117,10 @@ class Config(Section):
     @model_validator(mode="after")
     def _what_models_need(self) -> Self:
         for number, model in enumerate(self.models):
-            if self.encoder is None and (model.worded or isinstance(model, ConseModel)):
+            if self.encoder is None and model.needs_encoder:
                 msg = f"models[{number}] ({model.name}): its answers are mapped by a text encoder; add encoder:"
                 raise ValueError(msg)
-            if isinstance(model, RecordedModel) and model.shards > 1:
-                msg = f"models[{number}].shards: {model.shards}: a file of predictions is read at once; remove the key"
-                raise ValueError(msg)
-            if not self.dataset.has_files and not isinstance(model, RecordedModel):
+            if model.needs_pictures and not self.dataset.has_files:
                 msg = (
                     f"models[{number}] ({model.name}): kind {model.kind!r} needs pictures, and the data set has none; set "
                     "dataset.folder"
@@ -132,69 +129,78 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _fitting_variants(self) -> Self:
+        if sampled := [task for task, put in self.tasks.items() if TASK[task].options and put.sample is not None]:
+            msg = f"tasks.{sampled[0]}.sample: choices.per_class says which images multiple choice is about; remove the key"
+            raise ValueError(msg)
+        names = [variant.name for variant in self.variants]
+        if twice := [name for name in names if names.count(name) > 1]:
+            msg = f"variants: the name {twice[0]!r} stands twice"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _what_chat_models_need(self) -> Self:
-        if "MC" in self.tasks and self.tasks["MC"].sample is not None:
-            msg = "tasks.MC.sample: choices.per_class says which images multiple choice is about; remove the key"
-            raise ValueError(msg)
-        known = {variant.name: variant for variant in self.variants}
-        if len(known) < len(self.variants):
-            names = [variant.name for variant in self.variants]
-            msg = f"variants: the name {next(name for name in names if names.count(name) > 1)!r} stands twice"
-            raise ValueError(msg)
+        known = {variant.name: variant.task for variant in self.variants}
         for number, model in enumerate(self.models):
-            if not isinstance(model, ChatModel):
-                continue
-            if missing := [task for task in model.tasks if task not in self.tasks]:
+            tasks, variants = model.prompted_tasks, model.prompted_variants
+            if missing := [task for task in tasks if task not in self.tasks]:
                 msg = f"models[{number}].tasks: {missing[0]!r} has no prompt; add it under tasks:"
                 raise ValueError(msg)
-            if "CW-constrained" in model.tasks and "CW" not in model.tasks:
-                msg = f"models[{number}].tasks: 'CW-constrained' is compared with CW+; add CW"
+            rivals = {task: rival for task in tasks if (rival := TASK[task].rival) is not None}
+            if alone := [task for task, rival in rivals.items() if TASK_OF[rival] not in tasks]:
+                rival = rivals[alone[0]]
+                msg = f"models[{number}].tasks: {alone[0]!r} is compared with {rival}; add {TASK_OF[rival]}"
                 raise ValueError(msg)
-            if unknown := [name for name in model.variants if name not in known]:
+            if unknown := [name for name in variants if name not in known]:
                 msg = f"models[{number}].variants: {unknown[0]!r} is not among variants:, which has {', '.join(known) or 'none'}"
                 raise ValueError(msg)
-            if other := [name for name in model.variants if known[name].task not in model.tasks]:
-                task = known[other[0]].task
-                msg = f"models[{number}].variants: {other[0]!r} is compared with {task}, which is not among the model's tasks"
+            if other := [name for name in variants if known[name] not in tasks]:
+                msg = (
+                    f"models[{number}].variants: {other[0]!r} is compared with {known[other[0]]}, which is not among the "
+                    "model's tasks"
+                )
                 raise ValueError(msg)
         return self
 
-    def asked_variants(self, model: ChatModel) -> list[Variant]:
-        """The variants that a model is asked, in the order of the file."""
-        return [variant for variant in self.variants if variant.name in model.variants]
+    @property
+    def chat_models(self) -> list[ChatModel]:
+        """The models that are asked with prompts, in the order of the file."""
+        return [model for model in self.models if isinstance(model, ChatModel)]
+
+    def asked_variants(self, model: Model) -> list[Variant]:
+        """The variants that a model is asked, in the order of the file: none of a model that is no chat model."""
+        return [variant for variant in self.variants if variant.name in model.prompted_variants]
 
     def differing(self) -> list[tuple[str, str, str]]:
-        """Every model, by name, with each of its variants, and in what that differs from its task, in words."""
+        """Model, variant, and how that differs from its task in words: every variant of every model, sorted by model."""
         return [
             (model.name, variant.name, variant.differs(self.tasks[variant.task], model))
-            for model in sorted(self.models, key=lambda model: model.name)
-            if isinstance(model, ChatModel)
+            for model in sorted(self.chat_models, key=lambda model: model.name)
             for variant in self.asked_variants(model)
         ]
 
     def repeating(self) -> list[tuple[str, str, str]]:
-        """Every model, by name, with each of its variants that is asked repeatedly, and in what the repeats differ, in words."""
+        """Model, variant, and what changes between its repeats in words: every repeated variant, sorted by model."""
         return [
             (model.name, variant.name, variant.between_repeats())
-            for model in sorted(self.models, key=lambda model: model.name)
-            if isinstance(model, ChatModel)
+            for model in sorted(self.chat_models, key=lambda model: model.name)
             for variant in self.asked_variants(model)
             if variant.repeats > 1
         ]
 
-    def samples(self, model: ChatModel) -> bool:
-        """Whether what a model is asked depends on the images' ImGT classes: samples, and orders by class."""
-        variants = self.asked_variants(model)
-        return any(self.tasks[task].sample for task in model.tasks if task != "MC") or any(
-            variant.order == "class" or variant.sample for variant in variants
-        )
+    def samples(self, model: Model) -> bool:
+        """Whether the questions of a model depend on ImGT: by a sample of each class, or by images ordered by class."""
+        sampled = any(self.tasks[task].sample for task in model.prompted_tasks if not TASK[task].options)
+        return sampled or any(variant.order == "class" or variant.sample for variant in self.asked_variants(model))
 
     @model_validator(mode="after")
     def _what_choices_need(self) -> Self:
-        asked = [number for number, model in enumerate(self.models) if asks_choices(model)]
+        asked = {number: model for number, model in enumerate(self.models) if model.asks_choices}
         if self.choices is None:
-            if asked:
-                msg = f"models[{asked[0]}].tasks: 'MC' needs options; add choices: with a reference"
+            for number, model in asked.items():
+                task = next(task for task in model.prompted_tasks if TASK[task].options)
+                msg = f"models[{number}].tasks: {task!r} needs options; add choices: with a reference"
                 raise ValueError(msg)
             return self
         self._check_reference(self.choices)
@@ -202,8 +208,8 @@ class Config(Section):
         if twice := [it for it in variants if variants.count(it) > 1]:
             msg = f"choices.variants: {twice[0]!r} stands twice"
             raise ValueError(msg)
-        if asked and "CW" not in self.tasks and (whole := [it for it in variants if "CW" in it]):
-            msg = f"choices.variants: {whole[0]!r} puts the prompt of CW; add it under tasks:"
+        if asked and CW.name not in self.tasks and (whole := [it for it in variants if CW.name in it]):
+            msg = f"choices.variants: {whole[0]!r} puts the prompt of {CW.name}; add it under tasks:"
             raise ValueError(msg)
         if self.dataset.regt is None and (needing := [it for it in variants if "ReGT" in it]):
             msg = f"choices.variants: {needing[0]!r} needs a second label set; add dataset.regt, or list the variants to ask"

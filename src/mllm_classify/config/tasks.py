@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from mllm_classify.config.marks import CONTENT, DISPLAY, Choice, EarlierVariant, Label, MCVariant, Name, Section
+from mllm_classify.tasks import CW, TASK, VariedTask
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 Layout = Literal["image_last", "system", "image_first"]
 ORDERS = {"listed": "as listed", "shuffled": "shuffled", "class": "by class"}
-"""Of several images in a request, as tables say it."""
+"""The order of several images in a request, as tables say it."""
 
 
 class Sample(Section):
@@ -34,7 +35,7 @@ class Variant(Section):
     """A task asked in another way beside the main one, for results/sensitivity.csv. What it does not say is as in the task."""
 
     name: Label = Field(description="what the table calls it")
-    task: Literal["OW", "CW", "CW-constrained"] = Field(description="which task it is a variant of")
+    task: VariedTask = Field(description="which task it is a variant of")
     prompt: Annotated[str | None, CONTENT] = Field(None, description="its own prompt file")
     answer: Literal["name", "id"] = Field(
         "name", description="whether classes are listed and answered by name, or as `id: name` and by id"
@@ -64,19 +65,21 @@ class Variant(Section):
         if self.images > 1 and self.prompt is None:
             msg = f"variants: {self.name!r}: images {self.images}: needs a prompt of its own, which asks for numbered answers"
             raise ValueError(msg)
-        if self.answer == "id" and (self.task != "CW" or self.prompt is None):
-            msg = f"variants: {self.name!r}: answer 'id' is for CW, with a prompt of its own"
+        if self.answer == "id" and (self.task != CW.name or self.prompt is None):
+            msg = f"variants: {self.name!r}: answer 'id' is for {CW.name}, with a prompt of its own"
             raise ValueError(msg)
-        if self.classes == "shuffled" and self.task == "OW":
-            msg = f"variants: {self.name!r}: classes 'shuffled': OW lists none; remove the key, or set another task"
+        if self.classes == "shuffled" and not TASK[self.task].lists_classes:
+            msg = f"variants: {self.name!r}: classes 'shuffled': {self.task} lists none; remove the key, or set another task"
             raise ValueError(msg)
-        if self.images > 1 and self.task == "CW-constrained":
+        if self.images > 1 and TASK[self.task].constrained:
             msg = f"variants: {self.name!r}: a constrained answer is one name; images must be 1"
             raise ValueError(msg)
         return self
 
     def differs(self, task: TaskPrompt, model: "ChatModel") -> str:
-        """In what it is put otherwise than its task, in words. How often, and of which images, is no such thing."""
+        """How its questions differ from those of its task, in words. How often and about which images it is asked does not
+        count.
+        """
         ways = {
             f"prompt {Path(self.prompt or '').stem}": self.prompt not in (None, task.prompt),
             "answered by id": self.answer == "id",
@@ -88,7 +91,7 @@ class Variant(Section):
         return ", ".join(words for words, applies in ways.items() if applies) or "nothing: asked again"
 
     def between_repeats(self) -> str:
-        """What is not the same in all repeats, in words."""
+        """What changes from one repeat to the next, in words."""
         orders = {"order of images": self.order == "shuffled", "class list": self.classes == "shuffled"}
         return ", ".join(["seed", *(words for words, applies in orders.items() if applies)])
 
@@ -156,11 +159,13 @@ class Choices(Section):
     earlier: Earlier | None = None
 
     def said(self, config: "Config") -> str:
-        """Whose confusions they are, as tables say it."""
+        """Whose confusions on which images the distractors are drawn from, as tables say it."""
         named = next((model.label for model in config.models if model.name == self.reference), "")
         return self.label or f"{named} on {config.dataset.label}"
 
     def numbers(self) -> dict[str, int]:
-        """Options of the questions of each kind."""
+        """How many options a question has: of the paper's and of earlier multiple choice; and how many classes an earlier
+        list has.
+        """
         asked = self.earlier or Earlier()
         return {"few": self.n, "n": asked.n, "classes": asked.classes}

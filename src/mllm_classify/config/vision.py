@@ -52,6 +52,10 @@ class VisionModel(Model):
     def together(self) -> int:
         return self.inference.batch_size
 
+    @property
+    def keeps_parts(self) -> bool:
+        return True
+
 
 class Timm(Section):
     """A model of timm and its weights."""
@@ -104,6 +108,10 @@ class ConseModel(VisionModel):
     @property
     def inference(self) -> Inference:
         return self.classifier
+
+    @property
+    def needs_class_embeddings(self) -> bool:
+        return True
 
 
 class Templates(Section):
@@ -195,3 +203,7 @@ class KnnModel(VisionModel, Timm, Inference):
     @property
     def probable(self) -> bool:
         return True
+
+    @property
+    def keeps_parts(self) -> bool:
+        return False  # but its features

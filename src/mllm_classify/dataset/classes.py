@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mllm_classify.io.files import InputError, read_text
+from mllm_classify.io.records import read_names
 
 if TYPE_CHECKING:
     from mllm_classify.config.dataset import AnyDataset
@@ -15,7 +16,6 @@ CLASSES: dict[str, pl.DataType] = {
     "synset": pl.String(),  # null but for ImageNet
     "same_name": pl.List(pl.Int32),
 }
-SYNSETS = "package:timm/data/_info/imagenet_synsets.txt"
 
 
 def classes(dataset: "AnyDataset") -> pl.DataFrame:
@@ -25,7 +25,7 @@ def classes(dataset: "AnyDataset") -> pl.DataFrame:
     lower-casing and stripping (ImageNet's 657 and 744 are both "missile"); the class itself is among them.
     """
     file = dataset.names_file
-    synsets = read_text(SYNSETS).split() if dataset.source == "imagenet" else None
+    synsets = None if dataset.synsets_file is None else read_text(dataset.synsets_file).split()
     names = read_names(file)
     if synsets is not None and len(names) != len(synsets):
         msg = f"{file}: {len(names)} names; ImageNet-1k has {len(synsets)} classes"
@@ -62,11 +62,11 @@ class Lookup:
                 return value
         elif isinstance(value, str):
             key = value.strip().lower()
-            if (found := self._known.get(key)) is not None:
-                if len(found) > 1:
-                    msg = f"{place}: {value!r} is the name of several classes; write one of the ids {found}"
+            if (ids := self._known.get(key)) is not None:
+                if len(ids) > 1:
+                    msg = f"{place}: {value!r} is the name of several classes; write one of the ids {ids}"
                     raise InputError(msg)
-                return found[0]
+                return ids[0]
             if key.isdecimal() and int(key) < self.count:
                 return int(key)
         msg = f"{place}: {value!r} is no class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"

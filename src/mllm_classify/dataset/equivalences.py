@@ -24,17 +24,19 @@ def admits(equivalences: "Equivalences | None", lookup: "Lookup") -> Admits:
     """
     if equivalences is None:
         return {}
-    found: dict[int, set[int]] = {}
+    admitted_by: dict[int, set[int]] = {}
     if equivalences.file.endswith(".json"):
         for place, numbers in _reimagenet_groups(equivalences.file):
-            _add_group(found, [lookup.one(place, number) for number in numbers])
+            _add_group(admitted_by, [lookup.one(place, number) for number in numbers])
     else:
         for place, row in read_csv(equivalences.file, "classes", "admits", "source"):
-            _add_row(found, place, row, lookup, one_way=equivalences.one_way)
-    return {member: frozenset(others) for member, others in found.items()}
+            _add_row(admitted_by, place, row, lookup, one_way=equivalences.one_way)
+    return {member: frozenset(others) for member, others in admitted_by.items()}
 
 
-def _add_row(found: dict[int, set[int]], place: str, row: dict[str, str], lookup: "Lookup", *, one_way: bool) -> None:
+def _add_row(
+    admitted_by: dict[int, set[int]], place: str, row: dict[str, str], lookup: "Lookup", *, one_way: bool
+) -> None:
     if not row["source"]:
         msg = f"{place}: no source; say who calls these classes equivalent, or why they are"
         raise InputError(msg)
@@ -44,10 +46,10 @@ def _add_row(found: dict[int, set[int]], place: str, row: dict[str, str], lookup
         msg = f"{place}: classes {row['classes']!r} is no group; two classes at least, with | between"
         raise InputError(msg)
     if not admitted:
-        _add_group(found, group)
+        _add_group(admitted_by, group)
     elif one_way:
         for member in group:
-            found.setdefault(member, set()).update(admitted)
+            admitted_by.setdefault(member, set()).update(admitted)
 
 
 def admissible(labels: frozenset[int], equal: Admits) -> frozenset[int]:
@@ -55,9 +57,9 @@ def admissible(labels: frozenset[int], equal: Admits) -> frozenset[int]:
     return labels.union(*(equal.get(label, frozenset()) for label in labels))
 
 
-def _add_group(found: dict[int, set[int]], group: list[int]) -> None:
+def _add_group(admitted_by: dict[int, set[int]], group: list[int]) -> None:
     for one, other in permutations(group, 2):
-        found.setdefault(one, set()).add(other)
+        admitted_by.setdefault(one, set()).add(other)
 
 
 def _reimagenet_groups(file: str) -> list[tuple[str, list[object]]]:

@@ -6,7 +6,8 @@ import polars as pl
 
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import Admits, admissible, admits
-from mllm_classify.dataset.label_files import Reading, Readings, mustelidae, original_labels, second_labels
+from mllm_classify.dataset.label_files import expert_labels, original_labels, second_labels
+from mllm_classify.dataset.readings import Reading, Readings
 from mllm_classify.io.files import InputError
 
 if TYPE_CHECKING:
@@ -47,23 +48,15 @@ def labels(images: pl.DataFrame, classes: pl.DataFrame, dataset: "AnyDataset") -
     equal = admits(dataset.equivalences, lookup)
     ids = images["image_id"].to_list()
     originals = original_labels(dataset, lookup)
-    # a subset of ImageNet is chosen by ImGT: the file may hold more images then
-    first = _checked("dataset.imgt", dataset.imgt, originals, ids, only_these=dataset.source == "table")
+    first = _checked("dataset.imgt", dataset.imgt, originals, ids, only_these=dataset.only_registered)
     second: Readings = {}
     if dataset.regt is not None:
         second = second_labels(dataset, dataset.regt, lookup, ids)
-        second = _checked(
-            "dataset.regt",
-            dataset.regt,
-            second,
-            ids,
-            only_these=dataset.source == "table" and dataset.regt.format == "table",
-        )
+        second = _checked("dataset.regt", dataset.regt, second, ids, only_these=dataset.only_registered)
         _agreeing(dataset.regt.file, second, first)
-    experts: Readings = {}
-    if dataset.source == "imagenet" and dataset.mustelidae is not None:
-        experts = mustelidae(dataset, dataset.mustelidae, lookup)
-        _agreeing(dataset.mustelidae, experts, first)
+    experts = expert_labels(dataset, lookup)
+    if dataset.expert_file is not None:
+        _agreeing(dataset.expert_file, experts, first)
     return pl.DataFrame(
         [
             _row(image_id, dataset.regt, first.get(image_id), second.get(image_id), experts.get(image_id), equal)
@@ -109,20 +102,20 @@ def _examples(items: list[str]) -> str:
     return f"{', '.join(items[:EXAMPLES])}{' ...' if len(items) > EXAMPLES else ''}"
 
 
-def _checked(key: str, options: "LabelSet", found: Readings, ids: list[str], *, only_these: bool) -> Readings:
+def _checked(key: str, options: "LabelSet", readings: Readings, ids: list[str], *, only_these: bool) -> Readings:
     """Readings of the registered images, after what the options call an error."""
     registered = set(ids)
-    unknown = [reading.place for image_id, reading in found.items() if image_id not in registered]
+    unknown = [reading.place for image_id, reading in readings.items() if image_id not in registered]
     if only_these and unknown:
         msg = f"{unknown[0]}: {len(unknown)} labels are of images that are not registered (dataset.images)"
         raise InputError(msg)
-    if len(unknown) == len(found):
-        example = next(iter(found), None)
+    if len(unknown) == len(readings):
+        example = next(iter(readings), None)
         msg = (
             f"{options.file}: labels none of the {len(ids)} images, such as {ids[0]!r}; its own are such as {example!r}"
         )
         raise InputError(msg)
-    missing = [repr(image_id) for image_id in ids if image_id not in found]
+    missing = [repr(image_id) for image_id in ids if image_id not in readings]
     if missing and options.missing == "error":
         msg = (
             f"{options.file}: no label for {len(missing)} of {len(ids)} images: {_examples(missing)}. Label them"
@@ -130,7 +123,7 @@ def _checked(key: str, options: "LabelSet", found: Readings, ids: list[str], *, 
             "out of every table"
         )
         raise InputError(msg)
-    here = {image_id: found[image_id] for image_id in ids if image_id in found}
+    here = {image_id: readings[image_id] for image_id in ids if image_id in readings}
     uncertain = [f"{image_id!r}" for image_id, reading in here.items() if reading.classes is None]
     if uncertain and getattr(options, "uncertain", None) == "error":
         msg = (
@@ -155,3 +148,13 @@ def _agreeing(file: str, second: Readings, first: Readings) -> None:
 
 def _ids(classes: frozenset[int] | None) -> str:
     return ", ".join(map(str, sorted(classes or ())))
+
+
+def numbers(labelled: pl.DataFrame) -> dict[str, str]:
+    """How many images there are of each category, and how many are left out for which reason, in words."""
+    told = {}
+    for column, what in {"category": "images", "excluded": "left out"}.items():
+        counts = labelled[column].drop_nulls().value_counts(sort=True).rows()
+        if counts:
+            told[what] = ", ".join(f"{name} {count}" for name, count in counts)
+    return told

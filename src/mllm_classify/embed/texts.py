@@ -32,6 +32,11 @@ def read_templates(name: str) -> list[str]:
     return templates
 
 
+def answer_templates(name: str, answers: str) -> list[str]:
+    """Templates for answers: those of a file, as class names have them, or, where answers are bare, none."""
+    return read_templates(name) if answers == "templates" else ["{}"]
+
+
 def averaged(encode: Encode, texts: list[str], templates: list[str]) -> FloatArray:
     """One unit vector per text: each template's embedding normalised, then averaged, then normalised again.
 

@@ -14,6 +14,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 PROJECT = Path(__file__).parents[3]
+FILES = "MLLM_CLASSIFY_FILES"
+"""The variable of a folder in which the files of a configuration are looked for, in place of the working directory."""
 ELSEWHERE = "elsewhere"
 """The folder of an archive for what lay outside of the working directory."""
 MACHINE_PATH = re.compile(r"""^[/~].*|(?<=[=,\s"'])[/~](?!/)[^=,\s"']+""", re.DOTALL)
@@ -55,8 +57,8 @@ def locate(name: str, folder: str | None = None) -> Path:
         return Path(spec.submodule_search_locations[0]) / inside
     if folder is not None:
         return Path(folder) / name
-    path = Path(name)
-    return path if path.exists() or path.is_absolute() or not (PROJECT / path).exists() else PROJECT / path
+    path = Path(os.environ.get(FILES, ""), name)
+    return PROJECT / name if not path.exists() and (PROJECT / name).exists() else path
 
 
 def portable(text: str) -> str:

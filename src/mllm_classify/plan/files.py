@@ -1,7 +1,7 @@
 """Where the files of a study lie, which job makes each, and which of them a table, the report and the bundle are made of."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mllm_classify.outputs import OUTPUTS, SHOWN, Output, parts
 from mllm_classify.plan.outline import Outline
@@ -42,7 +42,7 @@ class File(NamedTuple):
     job: str
 
 
-Files = dict[str | tuple[str, ...], File]
+Files = dict[Any, File]
 """By what tells them apart: a model's name, or an encoder's and a model's."""
 
 

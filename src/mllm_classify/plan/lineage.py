@@ -8,13 +8,10 @@ the failure.
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from mllm_classify.config.chat import ChatModel, asks_choices
 from mllm_classify.config.identity import identity
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.study import Config
-from mllm_classify.config.vision import ConseModel
 from mllm_classify.io.files import PROJECT, digest, sha256
-from mllm_classify.io.records import image_id, read_records
 from mllm_classify.outputs import DERIVED, OUTPUTS, parts
 from mllm_classify.plan.code import PACKAGE, code_digest
 from mllm_classify.plan.files import File, inputs, output_inputs
@@ -90,10 +87,10 @@ class Lineages:
         return found
 
     def _images(self) -> Job:
-        return Job(_dataset(self.config)[0], ["dataset.images"], [])
+        return Job(self.config.dataset.identities()[0], ["dataset.images"], [])
 
     def _labels(self) -> Job:
-        return Job(_dataset(self.config)[1], ["dataset.labels"], ["images"])
+        return Job(self.config.dataset.identities()[1], ["dataset.labels"], ["images"])
 
     def _classes(self, encoder: str) -> Job:
         spec, modules = self._encoder(encoder)
@@ -113,19 +110,19 @@ class Lineages:
         model = self.config.model(name)
         spec = identity(model)
         del spec["name"]
-        if isinstance(model, ChatModel):
-            spec["prompts"] = {task: identity(self.config.tasks[task]) for task in model.tasks}
+        if model.prompted_tasks:
+            spec["prompts"] = {task: identity(self.config.tasks[task]) for task in model.prompted_tasks}
             spec["variants"] = [identity(variant) for variant in self.config.asked_variants(model)]
-        if asks_choices(model) and self.config.choices is not None:
+        if model.asks_choices and self.config.choices is not None:
             spec["answer"] = self.config.choices.answer
         return Job(spec, [f"predict.{model.kind}"], ["images", *self._asked_with(model)])
 
     def _asked_with(self, model: AnyModel) -> list[str]:
         """What decides, beside the images, what a model is asked."""
         needed = {
-            f"classes/{self.outline.encoder}": isinstance(model, ConseModel),
-            "labels": isinstance(model, ChatModel) and self.config.samples(model),
-            "choices": asks_choices(model),
+            f"classes/{self.outline.encoder}": model.needs_class_embeddings,
+            "labels": self.config.samples(model),
+            "choices": model.asks_choices,
         }
         return [job for job, applies in needed.items() if applies]
 
@@ -133,7 +130,7 @@ class Lineages:
         model = self.config.model(name)
         before = ["images", f"classes/{encoder}", f"predict/{name}", f"answers/{encoder}/{name}"]
         spec = mapping_values(self.config, encoder, name)
-        return Job(spec, ["mapping.mapping"], [*before, *(["choices"] if asks_choices(model) else [])])
+        return Job(spec, ["mapping.mapping"], [*before, *(["choices"] if model.asks_choices else [])])
 
     def _choices(self) -> Job:
         assert self.config.choices is not None
@@ -157,7 +154,7 @@ class Lineages:
         return Job(values, modules, _jobs(output_inputs(self.outline, output)))
 
     def _estimate(self) -> Job:
-        chat = [model.model_dump(mode="json") for model in self.config.models if isinstance(model, ChatModel)]
+        chat = [model.model_dump(mode="json") for model in self.config.chat_models]
         return Job(chat, ["predict.chat.estimate"], [f"predict/{model}" for model in self.outline.named("chat")])
 
     def _annotate(self) -> Job:
@@ -198,17 +195,3 @@ def lineages(config: Config) -> dict[str, str]:
 
 def _jobs(files: Iterable[File]) -> list[str]:
     return list(dict.fromkeys(it.job for it in files))
-
-
-def _dataset(config: Config) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the images and their labels depend on."""
-    dataset = identity(config.dataset)
-    labelling = {key: dataset.pop(key, None) for key in ("imgt", "regt", "equivalences", "mustelidae")}
-    dataset["files"] = config.dataset.has_files
-    # where label files say which images there are; an edited label must not reach the models
-    if config.dataset.source == "table" and config.dataset.images is None:
-        records = read_records(config.dataset.imgt.file, "image_id")
-        dataset["images"] = [image_id(place, record) for place, record in records]
-    elif config.dataset.source == "imagenet" and config.dataset.classes is not None:
-        dataset["imgt"] = labelling["imgt"]
-    return dataset, labelling

@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-from mllm_classify.config.chat import ChatModel, asks_choices
 from mllm_classify.config.study import Config
-from mllm_classify.config.vision import ConseModel
 from mllm_classify.outputs import OUTPUTS
 from mllm_classify.plan.values import CONDITIONS
 
@@ -56,11 +54,11 @@ def outline(config: Config) -> Outline:
         {
             model.name: PlannedModel(
                 model.worded,
-                isinstance(model, ChatModel),
+                model in config.chat_models,
                 model.probable,
-                isinstance(model, ConseModel),
-                asks_choices(model),
-                isinstance(model, ChatModel) and config.samples(model),
+                model.needs_class_embeddings,
+                model.asks_choices,
+                config.samples(model),
                 model.shards,
                 model.resources.model_dump(),
             )

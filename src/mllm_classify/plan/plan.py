@@ -26,8 +26,8 @@ def plan(path: str) -> Plan:
     """The plan in the environment; without one, that of a configuration. Raises InputError where that is wrong."""
     if VARIABLE in os.environ:
         config, outline, known = json.loads(os.environ[VARIABLE])
-        *facts, models = outline
-        return Plan(config, Outline(*facts, {name: PlannedModel(*model) for name, model in models.items()}), known)
+        models = {name: PlannedModel(*model) for name, model in outline[-1].items()}
+        return Plan(config, Outline(*outline)._replace(models=models), known)
     lineages = Lineages(load(path))
     made = Plan(path, lineages.outline, lineages.every())
     code.keep()

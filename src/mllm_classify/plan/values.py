@@ -6,7 +6,6 @@ The same value enters the output's lineage and its function: nothing else of the
 from collections.abc import Callable
 from typing import Any
 
-from mllm_classify.config.chat import ChatModel, asks_choices
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import portable, read_csv, read_text
 from mllm_classify.io.records import read_names
@@ -47,7 +46,7 @@ def resamples(config: Config) -> int:
 
 def reference(config: Config) -> str | None:
     """Whose confusions make options, as tables say it."""
-    return config.choices and config.choices.said(config)
+    return config.choices.said(config) if config.choices else None
 
 
 def options(config: Config) -> dict[str, Any] | None:
@@ -59,7 +58,7 @@ def options(config: Config) -> dict[str, Any] | None:
 
 def prices(config: Config) -> dict[str, Any]:
     """Prices by the name of the chat model; null without."""
-    return {model.name: model.prices and model.prices.model_dump() for model in _chat(config)}
+    return {model.name: model.prices and model.prices.model_dump() for model in config.chat_models}
 
 
 def ways(config: Config) -> list[tuple[str, str, str]]:
@@ -119,17 +118,12 @@ def mapping_values(config: Config, encoder: str, name: str) -> dict[str, Any]:
     variants are answered by class id.
     """
     model = config.model(name)
-    asked = config.asked_variants(model) if isinstance(model, ChatModel) else []
     return {
         "encoder": encoder,
-        "answer": config.choices.answer if config.choices is not None and asks_choices(model) else None,
+        "answer": config.choices.answer if config.choices is not None and model.asks_choices else None,
         "several": config.mapping.several,
-        "by_id": sorted(variant.name for variant in asked if variant.answer == "id"),
+        "by_id": sorted(variant.name for variant in config.asked_variants(model) if variant.answer == "id"),
     }
-
-
-def _chat(config: Config) -> list[ChatModel]:
-    return sorted((it for it in config.models if isinstance(it, ChatModel)), key=lambda model: model.name)
 
 
 VALUES: dict[str, Value] = {
@@ -145,14 +139,14 @@ CONDITIONS: dict[str, Callable[[Config], bool]] = {
     "regt": lambda config: config.dataset.regt is not None,
     "several_models": lambda config: len(config.models) > 1,
     "worded": lambda config: any(model.worded for model in config.models),
-    "chat": lambda config: bool(_chat(config)),
+    "chat": lambda config: bool(config.chat_models),
     "ways": lambda config: bool(ways(config)),
     "repeated": lambda config: bool(repeated(config)),
     "encoders": lambda config: bool(config.encoders),
     "choices": lambda config: config.choices is not None,
-    "asks_choices": lambda config: any(map(asks_choices, config.models)),
+    "asks_choices": lambda config: any(model.asks_choices for model in config.models),
     "published": lambda config: any(model.published for model in config.models),
     "annotate": lambda config: config.annotate is not None,
-    "mustelidae": lambda config: getattr(config.dataset, "mustelidae", None) is not None,
+    "mustelidae": lambda config: config.dataset.expert_file is not None,
 }
 """What outputs may need of a configuration to exist."""

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mllm_classify.config.dataset import AnyDataset
-    from mllm_classify.config.marks import Task
     from mllm_classify.config.models import Model
     from mllm_classify.config.tasks import TaskPrompt, Variant
+    from mllm_classify.tasks import TaskName
 
 Report = Callable[..., None]
 """Told how much is done, and, in words, what else there is to say."""
@@ -35,5 +35,5 @@ class PredictJob(NamedTuple, Generic[Entry_co]):
     choices: "pl.DataFrame | None" = None  # options of multiple choice: image_id, variant, repeat, options
     answer: str = "name"  # whether such options are answered by name or by letter
     labels: "pl.DataFrame | None" = None
-    tasks: "dict[Task, TaskPrompt]" = {}  # noqa: RUF012 (never changed)
+    tasks: "dict[TaskName, TaskPrompt]" = {}  # noqa: RUF012 (never changed)
     variants: "list[Variant]" = []  # noqa: RUF012 (of tasks; those that the model is asked)

@@ -8,13 +8,13 @@ import polars as pl
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mllm_classify.figures.figures import COLOURS, STYLE
+from mllm_classify.figures.style import COLOURS, STYLE
 from mllm_classify.io.files import InputError
 from mllm_classify.io.pictures import decoded
 from mllm_classify.io.text import cell, short
-from mllm_classify.mapping.answers import normalise
+from mllm_classify.mapping.names import normalise
 from mllm_classify.measures.counting import counts
-from mllm_classify.measures.selection import shown_rows
+from mllm_classify.measures.selection import main_scores, shown_rows
 from mllm_classify.predict.images import Images
 from mllm_classify.tables.table import MODEL, TASK, Column, Study, Table
 from mllm_classify.tasks import TASK_OF
@@ -106,8 +106,9 @@ def examples(
     """The chosen images and what every model, at its task of Table 3, said of them, the best model first.
 
     Columns category, image_id, changed, disagreeing, imgt_label, regt_labels (` | ` between), model (its label), task,
-    prediction, taken_for, oop, imgt, regt (right or wrong).
+    prediction, taken_for, oop, imgt, regt (right or wrong). `scores` are all that there are.
     """
+    scores = main_scores(scores)
     rows = shown_rows(counts(scores), n_images)
     shown = scores.join(rows, on=["model", "scoring"], how="semi").filter(pl.col("repeat") == 0)
     images = chosen(shown)

@@ -14,15 +14,14 @@ from PIL import Image
 
 from mllm_classify.api import journal, sending
 from mllm_classify.api.answers import Used
-from mllm_classify.api.sending import Pace
 from mllm_classify.config.chat import EndpointModel
 from mllm_classify.config.tasks import TaskPrompt, Variant
 from mllm_classify.io.files import InputError, sha256
 from mllm_classify.predict import endpoint
 from mllm_classify.predict.chat.asking import Ledger
-from mllm_classify.predict.chat.questions import Questionnaire
 from mllm_classify.predict.images import Images
 from tests.chat_server import chat_server, completion, error, image_of
+from tests.predict.jobs import job
 
 PRICES = {"input": 1, "cached_input": 0.5, "output": 10}
 MILLION = 1_000_000
@@ -52,11 +51,11 @@ def ask(tmp_path):
     (tmp_path / "several.txt").write_text("What are these {n}?")
     images = Images(pl.DataFrame(rows), str(tmp_path))
 
-    def run(url, variants=(), progress=lambda _: lambda *_: None, **options):
+    def run(url, variants=(), progress=lambda _total, _what: lambda *_: None, **options):
         model = entry(url=url, variants=[it.name for it in variants], **{"concurrency": 1, "retries": 0} | options)
         tasks = {"OW": TaskPrompt(prompt=str(tmp_path / "ow.txt"))}
-        asked = Questionnaire(model, tasks, images, ["a"], variants=variants)
-        return endpoint.predict(model, asked, tmp_path / "journal", progress)[0]
+        given = {"tasks": tasks, "variants": variants, "journal": tmp_path / "journal", "progress": progress}
+        return endpoint.predict(job(model, images, ["a"], **given))[0]
 
     run.several = str(tmp_path / "several.txt")
     run.journal = tmp_path / "journal"
@@ -332,92 +331,6 @@ def test_whatever_is_asked_at_once_the_budget_is_never_exceeded(requests, budget
     assert run(spends()) <= max(budget, 0.001) + 1e-9
 
 
-# limits
-
-
-class Clock(asyncio.SelectorEventLoop):
-    """A loop whose time is that of the next thing to do: nobody waits. Each step takes a microsecond."""
-
-    def __init__(self):
-        super().__init__()
-        self.now = 0.0
-
-    def time(self):
-        return self.now
-
-    def _run_once(self):
-        self.now += 1e-6
-        if not self._ready and self._scheduled:
-            self.now = max(self.now, self._scheduled[0]._when)
-        super()._run_once()
-
-
-def times(tokens, pause=None, **limits):
-    """When requests with so many tokens go, of which all are ready at once."""
-
-    async def go():
-        loop = asyncio.get_running_loop()
-        pace = Pace(entry(**limits))
-        if pause:
-            pace.resume = pause
-        gone = []
-
-        async def one(count):
-            await pace.wait(count)
-            gone.append((loop.time(), count))
-
-        await asyncio.gather(*map(one, tokens))
-        return sorted(gone)
-
-    with asyncio.Runner(loop_factory=Clock) as runner:
-        return runner.run(go())
-
-
-def most_within(gone, seconds, what):
-    """The most that went within any such time."""
-    return max(sum(what(one) for one in gone if start <= one[0] < start + seconds) for start, _ in gone)
-
-
-def test_without_limits_nothing_waits():
-    assert max(when for when, _ in times([10**9] * 50)) < 1e-3
-
-
-@pytest.mark.parametrize("per_minute", [6, 60, 90, 600, 6000])
-def test_so_many_requests_go_in_a_minute_and_a_seconds_worth_at_once(per_minute):
-    count = min(per_minute * 2, 400)
-    gone = times([1] * count, requests_per_minute=per_minute)
-    burst = max(1, per_minute / 60)
-    assert most_within(gone, 60, lambda _: 1) <= per_minute + burst + 1
-    assert most_within(gone, 1e-6, lambda _: 1) <= burst
-    # and hardly fewer
-    assert gone[-1][0] == pytest.approx((count - burst) * 60 / per_minute, rel=0.02, abs=1)
-
-
-@pytest.mark.parametrize("tokens", [100, 999, 50_000])
-def test_so_many_tokens_go_in_a_minute_and_ten_seconds_worth_at_once(tokens):
-    per_minute = 60_000
-    gone = times([tokens] * 60, tokens_per_minute=per_minute)
-    # a request that is larger than ten seconds' worth counts as that
-    counted_as = min(tokens, per_minute / 6)
-    assert most_within(gone, 60, lambda _: counted_as) <= per_minute * 7 / 6 + counted_as
-    assert most_within(gone, 1e-6, lambda _: counted_as) <= per_minute / 6
-    assert gone[-1][0] == pytest.approx(max(0, (60 * counted_as - per_minute / 6) * 60 / per_minute), rel=0.02, abs=1)
-
-
-@given(st.lists(st.integers(1, 5000), min_size=1, max_size=40), st.integers(1, 300), st.integers(100, 30_000))
-def test_both_limits_hold_whatever_the_requests_are(tokens, requests_per_minute, tokens_per_minute):
-    gone = times(tokens, requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute)
-    assert len(gone) == len(tokens)
-    room = tokens_per_minute / 6
-    assert most_within(gone, 60, lambda _: 1) <= requests_per_minute + max(1, requests_per_minute / 60) + 1
-    assert most_within(gone, 60, lambda one: min(one[1], room)) <= tokens_per_minute * 7 / 6 + room + 1
-
-
-def test_nothing_goes_during_a_pause_that_the_server_asked_for():
-    assert min(when for when, _ in times([1] * 20, pause=30)) >= 30
-    assert min(when for when, _ in times([1] * 20, pause=30, requests_per_minute=60)) >= 30
-
-
 # progress
 
 
@@ -426,7 +339,7 @@ def test_progress_tells_tokens_errors_and_retries(ask):
     with chat_server(
         lambda body: error(400, "no") if number_of(body) == 7 else left.pop() if left else "a"
     ) as server, pytest.raises(InputError):  # fmt: skip
-        ask(server.url, retries=1, progress=lambda total: lambda done, more: told.append((total, done, more)))
+        ask(server.url, retries=1, progress=lambda total, _what: lambda done, more: told.append((total, done, more)))
     assert {total for total, *_ in told} == {8}
     assert [done for _, done, _ in told] == [0, 1, 2, 3, 4, 5, 6, 7, 8]
     assert told[1][2] == "12 tokens, 1 retries"

@@ -3,11 +3,11 @@
 import json
 from concurrent.futures import ProcessPoolExecutor
 
-from mllm_classify.predict.chat import answering as chat
+from mllm_classify.predict.chat.answering import _note_environment
 
 
 def note(folder, times):
-    return {chat._note_environment("https://api.example/v1", folder) for _ in range(times)}
+    return {_note_environment("https://api.example/v1", folder) for _ in range(times)}
 
 
 def test_jobs_that_start_at_once_note_their_environment_each(tmp_path):

@@ -9,8 +9,9 @@ from mllm_classify.config.chat import EndpointModel, OpenAIModel, Prices
 from mllm_classify.config.tasks import Choices, Earlier, TaskPrompt, Variant
 from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.dataset.labels import LABELS
-from mllm_classify.predict.chat.estimate import ESTIMATE, assumed_choices, estimated, frame, shown
+from mllm_classify.predict.chat.estimate import ESTIMATE, assumed_choices, frame, shown
 from mllm_classify.predict.chat.questions import Questionnaire
+from mllm_classify.predict.chat.tally import estimated
 from mllm_classify.predict.images import Images
 from tests.chat_server import completion
 

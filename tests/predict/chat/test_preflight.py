@@ -15,9 +15,9 @@ from mllm_classify.config.tasks import TaskPrompt
 from mllm_classify.io.files import InputError, sha256
 from mllm_classify.predict import endpoint
 from mllm_classify.predict.chat import preflight
-from mllm_classify.predict.chat.questions import Questionnaire
 from mllm_classify.predict.images import Images
 from tests.chat_server import chat_server, completion, error, image_of, prompt_of
+from tests.predict.jobs import job
 
 NAMES = [f"class number {number}" for number in range(50)]
 COUNT = 8
@@ -47,8 +47,8 @@ def ask(tmp_path):
     def run(url, count=COUNT, **options):
         base = {"name": "m", "label": "M", "kind": "endpoint", "url": url, "model": "test", "tasks": ["OW"]}
         model = EndpointModel(**base | {"retries": 0, "concurrency": 2} | options)
-        asked = Questionnaire(model, tasks, Images(pl.DataFrame(rows[:count]), str(tmp_path)), NAMES)
-        return endpoint.predict(model, asked, tmp_path / "journal", lambda _: lambda *_: None)[0]
+        images = Images(pl.DataFrame(rows[:count]), str(tmp_path))
+        return endpoint.predict(job(model, images, NAMES, tasks=tasks, journal=tmp_path / "journal"))[0]
 
     run.journal = tmp_path / "journal"
     return run

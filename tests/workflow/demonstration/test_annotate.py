@@ -14,8 +14,9 @@ from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import admits
 from mllm_classify.io import parquet
 from mllm_classify.tables.table import Study as Said
-from tests import plain, plain_annotate
 from tests.annotate.exports import annotation, task
+from tests.plain.files import class_names, records
+from tests.plain.second_pass import class_of, disputed, examined, read_second_pass
 from tests.workflow.study import Study
 
 DISPUTED = ["astronaut", "china", "stereo_motorcycle"]
@@ -39,23 +40,23 @@ def read_back(study: Study, export: list[dict], folder: Path) -> Path:
 
 def test_the_share_of_disputed_answers_equals_an_independent_computation(demonstration: Study) -> None:
     config = demonstration.config
-    rows = plain_annotate.disputed(demonstration.folder / "results", config["models"], config["annotate"])
+    rows = disputed(demonstration.folder / "results", config["models"], config["annotate"])
     assert demonstration.differences("disputed", rows) == []
     assert rows[-1]["disputed"] == str(len(DISPUTED))
 
 
 def test_tasks_are_the_disputed_images_with_all_that_was_proposed(demonstration: Study, key: list[dict]) -> None:
     results, annotate = demonstration.folder / "results", demonstration.config["annotate"]
-    names = plain.class_names(results)
+    names = class_names(results)
     tasks = json.loads((results / "annotate/tasks.json").read_text())
     assert [row["image_id"] for row in key] == DISPUTED
-    labels = {row["image_id"]: row for row in plain.records(results / "dataset/photos/labels.parquet")}
-    answers = {it.image_id: it.classes for it in plain_annotate.examined(results, annotate)}
+    labels = {row["image_id"]: row for row in records(results / "dataset/photos/labels.parquet")}
+    answers = {it.image_id: it.classes for it in examined(results, annotate)}
 
     def ranking(model: str, image: str) -> list[int]:
         (ranked,) = [
             row["class_ids"]
-            for row in plain.records(results / f"predictions/photos/{model}.parquet")
+            for row in records(results / f"predictions/photos/{model}.parquet")
             if row["image_id"] == image
         ]
         return ranked
@@ -71,8 +72,8 @@ def test_tasks_are_the_disputed_images_with_all_that_was_proposed(demonstration:
         likely = ranking("efficientnet-lite2", image)
         assert len(likely) == 20
         assert made["data"].keys() == {"task", "image", "proposed", "likely"}
-        assert {plain_annotate.class_of(it["value"], names) for it in made["data"]["proposed"]} == expected
-        shown = [plain_annotate.class_of(it["value"], names) for it in made["data"]["likely"]]
+        assert {class_of(it["value"], names) for it in made["data"]["proposed"]} == expected
+        shown = [class_of(it["value"], names) for it in made["data"]["likely"]]
         assert shown == [it for it in likely if it not in expected]
         assert row["sha256"] in made["data"]["image"]
     written = (results / "annotate/tasks.json").read_text() + (results / "annotate/labelling.xml").read_text()
@@ -109,14 +110,14 @@ def test_what_becomes_of_exports_equals_an_independent_computation(
     from mllm_classify.config.load import load
 
     results, config = demonstration.folder / "results", demonstration.config
-    names = plain.class_names(results)
+    names = class_names(results)
     frame = parquet.read(results / "annotate/key.parquet")
     lookup = Lookup(parquet.read(results / "dataset/photos/classes.parquet"))
     equal = admits(load(demonstration.folder / "config.yaml").dataset.equivalences, lookup)
     states = set()
     for seed in range(200):
         export = random_export(random.Random(seed), key, names)
-        rows, decided = plain_annotate.second_pass(results, config["models"], config["annotate"], key, export)
+        rows, decided = read_second_pass(results, config["models"], config["annotate"], key, export)
         read = second_pass.read(export, "export.json", names)
         found = second_pass.decisions(frame, read, equal)
         said = Said("d", "i", "r", None, "c")
@@ -136,7 +137,7 @@ def test_an_export_becomes_labels_and_with_them_the_tables_change(
     study = demonstration_copy
     config = study.config
     results = study.folder / "results"
-    names = plain.class_names(results)
+    names = class_names(results)
     astronaut, china, motorcycle = key
     both = [names[class_id] for class_id in (*china["regt"], *china["predicted"])]
     export = [
@@ -145,7 +146,7 @@ def test_an_export_becomes_labels_and_with_them_the_tables_change(
         task(motorcycle["task"]),
     ]
     file = read_back(study, export, tmp_path)
-    rows, decided = plain_annotate.second_pass(results, config["models"], config["annotate"], key, export)
+    rows, decided = read_second_pass(results, config["models"], config["annotate"], key, export)
     assert study.differences("second_pass", rows) == []
     assert [(row["category"], row["preferred"], row["combined"], row["unlabelled"]) for row in rows] == [
         ("M-", "0.00", "100.00", "1"), ("S+", "100.00", "0.00", "0"), ("all", "50.00", "50.00", "1"),

@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from mllm_classify.outputs import OUTPUTS
-from tests import plain, plain_encoders, plain_noise
+from tests import plain
+from tests.plain.encoders import encoder_tables
+from tests.plain.noise import noise_tables
 from tests.workflow.study import PROJECT, Study, outputs_of
 
 HEADERS = {
@@ -36,8 +38,8 @@ def computed(demonstration: Study) -> dict[str, list[dict]]:
     config = demonstration.config
     results, variants, encoder = demonstration.folder / "results", config["variants"], config["encoder"]["name"]
     tables = plain.tables(results, config["models"], choices=config["choices"], variants=variants, encoder=encoder)
-    tables |= plain_noise.tables(results, config["models"], variants=variants, encoder=encoder)
-    return tables | plain_encoders.tables(results, config)
+    tables |= noise_tables(results, config["models"], variants=variants, encoder=encoder)
+    return tables | encoder_tables(results, config)
 
 
 EXISTING = outputs_of(PROJECT / "config.yaml")

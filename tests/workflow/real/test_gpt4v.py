@@ -11,8 +11,8 @@ from mllm_classify.config.load import load
 from mllm_classify.dataset.classes import classes
 from mllm_classify.dataset.images import images
 from mllm_classify.embed.texts import distinct_answers
-from mllm_classify.mapping.answers import map_answers
-from mllm_classify.predict import recorded
+from mllm_classify.mapping.mapping import map_answers
+from mllm_classify.predict.recorded import recorded
 from tests.workflow.study import PROJECT
 
 RECORDED = PROJECT.parent / "shared/real/gpt4v_outputs"
@@ -28,7 +28,7 @@ def test_answers_out_of_prompt(folder: Path, name: str, count: int, total: int) 
     config = load(PROJECT / f"presets/gpt4v-{name}.yaml")
     names = classes(config.dataset)
     image_ids = images(config.dataset, names)["image_id"].to_list()
-    answers = recorded.predict(config.models[0], config.dataset, image_ids, names.height)
+    answers = recorded(config.models[0], config.dataset, image_ids, names.height)
     texts = distinct_answers(answers)
 
     def vectors(count: int) -> pl.Series:

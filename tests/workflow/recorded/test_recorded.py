@@ -10,7 +10,8 @@ import pytest
 
 from mllm_classify.io.files import locate
 from mllm_classify.outputs import OUTPUTS
-from tests import plain, plain_noise
+from tests import plain
+from tests.plain.noise import noise_tables
 from tests.workflow.study import SMALL, Study, existing, made_from, reconfigure
 
 IMAGES = [f"set/{number:02}.jpg" for number in range(24)]
@@ -116,7 +117,7 @@ def study(finished: Study) -> Iterator[Study]:
 @pytest.fixture(scope="module")
 def computed(finished: Study) -> dict[str, list[dict]]:
     results, models, pairs = finished.folder / "results", finished.config["models"], finished.folder / PAIRS
-    return plain.tables(results, models, pairs) | plain_noise.tables(results, models, equivalences=pairs)
+    return plain.tables(results, models, pairs) | noise_tables(results, models, equivalences=pairs)
 
 
 @pytest.mark.parametrize("table", [name for name in EXISTING if OUTPUTS[name].form != "figure" and name != "scorecard"])
@@ -294,7 +295,7 @@ def test_one_class_of_imagenet(weasels: Study) -> None:
     weasels.make("all")
     results, models = weasels.folder / "results", weasels.config["models"]
     computed = plain.tables(results, models, None, "excluded")
-    computed |= plain_noise.tables(results, models, equivalences=None, n_images="excluded")
+    computed |= noise_tables(results, models, equivalences=None, n_images="excluded")
     tables = [name for name in WEASELS if OUTPUTS[name].form != "figure"]
     assert {name: weasels.differences(name, computed[name]) for name in tables} == {name: [] for name in tables}
     counts, _ = weasels.rows("table2")

@@ -1,6 +1,6 @@
 """The columns of a study: its images, what models answered, what they ranked, and how each row judges them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -183,7 +183,7 @@ def _row_order(order: dict[str, int], key: tuple[Any, ...]) -> tuple[Any, ...]:
     """Rows by model, then by task, plain ones first; what one answer is scored as stays together."""
     model, task, variant, repeat, scoring = key
 
-    def rank(known: list[str], name: str) -> tuple[int, str]:
+    def rank(known: Sequence[str], name: str) -> tuple[int, str]:
         return known.index(name) if name in known else len(known), name
 
     plain = variant == "" or task == MC.name

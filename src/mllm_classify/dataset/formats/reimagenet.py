@@ -1,0 +1,37 @@
+"""ReImageNet, new labels of ImageNet's validation images."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mllm_classify.dataset.readings import Reading, Readings, Records, add, labelled, listed
+from mllm_classify.io.records import image_id, read_records
+
+if TYPE_CHECKING:
+    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.dataset.classes import Lookup
+
+NOT_SURE = -1
+"""Says that the annotators were not sure."""
+
+
+def read(dataset: "AnyDataset", file: str, lookup: "Lookup", _image_ids: Iterable[str]) -> Readings:
+    """JSON-lines of image_name, original_class and reannotated_labels.
+
+    -1 says that the annotators were not sure: alone it makes the image uncertain, beside classes it is dropped. An empty
+    list says that no class applies; null is a missing label. Without an original_class the image is uncertain too.
+    """
+    records: Records = {}
+    for place, record in read_records(file, "image_name", "original_class", "reannotated_labels"):
+        name = dataset.image_id(image_id(place, record, "image_name"))
+        labels = record["reannotated_labels"]
+        if labels is None:
+            add(records, name, place)
+            continue
+        parts = listed(place, labels)
+        sure = frozenset(lookup.one(place, part) for part in parts if part != NOT_SURE)
+        repeated = record["original_class"]
+        originals = [] if repeated is None else listed(place, repeated)
+        original = frozenset(lookup.one(place, part) for part in originals) if originals else None
+        uncertain = original is None or (NOT_SURE in parts and not sure)
+        add(records, name, Reading(place, None if uncertain else sure, original))
+    return labelled(records)

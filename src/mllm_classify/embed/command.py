@@ -1,0 +1,61 @@
+"""The commands of the embed stage: class names, and a model's answers."""
+
+import argparse
+import importlib
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mllm_classify.cli import command, files, parts, progress
+from mllm_classify.config.encoders import AnyEncoder
+from mllm_classify.config.study import Config
+from mllm_classify.io import parquet
+from mllm_classify.io.environment import environment
+
+if TYPE_CHECKING:
+    from mllm_classify.embed.texts import Encode
+
+log = logging.getLogger("mllm_classify")
+
+
+def add(stages: Any) -> None:
+    """The commands and their arguments."""
+    several = parts(stages, "embed", "class names or answers as vectors")
+    classes = command(several, "classes", embed_classes, "classes/{encoder}", "Embed the class names.")
+    answers = command(
+        several, "answers", embed_answers, "answers/{encoder}/{model}", "Embed each distinct answer of a model once."
+    )
+    for added in (classes, answers):
+        added.add_argument("--encoder", required=True, help="the encoder's name in the configuration")
+        added.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal (kind openai)")
+    files(classes, "classes", "output")
+    answers.add_argument("--model", required=True, help="the model's name in the configuration")
+    files(answers, "predictions", "output")
+
+
+def text_encoder(encoder: AnyEncoder, journal: str) -> "Encode":
+    """What embeds texts: each kind of encoder is a module of this stage, under the kind's name."""
+    module = importlib.import_module(f"mllm_classify.embed.{encoder.kind.replace('-', '_')}")
+    encode: Encode = module.encoder(encoder, Path(journal) / "embeddings" / encoder.name, progress)
+    return encode
+
+
+def embed_classes(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.embed import texts
+
+    encoder = config.named_encoder(args.encoder)
+    templates = texts.read_templates(encoder.templates)
+    vectors = texts.embed_classes(text_encoder(encoder, args.journal), templates, parquet.read(args.classes))
+    parquet.write(vectors, dict(vectors.schema), args.output, [environment()])
+    log.info("%s: %d class embeddings", encoder.name, len(vectors))
+
+
+def embed_answers(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.embed import texts
+
+    encoder = config.named_encoder(args.encoder)
+    templates = texts.answer_templates(encoder.templates, encoder.answers)
+    answers = parquet.read(args.predictions, "text")
+    vectors = texts.embed_answers(lambda: text_encoder(encoder, args.journal), templates, answers)
+    parquet.write(vectors, dict(vectors.schema), args.output, [environment()])
+    log.info("%s: %d distinct answers of %s", encoder.name, len(vectors), args.predictions)

