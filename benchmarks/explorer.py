@@ -15,15 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from mllm_classify.tables.tables import SUBSETS, Study
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 from tabulate import tabulate
 
+from mllm_classify.measures.counting import SUBSETS
 from mllm_classify.report.explorer.data import FIXED, FLAGS, Data
 from mllm_classify.report.explorer.document import write
 from mllm_classify.report.explorer.pictures import with_pictures
+from mllm_classify.tables.table import Study
 
 REPEATS = 5
 IMAGES = 50_000

@@ -26,14 +26,21 @@ def ours(folder: Path) -> dict:
     """The stages' own functions, in one process, from files to files."""
     import polars as pl
 
-    from mllm_classify import score
     from mllm_classify.config.load import load
     from mllm_classify.dataset.classes import classes
     from mllm_classify.dataset.images import images
     from mllm_classify.dataset.labels import labels
     from mllm_classify.io import parquet
     from mllm_classify.predict.recorded import recorded
-    from mllm_classify.tables import tables
+    from mllm_classify.score.score import SCORES, predicted_by_ranking, score
+    from mllm_classify.tables import given
+    from mllm_classify.tables.accuracy import accuracy
+    from mllm_classify.tables.render import write
+    from mllm_classify.tables.table import Study
+    from mllm_classify.tables.table2 import table2
+    from mllm_classify.tables.table3 import table3
+    from mllm_classify.tables.table4 import table4
+    from mllm_classify.tables.table5 import table5
 
     config = load(folder / "config.yaml")
     clock = [time.perf_counter()]
@@ -44,19 +51,17 @@ def ours(folder: Path) -> dict:
     ids = registered["image_id"].to_list()
     predictions = {model.name: recorded(model, config.dataset, ids, names.height) for model in config.models}
     clock.append(time.perf_counter())
-    scored = pl.concat(
-        score.score(name, score.predicted_by_ranking(frame), labelled) for name, frame in predictions.items()
-    )
-    parquet.write(scored, score.SCORES, folder / "scores.parquet")
+    scored = pl.concat(score(name, predicted_by_ranking(frame), labelled) for name, frame in predictions.items())
+    parquet.write(scored, SCORES, folder / "scores.parquet")
     clock.append(time.perf_counter())
     scores = parquet.read(folder / "scores.parquet")
-    models = pl.DataFrame([{"model": it.name, "label": it.label, "family": it.family} for it in config.models])
-    study = tables.Study("ImageNet", "ImageNet", "ReaL", None, "1000")
-    tables.write(tables.table2(labelled["category"], study), folder / "table2.csv")
-    for make in (tables.table3, tables.table4, tables.table5):
-        tables.write(make(scores, models, study), folder / f"{make.__name__}.csv")
-    accuracies = tables.accuracies(scores, labelled.select("image_id", "category"), models, study, RESAMPLES)
-    accuracies.write_parquet(folder / "accuracy.parquet")
+    models = given.models([[it.name, it.label, it.family] for it in config.models])
+    evaluated = given.images(labelled)
+    study = Study("ImageNet", "ImageNet", "ReaL", None, "1000")
+    write(table2(evaluated, study), folder / "table2.csv")
+    for table in (table3, table4, table5):
+        write(table(scores, models, study), folder / f"{table.__name__}.csv")
+    accuracy(scores, evaluated, models, study, RESAMPLES).write_parquet(folder / "accuracy.parquet")
     clock.append(time.perf_counter())
     steps = [later - earlier for earlier, later in itertools.pairwise(clock)]
     return dict(zip(("labels", "predictions", "scoring", "tables"), steps, strict=True))

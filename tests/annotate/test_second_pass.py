@@ -4,7 +4,6 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mllm_classify.tables.tables import Study, as_html, as_latex, as_markdown
 
 from mllm_classify.annotate import second_pass
 from mllm_classify.annotate.second_pass import OPEN, OUTCOMES, UNUSABLE, decided, decisions, outcome, read, relabelled
@@ -13,6 +12,8 @@ from mllm_classify.dataset.classes import CLASSES, Lookup
 from mllm_classify.dataset.label_files import second_labels
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import InputError
+from mllm_classify.tables.render import as_html, as_latex, as_markdown
+from mllm_classify.tables.table import Study
 from tests.annotate.exports import annotation, task
 
 STUDY = Study("data", "Old", "New", None, "names.txt (9)")
@@ -36,10 +37,10 @@ def states(*items, key=KEYED, equal=NO_EQUIVALENCES):
     return dict(found.select("image_id", "state").iter_rows())
 
 
-def figures(*items, group="all"):
+def cells(*items, group="all"):
     export = read(list(items), "e.json", NAMES)
     table = second_pass.second_pass(KEYED, export, decisions(KEYED, export, NO_EQUIVALENCES), "Chat", STUDY)
-    return table.figures.row(by_predicate=pl.col("category") == group, named=True)
+    return table.rows.row(by_predicate=pl.col("category") == group, named=True)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_what_an_annotation_says(said, status):
     if status != "usable":
         assert not found.classes
         assert states(task("t1", said))["a"] == "unusable"
-        assert figures(task("t1", said))[status] == 1
+        assert cells(task("t1", said))[status] == 1
 
 
 def test_nothing_chosen_is_not_that_no_class_applies():
@@ -151,17 +152,17 @@ def test_doubled_and_foreign_tasks_are_counted_and_annotations_of_both_copies_co
         task("t1", annotation(1, proposed=["daisy"])), task("t1", annotation(2, proposed=["daisy"])), task("t1"),
         task("another", annotation(proposed=["maze"])), task("another"),
     ]  # fmt: skip
-    row = figures(*items)
+    row = cells(*items)
     assert (row["doubled"], row["foreign"], row["annotators"], row["n_preferred"]) == (1, 1, 2, 1)
-    assert figures(*items, group="S-")["doubled"] == 1
-    assert figures(*items, group="M-") | {"doubled": 0, "foreign": None, "missing": 2} == figures(*items, group="M-")
+    assert cells(*items, group="S-")["doubled"] == 1
+    assert cells(*items, group="M-") | {"doubled": 0, "foreign": None, "missing": 2} == cells(*items, group="M-")
 
 
 def test_of_one_annotator_the_last_annotation_counts_whatever_their_order():
     said = [annotation(1, at=1, proposed=["daisy"]), annotation(1, at=3), annotation(1, at=2, proposed=["maze"])]
     for order in itertools.permutations(said):
         assert states(task("t1", *order))["a"] == "unusable"
-        row = figures(task("t1", *order))
+        row = cells(task("t1", *order))
         assert (row["replaced"], row["empty"]) == (2, 1)
 
 
@@ -183,7 +184,7 @@ exports = st.lists(
 @given(exports)
 def test_every_task_is_counted_once_and_every_annotation_too(items):
     for group in ("S-", "M-", "N", "all"):
-        row = figures(*items, group=group)
+        row = cells(*items, group=group)
         assert row["decided"] == sum(row[f"n_{name}"] for name in OUTCOMES)
         assert row["tasks"] == row["decided"] + sum(row[name] for name in OPEN)
         members = {t for t, c in KEYED.select("task", "category").iter_rows() if group in ("all", c)}
@@ -201,20 +202,20 @@ def test_agreement_of_annotators():
         task("t3", annotation(1, proposed=["daisy"]), annotation(2, proposed=["maze"])),
         task("t4", annotation(1, proposed=["daisy"]), annotation(2)),
     ]
-    row = figures(*items)
+    row = cells(*items)
     # of six answers three are {daisy}, two {daisy, maze}, one {maze}: chance 14/36, observed 2/3
     assert (row["annotators"], row["shared"], row["exact"], row["kappa"]) == (2, 3, "66.67", f"{(24 - 14) / 22:.3f}")
-    assert figures(*items, group="S-")["exact"] == "100.00"
+    assert cells(*items, group="S-")["exact"] == "100.00"
 
 
 def test_agreement_of_one_is_unknown_and_so_is_kappa_of_one_answer():
-    assert [figures(task("t1", annotation(proposed=["maze"])))[name] for name in ("shared", "exact", "kappa")] == [
+    assert [cells(task("t1", annotation(proposed=["maze"])))[name] for name in ("shared", "exact", "kappa")] == [
         0,
         None,
         None,
     ]
     alike = [task(name, *(annotation(who, proposed=["maze"]) for who in (1, 2))) for name in ("t1", "t2")]
-    assert [figures(*alike)[name] for name in ("shared", "exact", "kappa")] == [2, "100.00", None]
+    assert [cells(*alike)[name] for name in ("shared", "exact", "kappa")] == [2, "100.00", None]
 
 
 @pytest.mark.parametrize(

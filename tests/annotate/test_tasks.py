@@ -6,14 +6,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mllm_classify.tables.tables import Study
 
 from mllm_classify.annotate import pictures
 from mllm_classify.annotate.tasks import (  # fmt: skip
     KEY,
     NONE,
     as_tasks,
-    examined,
     labelling,
     picture,
     proposed,
@@ -25,8 +23,10 @@ from mllm_classify.dataset.images import IMAGES
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import InputError, locate, sha256
 from mllm_classify.mapping.mapping import MAPPING
+from mllm_classify.measures.examined import examined_answers
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.tables.disputed import disputed
+from mllm_classify.tables.table import Study
 
 COFFEE = locate("package:skimage/data/coffee.png").read_bytes()
 STUDY = Study("data", "Old", "New", None, "names.txt (9)")
@@ -34,6 +34,7 @@ NAMES = [f"class {number}" for number in range(9)]
 ASKED = Annotate(
     model="chat", sources=["chat", "lite", "ImGT", "ReGT"], vision="eyes", categories=["S-", "M-", "N"], top=4
 )
+EXAMINATION = {"label": "Chat", "task": "CW", "variant": None}
 
 
 def labels(*rows):
@@ -81,29 +82,29 @@ PREDICTED = {
 
 
 def test_answers_agree_are_disputed_or_are_none():
-    found = examined(SAID, LABELLED, "CW", None)
+    found = examined_answers(SAID, LABELLED, "CW", None)
     assert dict(found.select("image_id", "answer").iter_rows()) == {
         "a": "disputed", "b": "agrees", "c": "disputed", "d": "disputed", "e": "out of prompt", "f": "error", "g": "unasked",
     }  # fmt: skip
 
 
-def test_only_the_first_repeat_of_the_asked_way_is_examined():
+def test_only_the_first_repeat_of_the_asked_way_is_examined_answers():
     answers = pl.concat(
         [SAID, mapped(("a", [1]), task="OW"), mapped(("a", [1]), variant="x"), mapped(("a", [1]), repeat=1)]
     )
-    assert examined(answers, LABELLED, "CW", None).equals(examined(SAID, LABELLED, "CW", None))
-    assert examined(answers, LABELLED, "CW", "x").filter(pl.col("answer") != "unasked").rows() == [
+    assert examined_answers(answers, LABELLED, "CW", None).equals(examined_answers(SAID, LABELLED, "CW", None))
+    assert examined_answers(answers, LABELLED, "CW", "x").filter(pl.col("answer") != "unasked").rows() == [
         ("a", "S-", 0, [1], [1], "agrees")
     ]
 
 
 def test_an_equivalent_of_a_label_is_not_disputed():
     equal = LABELLED.with_columns(regt_admissible=pl.lit([1, 3], dtype=pl.List(pl.Int32)))
-    assert examined(SAID, equal, "CW", None)["answer"][0] == "agrees"
+    assert examined_answers(SAID, equal, "CW", None)["answer"][0] == "agrees"
 
 
 def test_shares_are_of_the_images_that_were_asked_about():
-    rows = disputed(examined(SAID, LABELLED, "CW", None), "Chat", "CW", ["S-", "M-", "N"], STUDY).figures
+    rows = disputed(SAID.lazy(), LABELLED, STUDY, EXAMINATION | {"categories": ["S-", "M-", "N"]}).rows
     columns = ["category", "images", "agrees", "disputed", "out_of_prompt", "n_errors", "unasked", "share"]
     assert rows.select(columns).rows() == [
         ("S-", 4, 0, 1, 1, 1, 1, "33.33"),
@@ -114,7 +115,7 @@ def test_shares_are_of_the_images_that_were_asked_about():
 
 
 def test_a_category_without_images_has_no_share():
-    rows = disputed(examined(SAID, LABELLED, "CW", None), "Chat", "CW", ["M+"], STUDY).figures
+    rows = disputed(SAID.lazy(), LABELLED, STUDY, EXAMINATION | {"categories": ["M+"]}).rows
     assert rows.select("images", "share", "share_low").rows() == [(0, None, None)] * 2
 
 

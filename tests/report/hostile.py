@@ -1,7 +1,6 @@
 """A small study whose texts try to be more than text."""
 
 import polars as pl
-from mllm_classify.tables.tables import Study
 
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.mapping.mapping import MAPPING
@@ -10,6 +9,7 @@ from mllm_classify.report.explorer.columns import explored
 from mllm_classify.report.explorer.data import Data
 from mllm_classify.report.explorer.pictures import with_pictures
 from mllm_classify.score.score import SCORES, predicted_by_ranking, predicted_by_text, score
+from mllm_classify.tables.table import Study
 
 HOSTILE = [
     "</script><script>alert(1)</script>",
@@ -76,7 +76,7 @@ def study(answers: list[str], nearest: list[int], rankings: list[list[int]]) -> 
     ranked = pl.concat([ranking_rows(ids[:-1], rankings[:-1]), error_rows(ids[-1:], ["torn </script>"])])
     scores = pl.concat(
         [
-            score("chat", predicted_by_text(mapping, CLASSES), labels),
+            score("chat", predicted_by_text(mapping, CLASSES), labels, words),
             score("ranks", predicted_by_ranking(ranked), labels),
         ]
     )

@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import polars as pl
 import pytest
-from mllm_classify.tables.tables import Study, as_html
 from PIL import Image
 
 from mllm_classify.figures.style import save
@@ -14,6 +13,8 @@ from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.predict.rows import PREDICTIONS, answer_rows, error_rows, ranking_rows
 from mllm_classify.report.panels import SHOWN, Answers, as_csv, chosen, draw, examples, said, table
 from mllm_classify.score.score import SCORES
+from mllm_classify.tables.render import as_html
+from mllm_classify.tables.table import Study
 
 NAMES = ["tea cup", "<b>espresso</b>", "=missile", "daisy"]
 STUDY = Study("four <i>pictures</i>", "old", "new", None, "names.txt (4)")

@@ -3,14 +3,15 @@ import json
 
 import polars as pl
 import pytest
-from mllm_classify.tables.tables import Study, write
 
 from mllm_classify.config.load import load
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import InputError, file_sha256, sha256
 from mllm_classify.predict.rows import answer_rows
-from mllm_classify.report.provenance import Made, named_files, provenance
+from mllm_classify.report.provenance import Predicted, named_files, provenance
+from mllm_classify.tables.render import write
+from mllm_classify.tables.table import Study
 
 STUDY = Study("two <i>pictures</i>", "old", "new", None, "names.txt (3)")
 ENVIRONMENT = {
@@ -50,12 +51,12 @@ def made(config, tmp_path, **changes):
     )
     answers = answer_rows(["a"], ["CW"], ["tea"]).with_columns(pl.lit("served/<b>").alias("served_model"))
     given = {"commit": "abc-dirty", "images": images, "labels": labels} | changes
-    files = {"words": Made(answers, "f" * 64, [ENVIRONMENT, ENVIRONMENT])}
+    files = {"words": Predicted(answers, "f" * 64, [ENVIRONMENT, ENVIRONMENT])}
     return provenance(str(tmp_path / "mine.yaml"), config, made=files, study=STUDY, **given)
 
 
 def rows(table):
-    return {(row["part"], row["item"]): (row["value"], row["sha256"]) for row in table.figures.iter_rows(named=True)}
+    return {(row["part"], row["item"]): (row["value"], row["sha256"]) for row in table.rows.iter_rows(named=True)}
 
 
 def test_it_tells_what_everything_comes_from(config, tmp_path):
@@ -66,7 +67,7 @@ def test_it_tells_what_everything_comes_from(config, tmp_path):
     assert found["Data set", "labels"][0] == "of 1 evaluated images"
     assert found["Files", "dataset.imgt.file"][1] == sha256((tmp_path / "imgt.csv").read_bytes())
     assert found["Files", "models.words.file"][1] == sha256((tmp_path / "words.csv").read_bytes())
-    told = made(config, tmp_path).figures.filter(pl.col("part") == "Environments")["value"].to_list()
+    told = made(config, tmp_path).rows.filter(pl.col("part") == "Environments")["value"].to_list()
     assert told == ["Python 3.11.9; Linux x86_64; NVIDIA H200", "torch 2.9", "made: words"]
 
 

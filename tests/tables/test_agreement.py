@@ -5,23 +5,35 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mllm_classify.tables.tables import as_markdown, write
-from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
+from statsmodels.stats import inter_rater
 
+from mllm_classify.dataset.labels import LABELS
+from mllm_classify.io.keys import ANSWER, QUESTION
 from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.predict.rows import PREDICTIONS
-from mllm_classify.tables import agreement
-from tests.tables.test_sensitivity import DIFFERING, MODELS, STUDY, scored
+from mllm_classify.score.score import predicted_by_text, score
+from mllm_classify.tables.agreement import agreeing, agreement, fleiss_kappa, read
+from mllm_classify.tables.render import as_markdown, write
+from tests.tables.ways import DIFFERING, MODELS, STUDY, scored
 
 
 def said(frame, texts, classes=None):
-    """Scores with what was said, a word an image, and the classes that it stands for, by default the same."""
-    return frame.with_columns(text=pl.Series(texts.split()), **{"class": pl.Series((classes or texts).split())})
+    """Scores with what was said, a word an image, and the class that it stands for, by default the same."""
+    return frame.with_columns(
+        text=pl.Series(texts.split()),
+        predicted=pl.Series([[ord(sign)] for sign in (classes or texts).split()], dtype=pl.List(pl.Int32)),
+    )
 
 
-def made(*frames, study=STUDY, count=100):
-    table = agreement.agreement(pl.concat(frames), DIFFERING, MODELS, study, count)
-    return list(csv.DictReader(io.StringIO(table.figures.write_csv())))
+def table(frames, study=STUDY, count=100):
+    answers = pl.concat(frames)
+    predictions = answers.unique(ANSWER).partition_by("model", as_dict=True)
+    chat = {name: frame.select(*QUESTION, "text").lazy() for (name,), frame in predictions.items()}
+    return agreement(answers.drop("text"), chat, DIFFERING, MODELS, study, count)
+
+
+def rows(*frames, study=STUDY):
+    return list(csv.DictReader(io.StringIO(table(frames, study).rows.write_csv())))
 
 
 def test_repeats_agree_to_the_letter_in_class_and_in_being_right():
@@ -35,7 +47,7 @@ def test_repeats_agree_to_the_letter_in_class_and_in_being_right():
         said(scored("CW", "1110", "1110", "hot", 1), "a b a c", "a b a c"),
         said(scored("CW", "1110", "1110", "hot", 2), "a b a d", "a b a d"),
     ]
-    (row,) = made(*frames)
+    (row,) = rows(*frames)
     chance = 50 / 144
     assert row["class_kappa"] == f"{((3 + 1 / 3) / 4 - chance) / (1 - chance):.3f}"
     columns = ["model", "task", "variant", "differs", "n", "repeats", "n_unanswered", "text_all", "text_pairs", "class_all",
@@ -52,7 +64,7 @@ def test_an_image_that_one_repeat_has_no_answer_to_counts_for_accuracy_only():
         said(scored("OW", "110", "110", "hot", 0), "a b c"),
         said(scored("OW", "100", "100", "hot", 1, status="-x-"), "a x d"),
     ]
-    (row,) = made(*frames)
+    (row,) = rows(*frames)
     assert [row[name] for name in ("n", "n_unanswered", "text_all", "ImGT_all", "ImGT_A")] == [
         "3", "1", "50.00", "100.00", "50.00",
     ]  # fmt: skip
@@ -60,7 +72,7 @@ def test_an_image_that_one_repeat_has_no_answer_to_counts_for_accuracy_only():
 
 def test_where_no_image_was_answered_in_every_repeat_there_is_no_agreement():
     frames = [said(scored("OW", "0", "0", "hot", repeat, status="x"), "x") for repeat in (0, 1)]
-    (row,) = made(*frames)
+    (row,) = rows(*frames)
     assert {row[name] for name in ("text_all", "text_pairs", "class_all", "class_kappa", "ReGT_pairs")} == {""}
     assert (row["n_unanswered"], row["ImGT_A"]) == ("1", "0.00")
 
@@ -73,7 +85,7 @@ def test_only_what_is_asked_repeatedly_has_a_row():
         *(said(scored("CW", "10", "10", "hot", repeat), "a b") for repeat in (0, 1)),
         *(said(scored("CW+", "10", "10", "hot", repeat), "a b") for repeat in (0, 1)),
     ]
-    assert [(row["task"], row["variant"]) for row in made(*frames)] == [("CW+", "hot"), ("CW", "hot")]
+    assert [(row["task"], row["variant"]) for row in rows(*frames)] == [("CW+", "hot"), ("CW", "hot")]
 
 
 def test_images_without_a_label_follow_the_rule_in_being_right_under_regt():
@@ -82,7 +94,7 @@ def test_images_without_a_label_follow_the_rule_in_being_right_under_regt():
         for repeat, flags in enumerate(["11", "01"])
     ]
     found = {
-        rule: made(*frames, study=STUDY._replace(n_images=rule))[0]["ReGT_all"] for rule in ("correct", "excluded")
+        rule: rows(*frames, study=STUDY._replace(n_images=rule))[0]["ReGT_all"] for rule in ("correct", "excluded")
     }
     assert found == {"correct": "50.00", "excluded": "0.00"}
 
@@ -97,19 +109,19 @@ def test_kappa_is_statsmodels(ratings):
     values = pl.DataFrame(
         [{"image_id": str(place), "value": str(value)} for place, of in enumerate(ratings) for value in of]
     )
-    found = agreement.fleiss_kappa(values)
+    found = fleiss_kappa(values)
     if len({value for of in ratings for value in of}) == 1:
         assert found is None
     else:
-        assert found == pytest.approx(fleiss_kappa(aggregate_raters(ratings)[0]))
+        assert found == pytest.approx(inter_rater.fleiss_kappa(inter_rater.aggregate_raters(ratings)[0]))
 
 
 @given(RATINGS)
 def test_all_agree_no_more_often_than_pairs_do(ratings):
     values = pl.DataFrame([{"image_id": place, "value": value} for place, of in enumerate(ratings) for value in of])
-    every, pairs = agreement.agreeing(values)
+    every, pairs = agreeing(values)
     assert 0 <= every <= pairs + 1e-9 <= 100 + 1e-9
-    assert agreement.agreeing(values.reverse()) == pytest.approx((every, pairs))
+    assert agreeing(values.reverse()) == pytest.approx((every, pairs))
 
 
 def test_an_answer_means_its_classes_under_every_scoring_of_its_task():
@@ -118,17 +130,19 @@ def test_an_answer_means_its_classes_under_every_scoring_of_its_task():
         {"class_id": [0, 1, 2], "same_name": [[0, 2], [1], [0, 2]]},
         schema={"class_id": pl.Int32, "same_name": pl.List(pl.Int32)},
     )
-    rows = [("i", "missile", [0, 2], 0, True), ("j", "rocket", [], 1, False), ("k", "", [], None, False)]
+    cells = [("i", "missile", [0, 2], 0, True), ("j", "rocket", [], 1, False), ("k", "", [], None, False)]
     about = {"task": "CW", "variant": "hot", "repeat": 1}
-    predictions = pl.DataFrame([{"image_id": i, "text": text, **about} for i, text, *_ in rows], schema=PREDICTIONS)
+    predictions = pl.DataFrame([{"image_id": i, "text": text, **about} for i, text, *_ in cells], schema=PREDICTIONS)
     mapping = pl.DataFrame(
         [
             {"image_id": i, "exact_classes": exact, "nearest_class": near, "in_prompt": listed, "status": "ok", **about}
-            for i, _, exact, near, listed in rows
+            for i, _, exact, near, listed in cells
         ],
         schema=MAPPING,
     )
-    found = agreement.meanings(predictions, mapping, classes)
+    labels = pl.DataFrame([{"image_id": i, "imgt": 0, "imgt_admissible": [0]} for i in "ijk"], schema=LABELS)
+    scores = score("m", predicted_by_text(mapping, classes), labels, predictions)
+    found = read(scores, {"m": predictions.lazy()})
     meant = {(row["scoring"], row["image_id"]): (row["text"], row["class"]) for row in found.to_dicts()}
     assert meant["CW", "i"] == meant["CW+", "i"] == ("missile", "0 2")
     assert (meant["CW", "j"], meant["CW+", "j"]) == (("rocket", ""), ("rocket", "1"))
@@ -137,7 +151,6 @@ def test_an_answer_means_its_classes_under_every_scoring_of_its_task():
 
 def test_it_is_written_in_four_forms_that_say_what_repeats_differ_in(tmp_path):
     frames = [said(scored("OW", "10", "10", "hot", repeat), "a b") for repeat in (0, 1)]
-    table = agreement.agreement(pl.concat(frames), DIFFERING, MODELS, STUDY, 100)
-    write(table, tmp_path / "t.csv")
+    write(table(frames), tmp_path / "t.csv")
     assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".md", ".html", ".tex"}
-    assert "| A | OW | hot | put hot | 2 | 2 | 100.00 | 100.00 |" in " ".join(as_markdown(table).split())
+    assert "| A | OW | hot | put hot | 2 | 2 | 100.00 | 100.00 |" in " ".join(as_markdown(table(frames)).split())

@@ -1,12 +1,13 @@
 import polars as pl
-from mllm_classify.tables.tables import Study, as_markdown
 
 from mllm_classify.score.score import SCORES
-from mllm_classify.tables.protocols import STORED, asked, protocols
+from mllm_classify.tables.protocols import STORED, protocols, with_options
+from mllm_classify.tables.render import as_markdown
+from mllm_classify.tables.table import Study
 
 MODELS = pl.DataFrame({"model": ["m", "r"], "label": ["Model", "Ranks"], "family": ["MLLM", "supervised"]})
 STUDY = Study("data", "Old", "New", None, "names.txt (10)")
-BY_VARIANT = asked(4, 26, 100, "minilm")
+OPTIONS = {"few": 4, "n": 26, "classes": 100, "encoder": "minilm"}
 IMAGES = pl.DataFrame({"image_id": ["a", "b"], "category": ["S+", "N"]})
 
 
@@ -26,19 +27,19 @@ def scores(*rows):
             imgt,
             regt,
             {"a": "S+", "b": "N"}[image],
-            None,
+            *(None, None, None),
         )
         for image, scoring, variant, repeat, imgt, regt, oop in rows
     ]
     return pl.DataFrame(cells, schema=SCORES, orient="row")
 
 
-def made(*rows):
-    return protocols(scores(*rows), IMAGES, MODELS, STUDY, 50, BY_VARIANT)
+def of(*rows):
+    return protocols(scores(*rows), IMAGES, MODELS, STUDY, 50, OPTIONS)
 
 
 def test_each_protocol_has_its_row_of_its_own_answers_in_one_order():
-    table = made(
+    table = of(
         *[(image, "MC", "MC semantic", repeat, repeat == 0, True, repeat == 1) for image in "ab" for repeat in (0, 1)],
         ("a", "MC", "CW first", 0, True, False, False),
         ("a", "CW", "", 0, True, True, False),
@@ -48,7 +49,7 @@ def test_each_protocol_has_its_row_of_its_own_answers_in_one_order():
         ("a", "MC", "ReGT + confEVA(ReGT)", 0, True, True, False),
     )
     columns = ["model", "protocol", "n", "repeats", "ImGT_A", "ReGT_A", "OOP"]
-    assert table.figures.select(columns).rows() == [
+    assert table.rows.select(columns).rows() == [
         ("Model", "OW, inclusion", 1, 1, "0.00", "0.00", None),
         ("Model", "CW", 2, 1, "50.00", "100.00", "50.00"),
         ("Model", "MC, 26 semantic", 2, 2, "50.00", "100.00", "50.00"),
@@ -62,8 +63,8 @@ def test_each_protocol_has_its_row_of_its_own_answers_in_one_order():
 def test_intervals_are_over_the_images_of_the_row():
     """Repeats are of one image: they make no interval."""
     low, high = (
-        made(*[("a", "MC", "MC random", repeat, repeat < 2, True, False) for repeat in range(4)])
-        .figures.select("ImGT_A_low", "ImGT_A_high")
+        of(*[("a", "MC", "MC random", repeat, repeat < 2, True, False) for repeat in range(4)])
+        .rows.select("ImGT_A_low", "ImGT_A_high")
         .row(0)
     )
     assert (low, high) == ("50.00", "50.00")
@@ -73,10 +74,10 @@ def test_models_that_rank_classes_have_no_row():
     ranked = scores(("a", "CW", "", 0, True, True, None)).with_columns(
         model=pl.lit("r"), encoder=pl.lit(None, pl.String)
     )
-    assert protocols(ranked, IMAGES, MODELS, STUDY, 50, BY_VARIANT).figures.height == 0
+    assert protocols(ranked, IMAGES, MODELS, STUDY, 50, OPTIONS).rows.height == 0
 
 
 def test_every_protocol_says_whose_it_is_and_what_it_asks():
-    every = [*STORED.values(), *BY_VARIANT.values()]
+    every = [*STORED.values(), *with_options(**OPTIONS).values()]
     assert all(all(protocol) for protocol in every)
     assert len({protocol.name for protocol in every}) == len(every)

@@ -1,11 +1,13 @@
-import csv
 import json
 
+import polars as pl
 import pytest
 
 from mllm_classify.config.study import Config
-from mllm_classify.io.files import PROJECT, InputError, read_text
-from mllm_classify.tables.scorecard import FIGURES, OFFICIAL, PAPER_NAMES, SCORECARD, read_published, scorecard
+from mllm_classify.io.files import PROJECT, InputError, read_csv, read_text
+from mllm_classify.plan import values
+from mllm_classify.plan.values import OFFICIAL, PAPER_NAMES
+from mllm_classify.tables.scorecard import COMPARED, SCORECARD, scorecard
 
 NAMES = json.loads(read_text(PAPER_NAMES))
 
@@ -21,22 +23,23 @@ STUDY = {
     "excluded": "0",
     "n": "31250",
 }
-PUBLISHED = {table: read_published(table) for table in ("table2", "table3", "table4", "table5")}
+PUBLISHED = {
+    table: [row for _, row in read_csv(f"{values.PUBLISHED}/{table}.csv")]
+    for table in ("table2", "table3", "table4", "table5")
+}
 
 
-def csv_file(path, rows):
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["model"])
-        writer.writeheader()
-        writer.writerows(rows)
-    return str(path)
+def as_read(rows):
+    """Rows as their CSV is read: text, null where a cell is empty."""
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(rows[0] if rows else ["model"], pl.String))
+    return frame.with_columns(pl.all().replace("", None))
 
 
 @pytest.fixture
 def card(folder):
     """A scorecard of models that have the paper's figures, but for what is changed. Keys of rows are (table, column)."""
 
-    def made(models, *, counts=COUNTS, pairs=OFFICIAL + "\n", names=NAMES, study=(), figures=(), task=None):
+    def card(models, *, counts=COUNTS, pairs=OFFICIAL + "\n", names=NAMES, study=(), figures=(), task=None):
         (folder / "pairs.csv").write_text(f"# Pairs.\n{pairs}classes,admits,source\n0|1,,same\n")
         (folder / "c.json").write_text(json.dumps(names))
         entries = []
@@ -54,7 +57,7 @@ def card(folder):
         config = Config.model_validate({"dataset": dataset, "models": entries})
         about = STUDY | dict(study)
         tables = {"table2": [{"statistic": "count"} | dict(zip(SUBSETS, counts, strict=True)) | about]}
-        for table in FIGURES:
+        for table in COMPARED:
             tables[table] = []
             for label, published in models.items():
                 for paper in PUBLISHED[table]:
@@ -63,15 +66,21 @@ def card(folder):
                     row = {"model": label} | {name: value for name, value in paper.items() if "rank" not in name}
                     row = {key: value for key, value in row.items() if key != "model"} | {"model": label}
                     if table != "table5":
-                        for name in FIGURES[table]:
+                        for name in COMPARED[table]:
                             row |= {f"{name}_low": paper[name], f"{name}_high": paper[name]}
                     row |= about | {column: value for (of, column), value in dict(figures).items() if of == table}
                     if task:
                         row["task"] = task
                     tables[table].append(row)
-        return scorecard(config, {name: csv_file(folder / f"{name}.csv", rows) for name, rows in tables.items()})
+        return scorecard(
+            **{name: as_read(rows) for name, rows in tables.items()},
+            published=values.published(config),
+            same_names=values.same_names(config),
+            official_pairs=values.official_pairs(config),
+            paper=values.paper(config),
+        )
 
-    return made
+    return card
 
 
 def verdicts(frame):
@@ -102,7 +111,7 @@ def test_a_row_says_whose_figure_it_is_beside(card):
         ("Ours", "EVA-02 ViT-L-14-448", "table3", "CW"),
         ("Other", "EfficientNet-L2", "table3", "CW"),
     ]
-    assert found["figure"].to_list() == FIGURES["table3"] * 2
+    assert found["figure"].to_list() == COMPARED["table3"] * 2
     assert found.filter(model="Ours", figure="ReGT_S-")["paper"].to_list() == ["26.82"]
 
 
@@ -188,7 +197,7 @@ def test_the_papers_images_may_be_chosen_by_a_list_of_classes(card):
 
 def test_a_published_name_that_does_not_exist_is_an_error(card):
     with pytest.raises(
-        InputError, match=r"models: m1\.published: 'GPT-5' is no row of Table 3; one of .*EfficientNet-L2"
+        InputError, match=r"models: Other: published: 'GPT-5' is no row of Table 3; one of .*EfficientNet-L2"
     ):
         card({"Ours": "EfficientNet-L2", "Other": "GPT-5"})
 
@@ -207,7 +216,7 @@ def test_published_tables_are_whole_and_name_the_models_of_table_3():
     names = [row["model"] for row in PUBLISHED["table3"]]
     assert (len(names), len(set(names))) == (13, 13)
     assert {row["model"] for table in ("table4", "table5") for row in PUBLISHED[table]} <= set(names)
-    for table, columns in FIGURES.items():
+    for table, columns in COMPARED.items():
         assert all(0 <= float(row[name]) <= 100 for row in PUBLISHED[table] for name in columns)
     for table in ("table4", "table5"):
         assert len({(row["model"], row.get("task")) for row in PUBLISHED[table]}) == len(PUBLISHED[table])

@@ -1,63 +1,21 @@
 import csv
 import io
-import itertools
 
-import numpy as np
 import polars as pl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mllm_classify.tables.tables import Study, as_markdown, write
 
-from mllm_classify.measures import clusters, statistics
-from mllm_classify.measures.clusters import Layout, interval, layouts, sign_flip_p, with_clusters
-from mllm_classify.score.score import SCORES
+from mllm_classify.tables.render import as_markdown, write
 from mllm_classify.tables.sensitivity import sensitivity
+from tests.tables.ways import DIFFERING, MODELS, STUDY, scored
 
-STUDY = Study("data", "Old labels", "New labels", "pairs.v1", "names.txt (10)")
-MODELS = pl.DataFrame([{"model": name, "label": name.upper(), "family": "MLLM"} for name in "abc"])
-WAYS = ["cold", "hot", "ids"]
-DIFFERING = pl.DataFrame([{"model": name, "variant": way, "differs": f"put {way}"} for name in "abc" for way in WAYS])
 SHOWN = ["n", "repeats", "clusters", "ImGT_A", "ImGT_A_vs_main", "ReGT_A", "ReGT_A_vs_main", "OOP", "n_errors", "n_empty",
          "n_several"]  # fmt: skip
-STATUS = {"-": "ok", "x": "error", "e": "empty", "s": "several"}
 
 
-def scored(
-    scoring, imgt, regt, variant="", repeat=0, model="a", oop=None, status=None, categories=None, start=0, groups=None
-):
-    """Scores from strings of 0 and 1, one sign an image; of statuses there are the signs of STATUS.
-
-    Images of one sign in `groups` were asked about in one request.
-    """
-    count = len(imgt)
-    flags = [[None] * count if signs is None else [{"0": False, "1": True}.get(sign) for sign in signs]
-             for signs in (imgt, regt, oop)]  # fmt: skip
-    frame = pl.DataFrame(
-        {
-            "model": model,
-            "image_id": [f"i{start + number}" for number in range(count)],
-            "task": scoring.removesuffix("+"),
-            "variant": variant,
-            "repeat": repeat,
-            "encoder": "e",
-            "scoring": scoring,
-            "status": [STATUS[sign] for sign in status or "-" * count],
-            "oop": flags[2],
-            "imgt": flags[0],
-            "regt": flags[1],
-            "category": (categories or "S+ " * count).split() if regt is not None else None,
-            "expert": None,
-        },
-        schema=SCORES,
-    )
-    group = pl.Series([None if groups is None else int(sign) for sign in groups or imgt], dtype=pl.Int32)
-    return with_clusters(frame, frame.select(*clusters.KEYS, group=group))
-
-
-def made(*frames, study=STUDY, count=100):
+def rows_of(*frames, study=STUDY, count=100):
     table = sensitivity(pl.concat(frames), DIFFERING, MODELS, study, count)
-    return list(csv.DictReader(io.StringIO(table.figures.write_csv())))
+    return list(csv.DictReader(io.StringIO(table.rows.write_csv())))
 
 
 def shown(rows, names=SHOWN):
@@ -66,7 +24,7 @@ def shown(rows, names=SHOWN):
 
 def test_each_way_stands_beside_the_main_one():
     """Two repeats of a variant: 50 % and 75 %, against 50 %. On the third image one repeat of two is better."""
-    found = made(
+    found = rows_of(
         scored("CW", "1100", "0000", oop="0010"),
         scored("CW", "1100", "1000", "hot", 0, oop="0010", status="--es"),
         scored("CW", "1110", "1000", "hot", 1, oop="0000", status="--x-"),
@@ -86,12 +44,12 @@ def test_each_way_stands_beside_the_main_one():
 
 def test_the_difference_is_over_the_images_that_both_have():
     """A sample of images 2 and 3, on which the main way is right once."""
-    found = shown(made(scored("OW", "1110", "1111"), scored("OW", "11", "00", "cold", start=2)))
+    found = shown(rows_of(scored("OW", "1110", "1111"), scored("OW", "11", "00", "cold", start=2)))
     assert found["A", "OW", "cold"][:8] == ["2", "1", "2", "100.00", "50.00", "0.00", "-100.00", ""]
 
 
 def test_without_a_common_image_there_is_no_difference_and_no_test():
-    found = made(scored("OW", "11", "11"), scored("OW", "11", "00", "cold", start=5))
+    found = rows_of(scored("OW", "11", "11"), scored("OW", "11", "00", "cold", start=5))
     assert shown(found)["A", "OW", "cold"][:7] == ["2", "1", "2", "100.00", "", "0.00", ""]
     assert (found[1]["ImGT_A_p"], found[1]["ImGT_A_p_holm"], found[1]["tests"]) == ("", "", "0")
 
@@ -102,14 +60,14 @@ def test_images_without_a_label_follow_the_rule():
         scored("CW", "1000", "0011", "hot", categories="S+ M- N N"),
     ]
     found = {
-        rule: shown(made(*frames, study=STUDY._replace(n_images=rule)))["A", "CW", "hot"][5:7]
+        rule: shown(rows_of(*frames, study=STUDY._replace(n_images=rule)))["A", "CW", "hot"][5:7]
         for rule in ("correct", "excluded")
     }
     assert found == {"correct": ["50.00", "0.00"], "excluded": ["0.00", "-50.00"]}
 
 
 def test_a_constrained_answer_is_compared_with_what_it_would_replace():
-    found = made(
+    found = rows_of(
         scored("CW", "1000", "1000"),
         scored("CW+", "1100", "1110"),
         scored("CW-constrained", "1110", "1111"),
@@ -137,7 +95,7 @@ def test_only_tasks_that_are_asked_in_several_ways_are_shown():
         scored("CW", "10", "10", model="c"),
         scored("CW-constrained", "10", "10", model="c"),
     ]
-    assert list(shown(made(*frames))) == [
+    assert list(shown(rows_of(*frames))) == [
         ("A", "CW+", "main"), ("A", "CW+", "hot"), ("A", "CW", "main"), ("A", "CW", "hot"),
         ("C", "CW", "main"), ("C", "CW-constrained", "main"),
     ]  # fmt: skip
@@ -145,11 +103,11 @@ def test_only_tasks_that_are_asked_in_several_ways_are_shown():
 
 def test_variants_stand_in_the_order_of_the_configuration():
     frames = [scored("OW", "10", "10", variant) for variant in ("ids", "hot", "", "cold")]
-    assert [row["variant"] for row in made(*frames)] == ["main", "cold", "hot", "ids"]
+    assert [row["variant"] for row in rows_of(*frames)] == ["main", "cold", "hot", "ids"]
 
 
 def test_without_a_second_label_set_its_columns_are_empty():
-    found = made(scored("OW", "10", None), scored("OW", "11", None, "hot"), study=STUDY._replace(regt=None))
+    found = rows_of(scored("OW", "10", None), scored("OW", "11", None, "hot"), study=STUDY._replace(regt=None))
     for row in found:
         assert {value for name, value in row.items() if name.startswith("ReGT")} == {""}
     assert [row["ImGT_A"] for row in found] == ["50.00", "100.00"]
@@ -162,7 +120,7 @@ def test_p_is_corrected_for_all_differences_of_a_model_under_one_label_set():
         scored("OW", "111000", "000000", "cold"),
         scored("OW", "000000", "000000", model="b"), scored("OW", "111000", "111000", "hot", model="b"),
     ]  # fmt: skip
-    found = shown(made(*frames), ["ImGT_A_p", "ImGT_A_p_holm", "ReGT_A_p", "ReGT_A_p_holm", "test", "tests"])
+    found = shown(rows_of(*frames), ["ImGT_A_p", "ImGT_A_p_holm", "ReGT_A_p", "ReGT_A_p_holm", "test", "tests"])
     assert found["A", "OW", "hot"] == ["0.0312", "0.0625", "1", "1", "exact", "2"]
     assert found["A", "OW", "cold"] == ["0.25", "0.25", "1", "1", "exact", "2"]
     assert found["B", "OW", "hot"] == ["0.25", "0.25", "0.25", "0.25", "exact", "1"]
@@ -170,14 +128,14 @@ def test_p_is_corrected_for_all_differences_of_a_model_under_one_label_set():
 
 def test_of_very_many_images_p_is_no_less_than_what_can_be_told():
     frames = [scored("OW", "0" * 200, None), scored("OW", "1" * 200, None, "hot")]
-    (_, row) = made(*frames)
+    (_, row) = rows_of(*frames)
     assert (row["ImGT_A_p"], row["ImGT_A_p_holm"]) == ("<1e-12", "<1e-12")
 
 
 def test_images_of_one_request_are_one_piece_of_evidence():
     """Eight images of two requests, all better: the signs of two, not of eight."""
-    alone = made(scored("CW", "0" * 8, "0" * 8), scored("CW", "1" * 8, "0" * 8, "hot"))[1]
-    together = made(scored("CW", "0" * 8, "0" * 8), scored("CW", "1" * 8, "0" * 8, "hot", groups="00001111"))[1]
+    alone = rows_of(scored("CW", "0" * 8, "0" * 8), scored("CW", "1" * 8, "0" * 8, "hot"))[1]
+    together = rows_of(scored("CW", "0" * 8, "0" * 8), scored("CW", "1" * 8, "0" * 8, "hot", groups="00001111"))[1]
     assert (alone["clusters"], alone["ImGT_A_p"]) == ("8", "0.00781")
     assert (together["clusters"], together["ImGT_A_p"]) == ("2", "0.5")
 
@@ -185,68 +143,10 @@ def test_images_of_one_request_are_one_piece_of_evidence():
 def test_the_interval_of_requests_is_wider_than_that_of_images():
     """Two requests whose images are all better, or all alike: a resample has 0, 50 or 100 points."""
     frames = [scored("CW", "0" * 8, "0" * 8), scored("CW", "11110000", "0" * 8, "hot", groups="00001111")]
-    row = made(*frames, count=400)[1]
+    row = rows_of(*frames, count=400)[1]
     assert [row[f"ImGT_A_vs_main{end}"] for end in ("", "_low", "_high")] == ["50.00", "0.00", "100.00"]
-    alone = made(frames[0], scored("CW", "11110000", "0" * 8, "hot"), count=400)[1]
+    alone = rows_of(frames[0], scored("CW", "11110000", "0" * 8, "hot"), count=400)[1]
     assert 0 < float(alone["ImGT_A_vs_main_low"]) < float(alone["ImGT_A_vs_main_high"]) < 100
-
-
-def test_the_same_requests_in_all_repeats_are_one_layout_and_others_are_apart():
-    def values(second):
-        rows = [("a", 0, "a", 1), ("b", 0, "a", 0), ("c", 0, "c", -1)]
-        rows += [(image, 1, cluster, 1) for image, cluster in zip("abc", second, strict=True)]
-        schema = {"image_id": pl.String, "repeat": pl.Int32, "cluster": pl.String, "value": pl.Int64}
-        found = layouts(pl.DataFrame(rows, schema=schema, orient="row"))
-        return [(layout.sums.tolist(), layout.sizes.tolist()) for layout in found]
-
-    assert values("aac") == [([3, 0], [4, 2])]
-    assert values("abb") == [([1, -1], [2, 1]), ([1, 2], [1, 2])]
-
-
-def test_clusters_are_named_by_their_first_image_in_every_repeat():
-    frames = [
-        scored("CW", "0000", None, "hot", repeat, groups=groups) for repeat, groups in enumerate(["1100", "2211"])
-    ]
-    assert [frame["cluster"].to_list() for frame in frames] == [["i0", "i0", "i2", "i2"]] * 2
-    assert scored("CW", "000", None)["cluster"].to_list() == ["i0", "i1", "i2"]
-
-
-def layout(sums, sizes=None):
-    return Layout(np.array(sums), np.array(sizes or [1] * len(sums)))
-
-
-SUMS = st.lists(st.integers(-4, 4), max_size=7)
-
-
-@given(st.lists(SUMS, min_size=1, max_size=3))
-def test_p_is_the_share_of_sign_patterns_that_reach_as_far(found):
-    """As many as there are, one after the other; of several layouts, the mean over them."""
-    reached = abs(sum(map(sum, found))) / len(found)
-    shares = []
-    for sums in found:
-        patterns = list(itertools.product([1, -1], repeat=len(sums)))
-        far = [abs(sum(sign * value for sign, value in zip(signs, sums, strict=True))) >= reached for signs in patterns]
-        shares.append(sum(far) / len(patterns))
-    assert sign_flip_p([layout(sums) for sums in found]) == pytest.approx(sum(shares) / len(shares), abs=1e-12)
-
-
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
-@settings(max_examples=15)
-def test_of_images_asked_about_alone_and_once_it_is_mcnemars_exact_test(pairs):
-    flags = np.array(pairs, dtype=np.float32)
-    expected = statistics.mcnemar(flags, np.ones_like(flags)).p[0]
-    assert sign_flip_p([layout((flags[:, 0] - flags[:, 1]).astype(int))]) == pytest.approx(
-        expected, rel=1e-9, abs=1e-14
-    )
-
-
-@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(1, 3)), min_size=1, max_size=6), st.integers(1, 3))
-@settings(max_examples=30)
-def test_the_interval_lies_within_what_clusters_have_and_the_same_layout_again_changes_little(parts, times):
-    sums, sizes = map(list, zip(*parts, strict=True))
-    low, high = interval([layout(sums, sizes)] * times, 100)
-    means = [value / size for value, size in parts]
-    assert min(means) - 1e-6 <= low <= high <= max(means) + 1e-6
 
 
 def test_it_is_written_in_four_forms_that_say_what_it_is_of(tmp_path):
@@ -260,7 +160,7 @@ def test_it_is_written_in_four_forms_that_say_what_it_is_of(tmp_path):
 
 
 def test_without_any_answer_it_is_its_header():
-    assert made(scored("OW", "", "")) == []
+    assert rows_of(scored("OW", "", "")) == []
 
 
 FLAGS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=9)
@@ -271,9 +171,9 @@ FLAGS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=9
 def test_the_order_of_rows_changes_nothing_and_a_way_that_answers_alike_differs_by_0(images, random):
     signs = ["".join("01"[image[place]] for image in images) for place in (0, 1)]
     frames = [scored("OW", *signs), scored("OW", *signs, "hot", 0), scored("OW", *signs, "hot", 1)]
-    found = made(*frames)
+    found = rows_of(*frames)
     shuffled = pl.concat(frames).sample(fraction=1, shuffle=True, seed=random.randrange(2**32))
-    assert made(shuffled) == found
+    assert rows_of(shuffled) == found
     differences = [found[1][f"{name}_A_vs_main{end}"] for name in ("ImGT", "ReGT") for end in ("", "_low", "_high")]
     assert set(differences) == {"0.00"}
     assert (found[1]["ImGT_A_p"], found[1]["ImGT_A"]) == ("1", found[0]["ImGT_A"])

@@ -3,7 +3,6 @@ import random
 
 import polars as pl
 import pytest
-from mllm_classify.tables.tables import Study, as_markdown
 
 from mllm_classify.choices.confusions import CONFUSIONS
 from mllm_classify.choices.options import CHOICES
@@ -12,6 +11,8 @@ from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import PROJECT
 from mllm_classify.io.records import read_csv
 from mllm_classify.score.score import SCORES
+from mllm_classify.tables.render import as_markdown
+from mllm_classify.tables.table import Study
 from mllm_classify.tables.table6 import over_repeats, questions, table6
 
 MODELS = pl.DataFrame({"model": ["m"], "label": ["Model"], "family": ["MLLM"]})
@@ -25,7 +26,7 @@ REPEATS = 31
 def scores(*rows):
     """Scores of model m from (image, variant, repeat, right under ImGT, under ReGT, category, whether OOP)."""
     cells = [
-        ("m", image, "MC", variant, repeat, "e", "MC", "ok", oop, imgt, regt, category, None)
+        ("m", image, "MC", variant, repeat, "e", "MC", "ok", oop, imgt, regt, category, None, None, None)
         for image, variant, repeat, imgt, regt, category, oop in rows
     ]
     return pl.DataFrame(cells, schema=SCORES, orient="row")
@@ -44,17 +45,18 @@ def choices(*rows):
     return pl.DataFrame(rows, schema=CHOICES, orient="row")
 
 
+TEN = pl.DataFrame({"class_id": range(10)})
 NO_CONFUSIONS = pl.DataFrame(schema=CONFUSIONS)
 
 
-def made(found, labelled, chosen=None, resamples=50, study=STUDY):
+def table(found, labelled, chosen=None, resamples=50, study=STUDY):
     """Every question that `chosen` does not name has two options."""
     asked = found.select("image_id", "variant", "repeat").iter_rows()
     named = [] if chosen is None else [chosen]
     variants = [variant for frame in named for variant in frame["variant"]]
     plain = choices(*((*key, [0, 1], ["both", "random"]) for key in asked if key[1] not in variants))
     chosen = pl.concat([plain, *named])
-    return table6(found, labelled, 10, chosen, NO_CONFUSIONS, MODELS, study, resamples, "a classifier")
+    return table6(found, labelled, TEN, chosen, NO_CONFUSIONS, MODELS, study, resamples, "a classifier")
 
 
 def test_means_and_intervals_are_over_repeats():
@@ -63,7 +65,7 @@ def test_means_and_intervals_are_over_repeats():
         *[("a", RANDOM, repeat, True, True, "S+", False) for repeat in range(3)],
         *[("b", RANDOM, repeat, repeat == 1, repeat < 1, "M-", repeat == 0) for repeat in range(3)],
     )
-    (row,) = made(found, labels(("a", 0, [0], "S+"), ("b", 1, [2, 3], "M-"))).figures.to_dicts()
+    (row,) = table(found, labels(("a", 0, [0], "S+"), ("b", 1, [2, 3], "M-"))).rows.to_dicts()
     half = 4.302653 * math.sqrt(2500 / 3) / math.sqrt(3)
     assert row["ImGT_A"] == "66.67"
     assert row["ImGT_A_ci95"] == f"{half:.2f}"
@@ -78,18 +80,18 @@ def test_means_and_intervals_are_over_repeats():
 
 def test_one_repeat_has_no_interval_over_repeats_but_one_over_images():
     found = scores(("a", RANDOM, 0, True, True, "S+", False), ("b", RANDOM, 0, False, True, "N", True))
-    table = made(found, labels(("a", 0, [0], "S+"), ("b", 1, [], "N")))
-    (row,) = table.figures.to_dicts()
+    of = table(found, labels(("a", 0, [0], "S+"), ("b", 1, [], "N")))
+    (row,) = of.rows.to_dicts()
     assert {row[name] for name in row if name.endswith("_ci95")} == {None}
     assert (row["ImGT_A"], row["ImGT_A_low"], row["ImGT_A_high"]) == ("50.00", "0.00", "100.00")
-    text = as_markdown(table)
+    text = as_markdown(of)
     assert "0 ±" not in text
     assert "| 50.00 |" in " ".join(text.split())
 
 
 def test_without_a_second_label_set_its_columns_are_empty():
     found = scores(*[("a", RANDOM, repeat, True, None, None, False) for repeat in range(2)])
-    (row,) = made(found, labels(("a", 0, None, None)), study=STUDY._replace(regt=None)).figures.to_dicts()
+    (row,) = table(found, labels(("a", 0, None, None)), study=STUDY._replace(regt=None)).rows.to_dicts()
     assert (row["ImGT_A"], row["ReGT_A"], row["ReGT_A_low"], row["n"], row["n_N"]) == (
         "100.00",
         None,
@@ -102,7 +104,7 @@ def test_without_a_second_label_set_its_columns_are_empty():
 def test_images_in_n_are_left_out_where_the_rule_says_so():
     found = scores(("a", RANDOM, 0, True, False, "S+", False), ("b", RANDOM, 0, True, True, "N", False))
     labelled = labels(("a", 0, [0], "S+"), ("b", 1, [], "N"))
-    (row,) = made(found, labelled, study=STUDY._replace(n_images="excluded")).figures.to_dicts()
+    (row,) = table(found, labelled, study=STUDY._replace(n_images="excluded")).rows.to_dicts()
     assert (row["ImGT_A"], row["ReGT_A"]) == ("100.00", "0.00")
 
 
@@ -113,7 +115,7 @@ def test_the_effect_of_distractors_is_random_minus_theirs_on_the_same_images():
         *[(image, RANDOM, 0, number < 30, True, "S+", False) for number, image in enumerate(images)],
         *[(image, HARD, 0, number < 20, True, "S+", False) for number, image in enumerate(images)],
     )
-    easy, hard = made(found, labels(*[(image, 0, [0], "S+") for image in images]), resamples=400).figures.to_dicts()
+    easy, hard = table(found, labels(*[(image, 0, [0], "S+") for image in images]), resamples=400).rows.to_dicts()
     assert (easy["random_minus_ImGT_A"], easy["random_minus_ImGT_A_low"]) == (None, None)
     assert (hard["random_minus_ImGT_A"], hard["random_minus_ReGT_A"]) == ("25.00", "0.00")
     low, high = float(hard["random_minus_ImGT_A_low"]), float(hard["random_minus_ImGT_A_high"])
@@ -153,7 +155,7 @@ def test_a_table_of_fallbacks_says_that_it_shows_no_effect():
     found = scores(("a", RANDOM, 0, True, True, "S+", False), ("a", HARD, 0, False, True, "S+", False))
     for kind, said in {"fallback": True, "confusion": False}.items():
         chosen = choices(("a", HARD, 0, [0, 1], ["both", kind]))
-        text = as_markdown(made(found, labels(("a", 0, [0], "S+")), chosen))
+        text = as_markdown(table(found, labels(("a", 0, [0], "S+")), chosen))
         assert ("the effect says nothing about them" in text) == said
 
 

@@ -99,14 +99,14 @@ def test_an_answer_changed_with_its_sums_does_not_follow(archived: Archived, unp
 def test_archives_of_other_code_and_packages_say_so(archived: Archived, tmp_path: Path) -> None:
     with zipfile.ZipFile(archived.path) as archive:
         used = json.loads(archive.read(ENVIRONMENT))
-        code = archive.read("src/mllm_classify/measures/statistics.py")
+        code = archive.read("src/mllm_classify/measures/paired.py")
     used["archived with"]["packages"]["polars"] = "0.1"
     changes = edited(archived, "results/table3.csv", "75.00", "76.00")
     changes |= {
-        "src/mllm_classify/measures/statistics.py": code + b"\n# more\n",
+        "src/mllm_classify/measures/paired.py": code + b"\n# more\n",
         ENVIRONMENT: json.dumps(used).encode(),
     }
     done = command(rebuilt(archived, tmp_path / "b.zip", changes, sums=True))
     assert done.returncode == 1
-    assert "1 files differ, src/mllm_classify/measures/statistics.py first" in done.stderr
+    assert "1 files differ, src/mllm_classify/measures/paired.py first" in done.stderr
     assert f"polars 0.1 there, {pl.__version__} here" in done.stderr

@@ -8,12 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from mllm_classify.tables.tables import Study as Said
 
 from mllm_classify.annotate import second_pass
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import admits
 from mllm_classify.io import parquet
+from mllm_classify.tables.table import Study as Said
 from tests.annotate.exports import annotation, task
 from tests.plain.files import class_names, records
 from tests.plain.second_pass import class_of, disputed, examined, read_second_pass

@@ -1,0 +1,27 @@
+from mllm_classify.measures.counting import SUBSETS
+from tests.tables.studies import rows_of, scored
+
+
+def test_table_5_is_the_share_of_out_of_prompt_answers_per_category():
+    categories = "S+ S+ S- M+ M- M- N"
+    frames = [
+        scored("a", "CW", "0000000", "0000000", categories, oop="1001010"),
+        scored("a", "CW+", "0000000", "0000000", categories, oop="1111111"),
+        scored("b", "CW", "0000000", "0000000", categories, oop="0000001"),
+        scored("b", "OW", "0000000", "0000000", categories),
+        scored("v", "CW", "0000000", "0000000", categories),
+    ]
+    found = [[row[name] for name in ("model", *SUBSETS)] for row in rows_of("table5", *frames)]
+    assert found == [
+        ["Model B", "14.3", "0.0", "0.0", "0.0", "0.0", "0.0", "0.0", "100.0"],
+        ["Model A", "42.9", "33.3", "50.0", "0.0", "66.7", "100.0", "50.0", "0.0"],
+    ]
+
+
+def test_table_5_counts_empty_answers_and_lists_of_names_and_leaves_errors_out():
+    frame = scored("a", "CW", "000000", "000000", "S+ S+ S- M+ M- N", oop="11 101", status="esx--s")
+    (row,) = rows_of("table5", frame)
+    assert [row[name] for name in ("n", "n_empty", "n_several", "A", "S+", "S-", "N")] == [
+        "5", "1", "2", "80.0", "100.0", "", "100.0",
+    ]  # fmt: skip
+    assert "n_errors" not in row
