@@ -63,14 +63,15 @@ def make(
     labels: pl.DataFrame,
     classes: pl.DataFrame,
     found: pl.DataFrame,
-    embeddings: FloatArray | None,
+    class_embeddings: pl.DataFrame | None,
 ) -> pl.DataFrame:
     """The questions that a configuration asks.
 
-    `found` are the reference's confusions; `embeddings` (classes x d, of unit length) decide where it was never wrong.
+    `found` are the reference's confusions; `class_embeddings`, of the embed stage, decide where it was never wrong.
     Raises InputError where there is nothing to ask about, or more options than classes, letters, or an image's labels allow.
     """
     _check_numbers(asked, classes.height)
+    embeddings = None if class_embeddings is None else class_embeddings.sort("class_id")["embedding"].to_numpy()
     images = draws.sampled(labels, None if asked.per_class == "all" else asked.per_class, asked.seed)
     if not images.height:
         msg = "choices: there is no image to ask about: a label set leaves every one open"
@@ -85,6 +86,12 @@ def make(
     )
     questions = choices(images, list(asked.variants), rules)
     return pl.concat([*questions, *earlier(images, asked.earlier, rules, embeddings)] if asked.earlier else questions)
+
+
+def summary(questions: pl.DataFrame) -> str:
+    """How many questions are asked about how many images, in words."""
+    asked = questions.filter(pl.col("options").is_null() | (pl.col("options").list.len() > 0))
+    return f"{len(asked)} questions about {asked['image_id'].n_unique()} images"
 
 
 def _check_numbers(asked: "Choices", classes: int) -> None:

@@ -98,6 +98,16 @@ def _row(
     )
 
 
+def summary(labels: pl.DataFrame) -> list[str]:
+    """How many images each category has, and how many are left out for which reason, in words."""
+    lines = []
+    for column, what in {"category": "images", "excluded": "left out"}.items():
+        counts = labels[column].drop_nulls().value_counts(sort=True).rows()
+        if counts:
+            lines.append(f"{what}: {', '.join(f'{name} {count}' for name, count in counts)}")
+    return lines
+
+
 def _examples(items: list[str]) -> str:
     return f"{', '.join(items[:EXAMPLES])}{' ...' if len(items) > EXAMPLES else ''}"
 

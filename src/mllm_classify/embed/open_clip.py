@@ -9,6 +9,6 @@ if TYPE_CHECKING:
     from mllm_classify.config.encoders import OpenClipEncoder
 
 
-def encoder(config: "OpenClipEncoder") -> Encode:
-    """The encoder of a configuration. Raises InputError as `vlm.open_clip_text` does."""
+def encoder(config: "OpenClipEncoder", *_asking: object) -> Encode:
+    """The encoder of a configuration; it asks no server. Raises InputError as `vlm.open_clip_text` does."""
     return vlm.open_clip_text(config, config.device, config.batch_size)

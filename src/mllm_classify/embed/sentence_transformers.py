@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from mllm_classify.config.encoders import Encoder
 
 
-def encoder(config: "Encoder") -> Encode:
-    """The encoder of a configuration."""
+def encoder(config: "Encoder", *_asking: object) -> Encode:
+    """The encoder of a configuration; it asks no server."""
     return text_encoder(config.path, config.device, config.batch_size)
 
 
