@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -35,12 +37,14 @@ def minilm(templates="t.txt", **options):
 
 
 def embed_classes(encoder, classes):
-    return embed.embed_classes(sentence_transformers.encoder(encoder), read_templates(encoder.templates), classes)
+    return embed.embed_classes(
+        sentence_transformers.encoder(encoder, Path(), None), read_templates(encoder.templates), classes
+    )
 
 
 def embed_answers(encoder, predictions):
-    templates = embed.answer_templates(encoder)
-    return embed.embed_answers(lambda: sentence_transformers.encoder(encoder), templates, predictions)
+    templates = embed.answer_templates(encoder.templates, encoder.answers)
+    return embed.embed_answers(lambda: sentence_transformers.encoder(encoder, Path(), None), templates, predictions)
 
 
 def classes(folder, *names):

@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import open_clip as library
@@ -116,7 +117,7 @@ def test_classes_are_ranked_by_cosine_where_their_probabilities_round_to_the_sam
 
 def test_the_text_side_embeds_class_names_as_the_classifier_does(folders):
     encoder = OpenClipEncoder(name="e", kind="open_clip", model=str(folders["siglip"]), templates=TEMPLATES)
-    encode = text_side.encoder(encoder)
+    encode = text_side.encoder(encoder, Path(), None)
     templates = embed.read_templates(TEMPLATES)
     found = np.array(embed.embed_classes(encode, templates, CLASSES)["embedding"].to_list(), dtype=np.float32)
     name = f"local-dir:{folders['siglip']}"

@@ -1,48 +1,43 @@
-"""The choices stage on the command line."""
+"""The command of the choices stage."""
 
 import argparse
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mllm_classify.cli import command, files
-from mllm_classify.io.files import InputError, locate
-
-if TYPE_CHECKING:
-    from mllm_classify.config.study import Config
+from mllm_classify.config.study import Config
+from mllm_classify.io import parquet
+from mllm_classify.io.files import InputError
 
 log = logging.getLogger("mllm_classify")
 
-RANKINGS = ("image_id", "class_ids", "scores", "status")
-"""What the stage reads of the reference's predictions."""
-
-
-def choices(args: argparse.Namespace, config: "Config") -> None:
-    from mllm_classify.choices.confusions import NAMED, confusions, named, read
-    from mllm_classify.choices.options import CHOICES, make, summary
-    from mllm_classify.io import parquet
-
-    if (asked := config.choices) is None:
-        msg = "choices: missing; no model of this configuration is asked any"
-        raise InputError(msg)
-    labels, classes = parquet.read(args.labels), parquet.read(args.classes)
-    if asked.confusions is not None:
-        confused = read(str(locate(asked.confusions)), classes)
-    elif args.predictions is not None:
-        confused = confusions(parquet.read(args.predictions, *RANKINGS), labels)
-    else:
-        msg = f"--predictions: needed of {asked.reference}, the reference"
-        raise InputError(msg)
-    class_embeddings = parquet.read(args.class_embeddings) if args.class_embeddings else None
-    questions = make(asked, config.dataset, labels, classes, confused, class_embeddings)
-    parquet.write(named(confused, classes), NAMED, args.confusions)
-    parquet.write(questions, CHOICES, args.choices)
-    log.info("%s", summary(questions))
-
 
 def add(stages: Any) -> None:
-    """Add the command of this stage to a parser's subparsers."""
+    """The command and its arguments."""
     choosing = command(stages, "choices", choices, "choices", "Choose the options of every multiple-choice question.")
     files(choosing, "labels", "classes")
     choosing.add_argument("--predictions", nargs="?", metavar="FILE", help="the reference's predictions")
     choosing.add_argument("--class-embeddings", nargs="?", metavar="FILE", help="classes.parquet of the embed stage")
     files(choosing, "choices", "confusions", choices="the options to write", confusions="the confusions to write")
+
+
+def choices(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.choices import confusions, options
+
+    if (section := config.choices) is None:
+        msg = "choices: missing; no model of this configuration is asked any"
+        raise InputError(msg)
+    labels, classes = parquet.read(args.labels), parquet.read(args.classes)
+    predicted = embeddings = None
+    if section.confusions is None:
+        if args.predictions is None:
+            msg = f"--predictions: needed of {section.reference}, the reference"
+            raise InputError(msg)
+        predicted = parquet.read(args.predictions, "image_id", "class_ids", "scores", "status")
+    if args.class_embeddings:
+        embeddings = options.vectors(parquet.read(args.class_embeddings))
+    confused = confusions.of_reference(section, predicted, labels, classes)
+    made = options.make(section, config.dataset, labels, classes, confused, embeddings)
+    parquet.write(confusions.named(confused, classes), confusions.NAMED, args.confusions)
+    parquet.write(made, options.CHOICES, args.choices)
+    log.info("%d questions about %d images", *options.numbers(made))

@@ -4,6 +4,8 @@ The paper's confEVA (Sec. 2.3, Task 2) is this with EVA-02. Most confusions rest
 are equal, or zero, is part of the definition here and recorded with every option.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -11,7 +13,10 @@ import polars as pl
 from mllm_classify.choices import draws
 from mllm_classify.io import parquet
 from mllm_classify.io.arrays import FloatArray
-from mllm_classify.io.files import InputError
+from mllm_classify.io.files import InputError, locate
+
+if TYPE_CHECKING:
+    from mllm_classify.config.tasks import Choices
 
 CONFUSIONS: dict[str, pl.DataType] = {
     "label": pl.Int32(),  # c, by ImGT
@@ -58,6 +63,19 @@ def confusions(predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
         .sort("label", "images", "probability", "predicted", descending=[False, True, True, False], nulls_last=True)
         .select(pl.col(name).cast(dtype) for name, dtype in CONFUSIONS.items())
     )
+
+
+def of_reference(
+    section: "Choices", predictions: pl.DataFrame | None, labels: pl.DataFrame, classes: pl.DataFrame
+) -> pl.DataFrame:
+    """The confusions that make options: those of a file, if the configuration names one, else the reference's.
+
+    Raises InputError where the file is none, or of another class list.
+    """
+    if section.confusions is not None:
+        return read(str(locate(section.confusions)), classes)
+    assert predictions is not None
+    return confusions(predictions, labels)
 
 
 def named(found: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:

@@ -63,15 +63,14 @@ def make(
     labels: pl.DataFrame,
     classes: pl.DataFrame,
     found: pl.DataFrame,
-    class_embeddings: pl.DataFrame | None,
+    embeddings: FloatArray | None,
 ) -> pl.DataFrame:
     """The questions that a configuration asks.
 
-    `found` are the reference's confusions; `class_embeddings`, of the embed stage, decide where it was never wrong.
+    `found` are the reference's confusions; `embeddings` (classes x d, of unit length) decide where it was never wrong.
     Raises InputError where there is nothing to ask about, or more options than classes, letters, or an image's labels allow.
     """
     _check_numbers(asked, classes.height)
-    embeddings = None if class_embeddings is None else class_embeddings.sort("class_id")["embedding"].to_numpy()
     images = draws.sampled(labels, None if asked.per_class == "all" else asked.per_class, asked.seed)
     if not images.height:
         msg = "choices: there is no image to ask about: a label set leaves every one open"
@@ -88,10 +87,15 @@ def make(
     return pl.concat([*questions, *earlier(images, asked.earlier, rules, embeddings)] if asked.earlier else questions)
 
 
-def summary(questions: pl.DataFrame) -> str:
-    """How many questions are asked about how many images, in words."""
-    asked = questions.filter(pl.col("options").is_null() | (pl.col("options").list.len() > 0))
-    return f"{len(asked)} questions about {asked['image_id'].n_unique()} images"
+def vectors(class_embeddings: pl.DataFrame) -> FloatArray:
+    """Class embeddings as an array (classes x d), in the order of ids."""
+    return class_embeddings.sort("class_id")["embedding"].to_numpy()
+
+
+def numbers(choices: pl.DataFrame) -> tuple[int, int]:
+    """How many questions there are, and about how many images."""
+    questions = choices.filter(pl.col("options").is_null() | (pl.col("options").list.len() > 0))
+    return questions.height, questions["image_id"].n_unique()
 
 
 def _check_numbers(asked: "Choices", classes: int) -> None:

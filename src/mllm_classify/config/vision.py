@@ -203,3 +203,7 @@ class KnnModel(VisionModel, Timm, Inference):
     @property
     def probable(self) -> bool:
         return True
+
+    @property
+    def keeps_parts(self) -> bool:
+        return False  # but its features

@@ -1,26 +1,33 @@
-"""The dataset stage on the command line: `dataset images` and `dataset labels`."""
+"""The commands of the dataset stage: images and classes, and both label sets."""
 
 import argparse
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mllm_classify import cli
-
-if TYPE_CHECKING:
-    from mllm_classify.config.study import Config
+from mllm_classify.cli import command, files, parts, progress
+from mllm_classify.config.study import Config
+from mllm_classify.io import parquet
 
 log = logging.getLogger("mllm_classify")
 
 
-def register_images(args: argparse.Namespace, config: "Config") -> None:
+def add(stages: Any) -> None:
+    """The commands and their arguments."""
+    several = parts(stages, "dataset", "register images and classes; read both label sets")
+    images = command(several, "images", write_images, "images", "Check every image and the class list.")
+    files(images, "images", "classes", images="images.parquet to write", classes="classes.parquet to write")
+    labels = command(several, "labels", write_labels, "labels", "Read ImGT, ReGT and equivalences; derive categories.")
+    files(labels, "images", "classes", "output")
+
+
+def write_images(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.dataset.classes import CLASSES, classes
     from mllm_classify.dataset.images import IMAGES, images
     from mllm_classify.dataset.labels import labels
-    from mllm_classify.io import parquet
 
     dataset = config.dataset
     names = classes(dataset)
-    registered = images(dataset, names, lambda total: cli.progress(total, "images"))
+    registered = images(dataset, names, lambda total: progress(total, "images"))
     # all models wait for this stage: a mistake in the labels shows before any of them is asked
     labels(registered, names, dataset)
     parquet.write(names, CLASSES, args.classes)
@@ -28,20 +35,10 @@ def register_images(args: argparse.Namespace, config: "Config") -> None:
     log.info("%s: %d images, %d classes", dataset.name, len(registered), len(names))
 
 
-def read_labels(args: argparse.Namespace, config: "Config") -> None:
-    from mllm_classify.dataset.labels import LABELS, labels, summary
-    from mllm_classify.io import parquet
+def write_labels(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.dataset.labels import LABELS, labels, numbers
 
-    read = labels(parquet.read(args.images), parquet.read(args.classes), config.dataset)
-    parquet.write(read, LABELS, args.output)
-    for line in summary(read):
-        log.info("%s: %s", config.dataset.name, line)
-
-
-def add(stages: Any) -> None:
-    """Add the commands of this stage to a parser's subparsers."""
-    parts = cli.parts(stages, "dataset", "register images and classes; read both label sets")
-    images = cli.command(parts, "images", register_images, "images", "Check every image and the class list.")
-    cli.files(images, "images", "classes", images="images.parquet to write", classes="classes.parquet to write")
-    labels = cli.command(parts, "labels", read_labels, "labels", "Read ImGT, ReGT and equivalences; derive categories.")
-    cli.files(labels, "images", "classes", "output")
+    labelled = labels(parquet.read(args.images), parquet.read(args.classes), config.dataset)
+    parquet.write(labelled, LABELS, args.output)
+    for what, counted in numbers(labelled).items():
+        log.info("%s: %s: %s", config.dataset.name, what, counted)

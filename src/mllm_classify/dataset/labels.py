@@ -98,16 +98,6 @@ def _row(
     )
 
 
-def summary(labels: pl.DataFrame) -> list[str]:
-    """How many images each category has, and how many are left out for which reason, in words."""
-    lines = []
-    for column, what in {"category": "images", "excluded": "left out"}.items():
-        counts = labels[column].drop_nulls().value_counts(sort=True).rows()
-        if counts:
-            lines.append(f"{what}: {', '.join(f'{name} {count}' for name, count in counts)}")
-    return lines
-
-
 def _examples(items: list[str]) -> str:
     return f"{', '.join(items[:EXAMPLES])}{' ...' if len(items) > EXAMPLES else ''}"
 
@@ -158,3 +148,13 @@ def _agreeing(file: str, second: Readings, first: Readings) -> None:
 
 def _ids(classes: frozenset[int] | None) -> str:
     return ", ".join(map(str, sorted(classes or ())))
+
+
+def numbers(labelled: pl.DataFrame) -> dict[str, str]:
+    """How many images there are of each category, and how many are left out for which reason, in words."""
+    told = {}
+    for column, what in {"category": "images", "excluded": "left out"}.items():
+        counts = labelled[column].drop_nulls().value_counts(sort=True).rows()
+        if counts:
+            told[what] = ", ".join(f"{name} {count}" for name, count in counts)
+    return told

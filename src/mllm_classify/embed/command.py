@@ -1,4 +1,4 @@
-"""The embed stage on the command line: `embed classes` and `embed answers`."""
+"""The commands of the embed stage: class names, and a model's answers."""
 
 import argparse
 import importlib
@@ -6,56 +6,56 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mllm_classify import cli
+from mllm_classify.cli import command, files, parts, progress
+from mllm_classify.config.encoders import AnyEncoder
+from mllm_classify.config.study import Config
+from mllm_classify.io import parquet
 from mllm_classify.io.environment import environment
 
 if TYPE_CHECKING:
-    from mllm_classify.config.encoders import AnyEncoder
-    from mllm_classify.config.study import Config
     from mllm_classify.embed.texts import Encode
 
 log = logging.getLogger("mllm_classify")
 
 
-def text_encoder(args: argparse.Namespace, entry: "AnyEncoder") -> "Encode":
-    """An entry's encoder: of the module of its kind, which is imported by its name, as a job pays for its own libraries."""
-    kind = importlib.import_module(f"mllm_classify.embed.{entry.kind.replace('-', '_')}")
-    encode: Encode = kind.encoder(entry, Path(args.journal) / "embeddings" / entry.name, cli.progress)
+def add(stages: Any) -> None:
+    """The commands and their arguments."""
+    several = parts(stages, "embed", "class names or answers as vectors")
+    classes = command(several, "classes", embed_classes, "classes/{encoder}", "Embed the class names.")
+    answers = command(
+        several, "answers", embed_answers, "answers/{encoder}/{model}", "Embed each distinct answer of a model once."
+    )
+    for added in (classes, answers):
+        added.add_argument("--encoder", required=True, help="the encoder's name in the configuration")
+        added.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal (kind openai)")
+    files(classes, "classes", "output")
+    answers.add_argument("--model", required=True, help="the model's name in the configuration")
+    files(answers, "predictions", "output")
+
+
+def text_encoder(encoder: AnyEncoder, journal: str) -> "Encode":
+    """What embeds texts: each kind of encoder is a module of this stage, under the kind's name."""
+    module = importlib.import_module(f"mllm_classify.embed.{encoder.kind.replace('-', '_')}")
+    encode: Encode = module.encoder(encoder, Path(journal) / "embeddings" / encoder.name, progress)
     return encode
 
 
-def classes(args: argparse.Namespace, config: "Config") -> None:
-    from mllm_classify.embed.texts import embed_classes, read_templates
-    from mllm_classify.io import parquet
+def embed_classes(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.embed import texts
 
-    entry = config.named_encoder(args.encoder)
-    templates = read_templates(entry.templates)
-    embedded = embed_classes(text_encoder(args, entry), templates, parquet.read(args.classes))
-    parquet.write(embedded, dict(embedded.schema), args.output, [environment()])
-    log.info("%s: %d class embeddings", entry.name, len(embedded))
-
-
-def answers(args: argparse.Namespace, config: "Config") -> None:
-    from mllm_classify.embed.texts import answer_templates, embed_answers
-    from mllm_classify.io import parquet
-
-    entry = config.named_encoder(args.encoder)
-    texts = parquet.read(args.predictions, "text")
-    embedded = embed_answers(lambda: text_encoder(args, entry), answer_templates(entry), texts)
-    parquet.write(embedded, dict(embedded.schema), args.output, [environment()])
-    log.info("%s: %d distinct answers of %s", entry.name, len(embedded), args.predictions)
+    encoder = config.named_encoder(args.encoder)
+    templates = texts.read_templates(encoder.templates)
+    vectors = texts.embed_classes(text_encoder(encoder, args.journal), templates, parquet.read(args.classes))
+    parquet.write(vectors, dict(vectors.schema), args.output, [environment()])
+    log.info("%s: %d class embeddings", encoder.name, len(vectors))
 
 
-def add(stages: Any) -> None:
-    """Add the commands of this stage to a parser's subparsers."""
-    parts = cli.parts(stages, "embed", "class names or answers as vectors")
-    of_classes = cli.command(parts, "classes", classes, "classes/{encoder}", "Embed the class names.")
-    of_answers = cli.command(
-        parts, "answers", answers, "answers/{encoder}/{model}", "Embed each distinct answer of a model once."
-    )
-    for added in (of_classes, of_answers):
-        added.add_argument("--encoder", required=True, help="the encoder's name in the configuration")
-        added.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal (kind openai)")
-    cli.files(of_classes, "classes", "output")
-    of_answers.add_argument("--model", required=True, help="the model's name in the configuration")
-    cli.files(of_answers, "predictions", "output")
+def embed_answers(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.embed import texts
+
+    encoder = config.named_encoder(args.encoder)
+    templates = texts.answer_templates(encoder.templates, encoder.answers)
+    answers = parquet.read(args.predictions, "text")
+    vectors = texts.embed_answers(lambda: text_encoder(encoder, args.journal), templates, answers)
+    parquet.write(vectors, dict(vectors.schema), args.output, [environment()])
+    log.info("%s: %d distinct answers of %s", encoder.name, len(vectors), args.predictions)

@@ -7,11 +7,13 @@ from mllm_classify.io.arrays import FloatArray
 from mllm_classify.io.files import locate
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mllm_classify.config.encoders import Encoder
 
 
-def encoder(config: "Encoder", *_asking: object) -> Encode:
-    """The encoder of a configuration; it asks no server."""
+def encoder(config: "Encoder", _journal: "Path", _progress: object) -> Encode:
+    """The encoder of a configuration."""
     return text_encoder(config.path, config.device, config.batch_size)
 
 

@@ -1,16 +1,12 @@
 """Texts as unit vectors: class names, and answers, through a text encoder and its templates."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from mllm_classify.io.arrays import FloatArray, normalised
 from mllm_classify.io.files import InputError, read_text
-
-if TYPE_CHECKING:
-    from mllm_classify.config.encoders import EncoderSection
 
 Encode = Callable[[list[str]], FloatArray]
 """A text encoder as a function from k texts to k x d, float32."""
@@ -36,9 +32,9 @@ def read_templates(name: str) -> list[str]:
     return templates
 
 
-def answer_templates(encoder: "EncoderSection") -> list[str]:
-    """The templates of an encoder through which answers pass: those of class names, or none."""
-    return read_templates(encoder.templates) if encoder.answers == "templates" else ["{}"]
+def answer_templates(name: str, answers: str) -> list[str]:
+    """Templates for answers: those of a file, as class names have them, or, where answers are bare, none."""
+    return read_templates(name) if answers == "templates" else ["{}"]
 
 
 def averaged(encode: Encode, texts: list[str], templates: list[str]) -> FloatArray:

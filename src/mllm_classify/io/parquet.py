@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -12,23 +13,37 @@ from mllm_classify.io.files import InputError, written
 
 ENVIRONMENTS = "environments"
 """Names what a file was made with, in its key-value metadata."""
+SOURCES = "sources"
+"""Names what it was made from."""
 
 
 def write(
-    frame: pl.DataFrame, schema: dict[str, pl.DataType], path: str | Path, environments: Iterable[Environment] = ()
+    frame: pl.DataFrame,
+    schema: dict[str, pl.DataType],
+    path: str | Path,
+    environments: Iterable[Environment] = (),
+    sources: dict[str, Any] | None = None,
 ) -> None:
-    """Write `frame` with exactly the columns of `schema`, in its order and types, and what it was made with."""
+    """Write `frame` with exactly the columns of `schema`, in its order and types, and what it was made with and from."""
     distinct = sorted({json.dumps(environment, sort_keys=True) for environment in environments})
-    metadata = {ENVIRONMENTS: f"[{','.join(distinct)}]"} if distinct else None
+    metadata = {ENVIRONMENTS: f"[{','.join(distinct)}]"} if distinct else {}
+    if sources is not None:
+        metadata[SOURCES] = json.dumps(sources, sort_keys=True)
     typed = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
     with written(path) as temporary:
-        typed.write_parquet(temporary, metadata=metadata)
+        typed.write_parquet(temporary, metadata=metadata or None)
 
 
 def environments(path: str | Path) -> list[Environment]:
     """What a file was made with, as far as that is recorded in it."""
     found: list[Environment] = json.loads(pl.read_parquet_metadata(path).get(ENVIRONMENTS, "[]"))
     return found
+
+
+def sources(path: str | Path) -> dict[str, Any] | None:
+    """What a file was made from; None where that is not recorded in it."""
+    recorded: dict[str, Any] | None = json.loads(pl.read_parquet_metadata(path).get(SOURCES, "null"))
+    return recorded
 
 
 def read(path: str | Path, *columns: str) -> pl.DataFrame:

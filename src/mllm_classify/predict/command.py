@@ -1,4 +1,4 @@
-"""The predict stage on the command line: `predict`, `gather` and `estimate`."""
+"""The predict stage on the command line: `predict`, `gather`, `adopt` and `estimate`."""
 
 import argparse
 import importlib
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.cli import command, files, progress
-from mllm_classify.io.files import written
+from mllm_classify.io.files import InputError, written
 from mllm_classify.plan.lineage import lineages
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ log = logging.getLogger("mllm_classify")
 OPTIONS = ("image_id", "variant", "repeat", "options")
 """What a job reads of the choices stage."""
 
-# Modules of kinds are imported by name, and others inside their commands: a job pays for its own libraries only.
+# Modules are imported inside their commands: a job pays for its own libraries only.
 
 
 def job_of(args: argparse.Namespace, config: "Config", model: "Model", output: str) -> "PredictJob[Any]":
@@ -61,13 +61,62 @@ def predict(args: argparse.Namespace, config: "Config") -> None:
     model = config.model(args.model)
     job = job_of(args, config, model, args.output)
     log.info("%s (%s): %d images", model.name, model.kind, len(job.images))
-    frame, made_with = importlib.import_module(f"mllm_classify.predict.{model.kind}").predict(job)
-    parquet.write(frame, PREDICTIONS, job.output, made_with)
+    frame, made_with = kind_of(model).predict(job)
     if model.keeps_parts:
         from mllm_classify.predict.vision import parts
+        from mllm_classify.predict.vision.adopt import sources
 
+        parquet.write(frame, PREDICTIONS, job.output, made_with, sources(job))
         parts.remove(job.output)
+    else:
+        parquet.write(frame, PREDICTIONS, job.output, made_with)
     log.info("%s: %d predictions in %s", model.name, len(frame), job.output)
+
+
+def kind_of(model: "Model") -> Any:
+    """The module of a model's kind; its `predict` makes the predictions of a job."""
+    return importlib.import_module(f"mllm_classify.predict.{model.kind}")
+
+
+def adopt(args: argparse.Namespace, config: "Config") -> None:
+    predictions = Path(args.results) / "predictions" / config.dataset.name
+    models = [config.model(name) for name in args.models] or config.models
+    there = [model for model in models if model.keeps_parts and (predictions / f"{model.name}.parquet").exists()]
+    refused = []
+    for model in there:
+        try:
+            adopt_model(args, config, model, predictions)
+        except InputError as error:
+            refused.append(f"{model.name}: {error}")
+    if refused:
+        msg = f"{len(refused)} of {len(there)} models will be computed again: {'; '.join(refused)}"
+        raise InputError(msg)
+
+
+def adopt_model(args: argparse.Namespace, config: "Config", model: "Model", predictions: Path) -> None:
+    """Give a model's predictions to the jobs that are to write them. Raises InputError as `vision.adopt.adopt` does."""
+    from mllm_classify.io import parquet
+    from mllm_classify.predict.vision.adopt import adopt as adopted
+
+    results, path = Path(args.results), predictions / f"{model.name}.parquet"
+    args.images, args.classes = (
+        results / "dataset" / config.dataset.name / f"{it}.parquet" for it in ("images", "classes")
+    )
+    args.class_embeddings = None
+    if model.needs_class_embeddings and config.encoder is not None:
+        args.class_embeddings = results / "embeddings" / config.encoder.name / config.dataset.name / "classes.parquet"
+    job = job_of(args, config, model, str(path))
+    if (parquet.sources(path) or {}).get("lineage") == job.lineage:
+        log.info("%s: is of this code already", model.name)
+        return
+    shards = range(1, model.shards + 1) if model.shards > 1 else []
+    folder = predictions / "shards" / model.name
+    jobs = [
+        job._replace(shard=(shard, model.shards), output=folder / f"{shard}-of-{model.shards}.parquet")
+        for shard in shards
+    ]
+    count = adopted(path, jobs or [job], kind_of(model).predict)
+    log.info("%s: %d predictions are adopted; the next run takes them from there", model.name, count)
 
 
 def gather(args: argparse.Namespace, config: "Config") -> None:
@@ -78,7 +127,8 @@ def gather(args: argparse.Namespace, config: "Config") -> None:
     shards = [parquet.read(path) for path in args.inputs]
     frame = gathered(shards, parquet.read(args.images, "image_id"), model.prompted_tasks)
     made_with = [environment for path in args.inputs for environment in parquet.environments(path)]
-    parquet.write(frame, PREDICTIONS, args.output, made_with)
+    first, *others = (parquet.sources(path) for path in args.inputs)
+    parquet.write(frame, PREDICTIONS, args.output, made_with, first if others.count(first) == len(others) else None)
     log.info("%s: %d predictions of %d shards", model.name, len(frame), len(args.inputs))
 
 
@@ -151,3 +201,11 @@ def add(stages: Any) -> None:
     gathering.add_argument("--model", required=True, help="the model's name in the configuration")
     gathering.add_argument("--inputs", nargs="+", required=True, metavar="FILE", help="the shards")
     files(gathering, "images", "output")
+
+    adopting = command(
+        stages, "adopt", adopt, "adopt",
+        "Take over what vision models predicted before the code changed, once some of it was computed again.",
+    )  # fmt: skip
+    adopting.add_argument("--models", nargs="*", default=[], metavar="NAME", help="default: all that have predictions")
+    adopting.add_argument("--results", default="results", metavar="FOLDER", help="default: results")
+    adopting.set_defaults(shard=(1, 1), choices=None, labels=None, journal="journal")

@@ -51,10 +51,10 @@ def resumed(
     Parts that lie there whole are read; torn ones are computed again. Without a folder nothing is kept.
     """
     places = [range(start, min(start + size, count)) for start in range(0, count, size)]
-    found = {} if kept is None else {part: rows for part in places if (rows := _read(kept, part)) is not None}
-    missing = [part for part in places if part not in found]
-    done = sum(map(len, found))
-    if found:
+    whole = {} if kept is None else {part: rows for part in places if (rows := _read(kept, part)) is not None}
+    missing = [part for part in places if part not in whole]
+    done = sum(map(len, whole))
+    if whole:
         log.info("%d of %d images were computed by a job that ended early", done, count)
     progress(done)
     computed = compute([place for part in missing for place in part]) if missing else iter(())
@@ -67,18 +67,27 @@ def resumed(
         if height > len(part):
             msg = f"{height} rows in a part of {len(part)} images: parts must be of whole batches"
             raise ValueError(msg)
-        found[part] = pl.concat(frames)
+        whole[part] = pl.concat(frames)
         if kept is not None:
-            parquet.write(found[part], schema, _file(kept, part), [environment()])
+            parquet.write(whole[part], schema, _file(kept, part), [environment()])
     for _ in computed:  # to its end, where it leaves nothing running
         pass
     empty = pl.DataFrame(schema=schema)
-    return pl.concat([empty, *(found[part].select(list(schema)) for part in places)])
+    return pl.concat([empty, *(whole[part].select(list(schema)) for part in places)])
+
+
+def keep(
+    rows: pl.DataFrame, schema: dict[str, pl.DataType], *, size: int, kept: Path, made_with: list[Environment]
+) -> None:
+    """Write rows that are there already, one an image, as the finished parts of `size` that `resumed` reads."""
+    for start in range(0, rows.height, size):
+        part = range(start, min(start + size, rows.height))
+        parquet.write(rows[start : part.stop], schema, _file(kept, part), made_with)
 
 
 def environments(kept: Path) -> list[Environment]:
     """What the parts were made with; a job need not go on where it was killed."""
-    return [found for path in sorted(kept.glob("*.parquet")) for found in parquet.environments(path)]
+    return [one for path in sorted(kept.glob("*.parquet")) for one in parquet.environments(path)]
 
 
 def _file(kept: Path, part: range) -> Path:
