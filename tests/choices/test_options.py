@@ -220,6 +220,31 @@ def test_without_an_image_that_can_be_asked_about_it_is_said():
         options.make(Choices(reference="m"), nothing, frame, classes, pl.DataFrame(schema=confusions.CONFUSIONS), None)
 
 
+def test_the_order_of_class_embeddings_in_their_file_changes_no_option():
+    """They decide which distractors are likely where the reference was never wrong."""
+    rng = np.random.default_rng(1)
+    frame = labels([(number % 12, {number % 12}) for number in range(24)], {})
+    classes = pl.DataFrame(
+        {"class_id": range(12), "name": map(str, range(12)), "synset": None, "same_name": [[n] for n in range(12)]}
+    )
+    vectors = rng.normal(size=(12, 3)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    embeddings = pl.DataFrame({"class_id": range(12), "embedding": vectors})
+    asked = Choices(reference="m", n=3, repeats=2, variants=["ImGT + confEVA(ImGT)"], per_class="all")
+    nothing = SimpleNamespace(equivalences=None)
+    never_wrong = pl.DataFrame(schema=confusions.CONFUSIONS)
+    found, same = (
+        options.make(asked, nothing, frame, classes, never_wrong, options.vectors(of))
+        for of in (embeddings, embeddings.reverse())
+    )
+    assert_frame_equal(same, found)
+    for row in found.head(4).iter_rows(named=True):
+        imgt = int(row["image_id"].removeprefix("image")) % 12
+        similar = np.argsort(-(vectors @ vectors[imgt]), kind="stable")
+        assert sorted(row["options"]) == sorted([imgt, *[int(it) for it in similar if it != imgt][:2]])
+    assert options.numbers(found) == (48, 24)
+
+
 def test_samples_are_nested_and_of_every_class():
     rng = np.random.default_rng(0)
     frame = labels([(int(imgt), {int(imgt)}) for imgt in rng.integers(0, 20, 400)], {})

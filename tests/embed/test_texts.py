@@ -43,7 +43,7 @@ def embed_classes(encoder, classes):
 
 
 def embed_answers(encoder, predictions):
-    templates = read_templates(encoder.templates) if encoder.answers == "templates" else ["{}"]
+    templates = embed.answer_templates(encoder.templates, encoder.answers)
     return embed.embed_answers(lambda: sentence_transformers.encoder(encoder, Path(), None), templates, predictions)
 
 
