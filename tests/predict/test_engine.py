@@ -204,9 +204,7 @@ def test_a_killed_job_leaves_no_process_of_an_engine_that_starts_others(study):
 
 
 def test_an_engine_that_does_not_stop_is_killed(study):
-    patient = (
-        "import sys; from mllm_classify.predict import supervisor; supervisor.STOP_TIMEOUT = 0.3; supervisor.main()"
-    )
+    patient = "import sys; from mllm_classify.predict.chat import supervisor; supervisor.STOP_TIMEOUT = 0.3; supervisor.main()"
     stubborn = "trap '' TERM; (trap '' TERM; echo ready; while :; do sleep 0.1; done) & while :; do sleep 0.1; done"
     command = [sys.executable, "-c", patient, "sh", "-c", stubborn, str(study.log)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as supervisor:

@@ -82,7 +82,7 @@ def test_a_job_that_was_killed_goes_on_from_its_parts_and_ends_as_if_it_had_not_
     assert 3 * PART <= kept < COUNT
 
     again = finished(start(study, output))
-    assert f"{kept} of {COUNT} images were computed by a job that ended early" in again
+    assert f"{kept} of {COUNT} images were computed before" in again
     assert f"{COUNT} predictions in {output}" in again
     assert not list(study.glob(".killed*"))
 

@@ -92,7 +92,7 @@ def test_a_worker_that_is_killed_is_one_message(tmp_path):
     code = f"""
 import os, signal, polars as pl
 from mllm_classify.files import InputError, sha256
-from mllm_classify.predict.batches import batches
+from mllm_classify.predict.vision.loader import batches
 from mllm_classify.predict.images import Images
 content = open("0.png", "rb").read()
 images = Images(pl.DataFrame([dict(image_id="a", file="0.png", sha256=sha256(content))]), {str(tmp_path)!r})

@@ -55,7 +55,7 @@ def resumed(
     missing = [part for part in places if part not in whole]
     done = sum(map(len, whole))
     if whole:
-        log.info("%d of %d images were computed by a job that ended early", done, count)
+        log.info("%d of %d images were computed before", done, count)
     progress(done)
     computed = compute([place for part in missing for place in part]) if missing else iter(())
     for part in missing:
