@@ -174,7 +174,7 @@ OUTPUTS: Final = {
         ),
         _output(
             "scorecard",
-            "table2 table3 table4 table5 published same_names official_pairs paper",
+            "table2 table3 table4 table5 published other_names official_pairs paper",
             "The paper's figures beside ours",
             exists="published",
             form="csv",

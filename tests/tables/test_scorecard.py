@@ -75,7 +75,7 @@ def card(folder):
         return scorecard(
             **{name: as_read(rows) for name, rows in tables.items()},
             published=values.published(config),
-            same_names=values.same_names(config),
+            other_names=values.other_names(config),
             official_pairs=values.official_pairs(config),
             paper=values.paper(config),
         )

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Label, Section
 from mllm_classify.config.models import Model
 from mllm_classify.config.tasks import Layout
+from mllm_classify.dollars import dollars
 from mllm_classify.io.files import portable
 from mllm_classify.tasks import TASK, TaskName
 
@@ -64,9 +65,7 @@ class Prices(Section):
 
     def cost(self, prompt: float, cached: float, completion: float, *, batch: bool = False) -> float:
         """Dollars for so many tokens; `cached` are among those of the prompt."""
-        cheaper = self.input if self.cached_input is None else self.cached_input
-        dollars = ((prompt - cached) * self.input + cached * cheaper + completion * self.output) / 1e6
-        return dollars * self.batch if batch else dollars
+        return dollars(self.model_dump(), prompt, cached, completion, batch=batch)
 
 
 class Batch(Section):

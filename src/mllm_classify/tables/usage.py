@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from mllm_classify.config.chat import Prices
+from mllm_classify.dollars import dollars
 from mllm_classify.tables.table import MODEL, TASK, Column, Study, Table, fixed, named
 
 TOKENS = ["prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens"]
@@ -29,7 +29,7 @@ def usage(
         )
     )
     costs = [
-        None if (price := prices[row["model"]]) is None or not row["counted"] else _cost(Prices(**price), row)
+        None if (price := prices[row["model"]]) is None or not row["counted"] else _cost(price, row)
         for row in counted.iter_rows(named=True)
     ]
     rows = named(
@@ -90,7 +90,7 @@ def _counted(name: str, predictions: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _cost(prices: Prices, row: dict[str, int]) -> float:
+def _cost(prices: dict[str, Any], row: dict[str, int]) -> float:
     batched = [row[f"batched_{name}"] for name in TOKENS[:3]]
     alone = [row[name] - of_batch for name, of_batch in zip(TOKENS[:3], batched, strict=True)]
-    return prices.cost(*alone) + prices.cost(*batched, batch=True)
+    return dollars(prices, *alone) + dollars(prices, *batched, batch=True)
