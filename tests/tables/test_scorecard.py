@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 
 from mllm_classify.config.study import Config
-from mllm_classify.io.files import PROJECT, InputError, read_csv, read_text
+from mllm_classify.io.files import PROJECT, InputError, read_text
+from mllm_classify.paper import OFFICIAL, PAPER_NAMES
 from mllm_classify.plan import values
-from mllm_classify.plan.values import OFFICIAL, PAPER_NAMES
 from mllm_classify.tables.scorecard import COMPARED, SCORECARD, scorecard
 
 NAMES = json.loads(read_text(PAPER_NAMES))
@@ -23,10 +23,7 @@ STUDY = {
     "excluded": "0",
     "n": "31250",
 }
-PUBLISHED = {
-    table: [row for _, row in read_csv(f"{values.PUBLISHED}/{table}.csv")]
-    for table in ("table2", "table3", "table4", "table5")
-}
+PUBLISHED = values.paper(None)
 
 
 def as_read(rows):

@@ -31,7 +31,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, InputError
 from mllm_classify.outputs import OUTPUTS
-from mllm_classify.plan.values import PUBLISHED
+from mllm_classify.paper import PUBLISHED
 
 log = logging.getLogger("mllm_classify")
 

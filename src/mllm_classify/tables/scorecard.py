@@ -3,7 +3,7 @@
 import polars as pl
 
 from mllm_classify.io.files import InputError
-from mllm_classify.plan.values import PAPER_NAMES
+from mllm_classify.paper import PAPER_NAMES
 
 SCORECARD: dict[str, pl.DataType] = {
     "model": pl.String(),

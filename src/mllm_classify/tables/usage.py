@@ -1,10 +1,8 @@
 """What chat models really used, by the servers' own counts: requests, tokens, the share from a cache, dollars."""
 
-from typing import Any
-
 import polars as pl
 
-from mllm_classify.config.chat import Prices
+from mllm_classify.prices import Rates, dollars
 from mllm_classify.tables.table import MODEL, TASK, Column, Study, Table, fixed, named
 
 TOKENS = ["prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens"]
@@ -12,7 +10,7 @@ TOKENS = ["prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_toke
 
 def usage(
     chat_predictions: dict[str, pl.LazyFrame],
-    prices: dict[str, dict[str, Any] | None],
+    prices: dict[str, Rates | None],
     models: pl.DataFrame,
     study: Study,
 ) -> Table:
@@ -29,7 +27,7 @@ def usage(
         )
     )
     costs = [
-        None if (price := prices[row["model"]]) is None or not row["counted"] else _cost(Prices(**price), row)
+        None if (price := prices[row["model"]]) is None or not row["counted"] else _cost(price, row)
         for row in counted.iter_rows(named=True)
     ]
     rows = named(
@@ -90,7 +88,7 @@ def _counted(name: str, predictions: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _cost(prices: Prices, row: dict[str, int]) -> float:
+def _cost(rates: Rates, row: dict[str, int]) -> float:
     batched = [row[f"batched_{name}"] for name in TOKENS[:3]]
     alone = [row[name] - of_batch for name, of_batch in zip(TOKENS[:3], batched, strict=True)]
-    return prices.cost(*alone) + prices.cost(*batched, batch=True)
+    return dollars(rates, *alone) + dollars(rates, *batched, batch=True)
