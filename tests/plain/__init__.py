@@ -12,6 +12,7 @@ from tests.plain.files import EQUIVALENCES, admitted_pairs, class_names, only, r
 from tests.plain.judgements import category, judgements
 from tests.plain.main_tables import mustelidae, table2, table3, table4, table5
 from tests.plain.multiple_choice import protocols, table6
+from tests.plain.per_class import per_class
 from tests.plain.variants import agreement, sensitivity
 
 
@@ -69,5 +70,6 @@ def tables(
         "accuracy": accuracy(judged, entries),
         "ranking": ranking(judged, entries, n_images),
         "mcnemar": mcnemar(judged, entries, n_images),
+        "per_class": per_class(judged, entries, names, n_images),
         "mustelidae": mustelidae(judged, entries, names, n_images),
     }
