@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from mllm_classify.config.kinds import KINDS
-from mllm_classify.plan.lineage import PACKAGE, _module
+from mllm_classify.plan.code import PACKAGE, reached
 
 CHAT = {"endpoint", "openai", "engine", "vllm"}
 BUILDS_ON = {"conse": {"timm"}}
@@ -13,13 +13,7 @@ BUILDS_ON = {"conse": {"timm"}}
 
 def covered(kind):
     """All modules of the package whose code is in the digest of a kind's job."""
-    found, waiting = set(), [f"predict.{kind}"]
-    while waiting:
-        module = waiting.pop()
-        if module not in found:
-            found.add(module)
-            waiting += _module(PACKAGE, module)[1]
-    return found
+    return reached(f"predict.{kind}")
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -40,7 +34,7 @@ def test_the_digest_covers_no_other_kind_and_nothing_that_decides_no_rows(kind):
     assert modules.isdisjoint({"predict.command", "predict.vision.adopt", "predict.chat.estimate"})
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS - CHAT - {"recorded"}))
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - CHAT - {"recorded"}))
 def test_which_images_a_model_sees_and_how_errors_are_told_is_covered(kind):
     assert {"predict.images", "predict.rows", "predict.vision.ranking"} <= covered(kind)
 

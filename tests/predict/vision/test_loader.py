@@ -91,7 +91,7 @@ def test_a_worker_that_is_killed_is_one_message(tmp_path):
     """As the system does where memory is short."""
     code = f"""
 import os, signal, polars as pl
-from mllm_classify.files import InputError, sha256
+from mllm_classify.io.files import InputError, sha256
 from mllm_classify.predict.vision.loader import batches
 from mllm_classify.predict.images import Images
 content = open("0.png", "rb").read()
