@@ -45,7 +45,7 @@ def make(args: argparse.Namespace, config: Config) -> None:
     elif output.form == "csv":
         parquet.write_figures(result, path)
     else:
-        parquet.write(result, dict(result.schema), path)
+        parquet.write(result, None, path)
     log.info("%s", path)
 
 

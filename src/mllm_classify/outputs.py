@@ -157,6 +157,12 @@ OUTPUTS: Final = {
             "Every accuracy with its intervals",
             form="parquet",
         ),
+        _output(
+            "per_class",
+            "scores labels classes models study",
+            "Accuracy of every model for every class",
+            "Accuracy by class",
+        ),
         _output("mcnemar", "scores images models study", "Comparing every two rows", form="csv"),
         _output(
             "encoders",
@@ -211,6 +217,14 @@ OUTPUTS: Final = {
             "Drawing risk against coverage",
             "Risk and coverage of out-of-prompt answers",
             "worded",
+            "figure",
+        ),
+        _output(
+            "class_differences",
+            "per_class compared",
+            "Drawing the classes on which two models differ most",
+            "Classes on which two models differ most",
+            "several_models",
             "figure",
         ),
         _output("ranks", "ranking", "Drawing the ranks", "Ranks under both label sets", "regt", "figure"),

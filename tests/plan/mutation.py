@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 FRAMES = {"DataFrame", "LazyFrame", "Series", "Expr"}
 METHODS = {
-    *("filter", "select", "with_columns", "join", "group_by", "agg", "sort", "unique", "explode", "drop_nulls"),
-    *("is_null", "is_not_null", "is_in", "over", "alias", "partition_by", "vstack", "hstack", "iter_rows", "to_numpy"),
+    *("with_columns", "group_by", "explode", "drop_nulls", "is_null", "is_not_null", "is_in", "partition_by", "vstack"),
+    *("hstack", "iter_rows", "to_numpy", "to_list", "height", "schema", "lazy", "collect"),
 }
 TURNED: dict[type, type] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt,

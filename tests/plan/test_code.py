@@ -22,19 +22,20 @@ MODULES = {
     **{job: SHIPPED.job(job).modules for job in [*SHIPPED.names(), *WHOLE]},
     **{f"predict, kind {kind}": [f"predict.{kind}"] for kind in KINDS},
     **{f"embed, kind {kind}": ["embed.texts", f"embed.{kind}"] for kind in ("open_clip", "openai")},
-    **{name: [output.module] for name, output in OUTPUTS.items()},
+    **{f"table {name}": [output.module] for name, output in OUTPUTS.items()},
 }
 """The code of every job that there may be."""
 DIGESTED = {module: sorted(job for job, of in MODULES.items() if module in reached(*of)) for module in
             sorted(set().union(*(reached(*of) for of in MODULES.values())))}  # fmt: skip
 PLANNING = ("__main__", "cli", "make", "outputs", "plan", "config", "tables.inputs")
-"""What no job's digest may hold: a new output, or a new key, would ask every model again."""
+"""What no job's digest may hold but of those that hold the configuration itself: a new key would ask every model again."""
 NO_RESULT = {
     "bundle.verify": "compares files with others, and writes none",
     "annotate.label_studio": "serves Label Studio, from its own environment",
     "annotate.pictures": "copies pictures to where they are served",
     "annotate.second_pass": "reads what people decided: a command of the user's, of whose files a study names the labels",
     "predict.chat.supervisor": "ends processes",
+    "predict.vision.adopt": "hands on rows that a job has computed, once some were computed again",
     "conse_server.__main__": "is an engine: its command is in the lineage of the entry, and its version in revision",
 }
 """Modules beside those: they touch frames or run on their own, and decide no figure of a table."""
@@ -60,7 +61,7 @@ def test_every_module_is_digested_or_touches_no_frame() -> None:
 @pytest.mark.parametrize("module", DIGESTED)
 def test_an_operator_turned_around_in_a_function_that_touches_a_frame_changes_the_digest(module: str) -> None:
     """Of every job on whose way the function is."""
-    assert not module.startswith(PLANNING)
+    assert not module.startswith(PLANNING) or set(DIGESTED[module]) <= set(WHOLE)
     stem = PACKAGE.joinpath(*module.split("."))
     source = (stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")).read_text()
     before = code._read(source.encode(), PACKAGE.name)[0]

@@ -9,7 +9,7 @@ from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
 from mllm_classify.config.kinds import AnyModel
-from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Section
+from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.config.models import Model
 from mllm_classify.config.tasks import Choices, TaskPrompt, Variant
 from mllm_classify.io.files import InputError
@@ -39,6 +39,12 @@ class Tables(Section):
     )
     resamples: Annotated[int, Choice("ours", "has intervals for Table 6 only, over repeats")] = Field(
         1000, ge=100, le=100_000, description="bootstrap resamples of the images"
+    )
+    compared: list[Name] | None = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="two models whose classes results/class_differences.svg compares; by default the two best under ImGT",
     )
 
 
@@ -193,6 +199,18 @@ class Config(Section):
         """Whether the questions of a model depend on ImGT: by a sample of each class, or by images ordered by class."""
         sampled = any(self.tasks[task].sample for task in model.prompted_tasks if not TASK[task].options)
         return sampled or any(variant.order == "class" or variant.sample for variant in self.asked_variants(model))
+
+    @model_validator(mode="after")
+    def _whose_classes_are_compared(self) -> Self:
+        names = self.tables.compared or []
+        known = [model.name for model in self.models]
+        if unknown := [name for name in names if name not in known]:
+            msg = f"tables.compared: {unknown[0]!r} is not among the models, which are {', '.join(known)}"
+            raise ValueError(msg)
+        if len(set(names)) < len(names):
+            msg = f"tables.compared: {names[0]!r} stands twice; name two models"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _what_choices_need(self) -> Self:

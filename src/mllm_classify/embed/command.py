@@ -46,7 +46,7 @@ def embed_classes(args: argparse.Namespace, config: Config) -> None:
     encoder = config.named_encoder(args.encoder)
     templates = texts.read_templates(encoder.templates)
     vectors = texts.embed_classes(text_encoder(encoder, args.journal), templates, parquet.read(args.classes))
-    parquet.write(vectors, dict(vectors.schema), args.output, [environment()])
+    parquet.write(vectors, None, args.output, [environment()])
     log.info("%s: %d class embeddings", encoder.name, len(vectors))
 
 
@@ -57,5 +57,5 @@ def embed_answers(args: argparse.Namespace, config: Config) -> None:
     templates = texts.answer_templates(encoder.templates, encoder.answers)
     answers = parquet.read(args.predictions, "text")
     vectors = texts.embed_answers(lambda: text_encoder(encoder, args.journal), templates, answers)
-    parquet.write(vectors, dict(vectors.schema), args.output, [environment()])
+    parquet.write(vectors, None, args.output, [environment()])
     log.info("%s: %d distinct answers of %s", encoder.name, len(vectors), args.predictions)

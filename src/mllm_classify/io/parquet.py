@@ -19,17 +19,20 @@ SOURCES = "sources"
 
 def write(
     frame: pl.DataFrame,
-    schema: dict[str, pl.DataType],
+    schema: dict[str, pl.DataType] | None,
     path: str | Path,
     environments: Iterable[Environment] = (),
     sources: dict[str, Any] | None = None,
 ) -> None:
-    """Write `frame` with exactly the columns of `schema`, in its order and types, and what it was made with and from."""
+    """Write `frame` with exactly the columns of `schema`, in its order and types, and what it was made with and from.
+
+    Without a schema, it is written as it is.
+    """
     distinct = sorted({json.dumps(environment, sort_keys=True) for environment in environments})
     metadata = {ENVIRONMENTS: f"[{','.join(distinct)}]"} if distinct else {}
     if sources is not None:
         metadata[SOURCES] = json.dumps(sources, sort_keys=True)
-    typed = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    typed = frame.select(pl.col(name).cast(dtype) for name, dtype in (schema or frame.schema).items())
     with written(path) as temporary:
         typed.write_parquet(temporary, metadata=metadata or None)
 
@@ -60,14 +63,15 @@ def _readable(path: str | Path) -> Iterator[None]:
     """Inside, what polars raises of a file that is absent, torn, or lacks a column is an InputError."""
     try:
         yield
-        return
     except FileNotFoundError:
         msg = f"{path}: no such file; it is written by an earlier stage"
+        raise InputError(msg) from None
     except pl.exceptions.ColumnNotFoundError as error:
         msg = f"{path}: lacks a column ({str(error).splitlines()[0]}); it was written by another version"
+        raise InputError(msg) from None
     except (pl.exceptions.ComputeError, OSError) as error:
         msg = f"{path}: not a complete Parquet file ({str(error).splitlines()[0]}); remove it and run again"
-    raise InputError(msg)
+        raise InputError(msg) from None
 
 
 def scan(path: str | Path) -> pl.LazyFrame:

@@ -89,6 +89,12 @@ def examination(config: Config) -> dict[str, Any] | None:
     }
 
 
+def compared(config: Config) -> list[str] | None:
+    """The labels of the two models of which classes are compared, where the configuration names them."""
+    names = config.tables.compared
+    return names and [config.model(name).label for name in names]
+
+
 def published(config: Config) -> list[list[str]]:
     """Name and label of each model that names a row of the paper's, and that row, by name."""
     return [
@@ -131,7 +137,7 @@ VALUES: dict[str, Value] = {
     value.__name__: value
     for value in (
         *(about, entries, resamples, reference, options, prices, ways, repeated, encodings, examination),
-        *(published, paper, other_names, official_pairs),
+        *(compared, published, paper, other_names, official_pairs),
     )
 }
 """By the name of the parameter."""
