@@ -107,7 +107,7 @@ def test_a_server_that_does_not_count_has_empty_cells_and_no_cost(price):
 
 def test_models_stand_by_name_with_their_own_prices():
     one, two = [answered("i0", tokens=(1_000_000, 0, 0, 0))], [answered("i0", tokens=(1_000_000, 0, 0, 0))]
-    prices = {"a": PRICES, "b": {"input": 3, "output": 4}}
+    prices = {"a": PRICES, "b": PRICES | {"input": 3}}
     found = shown(used(prices, b=two, a=one))
     assert found == shown(used(prices, a=one, b=two))
     assert {key[0]: row[-1] for key, row in found.items()} == {"A": "10.00", "B": "3.00"}

@@ -41,7 +41,7 @@ def scorecard(
     """One row per published figure of every model that names a published row, where ours has that task.
 
     Our tables are as their CSVs are read, all columns text; `paper` are the rows of the published ones, by table.
-    `published` are the label of every model that names a row, in the configuration's order, and that row's model.
+    `published` are the label of every model that names a row, in the order of names, and that row's model.
     `other_names` is the paper's class list, where ours has other names, `official_pairs` says whether the equivalences are. Columns of
     SCORECARD.
 
