@@ -139,7 +139,12 @@ def shown(file, category, title):
 
 def rendered(name, title, category):
     """The files of a table. The report shows its HTML."""
-    return [f"results/{name}.csv", f"results/{name}.md", shown(f"results/{name}.html", category, title), f"results/{name}.tex"]
+    return [
+        f"results/{name}.csv",
+        f"results/{name}.md",
+        shown(f"results/{name}.html", category, title),
+        f"results/{name}.tex",
+    ]
 
 
 def get_written(output):
