@@ -21,10 +21,10 @@ def test_it_shows_the_table_that_the_demonstration_prints(demonstration: Study) 
 
 
 @pytest.mark.parametrize("command", re.findall(r"^\.venv/bin/python (.+)$", README, re.MULTILINE))
-def test_stages_explain_themselves(demonstration: Study, command: str) -> None:
+def test_stages_explain_themselves_and_make_tables(demonstration: Study, command: str) -> None:
     done = demonstration.run(sys.executable, *command.split())
-    assert done.returncode == 0
-    assert done.stdout.startswith("usage: python -m mllm_classify")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: python -m mllm_classify") == command.endswith("--help")
 
 
 def test_own_model_on_own_images(tmp_path: Path) -> None:
