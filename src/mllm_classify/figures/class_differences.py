@@ -48,7 +48,7 @@ def class_differences(per_class: pl.DataFrame, compared: list[str] | None) -> Fi
             axes.hlines(places, *values, color="0.7", linewidth=1.2, zorder=1)
             for number, (model, value) in enumerate(zip(models, values, strict=True)):
                 axes.plot(
-                    value, places, MARKERS[number], color=COLOURS[number], markersize=5,
+                    value, places, MARKERS[number], color=COLOURS[number], markersize=7 - 3 * number,
                     label=None if panel else short(model, LONGEST),
                 )  # fmt: skip
             names = [f"{name} ({n})" for name, n in both.select("class", "n").iter_rows()]

@@ -12,11 +12,13 @@ Floats = npt.NDArray[np.float64]
 
 def wilson(correct: npt.ArrayLike, total: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Wilson's score interval of shares correct/total, as fractions; NaN where total is 0."""
+    # many classes of one size share few shares
+    pairs, place = np.unique(np.stack([np.asarray(correct), np.asarray(total)]), axis=1, return_inverse=True)
     bounds = [
         binomtest(int(k), int(n)).proportion_ci(CONFIDENCE, method="wilson") if n else (np.nan, np.nan)
-        for k, n in zip(np.asarray(correct), np.asarray(total), strict=True)
+        for k, n in pairs.T
     ]
-    low, high = np.array(bounds, dtype=float).reshape(-1, 2).T
+    low, high = np.array(bounds, dtype=float).reshape(-1, 2)[place].T
     return low, high
 
 
