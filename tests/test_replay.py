@@ -20,6 +20,7 @@ import yaml
 from scipy.optimize import LinearConstraint, milp
 
 from mllm_classify.__main__ import main
+from mllm_classify.plan.files import PATTERNS
 
 PUBLISHED = Path(__file__).parents[1] / "resources/published"
 TABLES = ["table2", "table3", "table4", "table5"]
@@ -127,13 +128,14 @@ def write_labels(folder):
     pl.DataFrame({"image_id": ids, "classes": regt}).write_csv(folder / "regt.csv")
 
 
+pytestmark = pytest.mark.study
+
+
 class Study:
     """A folder with labels, recorded predictions and what the stages make of them."""
 
     def __init__(self, folder, patch):
         self.folder, self.patch = folder, patch
-        self.labels = f"--labels={folder}/labels.parquet"
-        self.classes = f"--classes={folder}/classes.parquet"
         write_labels(folder)
         self.names = {model: f"m{number}" for number, model in enumerate(MODELS)}
         self.configure()
@@ -167,42 +169,47 @@ class Study:
         }
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
+    def at(self, name, model=""):
+        """Where a stage's file lies in the folder."""
+        return PATTERNS[name].format(dataset="replay", encoder="minilm", model=model)
+
     def run(self, *stage, **files):
-        """A stage by its command line; files are named without folder and ending."""
-        options = [f"--{key.replace('_', '-')}={self.folder}/{name}.parquet" for key, name in files.items()]
-        self.patch.setattr("sys.argv", ["mllm_classify", *stage, f"--config={self.folder}/config.yaml", *options])
-        assert main() == 0, stage
+        """A command in the folder; files are named as it names them, or as (their own name, model)."""
+        options = []
+        for option, name in files.items():
+            path = self.at(*([name] if isinstance(name, str) else name))
+            Path(self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            options.append(f"--{option.replace('_', '-')}={path}")
+        config = f"--config={self.folder}/config.yaml"
+        with self.patch.context() as patch:
+            patch.chdir(self.folder)
+            patch.setattr("sys.argv", ["mllm_classify", *stage, config, *options])
+            assert main() == 0, stage
 
     def predict(self):
-        self.run("dataset", "images", self.classes, images="images")
-        classes = pl.read_parquet(self.folder / "classes.parquet")
+        self.run("dataset", "images", images="images", classes="classes")
+        classes = pl.read_parquet(self.folder / self.at("classes"))
         class_ids = dict(classes.select("name", "class_id").rows())
-        self.run("embed", "classes", "--encoder=minilm", self.classes, output="class-embeddings")
+        self.run("embed", "classes", "--encoder=minilm", classes="classes", output="class_embeddings")
         for model, name in self.names.items():
             predictions(model, class_ids).write_parquet(self.folder / f"{name}.recorded.parquet")
-            self.run("predict", f"--model={name}", self.classes, images="images", output=name)
+            predicted = ("predictions", name)
+            self.run("predict", f"--model={name}", classes="classes", images="images", output=predicted)
             if model in WORDED:
-                who = ["--encoder=minilm", f"--model={name}"]
-                self.run("embed", "answers", *who, predictions=name, output=f"{name}.embeddings")
+                who, embedded = ["--encoder=minilm", f"--model={name}"], ("answer_embeddings", name)
+                self.run("embed", "answers", *who, predictions=predicted, output=embedded)
                 self.run(
-                    "mapping", *who, self.classes, predictions=name, class_embeddings="class-embeddings",
-                    answer_embeddings=f"{name}.embeddings", output=f"{name}.mapping",
+                    "mapping", *who, classes="classes", predictions=predicted, class_embeddings="class_embeddings",
+                    answer_embeddings=embedded, output=("mapping", name),
                 )  # fmt: skip
 
     def evaluate(self):
         """Labels, scores, tables and scorecard; what the models said stays as it is."""
-        inputs = [
-            f"{self.folder}/{name}{'.mapping' if model in WORDED else ''}.parquet" for model, name in self.names.items()
-        ]
-        self.run("dataset", "labels", self.classes, images="images", output="labels")
-        self.run("score", self.labels, self.classes, "--models", *self.names.values(), "--inputs", *inputs,
-                 output="scores")  # fmt: skip
-        made = [f"--{table}={self.folder}/{table}.csv" for table in TABLES]
-        for table in TABLES:
-            scores = {} if table == "table2" else {"scores": "scores"}
-            self.run("tables", table, self.labels, self.classes, f"--output={self.folder}/{table}.csv", **scores)
-        self.run("tables", "scorecard", *made, f"--output={self.folder}/scorecard.csv")
-        return {name: read(self.folder / f"{name}.csv") for name in (*TABLES, "scorecard")}
+        self.run("dataset", "labels", classes="classes", images="images", output="labels")
+        self.run("score", output="scores")
+        for table in (*TABLES, "scorecard"):
+            self.run("make", table)
+        return {name: read(self.folder / f"results/{name}.csv") for name in (*TABLES, "scorecard")}
 
 
 @pytest.fixture(scope="module")
@@ -244,11 +251,11 @@ def differing(table, ours, columns):
 
 
 def test_out_of_prompt_answers_are_nearest_to_the_class_that_they_are_meant_for(study):
-    classes = pl.read_parquet(study.folder / "classes.parquet")["name"].to_list()
+    classes = pl.read_parquet(study.folder / study.at("classes"))["name"].to_list()
     for model in WORDED:
         name = study.names[model]
-        texts = pl.read_parquet(study.folder / f"{name}.parquet")["text"]
-        mapped = pl.read_parquet(study.folder / f"{name}.mapping.parquet")
+        texts = pl.read_parquet(study.folder / study.at("predictions", name))["text"]
+        mapped = pl.read_parquet(study.folder / study.at("mapping", name))
         pairs = set(zip(texts, (classes[it] for it in mapped["nearest_class"]), strict=True))
         assert pairs <= {(text.format(it), it) for it in NAMES for text in ("{}", OUT_OF_PROMPT)}
 
@@ -295,8 +302,8 @@ def test_scorecard_compares_under_the_authors_equivalences(replayed, with_offici
 
 def test_qwen_is_mapped_right_as_often_as_the_paper_says(study, replayed):
     """38.75 % of its OOP answers (Fig. 4), within the rounding of Tables 4 and 5: without images in N it would be 32 %."""
-    output = study.folder / "breakdown.csv"
-    study.run("tables", "breakdown", study.labels, study.classes, f"--output={output}", scores="scores")
+    output = study.folder / "results/breakdown.csv"
+    study.run("make", "breakdown")
     rows = {
         row["statistic"]: row
         for row in read(output)

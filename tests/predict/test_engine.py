@@ -39,6 +39,9 @@ def wait_until(condition, seconds=60.0):
         time.sleep(0.01)
 
 
+pytestmark = pytest.mark.study
+
+
 class Study:
     """A folder with a data set and a configuration of one engine, and the job that asks it.
 

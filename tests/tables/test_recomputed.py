@@ -3,6 +3,7 @@ import pytest
 from mllm_classify.tables.agreement import agreement
 from mllm_classify.tables.given import images
 from mllm_classify.tables.mustelidae import mustelidae
+from mllm_classify.tables.per_class import per_class
 from mllm_classify.tables.protocols import protocols
 from mllm_classify.tables.sensitivity import sensitivity
 from mllm_classify.tables.table2 import table2
@@ -39,6 +40,7 @@ def test_every_figure_equals_an_independent_computation(
         "accuracy": EVERY["accuracy"](scores, MODELS_OF, study).to_dicts(),
         "table2": rows(table2(evaluated, study)),
         "mustelidae": rows(mustelidae(scores, labels, classes, MODELS_OF, study)),
+        "per_class": rows(per_class(scores, labels, classes, MODELS_OF, study)),
         "protocols": rows(protocols(scores, evaluated, MODELS_OF, study, RESAMPLES, None)),
         "sensitivity": rows(sensitivity(scores, ways, MODELS_OF, study, RESAMPLES)),
         "agreement": rows(agreement(scores, chat, ways, MODELS_OF, study, RESAMPLES)),

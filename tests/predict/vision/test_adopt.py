@@ -32,6 +32,9 @@ def random_weights(path, seed):
     safetensors.torch.save_file(timm.create_model("test_vit").state_dict(), path)
 
 
+pytestmark = pytest.mark.study
+
+
 class Study:
     """A folder with pictures, one of which is torn, and a model that has predicted their classes."""
 
