@@ -32,6 +32,7 @@ from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, InputError
 from mllm_classify.outputs import OUTPUTS
 from mllm_classify.plan.values import PUBLISHED
+from mllm_classify.score.score import SCORES
 
 log = logging.getLogger("mllm_classify")
 
@@ -71,6 +72,7 @@ def verify(bundle: Path, *, embed: bool = False) -> list[str]:
         problems = [f"{name}: missing" for name in needed(config) if name not in names]
         problems += confined.unfit(config, names)
         problems += confined.unfit_weights(config, names) if embed else []
+        problems = problems or list(_of_another_version(archived))
         if problems:
             return problems
         problems = list(_made_anew(archived, Path(name) / "anew", config))
@@ -127,6 +129,21 @@ def needed(config: Config) -> list[str]:
         # the bundle holds the classes of every encoder, whoever needs them
         found += [f"{EMBEDDINGS}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
     return found
+
+
+def _of_another_version(archived: Path) -> Iterator[str]:
+    """Why an archive of a version whose scores have other columns cannot be checked here."""
+    place = archived / "results/scores.parquet"
+    try:
+        columns = list(pl.read_parquet_schema(place))
+    except (pl.exceptions.PolarsError, OSError):
+        return  # what is missing or torn is told when it is compared
+    if columns != list(SCORES):
+        others = sorted({*columns} ^ {*SCORES})
+        yield (
+            f"results/scores.parquet: by another version of mllm-classify ({', '.join(others)[:100]}); check this bundle in a "
+            "checkout of that version, or with the code in it, if you trust that"
+        )
 
 
 def _report_other_code(archived: Path) -> None:

@@ -1,5 +1,6 @@
 """No byte of an archive is changed unseen."""
 
+import io
 import json
 import random
 import zipfile
@@ -110,3 +111,13 @@ def test_archives_of_other_code_and_packages_say_so(archived: Archived, tmp_path
     assert done.returncode == 1
     assert "1 files differ, src/mllm_classify/measures/paired.py first" in done.stderr
     assert f"polars 0.1 there, {pl.__version__} here" in done.stderr
+
+
+def test_a_bundle_of_another_version_is_refused_with_the_reason(archived: Archived, tmp_path: Path) -> None:
+    """One whose scores have other columns: none of its tables could be compared."""
+    with zipfile.ZipFile(archived.path) as archive:
+        scores = pl.read_parquet(io.BytesIO(archive.read("results/scores.parquet")))
+    earlier = io.BytesIO()
+    scores.drop("predicted", "group").write_parquet(earlier)
+    (problem,) = verify(rebuilt(archived, tmp_path / "b.zip", {"results/scores.parquet": earlier.getvalue()}))
+    assert problem.startswith("results/scores.parquet: by another version of mllm-classify (group, predicted); ")
