@@ -121,7 +121,7 @@ def test_what_becomes_of_exports_equals_an_independent_computation(
         read = second_pass.read(export, "export.json", names)
         found = second_pass.decisions(frame, read, equal)
         said = Said("d", "i", "r", None, "c")
-        table = second_pass.second_pass(frame, read, found, rows[0]["model"], said).figures
+        table = second_pass.second_pass(frame, read, found, rows[0]["model"], said).rows
         figures = [{name: "" if it is None else str(it) for name, it in row.items()} for row in table.to_dicts()]
         assert [{name: row[name] for name in wanted} for row, wanted in zip(figures, rows, strict=True)] == rows
         labelled = found.filter(pl.col("labels").is_not_null())

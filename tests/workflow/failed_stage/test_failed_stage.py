@@ -62,7 +62,7 @@ BY_PARAMETER = {
     "embed answers": bare,
     "mapping": bare,
     "score": unpaired,
-    "tables table3": configure("model", "label", "Renamed"),
+    "make table3": configure("model", "label", "Renamed"),
 }
 BY_CONTENT = {
     "dataset images": edit("small/images.csv", "data/brick.png", "data/gravel.png"),
@@ -72,7 +72,7 @@ BY_CONTENT = {
     "embed answers": prompt,
     "mapping": prompt,
     "score": labels,
-    "tables table3": labels,
+    "make table3": labels,
 }
 JOBS = {
     "dataset images": "images",
@@ -82,7 +82,7 @@ JOBS = {
     "embed answers": "answers/minilm/chat",
     "mapping": "mapping/minilm/chat",
     "score": "score",
-    "tables table3": "table3",
+    "make table3": "table3",
 }
 
 

@@ -181,7 +181,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
         lambda s: s.edit("src/mllm_classify/measures/intervals.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), NAMED,
     ),
     "function that only the ranking of labels uses": (
-        lambda s: s.edit("src/mllm_classify/tables/suspects.py", "SHOWN = 50", "SHOWN = 40"), {"suspects", "precision"},
+        lambda s: s.edit("src/mllm_classify/tables/suspects.py", "FIRST = 50", "FIRST = 40"), {"suspects", "precision"},
     ),
     "function that only the breakdown uses": (
         lambda s: s.edit("src/mllm_classify/tables/oop_texts.py", "TEXTS = 50", "TEXTS = 40"), {"oop_texts"},
@@ -190,7 +190,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
         lambda s: s.edit("src/mllm_classify/predict/conse.py", "[:, :top]", "[:, : top + 0]"), {"predict/conse", *SCORED},
     ),
     "code of the chat client": (
-        lambda s: s.edit("src/mllm_classify/predict/chat/answering.py", "LONG_ANSWER = 1000", "LONG_ANSWER = 900"), CHAT,
+        lambda s: s.edit("src/mllm_classify/predict/chat/collecting.py", "LONG_ANSWER = 1000", "LONG_ANSWER = 900"), CHAT,
     ),
     "code that vision models share": (
         lambda s: s.edit("src/mllm_classify/loading/timm.py", "is_training=False", "is_training=bool(0)"),
