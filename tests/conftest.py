@@ -6,6 +6,27 @@ from xdist.scheduler import LoadScopeScheduling
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
+LONG = (
+    # real networks
+    *("tests/test_conse_server.py", "tests/predict/test_timm.py", "tests/predict/test_knn.py", "tests/loading/"),
+    *(
+        "tests/predict/test_open_clip.py",
+        "tests/predict/test_dinotxt.py",
+        "tests/predict/test_conse.py",
+        "tests/embed/",
+    ),
+    *("tests/predict/vision/", "tests/tools/test_vision_models.py"),
+    # real predictions and labels
+    *("tests/choices/test_real.py", "tests/dataset/test_labels_of_imagenet.py", "tests/dataset/test_real_labels.py"),
+    # independent computations and properties of whole tables
+    *("tests/tables/test_recomputed.py", "tests/tables/test_encoders.py", "tests/tables/test_every_table.py"),
+    *("tests/tables/test_sensitivity.py", "tests/measures/", "tests/score/test_properties.py"),
+    "tests/figures/test_style.py",
+    "tests/predict/test_recorded.py",
+    # every module of the package, many times over
+    "tests/plan/test_code.py::test_an_operator_turned_around",
+)
+"""Tests that `make check` leaves to `make test`: none of them starts a study, and together they take minutes."""
 SHARING_THE_DEMONSTRATION = ("demonstration", "readme", "relocated", "rerun")
 
 
@@ -28,6 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/workflow/" in item.nodeid:
             item.add_marker(pytest.mark.study)
+        if item.nodeid.startswith(LONG):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture
