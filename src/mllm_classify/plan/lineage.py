@@ -49,6 +49,7 @@ class Lineages:
         self.config = config
         self.outline = outline(config)
         self._known: dict[str, str] = {}
+        self._names = {*self.names(), *WHOLE}
 
     def names(self) -> list[str]:
         """All jobs of the configuration, but those of WHOLE."""
@@ -66,7 +67,7 @@ class Lineages:
         return {job: self[job] for job in [*self.names(), *WHOLE]}
 
     def __contains__(self, job: str) -> bool:
-        return job in self.names() or job in WHOLE
+        return job in self._names
 
     def __getitem__(self, job: str) -> str:
         """The lineage of one job. Raises KeyError where the configuration has no such job."""
