@@ -44,9 +44,9 @@ def class_differences(per_class: pl.DataFrame, compared: list[str] | None) -> Fi
         figure = Figure(figsize=(WIDTH, 1.3 + 0.22 * both.height), layout="constrained")
         for panel, label_set in enumerate(shown):
             axes = figure.add_subplot(1, len(shown), panel + 1)
-            values = [both[name].fill_null(np.nan).to_numpy() for name in (label_set, f"{label_set}_other")]
-            axes.hlines(places, *values, color="0.7", linewidth=1.2, zorder=1)
-            for number, (model, value) in enumerate(zip(models, values, strict=True)):
+            one, other = (both[name].fill_null(np.nan).to_numpy() for name in (label_set, f"{label_set}_other"))
+            axes.hlines(places, one, other, color="0.7", linewidth=1.2, zorder=1)
+            for number, (model, value) in enumerate(zip(models, (one, other), strict=True)):
                 axes.plot(
                     value, places, MARKERS[number], color=COLOURS[number], markersize=7 - 3 * number,
                     label=None if panel else short(model, LONGEST),
