@@ -34,9 +34,19 @@ ENVIRONMENT = "environment.json"
 PACKAGED = "inputs"
 """Copies of what the configuration reads from installed packages."""
 CODE = (
-    *(".ci", ".gitignore", "LICENSE", "Makefile", "README.md", "Snakefile", "pyproject.toml", "requirements.lock"),
+    *(
+        ".ci",
+        ".gitignore",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "Snakefile",
+        "pyproject.toml",
+        "requirements.lock",
+    ),
     *("requirements-dev.lock", "benchmarks", "docs", "envs", "presets", "profiles", "resources", "slurm", "src"),
-    *("tests", "workflow"),
+    *("tests", "tools", "workflow"),
 )
 """The project's own files. What else lies in a checkout is somebody's work, and may be pictures."""
 TIME = (1980, 1, 1, 0, 0, 0)

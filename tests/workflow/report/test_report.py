@@ -11,16 +11,16 @@ import pytest
 import yaml
 
 from mllm_classify.io.files import locate
+from mllm_classify.outputs import OUTPUTS
 from tests.workflow.study import SMALL, Study, existing, made_from
 
 CLASSES = ["<script>alert(1)</script>", "=1+1", "$x_1$ & co", "stone wall", "missile"]
-SHOWN = {
-    *("table2.html", "table3.html", "table4.html", "table5.html", "ranking.html", "provenance.html"),
-    *("gains.html", "suspects.html", "precision.html"),
-    *("change.svg", "ranks.svg", "panels.svg", "panels.html", "explorer.html"),
-}
 ALWAYS = {"provenance", "report"}
 EXISTING = existing("regt", "several_models")
+SHOWN = {
+    *("provenance.html", "panels.svg", "panels.html", "explorer.html"),
+    *(f"{name}.{'svg' if OUTPUTS[name].form == 'figure' else 'html'}" for name in EXISTING if OUTPUTS[name].title),
+}
 
 
 class Reported(Study):
