@@ -150,7 +150,7 @@ def test_nothing_of_an_archive_runs(
 
 def test_make_imports_nothing_from_the_folder_in_which_it_is_called() -> None:
     shown = subprocess.run(
-        ["make", "--dry-run", "--assume-old=.venv/installed", "verify-bundle", "BUNDLE=b.zip"],
+        ["make", "--dry-run", "--no-print-directory", "--assume-old=.venv/installed", "verify-bundle", "BUNDLE=b.zip"],
         cwd=PROJECT, check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert shlex.split(shown.stdout) == [".venv/bin/python", "-P", "-m", "mllm_classify.bundle.verify", "b.zip"]

@@ -119,5 +119,6 @@ def test_a_bundle_of_another_version_is_refused_with_the_reason(archived: Archiv
         scores = pl.read_parquet(io.BytesIO(archive.read("results/scores.parquet")))
     earlier = io.BytesIO()
     scores.drop("predicted", "group").write_parquet(earlier)
-    (problem,) = verify(rebuilt(archived, tmp_path / "b.zip", {"results/scores.parquet": earlier.getvalue()}))
+    changes: dict[str, bytes | None] = {"results/scores.parquet": earlier.getvalue()}
+    (problem,) = verify(rebuilt(archived, tmp_path / "b.zip", changes, sums=True))
     assert problem.startswith("results/scores.parquet: by another version of mllm-classify (group, predicted); ")
