@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.stats import binom, norm
+from scipy.special import bdtr
 
 from mllm_classify.measures.bootstrap import MEASURES, Flags, Matrices
 from mllm_classify.measures.counting import ALL, RULES
-from mllm_classify.measures.intervals import CONFIDENCE, Floats
+from mllm_classify.measures.intervals import NORMAL, Floats
 
 
 class Pairs(NamedTuple):
@@ -47,10 +47,10 @@ def mcnemar(flags: Flags, present: Flags) -> Pairs:
     only_second = (present.T @ flags)[first, second].astype(np.int64) - both
     images = (present.T @ present)[first, second].astype(np.int64)
     discordant = only_first + only_second
-    p = np.minimum(1.0, 2 * binom.cdf(np.minimum(only_first, only_second), discordant, 0.5))
+    p = np.minimum(1.0, 2 * bdtr(np.minimum(only_first, only_second), discordant, 0.5))
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = (only_first - only_second) / images
-        half = norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(discordant - (only_first - only_second) ** 2 / images) / images
+        half = NORMAL * np.sqrt(discordant - (only_first - only_second) ** 2 / images) / images
     return Pairs(
         first, second, images, only_first, only_second, difference, difference - half, difference + half, p, holm(p)
     )
