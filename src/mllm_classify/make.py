@@ -1,6 +1,6 @@
-"""The command for one table or figure: `python -m mllm_classify make gains`.
+"""The command for tables and figures: `python -m mllm_classify make gains`.
 
-It gives the output's function what its row in `outputs` says, and nothing else. No frame is touched here.
+It gives an output's function what its row in `outputs` says, and nothing else. No frame is touched here.
 """
 
 import argparse
@@ -28,10 +28,15 @@ def made(output: Output, config: Config) -> Any:
 
 
 def make(args: argparse.Namespace, config: Config) -> None:
-    output = OUTPUTS[args.output]
-    if output.name not in outline(config).outputs:
-        msg = f"{args.config}: has no {output.name}; docs/configuration.md says what it needs"
-        raise InputError(msg)
+    for name in args.outputs:
+        if name not in outline(config).outputs:
+            msg = f"{args.config}: has no {name}; docs/configuration.md says what it needs"
+            raise InputError(msg)
+    for name in args.outputs:
+        _write(OUTPUTS[name], config)
+
+
+def _write(output: Output, config: Config) -> None:
     result = made(output, config)
     path = Path(output.files[0])
     if output.form == "table":
@@ -51,5 +56,5 @@ def make(args: argparse.Namespace, config: Config) -> None:
 
 def add(stages: Any) -> None:
     """The command and its arguments."""
-    making = command(stages, "make", make, "{output}", "Make one table or figure from the files of the stages.")
-    making.add_argument("output", choices=OUTPUTS, metavar="NAME", help=f"one of {', '.join(OUTPUTS)}")
+    making = command(stages, "make", make, "{outputs[0]}", "Make tables and figures from the files of the stages.")
+    making.add_argument("outputs", nargs="+", choices=OUTPUTS, metavar="NAME", help=f"of {', '.join(OUTPUTS)}")

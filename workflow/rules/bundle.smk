@@ -1,6 +1,6 @@
 rule bundle:
     input:
-        archived(OUTLINE),
+        bundled(OUTLINE),
     output:
         "results/bundle.zip",
     log:

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from mllm_classify.io.files import InputError
 from mllm_classify.outputs import OUTPUTS, SHOWN
-from mllm_classify.plan.files import PATTERNS, archived, inputs, output_inputs, reported
+from mllm_classify.plan.files import PATTERNS, bundled, inputs, output_inputs, reported
 from mllm_classify.plan.plan import hand_on, plan
 
 

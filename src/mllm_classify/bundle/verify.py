@@ -8,6 +8,7 @@ the archive's data (`confined`).
 import argparse
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from graphlib import TopologicalSorter
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
@@ -31,6 +34,8 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, InputError
 from mllm_classify.outputs import OUTPUTS
+from mllm_classify.plan.files import bundled, output_inputs
+from mllm_classify.plan.outline import outline
 from mllm_classify.plan.values import PUBLISHED
 from mllm_classify.score.score import SCORES
 
@@ -38,8 +43,8 @@ log = logging.getLogger("mllm_classify")
 
 TOLERANCE = 1e-4
 """Largest difference of an embedding's component (of a vector of length 1) that another machine's arithmetic explains."""
-MAKING = ("all", "labels", "choices", "mapping", "score", *OUTPUTS)
-"""The only rules that may run. None of them starts a program or reads a model that the archive names."""
+MAKING = ("labels", "choices", "mapping", "score")
+"""The only rules that may run before tables are made. None of them starts a program or reads a model that the archive names."""
 EMBEDDING = ("embed_classes", "embed_answers")
 EMBEDDINGS = "results/embeddings/"
 UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
@@ -203,7 +208,8 @@ def _made_anew(archived: Path, anew: Path, config: Config) -> Iterator[str]:
     for model in config.models:
         if isinstance(model, RecordedModel):
             yield from _recorded_anew(archived, work, config.dataset.name, model.name)
-    if error := _snakemake(work, ["all"], MAKING):
+    log.info("making the tables anew")
+    if error := _make(work, config, kept):
         yield f"the tables cannot be made anew: {error}"
         return
     made = {path.relative_to(work).as_posix() for path in (work / "results").rglob("*") if path.is_file()}
@@ -214,6 +220,29 @@ def _made_anew(archived: Path, anew: Path, config: Config) -> Iterator[str]:
         if found := difference(archived / name, work / name):
             yield f"{name}: does not follow from the archived answers and labels: {found}"
     log.info("%d files made anew and compared", len(compared))
+
+
+def _make(work: Path, config: Config, kept: set[str]) -> str:
+    """Make there all that follows from what is `kept`; the last words where that failed.
+
+    Tables and figures are made many to a process: to start one for each would take most of the time.
+    """
+    planned = outline(config)
+    outputs = {path for name in planned.outputs for path in OUTPUTS[name].files}
+    done = [confined.snakemake(work, sorted(set(bundled(planned)) - kept - outputs), MAKING)]
+    takes = {
+        name: {it.job for it in output_inputs(planned, OUTPUTS[name])} & OUTPUTS.keys() for name in planned.outputs
+    }
+    order = TopologicalSorter(takes)
+    order.prepare()
+    count = os.cpu_count() or 1
+    with ThreadPoolExecutor(count) as pool:
+        while order.is_active() and not done[-1].returncode:
+            ready = order.get_ready()
+            parts = [ready[number::count] for number in range(min(count, len(ready)))]
+            done += pool.map(lambda names: confined.run(work, "mllm_classify", "make", *names), parts)
+            order.done(*ready)
+    return next((_last_words(it) for it in done if it.returncode), "")
 
 
 def _recorded_anew(archived: Path, work: Path, dataset: str, model: str) -> Iterator[str]:
@@ -243,8 +272,10 @@ def _embedded_anew(archived: Path, anew: Path, config: Config) -> Iterator[str]:
     if not names:
         return
     work = confined.lay_out(archived, anew, config, set(kept) - set(names))
-    if error := _snakemake(work, names, EMBEDDING):
-        yield f"the embeddings cannot be made anew: {error}"
+    log.info("making the embeddings anew")
+    done = confined.snakemake(work, names, EMBEDDING)
+    if done.returncode:
+        yield f"the embeddings cannot be made anew: {_last_words(done)}"
         return
     for name in names:
         one, other = pl.read_parquet(archived / name), pl.read_parquet(work / name)
@@ -291,13 +322,6 @@ def _difference_of_rows(archived: Path, anew: Path) -> str:
 
 def _shown(value: object) -> str:
     return "nothing" if value is None else ascii(value)[:100]
-
-
-def _snakemake(work: Path, targets: list[str], rules: tuple[str, ...]) -> str:
-    """Run rules of this checkout's workflow there; its last words where that failed."""
-    log.info("making %s", "the tables anew" if targets == ["all"] else "the embeddings anew")
-    done = confined.snakemake(work, targets, rules)
-    return _last_words(done) if done.returncode else ""
 
 
 def _last_words(done: subprocess.CompletedProcess[str]) -> str:

@@ -7,7 +7,7 @@ from scipy.special import ndtri, stdtrit
 CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
 # of scipy.special, as scipy.stats takes most of a table's time to import
-NORMAL = float(ndtri(1 - TAIL))
+NORMAL = float(ndtri((1 + CONFIDENCE) / 2))
 """Half the width of a normal distribution's interval, in its standard deviations."""
 
 Floats = npt.NDArray[np.float64]
@@ -18,8 +18,9 @@ def wilson(correct: npt.ArrayLike, total: npt.ArrayLike) -> tuple[Floats, Floats
     k, n = np.asarray(correct, dtype=float), np.asarray(total, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = k / n
-        centre = (share + NORMAL**2 / (2 * n)) / (1 + NORMAL**2 / n)
-        half = NORMAL / (1 + NORMAL**2 / n) * np.sqrt(share * (1 - share) / n + NORMAL**2 / (4 * n**2))
+        double = 2 * (n + NORMAL**2)
+        centre = (2 * n * share + NORMAL**2) / double
+        half = NORMAL / double * np.sqrt(4 * n * share * (1 - share) + NORMAL**2)
     # exactly, where rounding would leave some 1e-17
     return np.where(k == 0, centre * 0, centre - half), np.where(k == n, centre * 0 + 1, centre + half)
 
@@ -28,7 +29,7 @@ def t_factors(count: npt.ArrayLike) -> Floats:
     """Half the width of Student's interval of a mean of so many values, in their standard deviations; NaN of one."""
     number = np.asarray(count, dtype=float)
     with np.errstate(invalid="ignore"):
-        factors: Floats = stdtrit(number - 1, 1 - TAIL) / np.sqrt(number)
+        factors: Floats = stdtrit(number - 1, (1 + CONFIDENCE) / 2) / np.sqrt(number)
     return factors
 
 

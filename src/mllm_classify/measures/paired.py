@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.special import bdtr
+from scipy.stats import binom
+from statsmodels.stats.multitest import multipletests
 
 from mllm_classify.measures.bootstrap import MEASURES, Flags, Matrices
 from mllm_classify.measures.counting import ALL, RULES
@@ -29,9 +30,6 @@ class Pairs(NamedTuple):
 
 def holm(p: Floats) -> Floats:
     """P-values of one family of tests, corrected for their number (Holm, 1979)."""
-    # a second to import, which tables without tests need not wait for
-    from statsmodels.stats.multitest import multipletests
-
     corrected: Floats = multipletests(p, method="holm")[1] if len(p) else p
     return corrected
 
@@ -47,7 +45,7 @@ def mcnemar(flags: Flags, present: Flags) -> Pairs:
     only_second = (present.T @ flags)[first, second].astype(np.int64) - both
     images = (present.T @ present)[first, second].astype(np.int64)
     discordant = only_first + only_second
-    p = np.minimum(1.0, 2 * bdtr(np.minimum(only_first, only_second), discordant, 0.5))
+    p = np.minimum(1.0, 2 * binom.cdf(np.minimum(only_first, only_second), discordant, 0.5))
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = (only_first - only_second) / images
         half = NORMAL * np.sqrt(discordant - (only_first - only_second) ** 2 / images) / images

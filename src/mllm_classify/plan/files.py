@@ -93,7 +93,7 @@ def output_inputs(outline: Outline, output: Output) -> list[File]:
     return [it for part in parts(output) for it in inputs(outline, part).values()]
 
 
-def archived(outline: Outline) -> list[str]:
+def bundled(outline: Outline) -> list[str]:
     """All that tables were made from, and the tables with their renderings: what the bundle holds of results/."""
     worded = outline.named("worded")
     files = [file(outline, name) for name in ("images", "classes", "labels", "scores")]
