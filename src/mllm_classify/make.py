@@ -20,7 +20,7 @@ from mllm_classify.tables.inputs import Given
 log = logging.getLogger("mllm_classify")
 
 
-def made(output: Output, config: Config) -> Any:
+def result_of(output: Output, config: Config) -> Any:
     """What an output's function makes of what it takes: a table, a frame or a drawing."""
     given = Given(config)
     function = getattr(importlib.import_module(f"mllm_classify.{output.module}"), output.name)
@@ -37,7 +37,7 @@ def make(args: argparse.Namespace, config: Config) -> None:
 
 
 def _write(output: Output, config: Config) -> None:
-    result = made(output, config)
+    result = result_of(output, config)
     path = Path(output.files[0])
     if output.form == "table":
         from mllm_classify.tables.render import write

@@ -43,11 +43,11 @@ def study(tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
     for name in ("classes.txt", "imgt.csv", "templates.txt", "ow.txt"):
         Path(name).write_text(name)
-    made("results/a.csv", b"a\n")
+    write_result("results/a.csv", b"a\n")
     return folder
 
 
-def made(name, content, **record):
+def write_result(name, content, **record):
     Path(name).parent.mkdir(parents=True, exist_ok=True)
     Path(name).write_bytes(content)
     path = Path(".snakemake/metadata") / b64encode(name.encode()).decode()
@@ -129,8 +129,8 @@ def test_paths_of_the_machine_become_the_archives_and_lineages_stay(study, tmp_p
 
 
 def test_times_and_numbers_of_jobs_are_one_for_all_records(study):
-    first = made("results/a.csv", b"a\n", starttime=1.0, endtime=20.0, rule="table2")
-    second = made("results/b.csv", b"b\n")
+    first = write_result("results/a.csv", b"a\n", starttime=1.0, endtime=20.0, rule="table2")
+    second = write_result("results/b.csv", b"b\n")
     found = contents(["results/b.csv", "results/a.csv"])
     one, other = json.loads(found[first]), json.loads(found[second])
     assert one.pop("rule") == "table2"
@@ -138,24 +138,24 @@ def test_times_and_numbers_of_jobs_are_one_for_all_records(study):
 
 
 def test_the_order_of_the_results_changes_nothing(study):
-    made("results/b.csv", b"b\n")
+    write_result("results/b.csv", b"b\n")
     assert contents(["results/b.csv", "results/a.csv"]) == contents(["results/a.csv", "results/b.csv"])
 
 
 def test_a_result_without_a_record_is_an_error(study):
-    Path(made("results/a.csv", b"a\n")).unlink()
+    Path(write_result("results/a.csv", b"a\n")).unlink()
     assert "Snakemake's record of results/a.csv cannot be read" in message()
 
 
 def test_a_key_is_found_in_whatever_holds_it(study):
-    made("results/a.csv", f"a,{KEY}\n".encode())
+    write_result("results/a.csv", f"a,{KEY}\n".encode())
     found = message()
     assert found.startswith("results/a.csv: holds the value of $MY_KEY\n")
     assert KEY not in found
 
 
 def test_a_key_is_found_in_answers(study):
-    made("results/p.parquet", b"")
+    write_result("results/p.parquet", b"")
     pl.DataFrame({"text": ["espresso", f"my key is {KEY}!"], "n": [1, 2]}).write_parquet("results/p.parquet")
     assert message(results=["results/p.parquet"]).startswith("results/p.parquet: holds the value of $MY_KEY\n")
     pl.DataFrame({"text": ["espresso", None], "n": [1, 2]}).write_parquet("results/p.parquet")
@@ -177,7 +177,7 @@ def test_a_folder_that_the_configuration_names_is_found_in_other_files(study):
         Path("imgt.csv").write_text(f"image_id,class\n{place}\n")
         assert message(dataset=dataset).startswith("imgt.csv: holds a folder of this machine (/data)\n")
     Path("imgt.csv").write_text("image_id,class\n")
-    made("results/p.parquet", b"")
+    write_result("results/p.parquet", b"")
     pl.DataFrame({"image_id": ["a", "/data/val/a"]}).write_parquet("results/p.parquet")
     assert message(results=["results/p.parquet"], dataset=dataset).startswith("results/p.parquet: holds a folder of")
 

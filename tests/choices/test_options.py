@@ -38,7 +38,7 @@ def labels(rows, admitted):
     )
 
 
-def made(frame, rules, variants=PAPER):
+def questions(frame, rules, variants=PAPER):
     return pl.concat(options.choices(frame, variants, rules))
 
 
@@ -82,7 +82,7 @@ def studies(draw):
 def test_every_question_keeps_every_rule(study):
     rows, admitted, same_name, rules = study
     try:
-        found = made(labels(rows, admitted), rules)
+        found = questions(labels(rows, admitted), rules)
     except InputError:
         reject()
     assert dict(found.schema) == CHOICES
@@ -99,8 +99,8 @@ def test_other_images_and_variants_change_no_options(study, count):
     frame = labels(rows, admitted)
     more = frame.with_columns(image_id="other" + pl.col("image_id"))
     try:
-        alone = made(frame.head(count), rules, PAPER[:2])
-        together = made(pl.concat([more, frame.reverse()]), rules, PAPER[::-1])
+        alone = questions(frame.head(count), rules, PAPER[:2])
+        together = questions(pl.concat([more, frame.reverse()]), rules, PAPER[::-1])
     except InputError:
         reject()
     expected = together.join(alone, on=["image_id", "variant", "repeat"], how="semi")
@@ -130,7 +130,7 @@ def rules():
 
 def sets(frame, rules, variant, image="image0"):
     """Options by their origin, over all repeats."""
-    rows = made(frame, rules, [variant]).filter(pl.col("image_id") == image)
+    rows = questions(frame, rules, [variant]).filter(pl.col("image_id") == image)
     return {
         tuple(sorted(zip(origins, shown, strict=True)))
         for shown, origins in rows.select("options", "origins").iter_rows()
@@ -193,7 +193,7 @@ def test_imgt_may_be_a_distractor_where_only_regt_is_named(rules):
 
 
 def test_random_distractors_and_the_order_vary_with_the_repeat(rules):
-    found = made(labels([(0, {0})], {}), rules, ["ImGT + random", "ImGT + confEVA(ImGT)"])
+    found = questions(labels([(0, {0})], {}), rules, ["ImGT + random", "ImGT + confEVA(ImGT)"])
     for variant, count in {"ImGT + random": 30, "ImGT + confEVA(ImGT)": 1}.items():
         shown = found.filter(pl.col("variant") == variant)["options"].to_list()
         assert len({frozenset(it) for it in shown}) >= count
@@ -206,7 +206,7 @@ def test_too_few_classes_are_an_error_that_names_the_image(rules):
     frame = labels([(0, {0}), (1, set(range(1, 11)))], {})
     for variant in ("ImGT + random", "ImGT + confEVA(ImGT)"):
         with pytest.raises(InputError) as caught:
-            made(frame, rules, [variant])
+            questions(frame, rules, [variant])
         assert str(caught.value) == (
             "choices.n: 4: image 'image1' has only 3 classes that may stand together; lower it"
         )
@@ -353,9 +353,9 @@ def test_there_may_be_as_many_options_as_classes_that_can_stand_together(n):
     found = np.random.default_rng(0).poisson(0.01, (1000, 1000))
     ranking, confused = ordered(found.tolist())
     rules = Rules(n, 1, options.conflicts(same_name, {}), ranking, confused, imgt_distractors=True)
-    shown = made(labels([(7, {7})], {}), rules, ["ImGT + random", "ImGT + confEVA(ImGT)"])
+    shown = questions(labels([(7, {7})], {}), rules, ["ImGT + random", "ImGT + confEVA(ImGT)"])
     plain = Study({}, same_name, n, imgt_distractors=True)
     for _, variant, _, classes, origins in shown.iter_rows():
         check(plain, plain.label(7, frozenset({7})), variant, classes, origins)
     with pytest.raises(InputError, match="has only 998 classes that may stand together"):
-        made(labels([(7, {7})], {}), rules._replace(n=999), ["ImGT + confEVA(ImGT)"])
+        questions(labels([(7, {7})], {}), rules._replace(n=999), ["ImGT + confEVA(ImGT)"])

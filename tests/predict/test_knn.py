@@ -34,7 +34,7 @@ def picture(path, number):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def pictures(tmp_path_factory):
     """Pictures of four classes, and a small encoder with random weights."""
     root = tmp_path_factory.mktemp("knn")
     (root / "train").mkdir()
@@ -50,42 +50,45 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def study(made, monkeypatch, tmp_path):
+def study(pictures, monkeypatch, tmp_path):
     """Features go to an empty folder, in parts of 4."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(features.stored, "__defaults__", (*features.stored.__defaults__[:-1], 4))
-    return made
+    return pictures
 
 
-def entry(made, **options):
+def entry(pictures, **options):
     known = {"name": "m", "label": "M", "kind": "knn", "architecture": "test_vit", "k": 3}
-    train = {"folder": str(made / "train"), "images": str(made / "train.csv")}
-    return KnnModel(**known | {"weights": str(made / "w.safetensors"), "train": train} | options)
+    train = {"folder": str(pictures / "train"), "images": str(pictures / "train.csv")}
+    return KnnModel(**known | {"weights": str(pictures / "w.safetensors"), "train": train} | options)
 
 
-def registered(made):
+def registered(pictures):
     rows = [
-        {"image_id": str(n), "file": f"{n}.png", "sha256": sha256((made / f"{n}.png").read_bytes())} for n in range(5)
+        {"image_id": str(n), "file": f"{n}.png", "sha256": sha256((pictures / f"{n}.png").read_bytes())}
+        for n in range(5)
     ]
     return pl.DataFrame(rows, schema=IMAGES)
 
 
-def predict(made, images=None, share=(1, 1), reports=None, **options):
+def predict(pictures, images=None, share=(1, 1), reports=None, **options):
     def progress(total, what):
         return lambda done: reports.append((what, done, total)) if reports is not None else None
 
-    images = registered(made) if images is None else images
-    return predictions(knn, entry(made, **options), Images(images, str(made)), CLASSES, progress=progress, shard=share)
+    images = registered(pictures) if images is None else images
+    return predictions(
+        knn, entry(pictures, **options), Images(images, str(pictures)), CLASSES, progress=progress, shard=share
+    )
 
 
-def plain(made, names, pool=None):
+def plain(pictures, names, pool=None):
     """Features by a plain loop."""
     model = timm.create_model("test_vit")
-    model.load_state_dict(safetensors.torch.load_file(made / "w.safetensors"))
+    model.load_state_dict(safetensors.torch.load_file(pictures / "w.safetensors"))
     model.eval().reset_classifier(0, **({"global_pool": pool} if pool else {}))
     transform = timm.data.create_transform(**timm.data.resolve_data_config(model=model))
     with torch.no_grad():
-        return model(torch.stack([transform(Image.open(made / name).convert("RGB")) for name in names])).numpy()
+        return model(torch.stack([transform(Image.open(pictures / name).convert("RGB")) for name in names])).numpy()
 
 
 @pytest.mark.parametrize(("vote", "stored", "pool"), [("softmax", "fp32", None), ("majority", "fp16", "avg")])
@@ -140,22 +143,22 @@ def test_the_encoder_is_loaded_only_where_something_is_missing(study, monkeypatc
     assert predict(study).equals(first)
 
 
-def known(made, checkpoint="a", images=("x",), **options):
-    return features.about(entry(made, **options), checkpoint, images, 4)
+def known(pictures, checkpoint="a", images=("x",), **options):
+    return features.about(entry(pictures, **options), checkpoint, images, 4)
 
 
 @pytest.mark.parametrize(
     "change", [{"pool": "avg"}, {"stored": "fp32"}, {"precision": "bf16"}, {"architecture": "other"}, {"size": "train"},
                {"revision": "abc", "weights": None}],
 )  # fmt: skip
-def test_what_changes_features_changes_their_folder(made, change):
-    assert known(made, **change) != known(made)
+def test_what_changes_features_changes_their_folder(pictures, change):
+    assert known(pictures, **change) != known(pictures)
 
 
-def test_weights_and_images_change_the_folder_too_and_labels_votes_and_how_it_is_run_do_not(made):
-    assert known(made, checkpoint="b") != known(made) != known(made, images=["y"])
+def test_weights_and_images_change_the_folder_too_and_labels_votes_and_how_it_is_run_do_not(pictures):
+    assert known(pictures, checkpoint="b") != known(pictures) != known(pictures, images=["y"])
     same = {"k": 5, "vote": "majority", "temperature": 1, "batch_size": 2, "device": "cuda", "features": "f"}
-    assert known(made, **same) == known(made)
+    assert known(pictures, **same) == known(pictures)
 
 
 def test_other_weights_under_the_same_name_are_noticed(study, tmp_path):

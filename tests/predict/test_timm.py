@@ -38,7 +38,7 @@ def predict(names=PHOTOGRAPHS, classes=CLASSES, reports=None, **options):
 
 
 @pytest.fixture(scope="module")
-def found():
+def predicted():
     return predict()
 
 
@@ -55,31 +55,31 @@ def test_shards_predict_what_one_job_does_to_the_last_bit():
         assert gathered(parts, registered).equals(whole)
 
 
-def test_a_cup_of_coffee_is_an_espresso_and_a_cat_is_a_cat(found):
+def test_a_cup_of_coffee_is_an_espresso_and_a_cat_is_a_cat(predicted):
     espresso, cats = 967, range(281, 286)
-    assert found["image_id"].to_list() == PHOTOGRAPHS
-    assert found["class_ids"][0][0] == espresso
-    assert found["class_ids"][1][0] in cats
+    assert predicted["image_id"].to_list() == PHOTOGRAPHS
+    assert predicted["class_ids"][0][0] == espresso
+    assert predicted["class_ids"][1][0] in cats
 
 
-def test_rows_have_the_shape_of_predictions(found):
-    assert dict(found.schema) == PREDICTIONS
-    assert found.select("task", "variant", "repeat", "text", "status", "latency").unique().rows() == [
+def test_rows_have_the_shape_of_predictions(predicted):
+    assert dict(predicted.schema) == PREDICTIONS
+    assert predicted.select("task", "variant", "repeat", "text", "status", "latency").unique().rows() == [
         ("CW", "", 0, None, "ok", None)
     ]
-    assert found["class_ids"].list.len().to_list() == [20, 20, 20]
-    for scores in found["scores"]:
+    assert predicted["class_ids"].list.len().to_list() == [20, 20, 20]
+    for scores in predicted["scores"]:
         assert scores.is_sorted(descending=True)
         assert 0 < scores.sum() <= 1
 
 
-def test_it_predicts_as_a_plain_timm_loop_does(found):
+def test_it_predicts_as_a_plain_timm_loop_does(predicted):
     model = timm_library.create_model(ARCHITECTURE, pretrained=False)
     tensors = torch.load(locate(WEIGHTS), weights_only=True)
     model.load_state_dict(dict(zip(model.state_dict(), tensors.values(), strict=True)))
     model.eval()
     transform = timm_library.data.create_transform(**timm_library.data.resolve_data_config(model=model))
-    for name, row in zip(PHOTOGRAPHS, found.iter_rows(named=True), strict=True):
+    for name, row in zip(PHOTOGRAPHS, predicted.iter_rows(named=True), strict=True):
         picture = Image.open(io.BytesIO(photograph(name))).convert("RGB")
         with torch.no_grad():
             best = model(transform(picture)[None]).softmax(1).topk(20)
@@ -88,8 +88,8 @@ def test_it_predicts_as_a_plain_timm_loop_does(found):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
-def test_the_batch_size_changes_no_class(found, batch_size):
-    assert predict(batch_size=batch_size)["class_ids"].equals(found["class_ids"])
+def test_the_batch_size_changes_no_class(predicted, batch_size):
+    assert predict(batch_size=batch_size)["class_ids"].equals(predicted["class_ids"])
 
 
 def crops(folder, count):

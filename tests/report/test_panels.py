@@ -67,7 +67,7 @@ LABELS = pl.DataFrame(
 
 
 @pytest.fixture(scope="module")
-def found():
+def chosen_examples():
     return examples(SCORED, LABELS, NAMES, {"chat": CHAT, "rank": RANK}, MODELS, "correct")
 
 
@@ -104,8 +104,8 @@ def test_an_error_is_told():
     assert said(Answers(error_rows(["a"], ["torn"]), None), "CW", NAMES)["prediction"].to_list() == ["(error)"]
 
 
-def test_every_model_stands_at_its_task_of_table_3(found):
-    shown = found.select("category", "image_id", "changed", "model", "task", "imgt", "regt").rows()
+def test_every_model_stands_at_its_task_of_table_3(chosen_examples):
+    shown = chosen_examples.select("category", "image_id", "changed", "model", "task", "imgt", "regt").rows()
     assert shown == [
         ("S+", "b", 0, "Chat (not an LLM)", "CW+", True, True),
         ("S+", "b", 0, "$R_1$ <s>", "CW", True, True),
@@ -114,22 +114,22 @@ def test_every_model_stands_at_its_task_of_table_3(found):
         ("N", "c", 2, "Chat (not an LLM)", "CW+", False, True),
         ("N", "c", 2, "$R_1$ <s>", "CW", False, True),
     ]
-    assert found["prediction"].to_list() == ["DAISY ", "daisy", EVIL, "=missile", "tea cup", NAMES[1]]
-    assert found["regt_labels"].to_list()[::2] == ["daisy", NAMES[1], ""]
-    assert found["oop"].to_list() == [False, None, True, None, False, None]
+    assert chosen_examples["prediction"].to_list() == ["DAISY ", "daisy", EVIL, "=missile", "tea cup", NAMES[1]]
+    assert chosen_examples["regt_labels"].to_list()[::2] == ["daisy", NAMES[1], ""]
+    assert chosen_examples["oop"].to_list() == [False, None, True, None, False, None]
 
 
-def test_a_spreadsheet_and_a_terminal_see_text(found):
-    rows = list(csv.DictReader(io.StringIO(as_csv(found))))
+def test_a_spreadsheet_and_a_terminal_see_text(chosen_examples):
+    rows = list(csv.DictReader(io.StringIO(as_csv(chosen_examples))))
     answers = [row["prediction"] for row in rows]
     assert answers[2].startswith("'=cmd|' /C calc'!A0\\x1b[31m\\u202e<script>")
     assert len(answers[2]) <= 301
     assert answers[3] == "'=missile"
-    assert all(character.isprintable() or character == "\n" for character in as_csv(found))
+    assert all(character.isprintable() or character == "\n" for character in as_csv(chosen_examples))
 
 
-def test_a_page_shows_text(found):
-    page = as_html(table(found, STUDY))
+def test_a_page_shows_text(chosen_examples):
+    page = as_html(table(chosen_examples, STUDY))
     assert "<script>alert" not in page
     assert html.escape("<script>alert(1)</script>") in page
     assert "<b>espresso" not in page
@@ -150,10 +150,10 @@ def test_without_a_second_label_set_nothing_is_said_of_it():
     assert "first mark" not in "".join(it.get_text() for it in draw(found, {}).texts)
 
 
-def test_panels_show_marks_and_text(found, tmp_path):
+def test_panels_show_marks_and_text(chosen_examples, tmp_path):
     red = Image.fromarray(np.full((40, 90, 3), (255, 0, 0), dtype=np.uint8))
     for name in ("one", "other"):
-        save(draw(found, {"a": red, "b": None}), tmp_path / f"{name}.svg")
+        save(draw(chosen_examples, {"a": red, "b": None}), tmp_path / f"{name}.svg")
     content = (tmp_path / "one.svg").read_text()
     texts = ["".join(it.itertext()) for it in ET.fromstring(content).iter("{http://www.w3.org/2000/svg}text")]
     assert texts.count("✗") == 5
@@ -167,8 +167,8 @@ def test_panels_show_marks_and_text(found, tmp_path):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"other.{suffix}").read_bytes()
 
 
-def test_a_right_answer_has_another_colour_and_another_mark_than_a_wrong_one(found):
-    colours = {text.get_text(): text.get_color() for text in draw(found, {}).texts if text.get_text() in "✓✗"}
+def test_a_right_answer_has_another_colour_and_another_mark_than_a_wrong_one(chosen_examples):
+    colours = {text.get_text(): text.get_color() for text in draw(chosen_examples, {}).texts if text.get_text() in "✓✗"}
     assert colours["✓"] != colours["✗"]
 
 

@@ -40,7 +40,7 @@ def config(tmp_path):
     return load(tmp_path / "mine.yaml")
 
 
-def made(config, tmp_path, **changes):
+def table_of(config, tmp_path, **changes):
     images = pl.DataFrame(
         {"image_id": ["a", "b"], "file": ["a.png", None], "sha256": ["0" * 64, None]},
         schema={k: IMAGES[k] for k in ("image_id", "file", "sha256")},
@@ -52,7 +52,7 @@ def made(config, tmp_path, **changes):
     answers = answer_rows(["a"], ["CW"], ["tea"]).with_columns(pl.lit("served/<b>").alias("served_model"))
     given = {"commit": "abc-dirty", "images": images, "labels": labels} | changes
     files = {"words": Predicted(answers, "f" * 64, [ENVIRONMENT, ENVIRONMENT])}
-    return provenance(str(tmp_path / "mine.yaml"), config, made=files, study=STUDY, **given)
+    return provenance(str(tmp_path / "mine.yaml"), config, predicted=files, study=STUDY, **given)
 
 
 def rows(table):
@@ -60,31 +60,31 @@ def rows(table):
 
 
 def test_it_tells_what_everything_comes_from(config, tmp_path):
-    found = rows(made(config, tmp_path))
+    found = rows(table_of(config, tmp_path))
     assert found["Configuration", "mine.yaml"] == ("as it was written", file_sha256(str(tmp_path / "mine.yaml")))
     assert found["Code", "mllm-classify"][0].endswith(", commit abc-dirty")
     assert found["Data set", "images"][0] == "2, 1 with picture files"
     assert found["Data set", "labels"][0] == "of 1 evaluated images"
     assert found["Files", "dataset.imgt.file"][1] == sha256((tmp_path / "imgt.csv").read_bytes())
     assert found["Files", "models.words.file"][1] == sha256((tmp_path / "words.csv").read_bytes())
-    told = made(config, tmp_path).rows.filter(pl.col("part") == "Environments")["value"].to_list()
+    told = table_of(config, tmp_path).rows.filter(pl.col("part") == "Environments")["value"].to_list()
     assert told == ["Python 3.11.9; Linux x86_64; NVIDIA H200", "torch 2.9", "made: words"]
 
 
 def test_other_pictures_labels_and_code_are_seen(config, tmp_path):
-    before = rows(made(config, tmp_path))
+    before = rows(table_of(config, tmp_path))
     images = pl.DataFrame(
         {"image_id": ["a", "b"], "file": ["a.png", None], "sha256": ["1" * 64, None]},
         schema={k: IMAGES[k] for k in ("image_id", "file", "sha256")},
     )
-    assert {key for key, value in rows(made(config, tmp_path, images=images)).items() if before[key] != value} == {
+    assert {key for key, value in rows(table_of(config, tmp_path, images=images)).items() if before[key] != value} == {
         ("Data set", "images")
     }
-    assert rows(made(config, tmp_path, commit=""))["Code", "mllm-classify"][0].endswith("no commit known")
+    assert rows(table_of(config, tmp_path, commit=""))["Code", "mllm-classify"][0].endswith("no commit known")
 
 
 def test_it_tells_nothing_of_this_machine_and_shows_text(config, tmp_path):
-    write(made(config, tmp_path), tmp_path / "out/p.csv")
+    write(table_of(config, tmp_path), tmp_path / "out/p.csv")
     for suffix in ("csv", "md", "html", "tex"):
         content = (tmp_path / f"out/p.{suffix}").read_text()
         assert str(tmp_path) not in content

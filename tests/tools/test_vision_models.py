@@ -12,13 +12,13 @@ def known():
 
 
 @pytest.fixture(scope="module")
-def made():
+def descriptions():
     return architectures.descriptions()
 
 
-def test_the_page_is_that_of_the_code_and_the_installed_libraries(made):
+def test_the_page_is_that_of_the_code_and_the_installed_libraries(descriptions):
     """`make reference` brings it up to date."""
-    assert architectures.PAGE.read_text() == architectures.page(made)
+    assert architectures.PAGE.read_text() == architectures.page(descriptions)
 
 
 def test_the_preset_has_every_model_of_the_paper_that_looks_at_images_itself(known):
@@ -27,17 +27,17 @@ def test_the_preset_has_every_model_of_the_paper_that_looks_at_images_itself(kno
     assert {model.published for model in known.values()} == {row["model"] for _, row in rows} - worded
 
 
-def test_classifiers_have_imagenets_classes_and_neighbours_the_class_token(known, made):
+def test_classifiers_have_imagenets_classes_and_neighbours_the_class_token(known, descriptions):
     for model in known.values():
         if isinstance(model, TimmModel):
-            assert made[model.name].returns == "1000 classes"
-    knn = made["dinov3-7b-knn"]
+            assert descriptions[model.name].returns == "1000 classes"
+    knn = descriptions["dinov3-7b-knn"]
     assert knn.returns == "4096 features, pooled by token"
     assert 6.7e9 < knn.parameters < 6.72e9
 
 
-def test_siglips_squash_images_and_read_canonical_texts_of_64_tokens(known, made):
-    found = [made[model.name] for model in known.values() if isinstance(model, OpenClipModel)]
+def test_siglips_squash_images_and_read_canonical_texts_of_64_tokens(known, descriptions):
+    found = [descriptions[model.name] for model in known.values() if isinstance(model, OpenClipModel)]
     assert len(found) == 3
     assert {(it.size, it.crop, it.mean, it.context, it.cleaning, it.returns) for it in found} == {
         ("384 x 384", "squash", (0.5, 0.5, 0.5), 64, "canonicalize", "sigmoid")

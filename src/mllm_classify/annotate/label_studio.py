@@ -59,7 +59,7 @@ def login(folder: Path, url: str) -> Login:
     """The login in `folder`, drawn at the first start; readable by its owner only."""
     file = folder / "login.json"
     known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-    made = Login(
+    credentials = Login(
         url,
         known.get("user", USER),
         known.get("password") or secrets.token_urlsafe(9),
@@ -67,8 +67,8 @@ def login(folder: Path, url: str) -> Login:
     )
     with written(file) as temporary:
         temporary.touch(mode=0o600)
-        temporary.write_text(json.dumps(made._asdict(), indent=1) + "\n")
-    return made
+        temporary.write_text(json.dumps(credentials._asdict(), indent=1) + "\n")
+    return credentials
 
 
 def environment(folder: Path, who: Login) -> dict[str, str]:
@@ -140,9 +140,9 @@ def _wait(process: subprocess.Popen[bytes], url: str, logged: Path) -> None:
 
 def project(client: LabelStudio, labelling: str, folder: Path, annotators: int) -> int:
     """The id of the project of this labelling configuration: the one that is there, or a new one."""
-    found = [it for it in client.projects.list() if it.title == TITLE]
-    if found:
-        number: int = found[0].id
+    projects = [it for it in client.projects.list() if it.title == TITLE]
+    if projects:
+        number: int = projects[0].id
         client.projects.update(id=number, label_config=labelling, maximum_annotations=annotators)
         return number
     number = client.projects.create(
@@ -179,11 +179,11 @@ def export(folder: Path, output: Path) -> int:
     who = Login(**json.loads(file.read_text()))
     client = LabelStudio(base_url=who.url, api_key=who.token)
     try:
-        found = [it.id for it in client.projects.list() if it.title == TITLE]
-        if not found:
+        ids = [it.id for it in client.projects.list() if it.title == TITLE]
+        if not ids:
             msg = f"{who.url}: no project {TITLE!r}; make annotate makes it"
             raise InputError(msg)
-        content = b"".join(client.projects.exports.download_sync(found[0], export_type="JSON", download_all_tasks=True))
+        content = b"".join(client.projects.exports.download_sync(ids[0], export_type="JSON", download_all_tasks=True))
     except (ApiError, httpx.HTTPError) as error:
         msg = f"{who.url}: {error}; make annotate starts the server, and must be running"
         raise InputError(msg) from None

@@ -86,7 +86,7 @@ def read(content: Any, file: str, names: list[str]) -> Export:
         raise InputError(msg)
     numbers = {text: number for number, text in enumerate(texts(names))}
     times: Counter[str] = Counter()
-    found: dict[tuple[str, str], list[tuple[tuple[str, int], str, frozenset[int]]]] = defaultdict(list)
+    versions: dict[tuple[str, str], list[tuple[tuple[str, int], str, frozenset[int]]]] = defaultdict(list)
     for number, item in enumerate(content, 1):
         place = f"{file}: task {number}"
         match item:
@@ -97,11 +97,11 @@ def read(content: Any, file: str, names: list[str]) -> Export:
                 raise InputError(msg)
         for annotation in annotations:
             annotator, when = _who_and_when(annotation, place)
-            found[task, annotator].append((when, *_said(annotation, place, numbers)))
+            versions[task, annotator].append((when, *_said(annotation, place, numbers)))
     return Export(
         [
             Annotation(task, annotator, status if when == max(it[0] for it in said) else "replaced", classes)
-            for (task, annotator), said in found.items()
+            for (task, annotator), said in versions.items()
             for when, status, classes in said
         ],
         times,
@@ -244,7 +244,7 @@ def second_pass(key: pl.DataFrame, export: Export, decided: pl.DataFrame, model:
         mine = [annotation for annotation in known if group in ("all", category[annotation.task])]
         statuses = Counter(annotation.status for annotation in mine)
         tasks = [task for task in category if group in ("all", category[task])]
-        found = agreement(mine)
+        agreed = agreement(mine)
         cells.append(
             {"category": group, "tasks": len(tasks), "decided": sum(states[name] for name in OUTCOMES)}
             | {f"n_{name}": states[name] for name in OUTCOMES}
@@ -253,7 +253,7 @@ def second_pass(key: pl.DataFrame, export: Export, decided: pl.DataFrame, model:
             | {"doubled": sum(export.times[task] > 1 for task in tasks)}
             | {"foreign": len(export.times.keys() - category.keys()) if group == "all" else None}
             | {"annotators": len({annotation.annotator for annotation in mine})}
-            | {"shared": found.tasks, "exact": found.exact, "kappa": found.kappa}
+            | {"shared": agreed.tasks, "exact": agreed.exact, "kappa": agreed.kappa}
         )
     counted = pl.DataFrame(cells, schema_overrides={"exact": pl.Float64, "kappa": pl.Float64, "foreign": pl.Int64})
     rows = percentages(counted.with_columns(pl.col("decided").alias(f"{name}_total") for name in OUTCOMES), [*OUTCOMES])

@@ -41,8 +41,8 @@ BRACKETED = re.compile(r"\[\d+\] ")
 def proposed(predicted: pl.DataFrame, task: str, variant: str | None) -> dict[str, list[int]]:
     """The classes that a model proposes, by image: of answers in words the listed ones, of rankings the first."""
     if "in_prompt" in predicted.columns:
-        asked = (pl.col("task") == task) & (pl.col("variant") == (variant or "")) & (pl.col("repeat") == 0)
-        classes = predicted.filter(asked & pl.col("in_prompt")).select("image_id", "exact_classes")
+        question = (pl.col("task") == task) & (pl.col("variant") == (variant or "")) & (pl.col("repeat") == 0)
+        classes = predicted.filter(question & pl.col("in_prompt")).select("image_id", "exact_classes")
     else:
         classes = predicted.filter(pl.col("status") == "ok").select("image_id", pl.col("class_ids").list.head(1))
     return dict(classes.iter_rows())

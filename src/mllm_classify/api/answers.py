@@ -57,8 +57,8 @@ def read(response: dict[str, Any]) -> Answer:
     content = message.get("content") or ""
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     open_thought = False
-    if found := THOUGHT.match(content):
-        reasoning, content = found["reasoning"], found["text"]
+    if thought := THOUGHT.match(content):
+        reasoning, content = thought["reasoning"], thought["text"]
     elif content.lstrip().startswith("<think>"):
         reasoning, content, open_thought = content.lstrip().removeprefix("<think>"), "", True
     finish = choice.get("finish_reason")
@@ -79,16 +79,16 @@ def one_each(text: str, images: int) -> list[str] | None:
 
     Other lines are no answers.
     """
-    found: dict[int, str] = {}
+    answers: dict[int, str] = {}
     for line in text.splitlines():
         if match := NUMBERED.match(line):
             number = int(match["number"])
-            if number in found:
+            if number in answers:
                 return None
-            found[number] = match["text"]
-    if sorted(found) != list(range(1, images + 1)):
+            answers[number] = match["text"]
+    if sorted(answers) != list(range(1, images + 1)):
         return None
-    return [found[number] for number in range(1, images + 1)]
+    return [answers[number] for number in range(1, images + 1)]
 
 
 def parse(content: bytes) -> dict[str, Any]:

@@ -192,13 +192,13 @@ class OpenAI:
     def masked(self, said: bytes) -> bytes:
         return masked(said, self._key)
 
-    async def _reply(self, asked: Any) -> Reply:
+    async def _reply(self, request: Any) -> Reply:
         import openai
 
         try:
             # the client's own limit is for each read: an answer in drops could take for ever
             async with asyncio.timeout(self._timeout):
-                raw = await asked
+                raw = await request
         except openai.APIStatusError as error:
             return Reply(error.status_code, dict(error.response.headers), self.masked(error.response.content))
         except (openai.APITimeoutError, TimeoutError):

@@ -160,8 +160,8 @@ class Sender:
         error = state.outcome.exception() if state.outcome else None
         backoff = min(FIRST_WAIT * 2.0 ** (state.attempt_number - 1), LONGEST_BACKOFF)
         jitter = random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret)
-        asked = getattr(error, "wait", None)
-        return backoff * jitter if asked is None else asked + FIRST_WAIT * jitter
+        retry_after = getattr(error, "wait", None)
+        return backoff * jitter if retry_after is None else retry_after + FIRST_WAIT * jitter
 
     async def pause(self, seconds: float) -> None:
         """Sleep, but not beyond the end of asking."""

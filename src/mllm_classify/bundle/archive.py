@@ -76,31 +76,31 @@ def contents(config_file: str, config: Config, results: Iterable[str]) -> Conten
     named, text, folders = archived_configuration(config_file, config)
     records, ended = _records(results)
     code: Contents = dict(_code())
-    found: Contents = code | named | records | {name: Path(name) for name in results}
-    found |= {
+    contents: Contents = code | named | records | {name: Path(name) for name in results}
+    contents |= {
         "config.yaml": text,
         "README-bundle.md": README.encode(),
         ENVIRONMENT: _json(_made_with(results)),
     }
-    _without_traces(found, code, config, folders)
-    files = {name: Entry(_size(source), digest(source)) for name, source in found.items()}
-    found[CRATE] = crate(config, files, results, ended)
-    sums = {name: entry.sha256 for name, entry in files.items()} | {CRATE: digest(found[CRATE])}
-    found[SUMS] = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
-    return found
+    _without_traces(contents, code, config, folders)
+    files = {name: Entry(_size(source), digest(source)) for name, source in contents.items()}
+    contents[CRATE] = crate(config, files, results, ended)
+    sums = {name: entry.sha256 for name, entry in files.items()} | {CRATE: digest(contents[CRATE])}
+    contents[SUMS] = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
+    return contents
 
 
-def write(found: Contents, path: str | Path) -> None:
+def write(contents: Contents, path: str | Path) -> None:
     """Write the archive: the same contents give the same bytes. Its comment is the SHA-256 of the list of sums."""
     with written(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for name, source in sorted(found.items()):
+        for name, source in sorted(contents.items()):
             entry = zipfile.ZipInfo(name, TIME)
             entry.create_system = 3  # Unix, wherever it is made
             entry.external_attr = 0o100644 << 16
             entry.compress_type = zipfile.ZIP_STORED if name.endswith(COMPRESSED) else zipfile.ZIP_DEFLATED
             with _open(source) as content, archive.open(entry, "w") as target:
                 shutil.copyfileobj(content, target)
-        archive.comment = digest(found[SUMS]).encode()
+        archive.comment = digest(contents[SUMS]).encode()
 
 
 def digest(source: Source) -> str:
@@ -171,7 +171,7 @@ def _archived(section: BaseModel, named: Contents, moved: dict[str, str]) -> dic
 
     The files that it names are added to `named`, and to `moved` what it says of this machine.
     """
-    found = {}
+    rewritten = {}
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
         if isinstance(value, str) and any(mark is CONTENT or isinstance(mark, COLUMNS) for mark in field.metadata):
@@ -180,8 +180,8 @@ def _archived(section: BaseModel, named: Contents, moved: dict[str, str]) -> dic
         # a default names files, too
         inside = value if DISPLAY in field.metadata else _portable(value, named, moved)
         if key in section.model_fields_set:
-            found[key] = inside
-    return found
+            rewritten[key] = inside
+    return rewritten
 
 
 def _portable(value: Any, named: Contents, moved: dict[str, str]) -> Any:
@@ -203,23 +203,23 @@ def _portable(value: Any, named: Contents, moved: dict[str, str]) -> Any:
 
 def _records(results: Iterable[str]) -> tuple[Contents, float]:
     """Snakemake's records of results, with one time for all: that of the last, in seconds, which is also returned."""
-    found = {}
+    records = {}
     for name in results:
         path = f"{RECORDS}{base64.b64encode(name.encode()).decode()}"
         try:
-            found[path] = json.loads(Path(path).read_bytes())
+            records[path] = json.loads(Path(path).read_bytes())
         except (OSError, ValueError) as error:
             msg = f"{path}: Snakemake's record of {name} cannot be read ({error}); remove {name} and make it again"
             raise InputError(msg) from None
-    ended = max((record["endtime"] for record in found.values()), default=0.0)
+    ended = max((record["endtime"] for record in records.values()), default=0.0)
     same = {"starttime": ended, "endtime": ended, "job_hash": 0, "external_jobid": None}
-    return {path: _json(record | same) for path, record in found.items()}, ended
+    return {path: _json(record | same) for path, record in records.items()}, ended
 
 
 def _made_with(results: Iterable[str]) -> dict[str, Any]:
     """The code's commit, and the environments in which predictions, embeddings and this archive were made."""
-    found = {name: parquet.environments(name) for name in results if name.endswith(".parquet")}
-    distinct = sorted({json.dumps(it, sort_keys=True) for each in found.values() for it in each})
+    environments = {name: parquet.environments(name) for name in results if name.endswith(".parquet")}
+    distinct = sorted({json.dumps(it, sort_keys=True) for each in environments.values() for it in each})
     return {
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted": _git("status", "--porcelain", "--", *CODE).splitlines(),
@@ -227,25 +227,24 @@ def _made_with(results: Iterable[str]) -> dict[str, Any]:
         "environments": [json.loads(it) for it in distinct],
         "made in": {
             name: [distinct.index(json.dumps(it, sort_keys=True)) for it in each]
-            for name, each in found.items()
+            for name, each in environments.items()
             if each
         },
     }
 
 
-def _without_traces(found: Contents, own: Contents, config: Config, folders: set[Path]) -> None:
+def _without_traces(contents: Contents, own: Contents, config: Config, folders: set[Path]) -> None:
     """Raise InputError where a file holds a folder of this machine, or the value of a key's variable.
 
     The project's own files may speak of folders that the configuration names.
     """
-    asked = [*config.models, *config.every_encoder]
-    variables = {getattr(it, "api_key_env", None) or "" for it in asked}
+    variables = {getattr(it, "api_key_env", None) or "" for it in (*config.models, *config.every_encoder)}
     keys = {re.escape(os.environ[name]): f"the value of ${name}" for name in sorted(variables) if os.environ.get(name)}
     everywhere = keys | _patterns({Path.cwd(), PROJECT, Path.home()})
     elsewhere = everywhere | _patterns(folders)
     problems = [
         f"{name}: holds {what}"
-        for name, source in sorted(found.items())
+        for name, source in sorted(contents.items())
         for pattern, what in (everywhere if name in own else elsewhere).items()
         if _holds(source, pattern)
     ]

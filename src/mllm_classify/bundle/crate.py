@@ -43,17 +43,17 @@ class Entry(NamedTuple):
     sha256: str
 
 
-def crate(config: "Config", files: dict[str, Entry], made: list[str], ended: float) -> bytes:
-    """The metadata of an archive of these files, of which `made` came out of the workflow, by the time `ended`.
+def crate(config: "Config", files: dict[str, Entry], results: list[str], ended: float) -> bytes:
+    """The metadata of an archive of these files, of which `results` came out of the workflow, by the time `ended`.
 
     Snakemake's records are described together, and every other file by itself.
     """
     about = config.bundle
     time = datetime.fromtimestamp(ended, UTC)
-    found = ROCrate(version="1.1")
+    ro_crate = ROCrate(version="1.1")
     # RO-Crate 1.1 has no term for it
-    found.metadata.extra_terms = {"sha256": "http://schema.org/sha256"}
-    authors = [_person(found, author) for author in about.authors]
+    ro_crate.metadata.extra_terms = {"sha256": "http://schema.org/sha256"}
+    authors = [_person(ro_crate, author) for author in about.authors]
     entities = {}
     for name, entry in sorted(files.items()):
         if name.startswith(RECORDS):
@@ -66,39 +66,41 @@ def crate(config: "Config", files: dict[str, Entry], made: list[str], ended: flo
         }
         if name == WORKFLOW:
             properties |= {"version": version("mllm-classify"), "conformsTo": BIOSCHEMAS}
-            entities[name] = found.add_workflow(None, name, main=True, lang="snakemake", properties=properties)
+            entities[name] = ro_crate.add_workflow(None, name, main=True, lang="snakemake", properties=properties)
         else:
-            entities[name] = found.add_file(None, name, properties=properties)
+            entities[name] = ro_crate.add_file(None, name, properties=properties)
     # after the workflow, whose own profile the library sets
-    root: Any = found.root_dataset
+    root: Any = ro_crate.root_dataset
     root["name"] = about.title or f"mllm-classify: {config.dataset.label}"
     root["description"] = (
         "Models evaluated as image classifiers: their answers and predictions, the labels, the tables, and the workflow "
         f"that made them. Data set: {config.dataset.label}. Models: {', '.join(it.label for it in config.models)}."
     )
     licence = about.license or UNLICENSED
-    root["license"] = found.add(
+    root["license"] = ro_crate.add(
         ContextEntity(
-            found,
+            ro_crate,
             licence if licence.startswith(("http://", "https://")) else "#licence",
             {"@type": "CreativeWork", "name": licence, "description": "How this archive may be used."},
         )
     )
     root["datePublished"] = time.date().isoformat()
     root["conformsTo"] = [
-        found.add(ContextEntity(found, url, {"@type": "CreativeWork", "name": name, "version": url.rpartition("/")[2]}))
+        ro_crate.add(
+            ContextEntity(ro_crate, url, {"@type": "CreativeWork", "name": name, "version": url.rpartition("/")[2]})
+        )
         for url, name in PROFILES.items()
     ]
     if "README.md" in entities:
         entities["README.md"]["about"] = root
-    found.add_directory(
+    ro_crate.add_directory(
         None, RECORDS, properties={"name": "Snakemake's records", "description": "What made each file of results/."}
     )
-    action = found.add_action(
+    action = ro_crate.add_action(
         entities[WORKFLOW],
         identifier="#run",
         object=[entity for name, entity in entities.items() if name == "config.yaml" or name.startswith("resources/")],
-        result=[entities[name] for name in made],
+        result=[entities[name] for name in results],
         properties={
             "name": "Making the tables",
             "description": "Every model asked, its answers mapped, scored, and counted, as config.yaml says.",
@@ -109,7 +111,7 @@ def crate(config: "Config", files: dict[str, Entry], made: list[str], ended: flo
     if authors:
         root["author"] = action["agent"] = authors
     root["mentions"] = action
-    return (json.dumps(found.metadata.generate(), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(ro_crate.metadata.generate(), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def _person(crate: ROCrate, author: "Author") -> Person:

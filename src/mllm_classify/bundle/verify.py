@@ -127,13 +127,13 @@ def extract(archive: zipfile.ZipFile, folder: Path) -> list[str]:
 def needed(config: Config) -> list[str]:
     """What models answered, on what, and the embeddings: from these, all else under results/ is made anew."""
     dataset = config.dataset.name
-    found = [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
-    found += [f"results/predictions/{dataset}/{model.name}.parquet" for model in config.models]
+    files = [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
+    files += [f"results/predictions/{dataset}/{model.name}.parquet" for model in config.models]
     worded = [model.name for model in config.models if model.worded]
     for encoder in config.every_encoder:
         # the bundle holds the classes of every encoder, whoever needs them
-        found += [f"{EMBEDDINGS}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
-    return found
+        files += [f"{EMBEDDINGS}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
+    return files
 
 
 def _of_another_version(archived: Path) -> Iterator[str]:
@@ -212,13 +212,13 @@ def _made_anew(archived: Path, anew: Path, config: Config) -> Iterator[str]:
     if error := _make(work, config, kept):
         yield f"the tables cannot be made anew: {error}"
         return
-    made = {path.relative_to(work).as_posix() for path in (work / "results").rglob("*") if path.is_file()}
-    yield from (f"{name}: in the archive, but no part of this study" for name in sorted(results - made))
-    yield from (f"{name}: missing" for name in sorted(made - results))
-    compared = sorted((results & made) - kept)
+    remade = {path.relative_to(work).as_posix() for path in (work / "results").rglob("*") if path.is_file()}
+    yield from (f"{name}: in the archive, but no part of this study" for name in sorted(results - remade))
+    yield from (f"{name}: missing" for name in sorted(remade - results))
+    compared = sorted((results & remade) - kept)
     for name in compared:
-        if found := difference(archived / name, work / name):
-            yield f"{name}: does not follow from the archived answers and labels: {found}"
+        if mismatch := difference(archived / name, work / name):
+            yield f"{name}: does not follow from the archived answers and labels: {mismatch}"
     log.info("%d files made anew and compared", len(compared))
 
 
@@ -254,9 +254,9 @@ def _recorded_anew(archived: Path, work: Path, dataset: str, model: str) -> Iter
         work, "mllm_classify", "predict", f"--model={model}", "--config=config.yaml", f"--output={read}",
         f"--images={registered}/images.parquet", f"--classes={registered}/classes.parquet",
     )  # fmt: skip
-    found = _last_words(done) if done.returncode else difference(archived / place, read)
-    if found:
-        yield f"{place}: is not what the archived file of predictions says: {found}"
+    problem = _last_words(done) if done.returncode else difference(archived / place, read)
+    if problem:
+        yield f"{place}: is not what the archived file of predictions says: {problem}"
 
 
 def _embedded_anew(archived: Path, anew: Path, config: Config) -> Iterator[str]:

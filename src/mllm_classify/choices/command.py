@@ -37,7 +37,7 @@ def choices(args: argparse.Namespace, config: Config) -> None:
     if args.class_embeddings:
         embeddings = options.vectors(parquet.read(args.class_embeddings))
     confused = confusions.of_reference(section, predicted, labels, classes)
-    made = options.make(section, config.dataset, labels, classes, confused, embeddings)
+    questions = options.make(section, config.dataset, labels, classes, confused, embeddings)
     parquet.write(confusions.named(confused, classes), confusions.NAMED, args.confusions)
-    parquet.write(made, options.CHOICES, args.choices)
-    log.info("%d questions about %d images", *options.numbers(made))
+    parquet.write(questions, options.CHOICES, args.choices)
+    log.info("%d questions about %d images", *options.numbers(questions))

@@ -78,11 +78,12 @@ def of_reference(
     return confusions(predictions, labels)
 
 
-def named(found: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
+def named(confusions: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
     """Confusions with the names of both classes."""
     names = classes.sort("class_id")["name"]
-    return found.with_columns(
-        names.gather(found["label"]).alias("label_name"), names.gather(found["predicted"]).alias("predicted_name")
+    return confusions.with_columns(
+        names.gather(confusions["label"]).alias("label_name"),
+        names.gather(confusions["predicted"]).alias("predicted_name"),
     )
 
 
@@ -91,41 +92,43 @@ def read(path: str, classes: pl.DataFrame) -> pl.DataFrame:
 
     Raises InputError where the file is none, or of another class list.
     """
-    found = parquet.read(path, *NAMED)
+    confusions = parquet.read(path, *NAMED)
     names = dict(classes.select("class_id", "name").iter_rows())
     for kind in ("label", "predicted"):
-        for class_id, name in found.select(kind, f"{kind}_name").unique().sort(kind).iter_rows():
+        for class_id, name in confusions.select(kind, f"{kind}_name").unique().sort(kind).iter_rows():
             if names.get(class_id) != name:
                 msg = (
                     f"choices.confusions: {path}: {kind} {class_id} is {name!r}, and {names.get(class_id)!r} in the data "
                     "set; it must be of the same class list"
                 )
                 raise InputError(msg)
-    return found.select(list(CONFUSIONS))
+    return confusions.select(list(CONFUSIONS))
 
 
-def counts(found: pl.DataFrame, classes: int) -> Matrix:
+def counts(confusions: pl.DataFrame, classes: int) -> Matrix:
     """How many images of each class (rows) were taken for each (columns)."""
     result = np.zeros((classes, classes), dtype=np.int64)
-    result[found["label"].to_numpy(), found["predicted"].to_numpy()] = found["images"].to_numpy()
+    result[confusions["label"].to_numpy(), confusions["predicted"].to_numpy()] = confusions["images"].to_numpy()
     return result
 
 
-def rankings(found: pl.DataFrame, classes: int, embeddings: FloatArray | None) -> Matrix:
+def rankings(confusions: pl.DataFrame, classes: int, embeddings: FloatArray | None) -> Matrix:
     """For each class (rows) all classes, the likeliest confusion first; the class itself comes last.
 
     By the number of confusions; of equal ones by mean probability, where the reference kept scores; then by the cosine
     of the class names' embeddings (classes x d, of unit length), where there are any; then by a hash of both classes.
     """
     probability = np.zeros((classes, classes), dtype=np.float32)
-    probability[found["label"].to_numpy(), found["predicted"].to_numpy()] = found["probability"].fill_null(0).to_numpy()
+    probability[confusions["label"].to_numpy(), confusions["predicted"].to_numpy()] = (
+        confusions["probability"].fill_null(0).to_numpy()
+    )
     similarity = np.zeros_like(probability)
     if embeddings is not None:
         # symmetric to the bit, on every machine that adds in its own order
         similarity = np.round(embeddings @ embeddings.T, 5)
     ids = np.arange(classes, dtype=np.uint64)
     hashed = draws.draw(draws.key("confusions"), ids[:, None], ids[None, :])
-    ordered = counts(found, classes)
+    ordered = counts(confusions, classes)
     for matrix, last in ((ordered, -1), (probability, -1), (similarity, -2)):
         np.fill_diagonal(matrix, last)
     return np.lexsort((hashed, -similarity, -probability, -ordered), axis=1)

@@ -58,33 +58,35 @@ def conflicts(same_name: list[list[int]], admitted: dict[int, frozenset[int]]) -
 
 
 def make(
-    asked: "Choices",
+    section: "Choices",
     dataset: "AnyDataset",
     labels: pl.DataFrame,
     classes: pl.DataFrame,
-    found: pl.DataFrame,
+    confused: pl.DataFrame,
     embeddings: FloatArray | None,
 ) -> pl.DataFrame:
     """The questions that a configuration asks.
 
-    `found` are the reference's confusions; `embeddings` (classes x d, of unit length) decide where it was never wrong.
+    `confused` are the reference's confusions; `embeddings` (classes x d, unit length) decide where it was never wrong.
     Raises InputError where there is nothing to ask about, or more options than classes, letters, or an image's labels allow.
     """
-    _check_numbers(asked, classes.height)
-    images = draws.sampled(labels, None if asked.per_class == "all" else asked.per_class, asked.seed)
+    _check_numbers(section, classes.height)
+    images = draws.sampled(labels, None if section.per_class == "all" else section.per_class, section.seed)
     if not images.height:
         msg = "choices: there is no image to ask about: a label set leaves every one open"
         raise InputError(msg)
     rules = Rules(
-        asked.n,
-        asked.repeats,
+        section.n,
+        section.repeats,
         conflicts(classes["same_name"].to_list(), admits(dataset.equivalences, Lookup(classes))),
-        confusions.rankings(found, classes.height, embeddings),
-        confusions.counts(found, classes.height),
-        asked.imgt_distractors,
+        confusions.rankings(confused, classes.height, embeddings),
+        confusions.counts(confused, classes.height),
+        section.imgt_distractors,
     )
-    questions = choices(images, list(asked.variants), rules)
-    return pl.concat([*questions, *earlier(images, asked.earlier, rules, embeddings)] if asked.earlier else questions)
+    questions = choices(images, list(section.variants), rules)
+    return pl.concat(
+        [*questions, *earlier(images, section.earlier, rules, embeddings)] if section.earlier else questions
+    )
 
 
 def vectors(class_embeddings: pl.DataFrame) -> FloatArray:
@@ -98,15 +100,15 @@ def numbers(choices: pl.DataFrame) -> tuple[int, int]:
     return questions.height, questions["image_id"].n_unique()
 
 
-def _check_numbers(asked: "Choices", classes: int) -> None:
-    numbers = {"choices.n": asked.n}
-    if asked.earlier is not None:
-        numbers |= {"choices.earlier.n": asked.earlier.n, "choices.earlier.classes": asked.earlier.classes}
+def _check_numbers(section: "Choices", classes: int) -> None:
+    numbers = {"choices.n": section.n}
+    if section.earlier is not None:
+        numbers |= {"choices.earlier.n": section.earlier.n, "choices.earlier.classes": section.earlier.classes}
     for key, number in numbers.items():
         if number > classes:
             msg = f"{key}: {number}: there are {classes} classes only"
             raise InputError(msg)
-        if asked.answer == "letter" and number > len(string.ascii_uppercase) and not key.endswith("classes"):
+        if section.answer == "letter" and number > len(string.ascii_uppercase) and not key.endswith("classes"):
             msg = f"{key}: {number}: there are fewer letters; set choices.answer: name"
             raise InputError(msg)
 
@@ -135,20 +137,20 @@ def choices(labels: pl.DataFrame, variants: list[str], rules: Rules) -> Iterator
 
 
 def earlier(
-    labels: pl.DataFrame, asked: "Earlier", rules: Rules, embeddings: FloatArray | None
+    labels: pl.DataFrame, section: "Earlier", rules: Rules, embeddings: FloatArray | None
 ) -> Iterator[pl.DataFrame]:
     """The questions of earlier work about these images. Raises InputError as `choices` does."""
-    rules = rules._replace(n=asked.n, repeats=asked.repeats, key="choices.earlier.n")
+    rules = rules._replace(n=section.n, repeats=section.repeats, key="choices.earlier.n")
     unconfused = np.zeros_like(rules.confused)
     similar = confusions.rankings(pl.DataFrame(schema=confusions.CONFUSIONS), len(unconfused), embeddings)
     by_variant = {
         SEMANTIC: rules._replace(ranking=similar, confused=unconfused),
-        "CW random": rules._replace(n=asked.classes, key="choices.earlier.classes"),
+        "CW random": rules._replace(n=section.classes, key="choices.earlier.classes"),
     }
     for block in _blocks(labels, rules):
-        for name in asked.variants:
+        for name in section.variants:
             images = _Images(block, by_variant.get(name, rules))
-            yield images.first_classes(asked.classes) if name == FIRST else images.questions(name, EARLIER[name])
+            yield images.first_classes(section.classes) if name == FIRST else images.questions(name, EARLIER[name])
 
 
 def _blocks(labels: pl.DataFrame, rules: Rules) -> Iterator[pl.DataFrame]:
@@ -190,26 +192,26 @@ class _Images:
         if variant.imgt:
             # where both would be one, it stands once
             named = np.stack([imgt, np.where(regt == imgt, -1, regt) if variant.regt else np.full_like(imgt, -1)])
-            asked = np.ones(len(image), dtype=np.bool_)
+            has_options = np.ones(len(image), dtype=np.bool_)
         else:
             named = np.stack([np.full_like(imgt, -1), regt])
-            asked = regt >= 0
+            has_options = regt >= 0
         of = {"imgt": imgt, "regt": np.where(regt < 0, imgt, regt)}
         lists = np.stack([of[label] for label in variant.confused_with], axis=1) if variant.confused_with else None
-        found = _Filled(self._forbidden(variant), image[asked], named.T[asked], key[asked], rules)
-        found.fill(None if lists is None else lists[asked], self.ids)
-        options, origins = found.shown()
+        filled = _Filled(self._forbidden(variant), image[has_options], named.T[has_options], key[has_options], rules)
+        filled.fill(None if lists is None else lists[has_options], self.ids)
+        options, origins = filled.shown()
         if name == SEMANTIC:
             origins[:] = SIMILAR
-        self._say_labels(options, origins, image[asked])
-        return _frame(self.ids, name, image, repeat, asked, options, origins)
+        self._say_labels(options, origins, image[has_options])
+        return _frame(self.ids, name, image, repeat, has_options, options, origins)
 
     def all_classes(self) -> pl.DataFrame:
         """Questions whose options are all classes, in the order of the repeat."""
         repeats = pl.DataFrame({"variant": ALL, "repeat": range(self.rules.repeats)})
-        found = self.ids.to_frame().join(repeats, how="cross")
-        return found.select(
-            pl.col(name).cast(dtype) if name in found.columns else pl.lit(None, dtype).alias(name)
+        questions = self.ids.to_frame().join(repeats, how="cross")
+        return questions.select(
+            pl.col(name).cast(dtype) if name in questions.columns else pl.lit(None, dtype).alias(name)
             for name, dtype in CHOICES.items()
         )
 
@@ -251,8 +253,8 @@ class _Filled:
         # the classes that each class excludes, few of many; `nothing` fills up, and is never taken
         self.excludes = np.full((self.nothing + 1, int(rules.conflict.sum(axis=1).max())), self.nothing)
         for one, others in enumerate(rules.conflict):
-            found = np.flatnonzero(others)
-            self.excludes[one, : len(found)] = found
+            excluded = np.flatnonzero(others)
+            self.excludes[one, : len(excluded)] = excluded
         self.taken = np.zeros((len(image), self.nothing + 1), dtype=np.bool_)
         for column in named.T:
             rows = np.flatnonzero(column >= 0)
@@ -318,16 +320,16 @@ class _Filled:
 
     def _next(self, of: Ids, tried: Ids) -> Ids:
         """How often the likeliest of the classes that remain was confused; -1 where none remains."""
-        found = np.full(len(of), -1)
+        counts = np.full(len(of), -1)
         tried = tried.copy()
         rows = np.arange(len(of))
         while (rows := rows[tried[rows] < self.nothing]).size:
             candidate = self.rules.ranking[of[rows], tried[rows]]
             tried[rows] += 1
             free = self._free(rows, candidate)
-            found[rows[free]] = self.rules.confused[of[rows[free]], candidate[free]]
+            counts[rows[free]] = self.rules.confused[of[rows[free]], candidate[free]]
             rows = rows[~free]
-        return found
+        return counts
 
     def shown(self) -> tuple[Ids, Ids]:
         """Options and their origins in the order of the question's own shuffle."""
@@ -346,7 +348,7 @@ def _members(lists: pl.Series, classes: int) -> Flags:
 
 
 def _frame(
-    ids: pl.Series, variant: str, image: Ids, repeat: Ids, asked: Flags, options: Ids, origins: Ids
+    ids: pl.Series, variant: str, image: Ids, repeat: Ids, has_options: Flags, options: Ids, origins: Ids
 ) -> pl.DataFrame:
     questions = pl.DataFrame(
         {
@@ -360,9 +362,9 @@ def _frame(
         return flat.reshape(options.shape).arr.to_list()
 
     kinds = pl.Series(ORIGINS, dtype=pl.Enum(ORIGINS)).gather(origins.reshape(-1))
-    found = pl.DataFrame({"options": lists(pl.Series(options.reshape(-1), dtype=pl.Int32)), "origins": lists(kinds)})
-    if asked.all():
-        return questions.hstack(found)
-    nothing = pl.DataFrame({"options": [[]], "origins": [[]]}, schema={name: CHOICES[name] for name in found.columns})
-    place = np.where(asked, np.cumsum(asked) - 1, len(found))
-    return questions.hstack(pl.concat([found, nothing])[place])
+    shown = pl.DataFrame({"options": lists(pl.Series(options.reshape(-1), dtype=pl.Int32)), "origins": lists(kinds)})
+    if has_options.all():
+        return questions.hstack(shown)
+    nothing = pl.DataFrame({"options": [[]], "origins": [[]]}, schema={name: CHOICES[name] for name in shown.columns})
+    place = np.where(has_options, np.cumsum(has_options) - 1, len(shown))
+    return questions.hstack(pl.concat([shown, nothing])[place])

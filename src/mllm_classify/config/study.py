@@ -214,9 +214,9 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _what_choices_need(self) -> Self:
-        asked = {number: model for number, model in enumerate(self.models) if model.asks_choices}
+        with_choices = {number: model for number, model in enumerate(self.models) if model.asks_choices}
         if self.choices is None:
-            for number, model in asked.items():
+            for number, model in with_choices.items():
                 task = next(task for task in model.prompted_tasks if TASK[task].options)
                 msg = f"models[{number}].tasks: {task!r} needs options; add choices: with a reference"
                 raise ValueError(msg)
@@ -226,7 +226,7 @@ class Config(Section):
         if twice := [it for it in variants if variants.count(it) > 1]:
             msg = f"choices.variants: {twice[0]!r} stands twice"
             raise ValueError(msg)
-        if asked and CW.name not in self.tasks and (whole := [it for it in variants if CW.name in it]):
+        if with_choices and CW.name not in self.tasks and (whole := [it for it in variants if CW.name in it]):
             msg = f"choices.variants: {whole[0]!r} puts the prompt of {CW.name}; add it under tasks:"
             raise ValueError(msg)
         if self.dataset.regt is None and (needing := [it for it in variants if "ReGT" in it]):

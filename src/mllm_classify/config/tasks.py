@@ -167,5 +167,5 @@ class Choices(Section):
         """How many options a question has: of the paper's and of earlier multiple choice; and how many classes an earlier
         list has.
         """
-        asked = self.earlier or Earlier()
-        return {"few": self.n, "n": asked.n, "classes": asked.classes}
+        earlier = self.earlier or Earlier()
+        return {"few": self.n, "n": earlier.n, "classes": earlier.classes}

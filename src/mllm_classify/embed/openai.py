@@ -47,8 +47,7 @@ def encoder(config: "OpenAIEncoder", folder: Path, progress: Progress) -> Encode
             length = config.dimensions if known is None else len(vector(answered[known]))
             asyncio.run(_ask(config, {text: keys[text] for text in missing}, length, folder, progress))
             answered = journal.read(folder)
-        found = {text: vector(answered[key]) for text, key in keys.items()}
-        return np.stack([found[text] for text in texts])
+        return np.stack([vector(answered[keys[text]]) for text in texts])
 
     return encode
 
@@ -61,8 +60,8 @@ def request(config: "OpenAIEncoder") -> dict[str, Any]:
 
 def vector(record: dict[str, Any]) -> FloatArray:
     """The vector of a journal's record: d, float32."""
-    found: FloatArray = np.frombuffer(base64.b64decode(record["embedding"]), dtype="<f4").astype(np.float32)
-    return found
+    embedding: FloatArray = np.frombuffer(base64.b64decode(record["embedding"]), dtype="<f4").astype(np.float32)
+    return embedding
 
 
 async def _ask(
@@ -112,11 +111,11 @@ class _Asking:
     async def _work(self, batches: Iterator[list[str]], keys: dict[str, str]) -> None:
         for texts in batches:
             try:
-                found = await self._vectors(texts)
+                embeddings = await self._vectors(texts)
             except (client.FailedError, InputError) as error:
                 self.sender.stop(StoppedError(f"{len(texts)} texts, the first {texts[0][:60]!a}: {error}"))
                 return
-            for text, one in zip(texts, found, strict=True):
+            for text, one in zip(texts, embeddings, strict=True):
                 embedding = base64.b64encode(one.astype("<f4").tobytes()).decode()
                 self._writer.append({"key": keys[text], "request": self._request, "embedding": embedding}, self._body)
             self._done += len(texts)
@@ -127,9 +126,9 @@ class _Asking:
     async def _vectors(self, texts: list[str]) -> FloatArray:
         tokens = round(sum(map(len, texts)) / CHARACTERS_PER_TOKEN)
         said, _ = await self.sender.send(self._body | {"input": texts}, tokens)
-        found = vectors(said, len(texts), self._length)
-        self._length = found.shape[1]
-        return found
+        embeddings = vectors(said, len(texts), self._length)
+        self._length = embeddings.shape[1]
+        return embeddings
 
 
 def response(reply: client.Reply) -> dict[str, Any]:
@@ -156,21 +155,21 @@ def vectors(said: dict[str, Any], count: int, length: int | None) -> FloatArray:
     try:
         places = [item.get("index", place) for place, item in enumerate(items)]
         with np.errstate(over="ignore"):  # too large a number becomes infinite
-            found = [np.array(item["embedding"], dtype=np.float32) for item in items]
+            unordered = [np.array(item["embedding"], dtype=np.float32) for item in items]
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         msg = "the server's answer holds no vectors of numbers (data[].embedding)"
         raise InputError(msg) from None
     if sorted(places, key=str) != sorted(range(count), key=str):
         msg = f"the server sent {len(items)} vectors for {count} texts (data[].index: {str(places[:5])[1:-1]}, ...)"
         raise InputError(msg)
-    lengths = {len(one) if one.ndim == 1 else 0 for one in found} | ({length} if length else set())
+    lengths = {len(one) if one.ndim == 1 else 0 for one in unordered} | ({length} if length else set())
     if len(lengths) > 1 or 0 in lengths:
         msg = (
             f"the server sent vectors of several lengths ({', '.join(map(str, sorted(lengths)))}); if its model has changed, "
             "set revision: in the entry"
         )
         raise InputError(msg)
-    ordered = np.stack([found[places.index(place)] for place in range(count)])
+    ordered = np.stack([unordered[places.index(place)] for place in range(count)])
     if not (np.isfinite(ordered).all() and ordered.any(axis=1).all()):
         msg = "the server sent a vector that has no direction: one of zeros, or with a number that is not finite"
         raise InputError(msg)

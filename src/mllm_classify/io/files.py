@@ -135,13 +135,13 @@ def read_csv(name: str, *columns: str) -> list[tuple[str, dict[str, str]]]:
     row is of another length than the header.
     """
     reader = csv.reader(_without_comments(read_text(name)), strict=True)
-    found: list[tuple[str, list[str]]] = []
+    records: list[tuple[str, list[str]]] = []
     try:
-        found += ((f"{name}:{reader.line_num}", values) for values in reader if values)
+        records += ((f"{name}:{reader.line_num}", values) for values in reader if values)
     except csv.Error as error:
         msg = f"{name}:{reader.line_num}: not CSV ({error})"
         raise InputError(msg) from None
-    header = [column.strip() for column in found[0][1]] if found else []
+    header = [column.strip() for column in records[0][1]] if records else []
     twice = [column for column in header if column and header.count(column) > 1]
     if twice:
         msg = f"{name}: the column {twice[0]!r} stands twice in the header {','.join(header)!r}"
@@ -151,7 +151,7 @@ def read_csv(name: str, *columns: str) -> list[tuple[str, dict[str, str]]]:
         msg = f"{name}: no column {missing[0]!r}; the header is {','.join(header)!r}"
         raise InputError(msg)
     rows = []
-    for place, values in found[1:]:
+    for place, values in records[1:]:
         if len(values) != len(header):
             msg = f"{place}: {len(values)} values under a header of {len(header)}: {','.join(values)[:80]!r}"
             raise InputError(msg)

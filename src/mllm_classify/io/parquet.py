@@ -39,8 +39,8 @@ def write(
 
 def environments(path: str | Path) -> list[Environment]:
     """What a file was made with, as far as that is recorded in it."""
-    found: list[Environment] = json.loads(pl.read_parquet_metadata(path).get(ENVIRONMENTS, "[]"))
-    return found
+    recorded: list[Environment] = json.loads(pl.read_parquet_metadata(path).get(ENVIRONMENTS, "[]"))
+    return recorded
 
 
 def sources(path: str | Path) -> dict[str, Any] | None:

@@ -88,12 +88,12 @@ def read_json(file: str) -> Any:
 
 def _json(text: str, place: str) -> Any:
     def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        mapping = dict(pairs)
+        if len(mapping) < len(pairs):
             twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
             msg = f"{place}: {twice!r} stands twice"
             raise InputError(msg)
-        return found
+        return mapping
 
     try:
         return json.loads(text, object_pairs_hook=without_doubles)

@@ -50,11 +50,11 @@ def open_clip_tower(config: "OpenClip", device: str, texts: int = 256) -> Tower:
 
     Raises InputError where the name, the tag or the weights are not there, do not fit, or hold more than tensors.
     """
-    found, where = source(config), usable_device(device)
-    model = weighted(found).eval().to(where)
+    origin, where = source(config), usable_device(device)
+    model = weighted(origin).eval().to(where)
     bias = model.logit_bias
     return Tower(
-        text_function(model.encode_text, tokenizer(found.name), where, texts),
+        text_function(model.encode_text, tokenizer(origin.name), where, texts),
         model.encode_image,
         where,
         image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False),
@@ -65,11 +65,11 @@ def open_clip_tower(config: "OpenClip", device: str, texts: int = 256) -> Tower:
 
 def open_clip_text(config: "OpenClip", device: str, texts: int) -> Callable[[list[str]], FloatArray]:
     """The text side alone, as a function from k texts to k x d. Raises InputError as `open_clip_tower` does."""
-    found = source(config)
-    model = weighted(found).eval()
+    origin = source(config)
+    model = weighted(origin).eval()
     model.visual = None  # the larger half, of no use here
     where = usable_device(device)
-    return text_function(model.to(where).encode_text, tokenizer(found.name), where, texts)
+    return text_function(model.to(where).encode_text, tokenizer(origin.name), where, texts)
 
 
 def text_function(
@@ -177,12 +177,12 @@ def _download(config: "OpenClip", tag: dict[str, Any]) -> Path:
     repository, _, file = str(tag.get("hf_hub", "")).rpartition("/")
     try:
         if repository:
-            found = download_pretrained_from_hf(repository, filename=file or None, revision=config.revision)
+            checkpoint = download_pretrained_from_hf(repository, filename=file or None, revision=config.revision)
         else:
-            found = open_clip.download_pretrained(tag)
+            checkpoint = open_clip.download_pretrained(tag)
     except Exception as error:  # noqa: BLE001 (of the network, the hub, or its cache)
         raise _unreachable("pretrained", f"{config.pretrained} of {config.model}", error) from None
-    return Path(found)
+    return Path(checkpoint)
 
 
 @contextlib.contextmanager
@@ -196,33 +196,33 @@ def _quietly() -> Iterator[None]:
         logging.disable(before)
 
 
-def built(found: Source) -> Any:
+def built(origin: Source) -> Any:
     """The model without its weights, on torch's default device, and how it wants images: `visual.preprocess_cfg`."""
     with _quietly():
         return open_clip.create_model(
-            found.name,
+            origin.name,
             load_weights=False,
             pretrained_text=False,
-            force_preprocess_cfg=found.preprocessing,
+            force_preprocess_cfg=origin.preprocessing,
             device=torch.get_default_device(),
         )
 
 
-def weighted(found: Source) -> Any:
+def weighted(origin: Source) -> Any:
     """The model with its weights, on the processor.
 
     Raises InputError where they do not fit, or hold anything but tensors: that open_clip would load after all, where
     torch refuses it with a TypeError.
     """
-    model = built(found)
-    path = found.weights
+    model = built(origin)
+    path = origin.weights
     try:
         if path.suffix not in (".safetensors", ".npz"):
             torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         open_clip.load_checkpoint(model, str(path), strict=True, weights_only=True)
     except Exception as error:  # noqa: BLE001 (whatever an unknown file makes the readers raise)
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        msg = f"pretrained: {path} is no checkpoint of {found.name}, or not of tensors alone ({reason})"
+        msg = f"pretrained: {path} is no checkpoint of {origin.name}, or not of tensors alone ({reason})"
         raise InputError(msg) from None
     return model
 
@@ -233,7 +233,7 @@ def tokenizer(name: str) -> Tokenize:
     Raises InputError where its files are not there.
     """
     try:
-        found: Tokenize = open_clip.get_tokenizer(name)
+        tokenize: Tokenize = open_clip.get_tokenizer(name)
     except Exception as error:  # noqa: BLE001 (of the network, the hub, or its cache)
         raise _unreachable("model", f"the tokenizer of {name}", error) from None
-    return found
+    return tokenize

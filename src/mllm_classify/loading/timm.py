@@ -35,8 +35,8 @@ class Classifier:
     def probabilities(self, contents: list[bytes]) -> FloatArray:
         """Class probabilities (images x classes, float32) of encoded images."""
         batch = torch.stack([self.transform(decoded(content)) for content in contents])
-        found: FloatArray = self.model(batch.to(self.device)).softmax(dim=1).cpu().numpy()
-        return found
+        probabilities: FloatArray = self.model(batch.to(self.device)).softmax(dim=1).cpu().numpy()
+        return probabilities
 
 
 def loaded(config: "Timm") -> Any:
@@ -53,14 +53,14 @@ def loaded(config: "Timm") -> Any:
 
 def preprocessing(model: torch.nn.Module, size: str) -> dict[str, Any]:
     """Size, crop, interpolation, mean and deviation as the model's pretrained configuration says."""
-    found: dict[str, Any] = resolve_data_config(model=model, use_test_size=size == "test")  # type: ignore[no-untyped-call]
-    return found
+    data_config: dict[str, Any] = resolve_data_config(model=model, use_test_size=size == "test")  # type: ignore[no-untyped-call]
+    return data_config
 
 
 def transform(model: torch.nn.Module, config: "Timm") -> Transform:
     """What makes the model's input of an RGB picture."""
-    found: Transform = create_transform(**preprocessing(model, config.size), is_training=False)
-    return found
+    transform: Transform = create_transform(**preprocessing(model, config.size), is_training=False)
+    return transform
 
 
 @contextmanager
@@ -116,24 +116,24 @@ def _load(model: torch.nn.Module, weights: str) -> None:
         raise InputError(msg)
     try:
         if path.suffix == ".safetensors":
-            found = safetensors.torch.load_file(path)
+            tensors = safetensors.torch.load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 (whatever an unknown file makes the readers raise)
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         msg = f"weights: {weights} is not a checkpoint of tensors alone ({reason})"
         raise InputError(msg) from None
-    if not isinstance(found, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
+    if not isinstance(tensors, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
         msg = f"weights: {weights} holds something else than a table of tensors"
         raise InputError(msg)
     wanted = model.state_dict()
-    if len(found) != len(wanted):
-        msg = f"weights: {weights} does not fit the architecture: {len(found)} tensors, not {len(wanted)}"
+    if len(tensors) != len(wanted):
+        msg = f"weights: {weights} does not fit the architecture: {len(tensors)} tensors, not {len(wanted)}"
         raise InputError(msg)
-    if found.keys() != wanted.keys():
-        found = dict(zip(wanted, found.values(), strict=True))
+    if tensors.keys() != wanted.keys():
+        tensors = dict(zip(wanted, tensors.values(), strict=True))
     for name, tensor in wanted.items():
-        if found[name].shape != tensor.shape:
-            msg = f"weights: {weights} does not fit the architecture: {name} is {list(found[name].shape)}, not {list(tensor.shape)}"
+        if tensors[name].shape != tensor.shape:
+            msg = f"weights: {weights} does not fit the architecture: {name} is {list(tensors[name].shape)}, not {list(tensor.shape)}"
             raise InputError(msg)
-    model.load_state_dict(found)
+    model.load_state_dict(tensors)

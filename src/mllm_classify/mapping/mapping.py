@@ -126,10 +126,10 @@ def _with_options(mapped: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
 
 def _unasked(predictions: pl.DataFrame, choices: pl.DataFrame, encoder: str) -> pl.DataFrame:
     """Rows for the questions that have no options, about the images that a model was asked about."""
-    asked = predictions.select("image_id").unique()
+    images = predictions.select("image_id").unique()
     return (
         choices.filter(pl.col("options").list.len() == 0)
-        .join(asked, on="image_id", how="semi", maintain_order="left")
+        .join(images, on="image_id", how="semi", maintain_order="left")
         .select(
             "image_id",
             "variant",

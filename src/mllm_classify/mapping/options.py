@@ -44,9 +44,9 @@ def named_option(answer: str, options: list[str], *, letters: bool) -> int | Non
     letter that begins a word, an empty answer, and `A or B` name none.
     """
     text = answer.lower().strip()
-    found = {options.index(text)} if text in options else set()
+    places = {options.index(text)} if text in options else set()
     if letters and (match := LETTER.fullmatch(text)):
         place = ord(match["letter"]) - ord("a")
         if place < len(options) and (not match["name"] or match["name"].strip() == options[place]):
-            found.add(place)
-    return found.pop() if len(found) == 1 else None
+            places.add(place)
+    return places.pop() if len(places) == 1 else None

@@ -31,13 +31,13 @@ def reached(*modules: str, package: Path = PACKAGE) -> set[str]:
 
     Raises ValueError where one of them imports what cannot be followed.
     """
-    found: set[str] = set()
+    visited: set[str] = set()
     waiting = list(modules)
     while waiting:
-        if (module := waiting.pop()) not in found:
-            found.add(module)
+        if (module := waiting.pop()) not in visited:
+            visited.add(module)
             waiting += _module(package, module)[1]
-    return found
+    return visited
 
 
 @cache

@@ -54,13 +54,13 @@ class Lineages:
     def names(self) -> list[str]:
         """All jobs of the configuration, but those of WHOLE."""
         of, worded = self.outline, self.outline.named("worded")
-        found = ["images", "labels", *(f"classes/{encoder}" for encoder in of.encoders)]
-        found += [f"predict/{model}" for model in of.models]
-        found += ["choices"] if of.choices else []
-        found += [f"{stage}/{it}/{model}" for stage in ("answers", "mapping") for it in of.encoders for model in worded]
-        found += ["score", *of.outputs, "panels", "explorer"]
-        found += ["estimate"] if of.named("chat") else []
-        return found + (["annotate"] if of.examined and of.pictures else [])
+        jobs = ["images", "labels", *(f"classes/{encoder}" for encoder in of.encoders)]
+        jobs += [f"predict/{model}" for model in of.models]
+        jobs += ["choices"] if of.choices else []
+        jobs += [f"{stage}/{it}/{model}" for stage in ("answers", "mapping") for it in of.encoders for model in worded]
+        jobs += ["score", *of.outputs, "panels", "explorer"]
+        jobs += ["estimate"] if of.named("chat") else []
+        return jobs + (["annotate"] if of.examined and of.pictures else [])
 
     def every(self) -> dict[str, str]:
         """The lineages of all jobs."""
@@ -84,8 +84,8 @@ class Lineages:
         if name in OUTPUTS:
             return self._output(name)
         stage, *about = name.split("/")
-        found: Job = getattr(self, f"_{stage}")(*about)
-        return found
+        job: Job = getattr(self, f"_{stage}")(*about)
+        return job
 
     def _images(self) -> Job:
         return Job(self.config.dataset.identities()[0], ["dataset.images"], [])

@@ -29,11 +29,11 @@ def plan(path: str) -> Plan:
         models = {name: PlannedModel(*model) for name, model in outline[-1].items()}
         return Plan(config, Outline(*outline)._replace(models=models), known)
     lineages = Lineages(load(path))
-    made = Plan(path, lineages.outline, lineages.every())
+    plan = Plan(path, lineages.outline, lineages.every())
     code.keep()
-    return made
+    return plan
 
 
-def hand_on(made: Plan) -> None:
+def hand_on(plan: Plan) -> None:
     """Leave the plan to the jobs that this process starts, here or on a cluster."""
-    os.environ[VARIABLE] = json.dumps(made)
+    os.environ[VARIABLE] = json.dumps(plan)

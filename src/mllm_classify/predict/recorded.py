@@ -157,21 +157,21 @@ def _written(place: str, record: dict[str, Any], model: "RecordedModel", *, task
     return f"{place} ({', '.join(f'{name} {record.get(name)!r:.60}' for name in columns)})"
 
 
-def _mistakes(model: "RecordedModel", found: pl.DataFrame, written: Callable[[int], str], classes: int) -> list[str]:
+def _mistakes(model: "RecordedModel", rows: pl.DataFrame, written: Callable[[int], str], classes: int) -> list[str]:
     """What is wrong with the rows themselves."""
-    if found.is_empty():
+    if rows.is_empty():
         return ["no predictions"]
     mistakes = []
-    wrong = found.filter(~VALID)
+    wrong = rows.filter(~VALID)
     if wrong.height:
         expected = (
             "text, or a list of texts" if model.worded else f"an id from 0 to {classes - 1}, or a ranking of them"
         )
         shown = [written(row) for row in wrong["row"].head(EXAMPLES)]
         mistakes.append(
-            f"{wrong.height} of {found.height} rows are not an image's {expected}: {_examples(shown, wrong.height)}"
+            f"{wrong.height} of {rows.height} rows are not an image's {expected}: {_examples(shown, wrong.height)}"
         )
-    repeated = found.filter(VALID).filter(~pl.struct("image_id", "task").is_first_distinct())
+    repeated = rows.filter(VALID).filter(~pl.struct("image_id", "task").is_first_distinct())
     if repeated.height:
         images = [repr(it) for it in repeated["image_id"].unique(maintain_order=True).head(EXAMPLES)]
         mistakes.append(f"{repeated.height} rows repeat an image: {_examples(images, repeated['image_id'].n_unique())}")
@@ -179,10 +179,10 @@ def _mistakes(model: "RecordedModel", found: pl.DataFrame, written: Callable[[in
 
 
 def _image_mistakes(
-    model: "RecordedModel", found: pl.DataFrame, wanted: pl.DataFrame, image_ids: list[str]
+    model: "RecordedModel", rows: pl.DataFrame, wanted: pl.DataFrame, image_ids: list[str]
 ) -> list[str]:
     """What is wrong with the file's choice of images."""
-    named = found.drop_nulls("image_id")
+    named = rows.drop_nulls("image_id")
     unknown = named.filter(~pl.col("image_id").is_in(image_ids))["image_id"].unique(maintain_order=True)
     examples = _examples([repr(it) for it in unknown.head(EXAMPLES)], len(unknown))
     like = f"registered images are such as {image_ids[0]!r}"

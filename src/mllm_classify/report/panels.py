@@ -148,21 +148,21 @@ def examples(
     )  # fmt: skip
 
 
-def as_csv(found: pl.DataFrame) -> str:
+def as_csv(examples: pl.DataFrame) -> str:
     """The examples for machines. Spreadsheets see no formula in an answer."""
-    words = [name for name, dtype in found.schema.items() if dtype == pl.String and name != "category"]
-    return found.with_columns(
+    words = [name for name, dtype in examples.schema.items() if dtype == pl.String and name != "category"]
+    return examples.with_columns(
         pl.col(name).map_elements(lambda text: cell(short(text, LONGEST)), return_dtype=pl.String) for name in words
     ).write_csv()
 
 
-def table(found: pl.DataFrame, study: Study) -> Table:
+def table(examples: pl.DataFrame, study: Study) -> Table:
     """The examples for people; what rows share stands in the first of them."""
     again = pl.struct("category", "image_id").is_first_distinct()
     shared = ["category", "image_id", "changed", "imgt_label", "regt_labels"]
-    judged = [name for name in ("imgt", "regt") if found[name].is_not_null().any()]
-    empty = {name for name in ("regt", "regt_labels", "taken_for") if not found[name].is_not_null().any()}
-    rows = found.with_columns(
+    judged = [name for name in ("imgt", "regt") if examples[name].is_not_null().any()]
+    empty = {name for name in ("regt", "regt_labels", "taken_for") if not examples[name].is_not_null().any()}
+    rows = examples.with_columns(
         *(
             pl.col(name).map_elements(lambda text: short(text, LONGEST), return_dtype=pl.String)
             for name in ("image_id", "imgt_label", "regt_labels", "prediction", "taken_for")
@@ -223,15 +223,15 @@ def _opened(images: Images, index: int) -> Image.Image | None:
         return None
 
 
-def draw(found: pl.DataFrame, pictures: dict[str, Image.Image | None]) -> Figure:
+def draw(examples: pl.DataFrame, pictures: dict[str, Image.Image | None]) -> Figure:
     """The examples as panels: picture, labels, and every model's prediction with its marks.
 
     The first mark is for ImGT, the second for ReGT, whose colour the prediction has. A picture that is not there is a
     grey field.
     """
-    groups = found.partition_by("category", maintain_order=True)
-    two = found["regt"].is_not_null().any()
-    lines = 3 + found["model"].n_unique()
+    groups = examples.partition_by("category", maintain_order=True)
+    two = examples["regt"].is_not_null().any()
+    lines = 3 + examples["model"].n_unique()
     deep = 0.3 + PICTURE + LINE * lines + 0.2
     wide, high = WIDTH * SHOWN + 0.2, 0.55 + deep * len(groups)
     with mpl.rc_context({**STYLE, "font.size": 6.5}):

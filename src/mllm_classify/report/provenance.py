@@ -53,10 +53,10 @@ def provenance(
     commit: str,
     images: pl.DataFrame,
     labels: pl.DataFrame,
-    made: dict[str, Predicted],
+    predicted: dict[str, Predicted],
     study: Study,
 ) -> Table:
-    """Everything that the figures of a study come from; `made` is by the model's name. Paths are those of an archive.
+    """Everything that the figures of a study come from; `predicted` is by model name. Paths are those of an archive.
 
     Raises InputError where a file that the configuration names cannot be read.
     """
@@ -68,13 +68,13 @@ def provenance(
             f"{version('mllm-classify')}, {f'commit {commit}' if commit else 'no commit known'}",
         ),
         *_data(config, images, labels, study),
-        *(Row("Files", key, name, found) for key, name, found in named_files(config)),
+        *(Row("Files", key, name, sha256) for key, name, sha256 in named_files(config)),
         *(
             Row("Encoders", it.name, f"kind {it.kind}: {short(json.dumps(_told(it), ensure_ascii=False), LONGEST)}")
             for it in config.every_encoder
         ),
-        *(row for model in config.models for row in _model(model, made[model.name])),
-        *_environments(made),
+        *(row for model in config.models for row in _model(model, predicted[model.name])),
+        *_environments(predicted),
     ]
     frame = pl.DataFrame(
         [tuple(map(cell, row)) for row in rows], schema=dict.fromkeys(Row._fields, pl.String), orient="row"
@@ -135,17 +135,17 @@ def _inside(value: Any, place: str) -> Iterator[tuple[str, str, str]]:
             yield from _inside(item, f"{place}.{getattr(item, 'name', key)}")
 
 
-def _model(model: AnyModel, made: Predicted) -> list[Row]:
-    frame = made.predictions.lazy().select("status", "served_model", "fingerprint", "prompt").collect()
+def _model(model: AnyModel, predicted: Predicted) -> list[Row]:
+    frame = predicted.predictions.lazy().select("status", "served_model", "fingerprint", "prompt").collect()
     errors = int((frame["status"] == "error").sum())
     rows = [
         Row("Models", model.name, f"{model.label} (kind {model.kind}, {model.family})"),
         Row("Models", model.name, f"asked for: {short(json.dumps(_told(model), ensure_ascii=False), LONGEST)}"),
-        Row("Models", model.name, f"{frame.height} predictions, {errors} errors", made.sha256),
+        Row("Models", model.name, f"{frame.height} predictions, {errors} errors", predicted.sha256),
     ]
     for column, what in {"served_model": "served as", "fingerprint": "system"}.items():
-        found = frame[column].drop_nulls().unique().sort().to_list()
-        rows += [Row("Models", model.name, f"{what} {name}") for name in found]
+        names = frame[column].drop_nulls().unique().sort().to_list()
+        rows += [Row("Models", model.name, f"{what} {name}") for name in names]
     prompts = frame["prompt"].drop_nulls().unique().sort().to_list()
     return rows + [Row("Models", model.name, "asked with a prompt", prompt) for prompt in prompts]
 
@@ -161,11 +161,11 @@ def _told(model: AnyModel | AnyEncoder) -> Any:
     return said({key: value for key, value in identity(model).items() if key not in ("name", "kind")})
 
 
-def _environments(made: dict[str, Predicted]) -> list[Row]:
+def _environments(predicted: dict[str, Predicted]) -> list[Row]:
     """Each distinct environment once, with the models that were asked in it."""
     users: dict[str, dict[str, None]] = {}
     known: dict[str, Environment] = {}
-    for name, one in made.items():
+    for name, one in predicted.items():
         for environment in one.environments:
             key = digest(environment)
             known[key] = environment

@@ -23,7 +23,7 @@ TEXT = "W" * 300
 
 
 @pytest.fixture
-def asked(tmp_path):
+def questionnaire(tmp_path):
     """A questionnaire about ten images; its prompts are of 300 characters."""
     for name in ("OW", "CW"):
         (tmp_path / name).write_text(TEXT)
@@ -57,9 +57,11 @@ def values(row, *names):
 TOKENS = ("text_tokens", "image_tokens", "cached_tokens", "answer_tokens")
 
 
-def test_before_any_answer_tokens_are_characters_and_images(asked, tmp_path):
+def test_before_any_answer_tokens_are_characters_and_images(questionnaire, tmp_path):
     """10 requests of 100 tokens and an image of 700 each; all but the first text can be cached; 20 tokens an answer."""
-    (row,) = estimated(asked(image_tokens=700, prices=PRICES, request={"max_tokens": 20}), journal.read(tmp_path))
+    (row,) = estimated(
+        questionnaire(image_tokens=700, prices=PRICES, request={"max_tokens": 20}), journal.read(tmp_path)
+    )
     assert row == {
         "model": "m", "task": "CW", "variant": "", "images": 10, "requests": 10, "answered": 0, "text_tokens": 1000,
         "image_tokens": 7000, "cached_tokens": 900, "answer_tokens": 200, "tokens_from": "characters",
@@ -69,29 +71,29 @@ def test_before_any_answer_tokens_are_characters_and_images(asked, tmp_path):
     }  # fmt: skip
 
 
-def test_images_of_unknown_cost_are_said_to_be(asked, tmp_path):
-    (row,) = estimated(asked(), journal.read(tmp_path))
+def test_images_of_unknown_cost_are_said_to_be(questionnaire, tmp_path):
+    (row,) = estimated(questionnaire(), journal.read(tmp_path))
     assert values(row, *TOKENS) == [1000, None, 900, 640]
     assert row["tokens_from"] == "characters; image_tokens is not set"
     assert values(row, "cost", "cost_cached", "spent") == [None] * 3
 
 
-def test_a_text_behind_the_image_can_not_be_cached(asked, tmp_path):
-    (row,) = estimated(asked(layout="image_first"), journal.read(tmp_path))
+def test_a_text_behind_the_image_can_not_be_cached(questionnaire, tmp_path):
+    (row,) = estimated(questionnaire(layout="image_first"), journal.read(tmp_path))
     assert row["cached_tokens"] == 0
 
 
-def test_batches_cost_half(asked, tmp_path):
+def test_batches_cost_half(questionnaire, tmp_path):
     options = {"image_tokens": 700, "prices": PRICES, "tasks": ["OW"]}
-    (alone,) = estimated(asked(OpenAIModel, **options), journal.read(tmp_path))
-    (batched,) = estimated(asked(OpenAIModel, batch={}, **options), journal.read(tmp_path))
+    (alone,) = estimated(questionnaire(OpenAIModel, **options), journal.read(tmp_path))
+    (batched,) = estimated(questionnaire(OpenAIModel, batch={}, **options), journal.read(tmp_path))
     for name in ("cost", "cost_cached"):
         assert batched[name] == pytest.approx(alone[name] / 2)
 
 
-def test_what_was_counted_takes_the_place_of_what_was_estimated(asked, tmp_path):
+def test_what_was_counted_takes_the_place_of_what_was_estimated(questionnaire, tmp_path):
     """Two of ten are answered: 1,000 prompt tokens, 600 of them cached, and 8 of the answer each; eight are left."""
-    questions = asked(image_tokens=700, prices=PRICES)
+    questions = questionnaire(image_tokens=700, prices=PRICES)
     usage = {"prompt_tokens": 1000, "completion_tokens": 8, "prompt_tokens_details": {"cached_tokens": 600}}
     (row,) = estimated(questions, answers(tmp_path, list(questions)[:2], **usage))
     assert values(row, "requests", "answered", *TOKENS) == [10, 2, 8000, 0, 4800, 64]
@@ -102,8 +104,8 @@ def test_what_was_counted_takes_the_place_of_what_was_estimated(asked, tmp_path)
     assert row["cost_cached"] == pytest.approx(3200 * 10e-6 + 4800 * 1e-6 + 64 * 100e-6)
 
 
-def test_once_all_is_answered_nothing_is_left_to_pay(asked, tmp_path):
-    questions = asked(prices=PRICES)
+def test_once_all_is_answered_nothing_is_left_to_pay(questionnaire, tmp_path):
+    questions = questionnaire(prices=PRICES)
     found = answers(tmp_path, questions, prompt_tokens=1000, completion_tokens=8)
     (row,) = estimated(questions, found)
     assert values(row, "answered", *TOKENS, "cost", "cost_cached") == [10, 0, 0, 0, 0, 0, 0]
@@ -111,34 +113,34 @@ def test_once_all_is_answered_nothing_is_left_to_pay(asked, tmp_path):
     assert row["spent"] == pytest.approx(10_000 * 10e-6 + 80 * 100e-6)
 
 
-def test_what_a_batch_answered_was_cheaper(asked, tmp_path):
-    questions = asked(prices=PRICES)
+def test_what_a_batch_answered_was_cheaper(questionnaire, tmp_path):
+    questions = questionnaire(prices=PRICES)
     alone, batched = list(questions)[:1], list(questions)[1:3]
     answers(tmp_path, alone, prompt_tokens=1000, completion_tokens=0)
     (row,) = estimated(questions, answers(tmp_path, batched, "batch_1", prompt_tokens=1000, completion_tokens=0))
     assert row["spent"] == pytest.approx(1000 * 10e-6 + 2000 * 10e-6 / 2)
 
 
-def test_answers_whose_tokens_nobody_counted_are_estimated_all_the_same(asked, tmp_path):
-    questions = asked(image_tokens=700)
+def test_answers_whose_tokens_nobody_counted_are_estimated_all_the_same(questionnaire, tmp_path):
+    questions = questionnaire(image_tokens=700)
     (row,) = estimated(questions, answers(tmp_path, list(questions)[:4]))
     assert values(row, "answered", *TOKENS) == [4, 600, 4200, 500, 6 * 64]
 
 
-def test_groups_of_images_are_fewer_requests_with_longer_answers(asked, tmp_path):
+def test_groups_of_images_are_fewer_requests_with_longer_answers(questionnaire, tmp_path):
     """Ten images are two requests of four and one of two; of the two of four, the second text can be cached.
 
     Four images stand behind 4 x 8 characters.
     """
-    (main, groups) = estimated(asked(variants=[asked.groups], image_tokens=700), journal.read(tmp_path))
+    (main, groups) = estimated(questionnaire(variants=[questionnaire.groups], image_tokens=700), journal.read(tmp_path))
     assert values(main, "variant", "images", "requests") == ["", 10, 10]
     assert values(groups, "variant", "images", "requests") == ["four", 10, 3]
     four, two = 300 + 4 * len("Image 1:"), 300 + 2 * len("Image 1:")
     assert values(groups, *TOKENS) == [round((2 * four + two) / 3), 7000, round(four / 3), 640]
 
 
-def test_what_groups_have_used_is_shared_by_their_images(asked, tmp_path):
-    questions = asked(variants=[asked.groups])
+def test_what_groups_have_used_is_shared_by_their_images(questionnaire, tmp_path):
+    questions = questionnaire(variants=[questionnaire.groups])
     first = [question for question in questions if question.variant][:1]
     found = answers(tmp_path, first, prompt_tokens=4000, completion_tokens=40)
     (_, groups) = estimated(questions, found)
@@ -171,9 +173,9 @@ def test_before_there_are_options_as_many_questions_are_assumed_as_there_will_be
     assert set(assumed.filter(variant="CW first")["options"].list.len()) == {6}
 
 
-def test_the_last_row_is_the_sum_of_all(asked, tmp_path):
-    one = estimated(asked(tasks=["OW", "CW"], image_tokens=700, prices=PRICES), journal.read(tmp_path))
-    other = estimated(asked(name="n"), journal.read(tmp_path))
+def test_the_last_row_is_the_sum_of_all(questionnaire, tmp_path):
+    one = estimated(questionnaire(tasks=["OW", "CW"], image_tokens=700, prices=PRICES), journal.read(tmp_path))
+    other = estimated(questionnaire(name="n"), journal.read(tmp_path))
     found = frame([*one, *other])
     assert dict(found.schema) == ESTIMATE
     *rows, total = found.to_dicts()
@@ -183,14 +185,15 @@ def test_the_last_row_is_the_sum_of_all(asked, tmp_path):
     assert rows[2]["cost"] is None
 
 
-def test_a_sum_of_what_nobody_knows_is_unknown(asked, tmp_path):
+def test_a_sum_of_what_nobody_knows_is_unknown(questionnaire, tmp_path):
     assert (
-        values(frame(estimated(asked(), journal.read(tmp_path))).to_dicts()[-1], "cost", "image_tokens") == [None] * 2
+        values(frame(estimated(questionnaire(), journal.read(tmp_path))).to_dicts()[-1], "cost", "image_tokens")
+        == [None] * 2
     )
 
 
-def test_people_see_numbers_with_separators_and_nothing_for_what_is_unknown(asked, tmp_path):
-    text = shown(frame(estimated(asked(prices=PRICES), journal.read(tmp_path))))
+def test_people_see_numbers_with_separators_and_nothing_for_what_is_unknown(questionnaire, tmp_path):
+    text = shown(frame(estimated(questionnaire(prices=PRICES), journal.read(tmp_path))))
     header, _, row, total = text.splitlines()
     assert header.split()[:4] == ["Model", "Task", "Variant", "Requests"]
     assert "1,000" in row

@@ -35,7 +35,7 @@ def tasks(tmp_path):
     return {name: TaskPrompt(prompt=str(tmp_path / name)) for name in ("OW", "CW", "MC")}
 
 
-def asked(prompts, answer="name", rows=ROWS, **options):
+def questions(prompts, answer="name", rows=ROWS, **options):
     """All questions of a model; by default it is asked multiple choice only."""
     entry = EndpointModel(
         **{"name": "m", "label": "M", "kind": "endpoint", "url": "http://x/v1", "model": "q", "tasks": ["MC"]} | options
@@ -50,7 +50,10 @@ def places(found):
 
 
 def test_options_are_listed_in_their_order_by_name(tasks):
-    found = {place: prompt_of(one.template.body) for place, one in zip(places(asked(tasks)), asked(tasks), strict=True)}
+    found = {
+        place: prompt_of(one.template.body)
+        for place, one in zip(places(questions(tasks)), questions(tasks), strict=True)
+    }
     assert found["a", "few", 0] == "Which?\n- # hash\n- lens cap, lens cover\nOne."
     assert found["a", "few", 1] == "Which?\n- lens cap, lens cover\n- # hash\nOne."
 
@@ -58,14 +61,17 @@ def test_options_are_listed_in_their_order_by_name(tasks):
 def test_or_behind_letters_but_never_those_of_a_long_list(tasks):
     found = {
         place: prompt_of(one.template.body)
-        for place, one in zip(places(asked(tasks)), asked(tasks, "letter"), strict=True)
+        for place, one in zip(places(questions(tasks)), questions(tasks, "letter"), strict=True)
     }
     assert found["b", "few", 0] == "Which?\nA. espresso\nB. maze\nOne."
     assert found["b", "CW first", 0] == "Which of all?\n- lens cap, lens cover\n- espresso\n- # hash"
 
 
 def test_all_classes_stand_in_the_repeats_order_the_same_for_every_image(tasks):
-    found = {place: prompt_of(one.template.body) for place, one in zip(places(asked(tasks)), asked(tasks), strict=True)}
+    found = {
+        place: prompt_of(one.template.body)
+        for place, one in zip(places(questions(tasks)), questions(tasks), strict=True)
+    }
     first, same, other = (found[image, "ImGT + 999 (CW)", repeat] for image, repeat in [("a", 0), ("b", 0), ("a", 1)])
     assert first == same != other
     order = shuffled_classes(len(NAMES), 1)
@@ -73,31 +79,31 @@ def test_all_classes_stand_in_the_repeats_order_the_same_for_every_image(tasks):
 
 
 def test_what_has_no_options_and_images_of_other_jobs_are_not_asked(tasks):
-    assert sorted(places(asked(tasks))) == sorted(row[:3] for row in ROWS if row[3] != [] and row[0] != "elsewhere")
+    assert sorted(places(questions(tasks))) == sorted(row[:3] for row in ROWS if row[3] != [] and row[0] != "elsewhere")
 
 
 def test_what_a_prefix_cache_can_serve_stands_together(tasks):
-    together = [place[1:] for place in places(asked(tasks, rows=ROWS[::-1]))]
+    together = [place[1:] for place in places(questions(tasks, rows=ROWS[::-1]))]
     assert together == sorted(together)
 
 
 def test_every_question_has_a_key_of_its_own_and_keeps_it(tasks):
-    found = {place: one.key for place, one in zip(places(asked(tasks)), asked(tasks), strict=True)}
+    found = {place: one.key for place, one in zip(places(questions(tasks)), questions(tasks), strict=True)}
     assert len(set(found.values())) == len(found)
     fewer = {
         place: one.key
-        for place, one in zip(places(asked(tasks, rows=ROWS[:3])), asked(tasks, rows=ROWS[:3]), strict=True)
+        for place, one in zip(places(questions(tasks, rows=ROWS[:3])), questions(tasks, rows=ROWS[:3]), strict=True)
     }
     assert fewer.items() < found.items()
 
 
 def test_the_same_question_in_another_repeat_is_asked_again(tasks):
     rows = [("a", "few", repeat, [0, 1]) for repeat in range(3)]
-    assert len({one.key for one in asked(tasks, rows=rows)}) == 3
+    assert len({one.key for one in questions(tasks, rows=rows)}) == 3
 
 
 def test_other_tasks_stand_beside_choices_in_the_order_of_the_entry(tasks):
-    found = asked(tasks, tasks=["OW", "MC", "CW"])
+    found = questions(tasks, tasks=["OW", "MC", "CW"])
     assert [one.task for one in found] == ["OW"] * 2 + ["MC"] * (len(found) - 4) + ["CW"] * 2
     assert {(one.variant, one.repeat) for one in found if one.task != "MC"} == {("", 0)}
 

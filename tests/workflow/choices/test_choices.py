@@ -24,7 +24,7 @@ def first_option(body: dict) -> str:
     return (found[1] or f"({found[2]})") if found else "a cup"
 
 
-def asked(server: ChatServer) -> list[str]:
+def new_prompts(server: ChatServer) -> list[str]:
     """Prompts of the questions that came since the last call."""
     prompts = [prompt_of(body) for body in server.requests]
     server.requests.clear()
@@ -62,7 +62,7 @@ def finished(server: ChatServer, tmp_path_factory: pytest.TempPathFactory) -> St
 
 @pytest.fixture
 def study(server: ChatServer, finished: Study, tmp_path: Path) -> Study:
-    asked(server)
+    new_prompts(server)
     return finished.copy(tmp_path / "study")
 
 
@@ -98,7 +98,7 @@ def test_an_appended_model_gets_the_same_options_and_asks_only_its_own(study: St
     assert "choices" not in study.scheduled()
     study.make("results/predictions/small/other.parquet")
     assert choices(study).equals(before)
-    assert len(asked(server)) == before.filter((pl.col("options").list.len() != 0).fill_null(value=True)).height
+    assert len(new_prompts(server)) == before.filter((pl.col("options").list.len() != 0).fill_null(value=True)).height
     answers = {
         name: pl.read_parquet(study.folder / f"results/predictions/small/{name}.parquet") for name in ("chat", "other")
     }
@@ -112,7 +112,7 @@ def test_more_repeats_ask_for_the_new_ones_only(study: Study, server: ChatServer
     kept = choices(study).filter(pl.col("repeat") < 2)
     assert kept.sort("image_id", "variant", "repeat").equals(before.sort("image_id", "variant", "repeat"))
     # four variants of four images, one of which is not asked about in one of them
-    assert len(asked(server)) == 15
+    assert len(new_prompts(server)) == 15
 
 
 def test_an_edited_label_asks_again_only_where_options_change(study: Study, server: ChatServer) -> None:
@@ -121,13 +121,13 @@ def test_an_edited_label_asks_again_only_where_options_change(study: Study, serv
     study.make(PREDICTIONS)
     changed = choices(study).join(before, on=before.columns[:-1], how="anti", nulls_equal=True)
     assert changed["image_id"].unique().to_list() == ["coffee"]
-    assert len(asked(server)) == changed.height > 0
+    assert len(new_prompts(server)) == changed.height > 0
 
 
 def test_letters_are_asked_again_as_letters_and_the_long_lists_are_not(study: Study, server: ChatServer) -> None:
     reconfigure(lambda c: c["choices"].update(answer="letter"))(study)
     study.make("results/table6.csv")
-    new = asked(server)
+    new = new_prompts(server)
     assert len(new) == 3 * 8 - 2 + 2 * 4
     assert all(re.search(r"^A\. ", prompt, re.MULTILINE) for prompt in new)
     # "(A)" is the first option, which is never out of prompt
@@ -139,12 +139,12 @@ def test_a_larger_sample_reuses_the_answers_of_a_smaller_one(server: ChatServer,
     study = set_up(tmp_path / "study", server.url, per_class=1, variants=["ImGT + random"], repeats=2)
     study.edit("small/imgt.csv", "coffee,tea cup", "coffee,tabby cat")
     study.edit("small/imgt.csv", "brick,stone wall", "brick,tabby cat")
-    asked(server)
+    new_prompts(server)
     study.make(PREDICTIONS)
-    assert len([prompt for prompt in asked(server) if prompt.startswith("Which?")]) == 2 * 2
+    assert len([prompt for prompt in new_prompts(server) if prompt.startswith("Which?")]) == 2 * 2
     reconfigure(lambda c: c["choices"].update(per_class=2))(study)
     study.make(PREDICTIONS)
-    assert len(asked(server)) == 2
+    assert len(new_prompts(server)) == 2
 
 
 def test_confusions_of_another_split_make_the_options(server: ChatServer, tmp_path: Path) -> None:

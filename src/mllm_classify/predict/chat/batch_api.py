@@ -141,10 +141,10 @@ class Batches:
             if not self._open:
                 return
             for number, batch in list(self._open.items()):
-                found = await self._state(number, batch)
-                if found is not None and found.status in ENDED:
+                remote = await self._state(number, batch)
+                if remote is not None and remote.status in ENDED:
                     del self._open[number]
-                    await self._collect(found, batch)
+                    await self._collect(remote, batch)
             if self._open:
                 await self._asker.pause(self._limits.poll)
 
@@ -196,7 +196,7 @@ class Batches:
         api = self._api.with_options(max_retries=0)
         for attempt in range(RETRIES):
             try:
-                made = await api.batches.create(
+                remote = await api.batches.create(
                     input_file_id=file_id, endpoint=ENDPOINT, completion_window=WINDOW, metadata={MARK: mark}
                 )
             except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):
@@ -207,7 +207,7 @@ class Batches:
                 if attempt == RETRIES - 1 or self._asker.stopped is not None:
                     raise
             else:
-                return made.id
+                return remote.id
         raise AssertionError
 
     async def _files(self) -> AsyncIterator[Filling]:
@@ -246,7 +246,7 @@ class Batches:
 
         now = asyncio.get_running_loop().time
         try:
-            found = await self._api.batches.retrieve(number)
+            remote = await self._api.batches.retrieve(number)
         except openai.NotFoundError:
             path = self._folder / f"{batch.mark}.json"
             said = f"batch {number} is not known to this account; remove {path} to hand its questions in again"
@@ -257,42 +257,42 @@ class Batches:
                 raise
             return None
         self._heard = now()
-        return found
+        return remote
 
-    async def _collect(self, found: Any, batch: HandedIn) -> None:
+    async def _collect(self, remote: Any, batch: HandedIn) -> None:
         """Journal what a batch has answered; note what it refused for good, or too often."""
         cost = 0.0
-        for file_id in (found.output_file_id, found.error_file_id):
+        for file_id in (remote.output_file_id, remote.error_file_id):
             if file_id is not None:
                 received = await self._api.files.content(file_id)
                 lines = self._transport.masked(received.content).split(b"\n")
-                cost += sum(self._read(line, found.id) for line in lines)
+                cost += sum(self._read(line, remote.id) for line in lines)
         self._asker.ledger.settle(batch.cost, cost)
         if self._ours.issuperset(batch.keys):
             (self._folder / f"{batch.mark}.json").unlink(missing_ok=True)
         left = [key for key in batch.keys if key in self._left]
         log.info(
-            "batch %s: %s, %d of %d answered", found.id, found.status, len(batch.keys) - len(left), len(batch.keys)
+            "batch %s: %s, %d of %d answered", remote.id, remote.status, len(batch.keys) - len(left), len(batch.keys)
         )
         self._full = False
-        if found.status == "failed":
-            self._failed(found, batch)
+        if remote.status == "failed":
+            self._failed(remote, batch)
         for key in left:
-            self._again(key, f"batch {found.id}: {found.status}")
+            self._again(key, f"batch {remote.id}: {remote.status}")
 
-    def _failed(self, found: Any, batch: HandedIn) -> None:
+    def _failed(self, remote: Any, batch: HandedIn) -> None:
         """A batch that was refused as a whole: too many tokens wait already, or something is wrong with all of it."""
-        problems = list(found.errors.data or []) if found.errors else []
+        problems = list(remote.errors.data or []) if remote.errors else []
         said = "; ".join(str(problem.message) for problem in problems) or "no reason given"
         advice = ""
         if any(problem.code == TOO_MANY_WAIT for problem in problems):
-            if found.id != self._alone:  # there is room once others are done
+            if remote.id != self._alone:  # there is room once others are done
                 self._full = bool(self._open)
                 self._rounds.subtract(batch.keys)
                 return
             advice = "; set batch: enqueued_tokens: to what the account may have waiting"
         said = self._transport.masked(said.encode()).decode()[:400]
-        self._asker.stop(StoppedError(f"batch {found.id} was refused: {said}{advice}"))
+        self._asker.stop(StoppedError(f"batch {remote.id} was refused: {said}{advice}"))
 
     def _read(self, line: bytes, number: str) -> float:
         """One line of a batch's result. Returns what it cost."""

@@ -38,15 +38,15 @@ def available(cpus: int) -> int:
     return min(cpus, len(os.sched_getaffinity(0)))
 
 
-def processes(asked: int, cpus: int, device: torch.device) -> int:
+def processes(configured: int, cpus: int, device: torch.device) -> int:
     """How many processes decode, and, on a CPU, compute; with 0, that of the job does.
 
     As many as the entry asks for; for 0, as many as there are cores, one less beside an accelerator, and at most 16, which
     is what one GPU needs.
     """
     if computes_itself(device):
-        return asked or (cpus if cpus > 1 else 0)
-    return asked or min(16, cpus - 1)
+        return configured or (cpus if cpus > 1 else 0)
+    return configured or min(16, cpus - 1)
 
 
 def computes_itself(device: torch.device) -> bool:

@@ -10,7 +10,7 @@ from mllm_classify.io.arrays import FloatArray
 
 QUERY_BLOCK, ROW_BLOCK = 4096, 16384
 """Cosines that are computed at once: 268 MB of float32."""
-Found = tuple[torch.Tensor, torch.Tensor]
+Neighbours = tuple[torch.Tensor, torch.Tensor]
 """Cosines (float32) and rows (int64) of the neighbours, nearest first: queries x k each."""
 
 
@@ -21,7 +21,7 @@ def nearest(
     *,
     query_block: int = QUERY_BLOCK,
     row_block: int = ROW_BLOCK,
-) -> Found:
+) -> Neighbours:
     """The k rows of highest cosine, for every query. Of equal ones the lowest row comes first.
 
     Shapes: queries n x d; `rows` come in parts of m x d, and are counted through all of them. Everything is computed
@@ -31,22 +31,22 @@ def nearest(
     """
     queries = queries.float()
     empty = torch.empty((len(queries), 0), device=queries.device)
-    found = empty, empty.long()
+    neighbours = empty, empty.long()
     first = 0
     for part in rows:
         for block in torch.split(part.to(queries.device).float(), row_block):
             merged = [
                 _merged((cosines, places), one @ block.T, first, k)
                 for one, cosines, places in zip(
-                    *(torch.split(it, query_block) for it in (queries, *found)), strict=True
+                    *(torch.split(it, query_block) for it in (queries, *neighbours)), strict=True
                 )
             ]
-            found = torch.cat([cosines for cosines, _ in merged]), torch.cat([places for _, places in merged])
+            neighbours = torch.cat([cosines for cosines, _ in merged]), torch.cat([places for _, places in merged])
             first += len(block)
-    return found
+    return neighbours
 
 
-def _merged(before: Found, cosines: torch.Tensor, first: int, k: int) -> Found:
+def _merged(before: Neighbours, cosines: torch.Tensor, first: int, k: int) -> Neighbours:
     """The best of what was found before, and of a block of rows that begins at `first`."""
     best = _best(cosines, min(k, cosines.shape[1]))
     values = torch.cat([before[0], cosines.gather(1, best)], dim=1)

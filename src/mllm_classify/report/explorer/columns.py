@@ -64,8 +64,8 @@ def explored(
     sets = distinct_sets(known)
 
     def number(column: pl.Series) -> Array:
-        found: Array = set_key(column).cast(pl.Enum(sets)).to_physical().to_numpy()
-        return found.astype(np.uint16 if len(sets) < 2**16 else np.uint32)
+        codes: Array = set_key(column).cast(pl.Enum(sets)).to_physical().to_numpy()
+        return codes.astype(np.uint16 if len(sets) < 2**16 else np.uint32)
 
     columns: dict[str, Array | list[str]] = {
         "ids": images["image_id"].to_list(),
@@ -82,12 +82,12 @@ def explored(
     }
     rows = rows.with_columns(pl.Series("set", number(rows["predicted"])))
     main = {tuple(row) for row in main_rows(scores, study.n_images).iter_rows()}
-    asked, answer_columns = described_answers(said, order, images.height)
+    answered, answer_columns = described_answers(said, order, images.height)
     ranked, ranking_columns = described_rankings(predicted, places, order, classes.height)
     described, row_columns = described_rows(rows, order, images.height)
     numbers = [
         {tuple(answer[name] for name in ANSWER): number for number, answer in enumerate(answers)}
-        for answers in (asked, ranked)
+        for answers in (answered, ranked)
     ]
     for row in described:
         row["main"] = tuple(row[name] for name in ("model", "variant", "repeat", "scoring")) in main
@@ -96,7 +96,7 @@ def explored(
         "study": study._asdict() | {"said": str(study)},
         "models": models.select("model", "label").to_dicts(),
         "subsets": {name: [str(part) for part in parts] for name, parts in SUBSETS.items()},
-        "answers": asked,
+        "answers": answered,
         "rankings": ranked,
         "rows": described,
         "flags": FLAGS,

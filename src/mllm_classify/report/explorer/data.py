@@ -37,8 +37,8 @@ def set_key(column: pl.Series) -> pl.Series:
 
 def distinct_sets(columns: list[pl.Series]) -> list[str]:
     """All lists of classes that occur in columns, as `set_key` writes them, the empty one first."""
-    found = pl.concat([set_key(column).alias("set").unique() for column in columns]).unique()
-    return ["", *sorted(set(found.to_list()) - {""}, key=lambda key: [int(item) for item in key.split("|")])]
+    keys = pl.concat([set_key(column).alias("set").unique() for column in columns]).unique()
+    return ["", *sorted(set(keys.to_list()) - {""}, key=lambda key: [int(item) for item in key.split("|")])]
 
 
 def category_codes(categories: pl.Series) -> Array:

@@ -58,8 +58,8 @@ def inlined(content: str, tag: str) -> str:
     """A script or style as it stands in a page: what browsers would change is changed before it is hashed."""
     # <!-- and a later <script would hide the end from the parser; \! is ! in strings and regular expressions
     content = content.replace("\r\n", "\n").replace("\r", "\n").replace("<!--", r"<\!--")
-    if found := re.search(rf"</{tag}|\0", content, re.IGNORECASE):
-        msg = f"{found[0]!r} would end or change a {tag} in a page"
+    if match := re.search(rf"</{tag}|\0", content, re.IGNORECASE):
+        msg = f"{match[0]!r} would end or change a {tag} in a page"
         raise InputError(msg)
     return content
 

@@ -26,8 +26,8 @@ def thumbnails(images: Images, most: int = MOST_PICTURES, most_bytes: int = MOST
     """
     if len(images) > most:
         return []
-    made = [thumbnail(images.read(index)) for index in range(len(images))]
-    return made if sum(map(len, made)) <= most_bytes else []
+    jpegs = [thumbnail(images.read(index)) for index in range(len(images))]
+    return jpegs if sum(map(len, jpegs)) <= most_bytes else []
 
 
 def thumbnail(content: bytes) -> bytes:
@@ -73,7 +73,7 @@ def registered_pictures(images: pl.DataFrame, labels: pl.DataFrame, folder: str 
     files = images.filter(
         pl.col("file").is_not_null() & pl.col("problem").is_null() & pl.col("image_id").is_in(evaluated.implode())
     )
-    found = Images(files, folder)
-    if not len(found) or not locate(files["file"][0], folder).exists():
+    pictures = Images(files, folder)
+    if not len(pictures) or not locate(files["file"][0], folder).exists():
         return {}
-    return dict(zip(found.ids, thumbnails(found), strict=False))
+    return dict(zip(pictures.ids, thumbnails(pictures), strict=False))

@@ -37,10 +37,8 @@ def module(name: str, content: str) -> Module:
     code = content[len(head) :]
     exports = EXPORT.findall(code)
     code = EXPORT.sub("", code)
-    if found := UNKNOWN.search(code):
-        msg = (
-            f"{name}: {(found[1] or found[2]).strip()!r} is no import or export of a known form, or not where it may be"
-        )
+    if unknown := UNKNOWN.search(code):
+        msg = f"{name}: {(unknown[1] or unknown[2]).strip()!r} is no import or export of a known form, or not where it may be"
         raise InputError(msg)
     imports = [(other, re.findall(r"[\w$]+", names)) for names, other in IMPORT.findall(head)]
     known = [*(each for _, names in imports for each in names), *DECLARED.findall(code)]
