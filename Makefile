@@ -58,10 +58,9 @@ check: lint
 test-faults: .venv/installed-dev
 	$(BIN)/pytest tests/workflow/failed_stage
 
-# Archives made, checked, extended, and tampered with; their metadata go to a public validator. Studies carried to other
-# folders and Pythons.
+# Archives made, checked, extended, and tampered with; their metadata go to a public validator.
 test-bundle: .venv/installed-dev .venv-validator/installed
-	$(BIN)/pytest tests/workflow/bundle tests/workflow/relocated
+	$(BIN)/pytest tests/workflow/bundle
 
 # Servers of chat models and of batches that fail in every way; jobs killed while they ask them.
 test-requests: .venv/installed-dev
