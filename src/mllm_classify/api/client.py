@@ -1,34 +1,28 @@
-"""Sending one request: over plain HTTP, or by OpenAI's client; and telling what may succeed later from what never will."""
+"""Sending one request: over plain HTTP, or by OpenAI's client."""
 
 import asyncio
-import email.utils
 import json
 import os
-import time
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from mllm_classify.api.answers import parse
+from mllm_classify.api.replies import PermanentError, Reply, TemporaryError, completion, masked, received
 from mllm_classify.io.files import InputError
+
+if TYPE_CHECKING:
+    import httpx
 
 THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 """Hosts that are reached without the proxies that the environment names."""
-HOPELESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND,
-            HTTPStatus.METHOD_NOT_ALLOWED}  # fmt: skip
-"""Statuses that concern the key, the model or the address: no other request will fare better."""
-LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
-NEVER = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED}
-LONGEST_WAIT = 3600.0
-"""Seconds that a server may ask to wait."""
-FILTERED = {"content_filter", "content_policy_violation"}
-"""Codes of errors by which a provider's filter refuses a request."""
-SHORTEST_KEY = 8
-"""Characters from which on a key is a secret. Local servers take any word, and an answer may well hold it."""
+LARGEST_REPLY = 64 * 2**20
+"""Bytes of a reply. A thousand vectors of embeddings have some 40 MB."""
+TOO_LARGE = f"the reply has more than {LARGEST_REPLY >> 20} MB"
+UNCOMPRESSED = {"Accept-Encoding": "identity"}
+"""A few kB that were compressed may unpack to more than there is memory for."""
 
 
 def api_key(entry: str, variable: str | None) -> str:
@@ -48,36 +42,6 @@ def api_key(entry: str, variable: str | None) -> str:
     return key
 
 
-class Reply(NamedTuple):
-    status: int
-    headers: Mapping[str, str]  # by names in lower case
-    content: bytes
-
-
-class FailedError(Exception):
-    """A request without an answer."""
-
-
-class TemporaryError(FailedError):
-    """It may be answered later: after `wait` seconds, if the server says so."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
-
-
-class PermanentError(FailedError):
-    """The same request will never be answered: refused as it is, filtered, or too long."""
-
-
-class FilteredError(PermanentError):
-    """Withheld by the provider's content filter. That says nothing of other requests."""
-
-
-class HopelessError(FailedError):
-    """No request will be answered: wrong key, wrong model, no money."""
-
-
 class Transport(Protocol):
     """Who carries requests. Raises TemporaryError where no reply came."""
 
@@ -94,14 +58,6 @@ class Transport(Protocol):
         """Ask which models are served."""
 
 
-def masked(said: bytes, key: str) -> bytes:
-    """What a server said, without the key, should it repeat that: it is written down. JSON may escape a slash."""
-    if len(key) >= SHORTEST_KEY:
-        for spelled in (key, key.replace("/", r"\/"), json.dumps(key)[1:-1]):
-            said = said.replace(spelled.encode(), b"[key]")
-    return said
-
-
 class Http:
     """Any OpenAI-compatible server, over aiohttp.
 
@@ -113,7 +69,7 @@ class Http:
         self._url = url.rstrip("/")
         self._path = path
         self._key = key
-        self._headers = {"Authorization": f"Bearer {key}"}
+        self._headers = {"Authorization": f"Bearer {key}"} | UNCOMPRESSED
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._connections = connections
 
@@ -122,6 +78,7 @@ class Http:
             connector=aiohttp.TCPConnector(limit=self._connections),
             timeout=self._timeout,
             headers=self._headers,
+            auto_decompress=False,
             trust_env=urlsplit(self._url).hostname not in THIS_MACHINE,
         )
         return self
@@ -145,14 +102,17 @@ class Http:
             async with self._session.request(
                 method, self._url + path, data=content, headers=headers, allow_redirects=False
             ) as response:
-                received = masked(await response.read(), self._key)
-                return Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, received)
+                whole = bytearray()
+                async for chunk in response.content.iter_any():
+                    whole += chunk
+                    if len(whole) > LARGEST_REPLY:
+                        raise PermanentError(TOO_LARGE)
+                return received(response.status, response.headers, bytes(whole), self._key)
         except TimeoutError:
             msg = f"no answer within {self._timeout.total:g} s"
             raise TemporaryError(msg) from None
         except (aiohttp.ClientError, OSError) as error:
-            reason = masked(f"{type(error).__name__}: {error}".encode(), self._key).decode()
-            raise TemporaryError(reason[:300]) from None
+            raise TemporaryError(masked(f"{type(error).__name__}: {error}", self._key)[:300]) from None
 
 
 class OpenAI:
@@ -169,7 +129,10 @@ class OpenAI:
             api_key=key,
             timeout=timeout,
             max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=not local, follow_redirects=False),
+            default_headers=UNCOMPRESSED,
+            http_client=openai.DefaultAsyncHttpxClient(
+                trust_env=not local, follow_redirects=False, event_hooks={"response": [_limit]}
+            ),
         )
 
     async def __aenter__(self) -> Self:
@@ -189,7 +152,8 @@ class OpenAI:
     async def models(self) -> Reply:
         return await self._reply(self.client.models.with_raw_response.list())
 
-    def masked(self, said: bytes) -> bytes:
+    def masked(self, said: Any) -> Any:
+        """What came another way, without the key."""
         return masked(said, self._key)
 
     async def _reply(self, request: Any) -> Reply:
@@ -200,63 +164,36 @@ class OpenAI:
             async with asyncio.timeout(self._timeout):
                 raw = await request
         except openai.APIStatusError as error:
-            return Reply(error.status_code, dict(error.response.headers), self.masked(error.response.content))
+            return received(error.status_code, error.response.headers, error.response.content, self._key)
         except (openai.APITimeoutError, TimeoutError):
             msg = f"no answer within {self._timeout:g} s"
             raise TemporaryError(msg) from None
         except openai.APIConnectionError as error:
-            reason = self.masked(f"{error} {error.__cause__ or ''}".encode()).decode()
-            raise TemporaryError(reason[:300]) from None
-        return Reply(raw.status_code, dict(raw.headers), self.masked(raw.http_response.content))
+            if isinstance(error.__cause__, PermanentError):
+                raise error.__cause__ from None
+            raise TemporaryError(self.masked(f"{error} {error.__cause__ or ''}")[:300]) from None
+        return received(raw.status_code, raw.headers, raw.http_response.content, self._key)
 
 
-def completion(reply: Reply) -> dict[str, Any]:
-    """The chat completion that a reply holds. Raises the error that says whether to try again."""
-    if reply.status != HTTPStatus.OK:
-        raise refused(reply)
-    try:
-        response = parse(reply.content)
-    except ValueError as error:
-        raise TemporaryError(str(error)) from None
-    if response["choices"][0].get("finish_reason") == "content_filter":
-        raise FilteredError("the provider's content filter withheld the answer (finish_reason content_filter)")
-    return response
+async def _limit(response: "httpx.Response") -> None:
+    """Let httpx read no more of a response than a reply may have."""
+    import httpx
 
+    whole = response.stream
 
-def refused(reply: Reply) -> FailedError:
-    """What a status means."""
-    code, message = _said(reply.content)
-    reason = f"HTTP {reply.status}: {message}"
-    if code == "insufficient_quota" or reply.status in HOPELESS:
-        return HopelessError(reason)
-    if reply.status in LATER or (reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR and reply.status not in NEVER):
-        return TemporaryError(reason, wait_of(reply.headers))
-    return FilteredError(reason) if code in FILTERED else PermanentError(reason)
+    class Limited(httpx.AsyncByteStream):  # type: ignore[misc]
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            size = 0
+            async for chunk in whole:
+                size += len(chunk)
+                if size > LARGEST_REPLY:
+                    raise PermanentError(TOO_LARGE)
+                yield chunk
 
+        async def aclose(self) -> None:
+            await whole.aclose()
 
-def _said(content: bytes) -> tuple[str | None, str]:
-    """The code and message of an error, in OpenAI's words or any."""
-    try:
-        error = json.loads(content)["error"]
-        return error.get("code"), str(error["message"])[:500]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None, content[:300].decode("utf-8", "replace")
-
-
-def wait_of(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait: Retry-After, a number or a date, or OpenAI's retry-after-ms."""
-    try:
-        if "retry-after-ms" in headers:
-            seconds = float(headers["retry-after-ms"]) / 1000
-        else:
-            said = headers["retry-after"]
-            try:
-                seconds = float(said)
-            except ValueError:
-                seconds = email.utils.parsedate_to_datetime(said).timestamp() - time.time()
-    except (KeyError, ValueError, TypeError):
-        return None
-    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 (not a number)
+    response.stream = Limited()
 
 
 async def ask(

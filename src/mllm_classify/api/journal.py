@@ -11,13 +11,17 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from mllm_classify.api.replies import NotUnderstoodError
+
 log = logging.getLogger(__name__)
 
+Check = Callable[[dict[str, Any]], object]
+"""Raises an error where a record is not what its reader takes."""
 SYNC_INTERVAL = 1.0
 """Seconds between flushes to the disk itself. A killed process loses nothing that was written; a machine that loses
 power loses this much."""
@@ -54,26 +58,38 @@ class Answers(Mapping[str, dict[str, Any]]):
         return len(self._places)
 
 
-def read(folder: Path) -> Answers:
+def read(folder: Path, check: Check) -> Answers:
     """All answers in a model's journal by their key; of two under one key the first, by the file's name and then by line.
 
-    A line that cannot be read (the torn end of a killed job's file) is reported and left where it is: what it answered
-    is asked again.
+    A line that cannot be read (the torn end of a killed job's file), or whose record `check` refuses, is reported and left
+    where it is: what it answered is asked again. What was paid for all the same stands under a key of its own.
     """
     places: dict[str, Place] = {}
     for path in sorted(folder.glob("*.jsonl")):
-        torn = start = 0
+        unreadable: list[str] = []
+        start = 0
         with path.open("rb") as lines:
-            for line in lines:
+            for number, line in enumerate(lines, 1):
+                place = Place(path, start, len(line))
+                start += len(line)
                 try:
                     record = json.loads(line)
-                    if "sent" not in record:
-                        places.setdefault(record["key"], Place(path, start, len(line)))
-                except (ValueError, TypeError, KeyError):
-                    torn += 1
-                start += len(line)
-        if torn:
-            log.warning("%s: %d unreadable line(s); what they answered will be asked again", path, torn)
+                    if "sent" in record:
+                        continue
+                    key = str(record["key"])
+                    check(record)
+                except NotUnderstoodError as error:
+                    key = f"not understood, {path.name} {number}"
+                    unreadable.append(f"line {number}: {error}")
+                except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+                    unreadable.append(f"line {number}: {type(error).__name__}")
+                    continue
+                places.setdefault(key, place)
+        if unreadable:
+            log.warning(
+                "%s: %d unreadable line(s), the first %s; what they answered will be asked again",
+                path, len(unreadable), unreadable[0],
+            )  # fmt: skip
     return Answers(places)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import aiolimiter
 import tenacity
 
-from mllm_classify.api import client
+from mllm_classify.api import client, replies
 from mllm_classify.io.files import StoppedError, TerminatedError
 
 GRACE = 10.0
@@ -19,6 +19,8 @@ FIRST_WAIT, LONGEST_BACKOFF = 0.5, 60.0
 """Seconds before the second attempt, and at most before a later one."""
 REFUSALS = 50
 """Requests refused for good one after the other, with no answer between them, after which asking stops."""
+DENIALS = 3
+"""Requests denied before any is answered, after which asking stops: the key, model or address is wrong."""
 
 
 class Limits(Protocol):
@@ -81,7 +83,7 @@ class Sender:
         self,
         limits: Limits,
         transport: client.Transport,
-        read: Callable[[client.Reply], dict[str, Any]] = client.completion,
+        read: Callable[[replies.Reply], dict[str, Any]] = replies.completion,
         ended: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.limits = limits
@@ -95,6 +97,7 @@ class Sender:
         self._stop = asyncio.Event()
         self._refused = 0
         self._failed = 0
+        self._answered = False
         self._alive = self._silent_since = asyncio.get_running_loop().time()
 
     async def send(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:
@@ -103,7 +106,7 @@ class Sender:
             stop=tenacity.stop_after_attempt(1 + self.limits.retries),
             wait=self._wait,
             retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, client.TemporaryError) and self.stopped is None
+                lambda error: isinstance(error, replies.TemporaryError) and self.stopped is None
             ),
             sleep=self.pause,
             reraise=True,
@@ -116,7 +119,7 @@ class Sender:
                 await self._unless_stopped(self.pace.wait(tokens))
             if self.stopped is not None:
                 msg = "not asked any more"
-                raise client.FailedError(msg)
+                raise replies.FailedError(msg)
             return await self._sent(body)
 
     async def _sent(self, body: dict[str, Any]) -> tuple[dict[str, Any], float]:
@@ -124,7 +127,7 @@ class Sender:
         started = asyncio.get_running_loop().time()
         try:
             answered = await client.ask(self.transport, body, self._read)
-        except client.TemporaryError as error:
+        except replies.TemporaryError as error:
             now = asyncio.get_running_loop().time()
             if error.wait is not None:
                 self.pace.resume = max(self.pace.resume, now + error.wait)
@@ -135,15 +138,18 @@ class Sender:
                 self.stop(StoppedError(ended))
             self._check_alive(str(error))
             raise
-        except client.PermanentError as error:
+        except replies.PermanentError as error:
             self._refused += 1
+            if isinstance(error, replies.DeniedError) and not self._answered and self._refused >= DENIALS:
+                self.stop(StoppedError(str(error)))
             if self._refused >= REFUSALS:
                 self.stop(StoppedError(f"{self._refused} requests in a row were refused, the last: {error}"))
             raise
-        except client.HopelessError as error:
+        except replies.HopelessError as error:
             self.stop(StoppedError(str(error)))
             raise
         self._refused = self._failed = 0
+        self._answered = True
         self._alive = asyncio.get_running_loop().time()
         return answered
 

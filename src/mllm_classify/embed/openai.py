@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 import logging
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mllm_classify.api import client, journal
+from mllm_classify.api import client, journal, replies
 from mllm_classify.api.sending import Sender, until_terminated, within_grace
 from mllm_classify.embed.texts import Encode
 from mllm_classify.io.arrays import FloatArray
@@ -35,7 +34,7 @@ def encoder(config: "OpenAIEncoder", folder: Path, progress: Progress) -> Encode
     It raises InputError where a text stays without a vector, and says why; what came is in the journal.
     """
     prefix = digest([request(config), config.revision])
-    answered = journal.read(folder)
+    answered = journal.read(folder, vector)
 
     def encode(texts: list[str]) -> FloatArray:
         nonlocal answered
@@ -46,7 +45,7 @@ def encoder(config: "OpenAIEncoder", folder: Path, progress: Progress) -> Encode
             known = next((key for key in answered if key.startswith(prefix)), None)
             length = config.dimensions if known is None else len(vector(answered[known]))
             asyncio.run(_ask(config, {text: keys[text] for text in missing}, length, folder, progress))
-            answered = journal.read(folder)
+            answered = journal.read(folder, vector)
         return np.stack([vector(answered[keys[text]]) for text in texts])
 
     return encode
@@ -112,7 +111,7 @@ class _Asking:
         for texts in batches:
             try:
                 embeddings = await self._vectors(texts)
-            except (client.FailedError, InputError) as error:
+            except (replies.FailedError, InputError) as error:
                 self.sender.stop(StoppedError(f"{len(texts)} texts, the first {texts[0][:60]!a}: {error}"))
                 return
             for text, one in zip(texts, embeddings, strict=True):
@@ -131,17 +130,14 @@ class _Asking:
         return embeddings
 
 
-def response(reply: client.Reply) -> dict[str, Any]:
+def response(reply: replies.Reply) -> dict[str, Any]:
     """The response that a reply holds. Raises the error that says whether to try again."""
     if reply.status != HTTPStatus.OK:
-        raise client.refused(reply)
-    try:
-        said = json.loads(reply.content)
-    except (ValueError, RecursionError):
-        said = None
+        raise replies.refused(reply)
+    said = reply.body
     if not (isinstance(said, dict) and isinstance(said.get("data"), list)):
-        msg = f"no embeddings in the response: {reply.content[:200].decode('utf-8', 'replace')!a}"
-        raise client.TemporaryError(msg)
+        msg = f"no embeddings in the response: {reply.excerpt}"
+        raise replies.TemporaryError(msg)
     return said
 
 

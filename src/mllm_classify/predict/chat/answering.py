@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from mllm_classify.api import client, journal, sending
+from mllm_classify.api import client, journal, replies, sending
 from mllm_classify.io.environment import Environment, environment
 from mllm_classify.io.files import InputError, StoppedError, TerminatedError, sha256, shared
 from mllm_classify.predict.chat import asking, preflight
@@ -68,7 +68,7 @@ def answered(
     missing than the entry tolerates, naming how many and why; what came is in the journal.
     """
     model, questionnaire = job.model, questionnaire_of(job)
-    known = journal.read(job.journal)
+    known = journal.read(job.journal, replies.check_record)
     rows = questionnaire.rows()
     report = job.progress(rows, "answers")
     missing = sum(len(question.images) for question in asking.still_missing(questionnaire, known))
@@ -175,7 +175,7 @@ def _server_version(url: str) -> str | None:
     try:
         connection.request("GET", "/version")
         return str(json.loads(connection.getresponse().read(10_000))["version"])[:100]
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, RecursionError):
         return None
     finally:
         connection.close()

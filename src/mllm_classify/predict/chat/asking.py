@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mllm_classify.api import answers, client, journal
+from mllm_classify.api import answers, client, journal, replies
 from mllm_classify.api.sending import Sender
 from mllm_classify.io.files import InputError, StoppedError
 from mllm_classify.predict.chat.pictures import data_url
@@ -171,9 +171,14 @@ class Asker(Sender):
         except InputError as error:
             self.fail(question, str(error), number, ours=True)
             return None
-        except client.FailedError as error:
-            if self.stopped is None or isinstance(error, client.PermanentError):
-                self.fail(question, str(error), number, filtered=isinstance(error, client.FilteredError))
+        except replies.NotUnderstoodError as error:
+            cost = self.ledger.cost(answers.used(error.response))
+            self.keep(question, error.response, {"latency": None})
+            self.fail(question, str(error), number)
+            return None
+        except replies.FailedError as error:
+            if self.stopped is None or isinstance(error, replies.PermanentError):
+                self.fail(question, str(error), number, filtered=isinstance(error, replies.FilteredError))
             return None
         else:
             return response

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mllm_classify.api import answers, client
+from mllm_classify.api import answers, client, replies
 from mllm_classify.api.sending import FIRST_WAIT, LONGEST_BACKOFF
 from mllm_classify.io.files import InputError, StoppedError, written
 from mllm_classify.predict.chat.asking import Asker
@@ -92,7 +92,7 @@ class InBatches:
         try:
             await Batches(self, asker, transport, questions).run()
         except openai.OpenAIError as error:
-            said = transport.masked(f"Batch API: {error} {error.__cause__ or ''}".encode()).decode()
+            said = transport.masked(f"Batch API: {error} {error.__cause__ or ''}")
             asker.stop(StoppedError(said.strip()[:600]))
 
 
@@ -265,7 +265,7 @@ class Batches:
         for file_id in (remote.output_file_id, remote.error_file_id):
             if file_id is not None:
                 received = await self._api.files.content(file_id)
-                lines = self._transport.masked(received.content).split(b"\n")
+                lines = received.content.split(b"\n")
                 cost += sum(self._read(line, remote.id) for line in lines)
         self._asker.ledger.settle(batch.cost, cost)
         if self._ours.issuperset(batch.keys):
@@ -291,25 +291,25 @@ class Batches:
                 self._rounds.subtract(batch.keys)
                 return
             advice = "; set batch: enqueued_tokens: to what the account may have waiting"
-        said = self._transport.masked(said.encode()).decode()[:400]
+        said = self._transport.masked(said)[:400]
         self._asker.stop(StoppedError(f"batch {remote.id} was refused: {said}{advice}"))
 
     def _read(self, line: bytes, number: str) -> float:
         """One line of a batch's result. Returns what it cost."""
         try:
-            record = json.loads(line)
+            record = self._transport.masked(replies.parsed(line))
             question = self._left[record["custom_id"]]
             response = record.get("response") or {}
-            status = response.get("status_code", HTTPStatus.INTERNAL_SERVER_ERROR)
-            content = json.dumps(response.get("body") or {"error": record.get("error")}).encode()
+            status = int(response.get("status_code", HTTPStatus.INTERNAL_SERVER_ERROR))
+            body = response.get("body") or {"error": record.get("error")}
         except (ValueError, LookupError, TypeError, AttributeError):
             return 0.0
         try:
-            answered = client.completion(client.Reply(status, {}, content))
-        except client.TemporaryError as error:
+            answered = replies.completion(replies.Reply(status, {}, body))
+        except replies.TemporaryError as error:
             self._again(question.key, str(error))
             return 0.0
-        except client.FailedError as error:
+        except replies.FailedError as error:
             self._give_up(question.key, str(error))
             return 0.0
         self._asker.keep(question, answered, {"latency": None, "batch": number})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mllm_classify.api import answers, journal
+from mllm_classify.api import answers, journal, replies
 from mllm_classify.predict.rows import PREDICTIONS, in_order
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 ENVIRONMENTS = "environments"
 """A folder beside the journal's files: in which environments answers were asked for."""
+MARK = r"^\s*[<\[◁]\|?/?[A-Za-z_:]{2,30}\|?[>\]▷]|[<\[◁]\|?/[A-Za-z_:]{2,30}\|?[>\]▷]"
+"""What opens a text, or closes something in it, as marks of reasoning do (`answers.THOUGHTS`)."""
 LONG_ANSWER = 1000
 """Characters beyond which an answer is no class name any more, and is reported."""
 
@@ -32,7 +34,7 @@ def collected(
     Beside them, the environments in which the answers were asked for, and the number of rows that are errors, those about
     images which cannot be decoded apart.
     """
-    known = journal.read(folder)
+    known = journal.read(folder, replies.check_record)
     columns: dict[str, list[Any]] = {name: [] for name in PREDICTIONS}
     asking_environments: set[str] = set()
     for question in itertools.chain(questionnaire, questionnaire.refused()):
@@ -98,6 +100,10 @@ def _report_odd_answers(frame: pl.DataFrame) -> None:
     sorts = {
         "empty (out of prompt, never embedded)": text.str.strip_chars() == "",
         f"longer than {LONG_ANSWER} characters": text.str.len_chars() > LONG_ANSWER,
+        "cut off at the most tokens that the entry allows (finish_reason length)": (
+            (pl.col("finish_reason") == "length") & (pl.col("status") == "ok")
+        ),
+        "begun or ended with marks that may set reasoning apart, and are not known": text.str.contains(MARK),
         "with control characters": text.str.contains(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"),
     }
     for sort, condition in sorts.items():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from tabulate import tabulate
 
-from mllm_classify.api import journal
+from mllm_classify.api import journal, replies
 from mllm_classify.choices import draws
 from mllm_classify.choices.variants import ALL, lists_classes
 from mllm_classify.predict.chat.questions import questionnaire_of
@@ -40,7 +40,13 @@ ESTIMATE: dict[str, pl.DataType] = {
 
 def estimate(jobs: "Iterable[PredictJob[ChatModel]]") -> pl.DataFrame:
     """What the jobs of chat models will cost, and have cost by their journals: ESTIMATE, the last row for all together."""
-    return frame([row for job in jobs for row in estimated(questionnaire_of(job), journal.read(job.journal))])
+    return frame(
+        [
+            row
+            for job in jobs
+            for row in estimated(questionnaire_of(job), journal.read(job.journal, replies.check_record))
+        ]
+    )
 
 
 def assumed_choices(choices: "Choices", labels: pl.DataFrame) -> pl.DataFrame:

@@ -5,14 +5,13 @@ What can be checked on questions that have to be asked anyway is: their answers 
 
 import asyncio
 import itertools
-import json
 import logging
 import uuid
 from collections.abc import Container, Coroutine
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
-from mllm_classify.api import answers, client
+from mllm_classify.api import answers, replies
 from mllm_classify.io.files import StoppedError
 from mllm_classify.predict.chat.prompts import Prompt, Way, template
 from mllm_classify.predict.chat.tally import estimated
@@ -181,16 +180,16 @@ async def _check_models(asker: "Asker") -> int | None:
             reply = await asker.transport.models()
             if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR or attempt > 1:
                 break
-        except client.TemporaryError as error:
+        except replies.TemporaryError as error:
             if attempt > 1:
                 _fail(asker, f"the endpoint does not answer: {error}", "look at its address, and whether it runs")
         await asyncio.sleep(1)
     if reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         _fail(asker, f"HTTP {reply.status}: the endpoint does not take the key", "look at api_key_env")
     try:
-        listed: list[dict[str, Any]] = json.loads(reply.content)["data"]
+        listed: list[dict[str, Any]] = reply.body["data"]
         names = [str(model["id"]) for model in listed]
-    except (ValueError, LookupError, TypeError):
+    except (LookupError, TypeError):
         log.info("preflight: the endpoint does not list its models (HTTP %d)", reply.status)
         return None
     if names and asker.model.served not in names:
