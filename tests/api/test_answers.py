@@ -1,10 +1,17 @@
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mllm_classify.api.answers import Used, one_each, parse, read, used
+from mllm_classify.api.answers import (
+    CUT_SHORT,
+    ONLY_REASONING,
+    THOUGHTS,
+    UnreadableError,
+    Used,
+    one_each,
+    read,
+    used,
+)
 from tests.chat_server import completion
 
 CUT_OFF = "the answer was cut off while the model was reasoning; allow more tokens"
@@ -159,7 +166,102 @@ def test_without_any_one_of_its_numbers_there_is_no_answer_and_nothing_moves_up(
     assert one_each("\n".join([*lines, f"{lost % len(names) + 1}. x"]), len(names)) is None
 
 
-def test_a_completion_is_read_and_anything_else_is_said_to_be_none():
-    assert parse(json.dumps(completion("a")).encode()) == completion("a")
-    with pytest.raises(ValueError, match="not a chat completion: b'<html>"):
-        parse(b"<html>" + b"x" * 999)
+# what servers differ in
+
+
+@pytest.mark.parametrize(("opening", "closing"), THOUGHTS)
+@pytest.mark.parametrize("opened", [True, False])
+def test_reasoning_is_known_by_any_mark_whether_or_not_the_template_opened_it(opening, closing, opened):
+    found = read(said(f"{opening if opened else ''}A tea cup?{closing}\nespresso"))
+    assert (found.text, found.reasoning, found.error) == ("espresso", "A tea cup?", None)
+    cut = read(said(f"{opening}A tea cup?", "length"))
+    assert (cut.text, cut.reasoning, cut.error) == ("", "A tea cup?", CUT_OFF)
+
+
+@pytest.mark.parametrize(
+    ("content", "reasoning"),
+    [
+        ("<answer>espresso</answer>", None),
+        ("<answer>\n<|begin_of_box|>espresso<|end_of_box|></answer>", None),
+        ("It is <|begin_of_box|>espresso<|end_of_box|>.", "It is"),
+        (r"So it is $\boxed{espresso}$.", "So it is $"),
+        ("<think>Not <answer>tea</answer>.</think><answer>espresso</answer>", "Not <answer>tea</answer>."),
+        ("<answer>tea</answer> No: <answer>espresso</answer>", "<answer>tea</answer> No:"),
+    ],
+)
+def test_an_answer_in_a_box_is_what_stands_in_the_last_one(content, reasoning):
+    found = read(said(content))
+    assert (found.text, found.reasoning, found.error) == ("espresso", reasoning, None)
+
+
+def test_a_box_within_a_box_is_opened():
+    assert read(said(r"\boxed{\text{espresso}}")).text == "espresso"
+
+
+@pytest.mark.parametrize(
+    ("parts", "text", "reasoning"),
+    [
+        ([{"type": "text", "text": "esp"}, {"type": "text", "text": "resso"}], "espresso", None),
+        ([{"type": "thinking", "thinking": "a cup"}, {"type": "text", "text": "espresso"}], "espresso", "a cup"),
+        (
+            [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "a cup"}]},
+                {"type": "text", "text": "espresso"},
+            ],
+            "espresso",
+            "a cup",
+        ),
+        ([{"type": "refusal", "refusal": "No."}], "No.", None),
+        ([], "", None),
+    ],
+)
+def test_content_may_come_in_parts(parts, text, reasoning):
+    found = read(said(parts))
+    assert (found.text, found.reasoning, found.error) == (text, reasoning, None)
+
+
+@pytest.mark.parametrize("content", [3, {"text": "a"}, ["a"], [{"type": "image_url"}], [{"type": "text", "text": 3}]])
+def test_a_content_of_another_form_is_not_read(content):
+    with pytest.raises(UnreadableError, match="a content of a form that is not known"):
+        read(said(content))
+
+
+@pytest.mark.parametrize("finish", ["length", "max_tokens", "MAX_TOKENS", "model_length"])
+def test_an_answer_that_was_cut_off_says_length_whatever_the_server_calls_it(finish):
+    assert read(said("espr", finish)).finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        (said(None, reasoning_content="espresso"), ONLY_REASONING),
+        (said([{"type": "thinking", "thinking": "espresso"}]), ONLY_REASONING),
+        (said("", "length"), CUT_SHORT),
+        (said("", "length") | {"usage": {"completion_tokens_details": {"reasoning_tokens": 9}}}, CUT_OFF),
+    ],
+)
+def test_an_answer_that_says_nothing_but_reasoning_is_none(response, error):
+    assert read(response).error == error
+
+
+LONG = 200_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [" " * LONG + "a", "\n" * LONG, "1. a" + " " * LONG + "b", "*" * LONG, "1" * LONG + ". a", "<think>" * (LONG // 7),
+     "<answer>" * (LONG // 8), r"\boxed{" * (LONG // 7) + "}", "- " * LONG],
+    ids=lambda content: ascii(content[:12]),
+)  # fmt: skip
+def test_a_text_is_read_in_time_proportional_to_its_length(content):
+    """One that needed the square of it would take minutes."""
+    read(said(content))
+    one_each(content, 2)
+
+
+@pytest.mark.parametrize(
+    "form", ["**{}.** {}", "**Image {}:** {}", "**{}. {}**", "__{}.__ {}", "- {}. {}", "### {}. {}", "* Image {}: *{}*"]
+)
+@given(names=st.lists(NAME, min_size=1, max_size=12))
+def test_markdown_around_a_number_is_none_of_the_answer(form, names):
+    assert one_each("\n".join(form.format(number, name) for number, name in enumerate(names, 1)), len(names)) == names

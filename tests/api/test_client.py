@@ -1,22 +1,12 @@
 import asyncio
-import email.utils
-import json
-import time
+import contextlib
 
 import pytest
 from aiohttp import web
 
-from mllm_classify.api.client import (
-    LONGEST_WAIT,
-    HopelessError,
-    Http,
-    OpenAI,
-    PermanentError,
-    Reply,
-    TemporaryError,
-    completion,
-    wait_of,
-)
+from mllm_classify.api import client
+from mllm_classify.api.client import Http, OpenAI
+from mllm_classify.api.replies import PermanentError, TemporaryError, completion
 from tests.chat_server import chat_server, error
 from tests.chat_server import completion as completed
 
@@ -26,95 +16,6 @@ BODY = {
     "top_k": 3,
     "max_tokens": 5,
 }
-FATES = {
-    TemporaryError: [408, 409, 425, 429, 500, 502, 503, 504, 520, 529],
-    PermanentError: [301, 302, 307, 400, 410, 413, 415, 422, 431, 501, 505],
-    HopelessError: [401, 402, 403, 404, 405],
-}
-
-
-def refused(status, content=b'{"error": {"message": "why", "code": null}}', **headers):
-    with pytest.raises(Exception) as caught:
-        completion(Reply(status, headers, content))
-    return caught.value
-
-
-@pytest.mark.parametrize(("fate", "status"), [(fate, status) for fate in FATES for status in FATES[fate]])
-def test_a_status_says_whether_to_ask_again(fate, status):
-    found = refused(status)
-    assert type(found) is fate
-    assert str(found) == f"HTTP {status}: why"
-
-
-@pytest.mark.parametrize("status", [200, 201, 204])
-def test_only_200_is_an_answer(status):
-    content = json.dumps(completed("espresso")).encode()
-    if status == 200:
-        assert completion(Reply(status, {}, content)) == completed("espresso")
-    else:
-        assert type(refused(status, content)) is PermanentError
-
-
-def test_a_quota_that_is_used_up_is_not_waited_for():
-    found = refused(429, b'{"error": {"message": "pay", "code": "insufficient_quota"}}', **{"retry-after": "1"})
-    assert type(found) is HopelessError
-
-
-def test_what_a_content_filter_withheld_will_never_come():
-    choice = {"finish_reason": "content_filter", "message": {"content": ""}}
-    found = refused(200, json.dumps(completed("", choices=[choice])).encode())
-    assert isinstance(found, PermanentError)
-    assert "content filter" in str(found)
-
-
-def test_half_a_completion_may_come_whole_later():
-    assert type(refused(200, b'{"choices": [{"mess')) is TemporaryError
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"<html>Bad gateway</html>", "HTTP 502: <html>Bad gateway</html>"),
-        (b"", "HTTP 502: "),
-        (b"\xff\xfe", "HTTP 502: \ufffd\ufffd"),
-        (b'{"error": "why"}', 'HTTP 502: {"error": "why"}'),
-        (b'{"error": {"message": 3}}', "HTTP 502: 3"),
-        (b'{"detail": "why"}', 'HTTP 502: {"detail": "why"}'),
-        (b"[" * 9999, "HTTP 502: " + "[" * 300),
-    ],
-    ids=lambda value: ascii(value)[:40],
-)
-def test_an_error_in_any_words_is_told(content, reason):
-    assert str(refused(502, content)) == reason
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": "7"}, 7),
-        ({"retry-after": "0.5"}, 0.5),
-        ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
-        ({"retry-after": "-3"}, 0),
-        ({"retry-after": "1e9"}, LONGEST_WAIT),
-        ({"retry-after": "inf"}, LONGEST_WAIT),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": ""}, None),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after-ms": "soon"}, None),
-        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
-    ],
-    ids=str,
-)
-def test_how_long_a_server_asks_to_wait(headers, seconds):
-    assert wait_of(headers) == seconds
-    found = refused(503, **headers)
-    assert found.wait == seconds
-
-
-def test_a_server_may_name_the_time_until_which_to_wait():
-    at = email.utils.formatdate(time.time() + 100, usegmt=True)
-    assert wait_of({"retry-after": at}) == pytest.approx(100, abs=2)
 
 
 def send(transport, body=BODY):
@@ -136,8 +37,8 @@ def test_both_transports_send_what_they_are_given_and_bring_what_comes(kind):
     assert server.requests == [BODY]
     assert server.headers[0]["Authorization"] == "Bearer sk-1"
     assert (reply.status, models.status) == (200, 200)
-    assert json.loads(reply.content) == completed("espresso", service_tier="default", odd={"a": [1]})
-    assert json.loads(models.content)["data"][0]["id"] == "test"
+    assert reply.body == completed("espresso", service_tier="default", odd={"a": [1]})
+    assert models.body["data"][0]["id"] == "test"
 
 
 @pytest.mark.parametrize("kind", ["http", "openai"])
@@ -181,3 +82,37 @@ def test_a_server_on_this_machine_is_reached_past_a_proxy(monkeypatch, kind):
     monkeypatch.delenv("NO_PROXY", raising=False)
     with chat_server() as server:
         assert send(transports(server.url)[kind])[0].status == 200
+
+
+@pytest.mark.parametrize("kind", ["http", "openai"])
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_reply_without_end_is_left_where_it_is_larger_than_any_answer(kind, status):
+    sent = 0
+
+    async def endless(request):
+        nonlocal sent
+        response = web.StreamResponse(status=status)
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while sent < 20 * client.LARGEST:
+                await response.write(b" " * 2**16)
+                sent += 2**16
+        return response
+
+    async def once():
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", endless)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        try:
+            async with transports(f"http://127.0.0.1:{port}/v1")[kind] as transport:
+                with pytest.raises(PermanentError, match="more than 8 MB"):
+                    await transport.send(BODY)
+        finally:
+            await runner.cleanup()
+
+    asyncio.run(once())
+    assert sent < 4 * client.LARGEST

@@ -97,7 +97,7 @@ class Study:
         return process.returncode, errors
 
     def answers(self):
-        return journal.read(self.folder / "journal" / "m")
+        return journal.read(self.folder / "journal" / "m", bool)
 
     def take_asked(self):
         """Digests of the requests that the engine received since the last call."""

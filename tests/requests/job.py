@@ -123,7 +123,7 @@ class Job:
         return SimpleNamespace(status=process.returncode, said=said, seconds=time.monotonic() - started)
 
     def answers(self) -> journal.Answers:
-        return journal.read(self.journal)
+        return journal.read(self.journal, bool)
 
     def questions(self) -> int:
         """How many of the study's questions are answered; the preflight's own have other keys."""

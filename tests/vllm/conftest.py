@@ -129,7 +129,7 @@ class Study:
 
     def answers(self):
         """The keys of what is answered, without the preflight's probes."""
-        return [key for key in journal.read(self.folder / "journal/m") if not key.startswith("probe ")]
+        return [key for key in journal.read(self.folder / "journal/m", bool) if not key.startswith("probe ")]
 
     def records(self):
         """The lines of all journal files that are answers."""

@@ -184,8 +184,8 @@ def one_each(text: str, images: int) -> list[str] | None:
             number = int(match["number"])
             if number in answers:
                 return None
-            emphasised = set(match["before"] + match["after"]) & set("*_")
-            answers[number] = match["text"].rstrip("*_ ") if emphasised else match["text"]
+            emphasised = set(match["before"] + match["after"] + match["text"][:1]) & set("*_")
+            answers[number] = match["text"].strip("*_ ") if emphasised else match["text"]
     if sorted(answers) != list(range(1, images + 1)):
         return None
     return [answers[number] for number in range(1, images + 1)]

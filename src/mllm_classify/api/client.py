@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -14,13 +14,12 @@ from mllm_classify.api.replies import PermanentError, Reply, TemporaryError, com
 from mllm_classify.io.files import InputError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 """Hosts that are reached without the proxies that the environment names."""
-LARGEST_REPLY = 64 * 2**20
-"""Bytes of a reply. A thousand vectors of embeddings have some 40 MB."""
-TOO_LARGE = f"the reply has more than {LARGEST_REPLY >> 20} MB"
+LARGEST = 8 * 2**20
+"""Bytes of a reply. No answer in words has as many."""
 UNCOMPRESSED = {"Accept-Encoding": "identity"}
 """A few kB that were compressed may unpack to more than there is memory for."""
 
@@ -65,13 +64,22 @@ class Http:
     (benchmarks/clients.py).
     """
 
-    def __init__(self, url: str, key: str, timeout: float, connections: int, path: str = "/chat/completions") -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        timeout: float,
+        connections: int,
+        path: str = "/chat/completions",
+        largest: int = LARGEST,
+    ) -> None:
         self._url = url.rstrip("/")
         self._path = path
         self._key = key
         self._headers = {"Authorization": f"Bearer {key}"} | UNCOMPRESSED
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._connections = connections
+        self._largest = largest
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -105,8 +113,8 @@ class Http:
                 whole = bytearray()
                 async for chunk in response.content.iter_any():
                     whole += chunk
-                    if len(whole) > LARGEST_REPLY:
-                        raise PermanentError(TOO_LARGE)
+                    if len(whole) > self._largest:
+                        raise _too_large(self._largest)
                 return received(response.status, response.headers, bytes(whole), self._key)
         except TimeoutError:
             msg = f"no answer within {self._timeout.total:g} s"
@@ -175,19 +183,23 @@ class OpenAI:
         return received(raw.status_code, raw.headers, raw.http_response.content, self._key)
 
 
-async def _limit(response: "httpx.Response") -> None:
+def _too_large(limit: int) -> PermanentError:
+    return PermanentError(f"the reply has more than {limit >> 20} MB")
+
+
+async def _limit(response: "httpx2.Response") -> None:
     """Let httpx read no more of a response than a reply may have."""
-    import httpx
+    import httpx2
 
-    whole = response.stream
+    whole = cast("httpx2.AsyncByteStream", response.stream)
 
-    class Limited(httpx.AsyncByteStream):  # type: ignore[misc]
+    class Limited(httpx2.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:
             size = 0
             async for chunk in whole:
                 size += len(chunk)
-                if size > LARGEST_REPLY:
-                    raise PermanentError(TOO_LARGE)
+                if size > LARGEST:
+                    raise _too_large(LARGEST)
                 yield chunk
 
         async def aclose(self) -> None:

@@ -154,7 +154,7 @@ def completion(reply: Reply) -> dict[str, Any]:
 
 def check_record(record: dict[str, Any]) -> None:
     """Take of a journal what would be taken of a server. Raises TypeError, LookupError, ValueError or NotUnderstoodError."""
-    if not (isinstance(record.get("latency"), int | float | None) and isinstance(record.get("environment", ""), str)):
+    if not (isinstance(record["latency"], int | float | None) and isinstance(record.get("environment", ""), str)):
         msg = "latency or environment"
         raise TypeError(msg)
     try:

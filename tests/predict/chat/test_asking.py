@@ -116,13 +116,33 @@ def test_a_refused_request_is_not_asked_again(ask):
 # when to stop
 
 
-@pytest.mark.parametrize("status", [401, 402, 403, 404])
+@pytest.mark.parametrize("status", [401, 402])
 def test_what_no_request_will_survive_stops_at_the_first(ask, status):
     with chat_server(lambda body: "a" if number_of(body) < 2 else error(status, "no such model")) as server:
         with pytest.raises(InputError, match=rf"model 'm': HTTP {status}: no such model; what was answered is in"):
             ask(server.url, retries=5, max_errors=100)
         assert len(server.requests) == 3
-    assert len(journal.read(ask.journal)) == 2
+    assert len(journal.read(ask.journal, bool)) == 2
+
+
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_a_key_a_model_or_an_address_that_is_wrong_for_all_stops_early(ask, status):
+    with chat_server(lambda _: error(status, "no such model")) as server:
+        with pytest.raises(InputError, match=rf"model 'm': HTTP {status}: no such model; what was answered is in"):
+            ask(server.url, retries=5, max_errors=100)
+        assert len(server.requests) == sending.DENIALS
+
+
+@pytest.mark.parametrize("number", [0, 1, 4])
+def test_what_one_request_is_denied_for_is_its_own_error_and_costs_the_others_nothing(ask, number):
+    """Providers refuse a picture with the status of a wrong key."""
+    with chat_server(lambda body: error(403, "policy") if number_of(body) == number else "a") as server:
+        for missing in (8, 1):
+            before = len(server.requests)
+            frame = ask(server.url, max_errors=1)
+            assert len(server.requests) == before + missing
+            assert frame["status"].to_list().count("error") == 1
+            assert frame.filter(status="error")["error"].to_list() == ["HTTP 403: policy"]
 
 
 def test_a_row_of_refusals_stops_and_one_with_answers_between_does_not(ask, monkeypatch):

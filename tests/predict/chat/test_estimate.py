@@ -47,7 +47,7 @@ def answers(tmp_path, questions, batch=None, **usage):
         for question in questions:
             record = {"key": question.key, "request": question.template.digest, "batch": batch}
             writer.append(record | {"response": completion("a", usage=usage)})
-    return journal.read(tmp_path / "journal")
+    return journal.read(tmp_path / "journal", bool)
 
 
 def values(row, *names):
@@ -60,7 +60,7 @@ TOKENS = ("text_tokens", "image_tokens", "cached_tokens", "answer_tokens")
 def test_before_any_answer_tokens_are_characters_and_images(questionnaire, tmp_path):
     """10 requests of 100 tokens and an image of 700 each; all but the first text can be cached; 20 tokens an answer."""
     (row,) = estimated(
-        questionnaire(image_tokens=700, prices=PRICES, request={"max_tokens": 20}), journal.read(tmp_path)
+        questionnaire(image_tokens=700, prices=PRICES, request={"max_tokens": 20}), journal.read(tmp_path, bool)
     )
     assert row == {
         "model": "m", "task": "CW", "variant": "", "images": 10, "requests": 10, "answered": 0, "text_tokens": 1000,
@@ -72,21 +72,21 @@ def test_before_any_answer_tokens_are_characters_and_images(questionnaire, tmp_p
 
 
 def test_images_of_unknown_cost_are_said_to_be(questionnaire, tmp_path):
-    (row,) = estimated(questionnaire(), journal.read(tmp_path))
+    (row,) = estimated(questionnaire(), journal.read(tmp_path, bool))
     assert values(row, *TOKENS) == [1000, None, 900, 640]
     assert row["tokens_from"] == "characters; image_tokens is not set"
     assert values(row, "cost", "cost_cached", "spent") == [None] * 3
 
 
 def test_a_text_behind_the_image_can_not_be_cached(questionnaire, tmp_path):
-    (row,) = estimated(questionnaire(layout="image_first"), journal.read(tmp_path))
+    (row,) = estimated(questionnaire(layout="image_first"), journal.read(tmp_path, bool))
     assert row["cached_tokens"] == 0
 
 
 def test_batches_cost_half(questionnaire, tmp_path):
     options = {"image_tokens": 700, "prices": PRICES, "tasks": ["OW"]}
-    (alone,) = estimated(questionnaire(OpenAIModel, **options), journal.read(tmp_path))
-    (batched,) = estimated(questionnaire(OpenAIModel, batch={}, **options), journal.read(tmp_path))
+    (alone,) = estimated(questionnaire(OpenAIModel, **options), journal.read(tmp_path, bool))
+    (batched,) = estimated(questionnaire(OpenAIModel, batch={}, **options), journal.read(tmp_path, bool))
     for name in ("cost", "cost_cached"):
         assert batched[name] == pytest.approx(alone[name] / 2)
 
@@ -132,7 +132,9 @@ def test_groups_of_images_are_fewer_requests_with_longer_answers(questionnaire, 
 
     Four images stand behind 4 x 8 characters.
     """
-    (main, groups) = estimated(questionnaire(variants=[questionnaire.groups], image_tokens=700), journal.read(tmp_path))
+    (main, groups) = estimated(
+        questionnaire(variants=[questionnaire.groups], image_tokens=700), journal.read(tmp_path, bool)
+    )
     assert values(main, "variant", "images", "requests") == ["", 10, 10]
     assert values(groups, "variant", "images", "requests") == ["four", 10, 3]
     four, two = 300 + 4 * len("Image 1:"), 300 + 2 * len("Image 1:")
@@ -174,8 +176,8 @@ def test_before_there_are_options_as_many_questions_are_assumed_as_there_will_be
 
 
 def test_the_last_row_is_the_sum_of_all(questionnaire, tmp_path):
-    one = estimated(questionnaire(tasks=["OW", "CW"], image_tokens=700, prices=PRICES), journal.read(tmp_path))
-    other = estimated(questionnaire(name="n"), journal.read(tmp_path))
+    one = estimated(questionnaire(tasks=["OW", "CW"], image_tokens=700, prices=PRICES), journal.read(tmp_path, bool))
+    other = estimated(questionnaire(name="n"), journal.read(tmp_path, bool))
     found = frame([*one, *other])
     assert dict(found.schema) == ESTIMATE
     *rows, total = found.to_dicts()
@@ -187,13 +189,13 @@ def test_the_last_row_is_the_sum_of_all(questionnaire, tmp_path):
 
 def test_a_sum_of_what_nobody_knows_is_unknown(questionnaire, tmp_path):
     assert (
-        values(frame(estimated(questionnaire(), journal.read(tmp_path))).to_dicts()[-1], "cost", "image_tokens")
+        values(frame(estimated(questionnaire(), journal.read(tmp_path, bool))).to_dicts()[-1], "cost", "image_tokens")
         == [None] * 2
     )
 
 
 def test_people_see_numbers_with_separators_and_nothing_for_what_is_unknown(questionnaire, tmp_path):
-    text = shown(frame(estimated(questionnaire(prices=PRICES), journal.read(tmp_path))))
+    text = shown(frame(estimated(questionnaire(prices=PRICES), journal.read(tmp_path, bool))))
     header, _, row, total = text.splitlines()
     assert header.split()[:4] == ["Model", "Task", "Variant", "Requests"]
     assert "1,000" in row

@@ -182,7 +182,7 @@ def test_the_whole_response_is_kept(tmp_path, predict):
     response = completion("espresso", system_fingerprint="fp_1", extra={"logprobs": [1.5, None, "é"]})
     with chat_server(lambda _: response) as server:
         predict(server.url)
-    assert [record["response"] for record in journal.read(tmp_path / "journal").values()] == [response] * 5
+    assert [record["response"] for record in journal.read(tmp_path / "journal", bool).values()] == [response] * 5
 
 
 def test_only_what_is_missing_is_asked(predict, images, tmp_path):

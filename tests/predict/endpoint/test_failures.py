@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from aiohttp import web
 
-from mllm_classify.api import journal
+from mllm_classify.api import answers, journal, replies
 from mllm_classify.io.files import InputError
 from tests.chat_server import chat_server, completion, error
 from tests.predict.endpoint.pictures import number_of, register
@@ -34,7 +34,7 @@ def test_an_error_names_what_failed_and_is_no_answer(predict, tmp_path):
     assert "400" in message
     assert r"the image \x1b[31m cannot be read" in message
     assert len(server.requests) == 5
-    assert len(journal.read(tmp_path / "journal")) == 4
+    assert len(journal.read(tmp_path / "journal", bool)) == 4
     with chat_server(lambda _: "tabby") as server:
         frame = predict(server.url)
     assert [number_of(body) for body in server.requests] == [2]
@@ -67,9 +67,6 @@ def test_of_many_errors_the_first_in_order_is_named_though_it_came_last(predict)
         '{"choices": [{}]}',
         '{"choices": [{"message": null}]}',
         '{"choices": [{"message": "espresso"}]}',
-        '{"choices": [{"message": {"content": ["espresso"]}}]}',
-        '{"choices": [{"message": {"content": 3}}]}',
-        '{"error": {"message": "overloaded"}}',
         '{"choices": [{"message": {"content": "esp',
         "[" * 100_000,
     ],
@@ -84,7 +81,44 @@ def test_a_reply_of_status_200_that_is_no_completion_is_an_error(predict, tmp_pa
         pytest.raises(InputError, match=r"1 of 5 requests failed.*not a chat completion"),
     ):
         predict(server.url)
-    assert len(journal.read(tmp_path / "journal")) == 4
+    assert len(journal.read(tmp_path / "journal", bool)) == 4
+
+
+@pytest.mark.parametrize("content", [["espresso"], 3, [{"type": "image"}]], ids=str)
+def test_what_is_not_understood_was_paid_for_and_is_kept_but_is_no_answer(predict, tmp_path, content, monkeypatch):
+    whole = completion("", choices=[{"message": {"content": content}, "finish_reason": "stop"}])
+    with chat_server(lambda body: whole if number_of(body) == 2 else "espresso") as server:
+        with pytest.raises(InputError, match=r"1 of 5 requests failed.*a content of a form that is not known"):
+            predict(server.url)
+        assert len(server.requests) == 5
+    records = journal.read(tmp_path / "journal", replies.check_record)
+    assert [record["response"] for record in records.values()].count(whole) == 1
+    # once a version can read it, nothing is asked
+    monkeypatch.setattr(answers, "_content", lambda content: ("tabby" if content != "espresso" else content, None))
+    frame = predict("http://127.0.0.1:1/v1")
+    assert sorted(frame["text"].to_list()) == ["espresso"] * 4 + ["tabby"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"error": {"message": "overloaded"}},
+        {"error": {"message": "slow down", "code": 429}},
+        completion("", choices=[{"error": {"code": 502, "message": "gone"}, "message": {"content": ""}}]),
+        *(
+            completion("", choices=[{"finish_reason": finish, "message": {"content": "esp"}}])
+            for finish in ("error", "abort", "cancelled", "tool_calls", "CANCELLED", "whatever", "\ud800", 3)
+        ),
+    ],
+    ids=lambda reply: ascii(reply)[-60:],
+)
+def test_an_error_inside_a_reply_and_an_answer_that_was_not_finished_are_asked_again(predict, tmp_path, reply):
+    waiting = [reply]
+    with chat_server(lambda body: waiting.pop() if number_of(body) == 2 and waiting else "espresso") as server:
+        frame = predict(server.url, retries=1)
+        assert len(server.requests) == 6
+    assert frame["text"].to_list() == ["espresso"] * 5
+    assert len(journal.read(tmp_path / "journal", bool)) == 5
 
 
 @pytest.mark.parametrize("statuses", [[429], [500, 503], [408, 429, 502]], ids=str)
@@ -106,7 +140,7 @@ def test_what_fails_more_often_than_it_is_retried_is_an_error(predict, images, t
         with pytest.raises(InputError, match=r"1 of 1 requests failed.*429.*slow down"):
             predict(server.url, one, retries=2)
         assert len(server.requests) == 3
-    assert journal.read(tmp_path / "journal") == {}
+    assert journal.read(tmp_path / "journal", bool) == {}
 
 
 def test_a_request_that_takes_longer_than_its_timeout_is_an_error(predict, tmp_path):
@@ -115,7 +149,7 @@ def test_a_request_that_takes_longer_than_its_timeout_is_an_error(predict, tmp_p
         pytest.raises(InputError, match=r"2 of 5 requests failed.*image 'image1'.*no answer within 2 s"),
     ):
         predict(server.url, timeout=2, concurrency=1)
-    assert len(journal.read(tmp_path / "journal")) == 3
+    assert len(journal.read(tmp_path / "journal", bool)) == 3
 
 
 def test_a_server_that_is_not_there_is_an_error(predict):
@@ -127,7 +161,7 @@ def test_an_image_that_changed_is_an_input_error_and_what_was_answered_stays(pre
     (tmp_path / "image1").write_bytes(images.read(0))
     with chat_server() as server, pytest.raises(InputError, match=r"image 'image1'.*has changed"):
         predict(server.url, concurrency=1)
-    assert len(journal.read(tmp_path / "journal")) >= 3
+    assert len(journal.read(tmp_path / "journal", bool)) >= 3
 
 
 def test_a_key_that_is_not_set_is_an_error_before_any_request(predict, monkeypatch):
@@ -169,13 +203,18 @@ def test_the_key_is_sent_and_written_nowhere(predict, tmp_path, monkeypatch, cap
 # odd answers
 
 
-@pytest.mark.parametrize(
-    "message", [{"content": None}, {"content": ""}, {"content": None, "refusal": "No."}, {}], ids=str
-)
+@pytest.mark.parametrize("message", [{"content": None}, {"content": ""}, {"content": None, "refusal": ""}, {}], ids=str)
 def test_an_answer_without_text_is_an_empty_answer(predict, message):
     with chat_server(lambda _: completion("", choices=[{"message": message}])) as server:
         frame = predict(server.url)
     assert frame.select("text", "status").rows() == [("", "ok")] * 5
+
+
+@pytest.mark.parametrize("message", [{"refusal": "No."}, {"content": None, "refusal": "No."}], ids=str)
+def test_a_refusal_in_a_field_of_its_own_is_the_answer(predict, message):
+    with chat_server(lambda _: completion("", choices=[{"message": message}])) as server:
+        frame = predict(server.url)
+    assert frame.select("text", "status").rows() == [("No.", "ok")] * 5
 
 
 def test_odd_answers_are_kept_as_they_are_and_reported_in_one_line_a_sort(predict, caplog, tmp_path):

@@ -241,9 +241,8 @@ def still_missing(questionnaire: "Questionnaire", known: journal.Answers) -> Ite
 def explain(model: "ChatModel", failures: dict[str, Failure], count: int, image_ids: list[str], folder: Path) -> str:
     """How many questions failed, and why the first did."""
     first = min(failures.values())
-    reason = " ".join(first.reason.split())[:600]
     return (
         f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {first.question.task}, image "
-        f"{image_ids[first.question.images[0]]!r}: {reason!a}; what was answered is in {folder}, and another run asks for the "
+        f"{image_ids[first.question.images[0]]!r}: {replies.one_line(first.reason)}; what was answered is in {folder}, and another run asks for the "
         "rest only"
     )
