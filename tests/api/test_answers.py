@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mllm_classify.api.answers import (
+    BOXES,
     CUT_SHORT,
     ONLY_REASONING,
     THOUGHTS,
@@ -15,6 +16,7 @@ from mllm_classify.api.answers import (
 from tests.chat_server import completion
 
 CUT_OFF = "the answer was cut off while the model was reasoning; allow more tokens"
+MARKS = [mark for pair in THOUGHTS + BOXES for mark in pair if len(mark) > 1]
 
 
 def said(content, finish="stop", **message):
@@ -75,7 +77,7 @@ def test_an_answer_that_was_cut_off_itself_is_an_answer(response):
 @given(st.text(), st.text())
 def test_whatever_stands_between_the_marks_is_reasoning_and_the_rest_the_answer(reasoning, text):
     """As long as they are the only marks."""
-    if "think>" in reasoning + text:
+    if any(mark in reasoning + text for mark in MARKS):
         return
     found = read(said(f"<think>{reasoning}</think>{text}"))
     assert found.text == (text.strip() if reasoning else text)
@@ -83,7 +85,7 @@ def test_whatever_stands_between_the_marks_is_reasoning_and_the_rest_the_answer(
     assert found.error is None
 
 
-@given(st.text().filter(lambda text: "think>" not in text))
+@given(st.text().filter(lambda text: not any(mark in text for mark in MARKS)))
 def test_without_reasoning_the_answer_is_what_was_said_to_the_letter(text):
     assert read(said(text)).text == text
 
