@@ -30,6 +30,7 @@ class ChatServer:
     url: str = ""
     requests: list[Body] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    queries: list[dict[str, str]] = field(default_factory=list)
     in_flight: int = 0
     peak: int = 0
 
@@ -100,6 +101,7 @@ def application(
         body = await request.json()
         seen.requests.append(body)
         seen.headers.append(dict(request.headers))
+        seen.queries.append(dict(request.query))
         seen.in_flight += 1
         seen.peak = max(seen.peak, seen.in_flight)
         try:

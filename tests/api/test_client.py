@@ -116,3 +116,12 @@ def test_a_reply_without_end_is_left_where_it_is_larger_than_any_answer(kind, st
 
     asyncio.run(once())
     assert sent < 4 * client.LARGEST
+
+
+@pytest.mark.parametrize("kind", ["http", "openai"])
+def test_a_query_stays_behind_the_path(kind):
+    """As Azure's addresses have one."""
+    with chat_server() as server:
+        reply, _ = send(transports(f"{server.url}/?api-version=2024-10-21")[kind])
+    assert reply.status == 200
+    assert server.queries == [{"api-version": "2024-10-21"}]

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
@@ -41,6 +41,12 @@ def api_key(entry: str, variable: str | None) -> str:
     return key
 
 
+def below(url: str, path: str) -> str:
+    """An address below a base URL, whose query stays behind the path."""
+    parts = urlsplit(url)
+    return parts._replace(path=parts.path.rstrip("/") + path).geturl()
+
+
 class Transport(Protocol):
     """Who carries requests. Raises TemporaryError where no reply came."""
 
@@ -73,7 +79,7 @@ class Http:
         path: str = "/chat/completions",
         largest: int = LARGEST,
     ) -> None:
-        self._url = url.rstrip("/")
+        self._url = url
         self._path = path
         self._key = key
         self._headers = {"Authorization": f"Bearer {key}"} | UNCOMPRESSED
@@ -108,7 +114,7 @@ class Http:
         try:
             # the key goes to no other address
             async with self._session.request(
-                method, self._url + path, data=content, headers=headers, allow_redirects=False
+                method, below(self._url, path), data=content, headers=headers, allow_redirects=False
             ) as response:
                 whole = bytearray()
                 async for chunk in response.content.iter_any():
@@ -133,7 +139,8 @@ class OpenAI:
         self._key = key
         self._timeout = timeout
         self.client: openai.AsyncOpenAI = openai.AsyncOpenAI(
-            base_url=url,
+            base_url=urlsplit(url)._replace(query="").geturl(),
+            default_query=dict(parse_qsl(urlsplit(url).query)),
             api_key=key,
             timeout=timeout,
             max_retries=0,

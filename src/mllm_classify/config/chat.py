@@ -1,7 +1,8 @@
 """Entries of models that are asked over the OpenAI chat protocol."""
 
+import re
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, model_validator
 
@@ -12,6 +13,8 @@ from mllm_classify.dollars import dollars
 from mllm_classify.io.files import portable
 from mllm_classify.tasks import TASK, TaskName
 
+SECRET = re.compile("key|token|secret|sig|password|credential", re.IGNORECASE)
+"""Names of a URL's parameters that hold what must not be written down."""
 OURS = {"model", "messages", "stream", "n", "structured_outputs"}
 """Keys of a request that the project sets itself."""
 
@@ -25,7 +28,11 @@ class Request(Section):
     top_p: float | None = Field(None, gt=0, le=1, description="as sent")
     max_tokens: int | None = Field(64, gt=0, description="as sent; not sent where max_completion_tokens is given")
     max_completion_tokens: int | None = Field(None, gt=0, description="as sent; reasoning is counted in it")
-    seed: int | None = Field(None, description="as sent")
+    seed: int | Literal["repeats"] | None = Field(
+        "repeats",
+        description="repeats: each repeat sends its number, and nothing else sends one. A number is sent, repeats count on "
+        "from it. null is never sent, for APIs that know no seed",
+    )
     reasoning_effort: str | None = Field(None, description="as sent")
     service_tier: str | None = Field(None, description="as sent")
     detail: Literal["low", "high", "auto"] | None = Field(None, description="as sent with every image")
@@ -169,8 +176,12 @@ class ChatModel(Model):
 
 def refuse_secret(where: str, url: str) -> None:
     """Raise ValueError where a URL holds a user or a password: it is written into files that others see."""
-    if "@" in urlsplit(url).netloc:
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
         msg = f"{where}: url: holds a user or a password; name the key's variable in api_key_env"
+        raise ValueError(msg)
+    if secret := [name for name, _ in parse_qsl(parts.query) if SECRET.search(name)]:
+        msg = f"{where}: url: {secret[0]}=: holds a key; name the key's variable in api_key_env"
         raise ValueError(msg)
 
 
@@ -178,7 +189,9 @@ class EndpointModel(ChatModel):
     """An API that somebody else runs."""
 
     kind: Literal["endpoint"]
-    url: Annotated[str, RUNTIME] = Field(description="base URL of an OpenAI-compatible API, with /v1")
+    url: Annotated[str, RUNTIME] = Field(
+        description="base URL of an OpenAI-compatible API, with /v1 where it has that; a query stays behind the path"
+    )
 
     @model_validator(mode="after")
     def _no_secret(self) -> Self:

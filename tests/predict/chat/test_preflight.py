@@ -89,11 +89,19 @@ def test_of_few_requests_nothing_is_looked_at(ask):
     assert frame["text"].to_list() == ["the same"] * 5
 
 
-def test_a_model_that_is_not_served_is_said_before_anything_is_asked(ask):
+def test_a_model_that_is_not_listed_is_asked_all_the_same(ask, caplog):
+    """Lists lack aliases and deployments."""
     with chat_server(seeing) as server:
-        with pytest.raises(InputError, match=r"model 'm': preflight: model: 'tset' is not served; it has test"):
+        assert ask(server.url, model="tset").height == COUNT
+    assert "preflight: the server's list of models has no 'tset' (it has test)" in caplog.text
+
+
+def test_a_model_that_is_neither_listed_nor_served_costs_few_requests(ask, caplog):
+    with chat_server(lambda _: error(404, "no such model")) as server:
+        with pytest.raises(InputError, match=r"model 'm': .*HTTP 404: no such model"):
             ask(server.url, model="tset")
-        assert server.requests == []
+        assert len(server.requests) <= 3
+    assert "has no 'tset' (it has test)" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -172,6 +180,28 @@ def test_a_server_that_does_not_tell_of_its_cache_is_asked_to_or_waived(ask):
         assert ask(server.url, tasks=["CW"], min_cached_share=0).height == COUNT
         # no question is put without its list then
         assert prompts(server)[before:].count("Which?\n") == 0
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.5, 0.7, 0.94, None])
+@pytest.mark.parametrize("tokens_of_a_word", [1, 3])
+def test_a_class_list_that_the_server_cuts_in_silence_is_found_out(ask, monkeypatch, kept, tokens_of_a_word):
+    monkeypatch.setattr(preflight, "LONG_LIST", len(NAMES))
+    whole = tokens_of_a_word * len(("Which? - " + " - ".join(NAMES)).split()) + 64
+    limit = whole if kept is None else int(kept * whole)
+
+    def counting(body):
+        words = len(prompt_of(body).split())
+        used = {"prompt_tokens": min(tokens_of_a_word * words + 64, limit), "completion_tokens": 2}
+        return completion(seeing(body), usage=used)
+
+    with chat_server(counting) as server:
+        if kept is None:
+            assert ask(server.url, tasks=["OW", "CW"], min_cached_share=0).height == 2 * COUNT
+            return
+        with pytest.raises(
+            InputError, match=r"task CW: the class list is cut off: .* with all 50; serve the model with a"
+        ):
+            ask(server.url, tasks=["OW", "CW"], min_cached_share=0)
 
 
 def test_a_class_list_that_is_too_long_is_said_with_what_to_do(ask):

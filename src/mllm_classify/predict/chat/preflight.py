@@ -33,6 +33,10 @@ WARM_UPS = 3
 """How often the class list is looked for in the server's cache."""
 IMAGES = 4
 """Images that must not all look alike."""
+LONG_LIST = 100
+"""Classes from which on it is looked at whether the whole list arrives."""
+WHOLE = 0.9
+"""What a half of the class list takes at least of the other half's tokens."""
 DESCRIBE = "Describe this image in one short sentence."
 OBEY = "Write the word green and nothing else."
 ONLY = ["alpha-omega-1", "omega-alpha-2"]
@@ -85,15 +89,22 @@ async def check(asker: "Asker", answered: "Answers", known: Container[str]) -> s
     _check_budget(asker, answered)
     length = await _check_models(asker)
     ways = questions_by_way(asker, known)
-    listing = [questions for questions in ways if _must_be_cached(asker, questions)]
+    listing = [questions for questions in ways if asker.questionnaire.lists_classes(questions[0])]
+    cached = [questions for questions in listing if asker.model.min_cached_share and len(questions) > 1]
+    long = listing if len(asker.questionnaire.names) >= LONG_LIST else []
+    # what requests use with no class, and with every second one
     without: dict[str, answers.Used | None] = {}
+    half: dict[str, answers.Used | None] = {}
 
-    async def note_without_list(question: "Question") -> None:
-        without[question.key] = await _without_list(asker, question)
+    async def note(used: dict[str, answers.Used | None], question: "Question", classes: range) -> None:
+        answer = await _probe(asker, asker.questionnaire.listing_only(question, classes), question.images[0])
+        used[question.key] = None if answer is None else answer.used
 
+    every_second = range(0, len(asker.questionnaire.names), 2)
     first = await _together(
         *(_ask(asker, questions[0]) for questions in ways),
-        *(note_without_list(questions[0]) for questions in listing),
+        *(note(without, questions[0], range(0)) for questions in ways if questions in cached or questions in long),
+        *(note(half, questions[0], every_second) for questions in long),
         _constrained(asker, ways),
     )
     second = await _together(*(_ask(asker, questions[1]) for questions in ways if len(questions) > 1))
@@ -105,7 +116,9 @@ async def check(asker: "Asker", answered: "Answers", known: Container[str]) -> s
         if not filtered and task not in {one.question.task for one in got}:
             _fail(asker, f"task {task}: {min(failed).reason}", _too_long(asker, task, length))
     await _check_images(asker, got)
-    for questions in listing:
+    for questions in long:
+        _check_whole(asker, questions[0], got, without[questions[0].key], half[questions[0].key])
+    for questions in cached:
         got += await _check_cache(asker, questions, got, without[questions[0].key])
     log.info("preflight: %d questions answered, all is well", len(got))
     return {question.key for questions in ways for question in questions if question.key in _keys(got, asker)}
@@ -194,7 +207,10 @@ async def _check_models(asker: "Asker") -> int | None:
         return None
     if names and asker.model.served not in names:
         shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-        _fail(asker, f"model: {asker.model.served!r} is not served; it has {shown}")
+        log.warning(
+            "preflight: the server's list of models has no %r (it has %s); it is asked all the same, as lists lack aliases",
+            asker.model.served, shown,
+        )  # fmt: skip
     own = next((model for model in listed if model["id"] == asker.model.served), {})
     length = own.get("max_model_len")
     return length if isinstance(length, int) else None
@@ -225,14 +241,24 @@ async def _check_images(asker: "Asker", got: list[Answered]) -> None:
         )
 
 
-def _must_be_cached(asker: "Asker", questions: list["Question"]) -> bool:
-    return bool(asker.model.min_cached_share) and len(questions) > 1 and asker.questionnaire.lists_classes(questions[0])
-
-
-async def _without_list(asker: "Asker", question: "Question") -> answers.Used | None:
-    """What a question would use without its class list; None where a filter withheld the answer."""
-    answer = await _probe(asker, asker.questionnaire.without_list(question), question.images[0])
-    return None if answer is None else answer.used
+def _check_whole(
+    asker: "Asker",
+    question: "Question",
+    got: list[Answered],
+    without: answers.Used | None,
+    half: answers.Used | None,
+) -> None:
+    """The second half of the class list must take about as many tokens as the first: some servers cut prompts in silence."""
+    counted = next((one.answer.used.prompt for one in got if one.question.key == question.key), None)
+    if counted is None or half is None or half.prompt is None or without is None or without.prompt is None:
+        return
+    if counted - half.prompt <= WHOLE * (half.prompt - without.prompt):
+        _fail(
+            asker,
+            f"task {question.task}: the class list is cut off: the server counts {half.prompt} tokens with every second class, "
+            f"{counted} with all {len(asker.questionnaire.names)}",
+            "serve the model with a longer context",
+        )
 
 
 async def _check_cache(

@@ -118,9 +118,11 @@ def template(
     model: "ChatModel", way: Way, text: str, images: int = 1, seed: int | None = None, choice: list[str] | None = None
 ) -> Template:
     """The request that puts `text` and so many images to a model; `choice` are the only answers that it may give."""
-    sent = model.request.model_dump(exclude_none=True, exclude={"detail"})
+    sent = model.request.model_dump(exclude_none=True, exclude={"detail", "seed"})
     if way.temperature is not None:
         sent["temperature"] = way.temperature
+    if seed is None and isinstance(model.request.seed, int):
+        seed = model.request.seed
     if seed is not None:
         sent["seed"] = seed
     for limit in ("max_tokens", "max_completion_tokens"):

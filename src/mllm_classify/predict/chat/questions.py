@@ -196,12 +196,15 @@ class Questionnaire:
         if way.classes == "shuffled":
             purpose = draws.key(way.variant), np.uint64(way.seed)
             order = draws.shuffled_classes(len(self.names), repeat, *purpose).tolist()
-        names = {class_id: self.names[class_id] for class_id in order}
-        classes = numbered(names) if way.ids else listed(names.values())
-        text = way.prompt.text.replace(CLASS_LIST, classes).replace("{n}", str(images))
-        seed = (self.model.request.seed or 0) + repeat if way.repeats > 1 else None
+        text = way.prompt.text.replace(CLASS_LIST, self._listing(way, order)).replace("{n}", str(images))
+        first = self.model.request.seed
+        seed = (first if isinstance(first, int) else 0) + repeat if way.repeats > 1 and first is not None else None
         choice = list(dict.fromkeys(self.names)) if way.task == CW_CONSTRAINED.name else None
         return template(self.model, way, text, images, seed, choice)
+
+    def _listing(self, way: Way, class_ids: Iterable[int]) -> str:
+        names = {class_id: self.names[class_id] for class_id in class_ids}
+        return numbered(names) if way.ids else listed(names.values())
 
     def lists_classes(self, question: Question) -> bool:
         """Whether a question is the main one of a task whose prompt lists all classes."""
@@ -211,10 +214,10 @@ class Questionnaire:
             if not way.variant
         )
 
-    def without_list(self, question: Question) -> Template:
-        """The same request without the class list: its tokens are those that are not the list's."""
+    def listing_only(self, question: Question, class_ids: Iterable[int]) -> Template:
+        """The same request with these classes only: by its tokens, those of the class list are known."""
         way = next(way for way in self.ways if (way.task, way.variant) == (question.task, question.variant))
-        return template(self.model, way, way.prompt.text.replace(CLASS_LIST, ""))
+        return template(self.model, way, way.prompt.text.replace(CLASS_LIST, self._listing(way, class_ids)))
 
     def probe(self, put: Template, place: int) -> Question:
         """A request about one image that is no question of the study."""
