@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from mllm_classify.api import answers
 from mllm_classify.api.answers import UnreadableError
+from mllm_classify.io.text import one_line
 
 HOPELESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED}
 """Statuses that concern the key and the account."""
@@ -25,8 +26,6 @@ LONGEST_WAIT = 3600.0
 FILTERED = {"content_filter", "content_policy_violation", "safety", "recitation", "blocklist", "prohibited_content"}
 """Codes of errors, and reasons to finish, by which a provider's filter refuses a request."""
 NO_MONEY = {"insufficient_quota", "insufficient_balance", "billing_hard_limit_reached"}
-SHOWN = 500
-"""Characters of a server's message that are kept."""
 EXCERPT = 4096
 """Bytes of a reply that is no JSON that are kept."""
 SHORTEST_KEY = 8
@@ -206,12 +205,6 @@ def _said(error: Any) -> tuple[str | None, str]:
 def _text_of(value: Any, key: str) -> str | None:
     found = value.get(key) if isinstance(value, dict) else None
     return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else None
-
-
-def one_line(text: str) -> str:
-    """One line of what a server says, control characters as codes: it reaches terminals."""
-    shown = " ".join(text[: 4 * SHOWN].split())[:SHOWN]
-    return "".join(it if it.isprintable() else it.encode("unicode_escape").decode() for it in shown)
 
 
 def wait_of(headers: Mapping[str, str]) -> float | None:

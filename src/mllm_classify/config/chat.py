@@ -56,7 +56,11 @@ class Picture(Section):
     longest_side: int | None = Field(
         None, gt=0, description="pixels; larger images are scaled down to it and sent as JPEG"
     )
-    max_bytes: int = Field(20_000_000, gt=0, description="larger files are sent as JPEG")
+    max_bytes: int = Field(
+        20_000_000,
+        gt=0,
+        description="of a picture, before base64; larger files are sent as JPEG, scaled down until they fit",
+    )
     quality: int = Field(95, ge=1, le=100, description="of such a JPEG")
 
 

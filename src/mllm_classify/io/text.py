@@ -4,6 +4,7 @@ import unicodedata
 
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode's categories of what has no picture of its own, or turns the text around it: escape codes, bidi controls."""
+LONGEST_LINE = 500
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a spreadsheet's formula may begin (OWASP, CSV injection)."""
 
@@ -18,6 +19,11 @@ def visible(text: str) -> str:
         character.encode("unicode_escape").decode("ascii") if unicodedata.category(character) in UNSEEN else character
         for character in text
     )
+
+
+def one_line(text: str) -> str:
+    """One visible line of what a server or a library says, of at most LONGEST_LINE characters."""
+    return visible(" ".join(text[: 4 * LONGEST_LINE].split())[:LONGEST_LINE])
 
 
 def short(text: str, longest: int) -> str:
