@@ -37,7 +37,8 @@ def data_url(content: bytes, picture: "Picture") -> str:
                 image.thumbnail((picture.longest_side, picture.longest_side), Image.Resampling.LANCZOS)
             content, media_type = _encoded(image, "JPEG", quality=picture.quality, subsampling=0), "image/jpeg"
             while len(content) > picture.max_bytes and max(image.size) > 1:
-                image.thumbnail([max(1, int(side * SMALLER)) for side in image.size], Image.Resampling.LANCZOS)
+                width, height = image.size
+                image.thumbnail((max(1.0, width * SMALLER), max(1.0, height * SMALLER)), Image.Resampling.LANCZOS)
                 content = _encoded(image, "JPEG", quality=picture.quality, subsampling=0)
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
