@@ -41,7 +41,8 @@ def gains(files: Files) -> list[Cells]:
     members: dict[str, list[str]] = {}
     for entry in files.models:
         members.setdefault(family(entry), []).append(entry["label"])
-        rows = files.judged(entry["name"], files.task(entry["name"]))
+        every = files.judged(entry["name"], files.task(entry["name"]))
+        rows = [row for row in every if counted(row, files.n_images)]
         counts = correct_of(rows, files.n_images)
         accuracies = tuple(100 * Fraction(*counts[column]) for column in ("ImGT_A", "ReGT_A"))
         for paradigm in (family(entry), "all models"):

@@ -35,7 +35,9 @@ class Tables(Section):
         Literal["correct", "excluded"],
         Choice("paper", "every prediction on an image without a label is correct (Sec. 2.2); ReaL leaves those out"),
     ] = Field(
-        "correct", description="images to which no class applies (N): every answer is correct, or they are left out"
+        "correct",
+        description="images to which no class applies (N): every answer is correct, or they are left out of accuracy under "
+        "ReGT and of every difference between label sets",
     )
     resamples: Annotated[int, Choice("ours", "has intervals for Table 6 only, over repeats")] = Field(
         1000, ge=100, le=100_000, description="bootstrap resamples of the images"
