@@ -227,7 +227,7 @@ def test_a_broken_file_stops_with_one_line_and_loses_nothing_else(finished: Stud
     assert done.returncode != 0
     printed = done.stdout + done.stderr
     (line,) = (line for line in printed.splitlines() if line.startswith("error: "))
-    assert line.startswith("error: small/ids.csv: 2 of 25 rows are not an image's ")
+    assert line.startswith("error: small/ids.csv: 2 of 25 rows do not give an image_id and its class_id ")
     for problem in ("1 rows repeat an image: 'set/00.jpg'", "1 images are not registered: 'new.jpg'",
                     "1 of 24 predictions are missing: 'set/04.jpg'", "images: intersection"):  # fmt: skip
         assert problem in line
