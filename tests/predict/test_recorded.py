@@ -48,8 +48,8 @@ def said(*answers):
     return [dict(zip(keys, answer, strict=False)) for answer in answers]
 
 
-def read(file, column="class_id", ids="abc", dataset=TABLE, classes=10, **options):
-    return recorded.recorded(entry(file, column, **options), dataset, list(ids), classes).select(*PREDICTIONS)
+def read(file, column="class_id", ids="abc", dataset=TABLE, classes=10, left_out=(), **options):
+    return recorded.recorded(entry(file, column, **options), dataset, list(ids), classes, left_out).select(*PREDICTIONS)
 
 
 def refusal(*arguments, **options):
@@ -193,6 +193,13 @@ HINT = "`images: intersection` in the model's entry evaluates the images that bo
 )
 def test_the_file_has_each_image_once_and_no_others(folder, ending, rows, expected):
     assert refusal(write(folder, ending, ranked(*rows))) == expected.format(ending)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_images_that_no_table_has_need_no_predictions_and_may_have_them(folder, ending):
+    file = write(folder, ending, ranked(("a", 1), ("d", 2)))
+    assert read(file, ids="abcd", left_out="bcd")["image_id"].to_list() == ["a", "d"]
+    assert "1 of 2 predictions are missing: 'b'" in refusal(file, ids="abcd", left_out="cd")
 
 
 def test_only_three_examples_are_given(folder):

@@ -197,6 +197,10 @@ class Config(Section):
             if variant.repeats > 1
         ]
 
+    def needs_labels(self, model: Model) -> bool:
+        """Whether a model's predictions depend on the labels: on what it is asked, or on which images it may lack."""
+        return self.samples(model) or (model.needs_excluded and self.dataset.leaves_out)
+
     def samples(self, model: Model) -> bool:
         """Whether the questions of a model depend on ImGT: by a sample of each class, or by images ordered by class."""
         sampled = any(self.tasks[task].sample for task in model.prompted_tasks if not TASK[task].options)
