@@ -71,11 +71,6 @@ class Dataset(Section):
     ] = Field(None, description="without it, no two classes count as one")
 
     @property
-    def leaves_out(self) -> bool:
-        """Whether images without a label are left out of every table."""
-        return any(labels is not None and labels.missing == "exclude" for labels in (self.imgt, self.regt))
-
-    @property
     def has_files(self) -> bool:
         """Whether there are pictures, not only predictions of them."""
         return self.folder is not None
@@ -124,11 +119,6 @@ class TableDataset(Dataset):
         "are those of `imgt`, and an image's id is its file",
     )
     imgt: LabelSet = Field(description="one original label an image")
-
-    @property
-    def leaves_out(self) -> bool:
-        """Whether images without a label are left out of every table."""
-        return any(labels is not None and labels.missing == "exclude" for labels in (self.imgt, self.regt))
 
     @property
     def has_files(self) -> bool:

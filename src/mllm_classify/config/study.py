@@ -199,7 +199,9 @@ class Config(Section):
 
     def needs_labels(self, model: Model) -> bool:
         """Whether a model's predictions depend on the labels: on what it is asked, or on which images it may lack."""
-        return self.samples(model) or (model.needs_excluded and self.dataset.leaves_out)
+        label_sets = (self.dataset.imgt, self.dataset.regt)
+        leaves_out = any(labels is not None and labels.missing == "exclude" for labels in label_sets)
+        return self.samples(model) or (model.needs_excluded and leaves_out)
 
     def samples(self, model: Model) -> bool:
         """Whether the questions of a model depend on ImGT: by a sample of each class, or by images ordered by class."""
