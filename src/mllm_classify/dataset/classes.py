@@ -45,13 +45,20 @@ def class_names(classes: pl.DataFrame) -> list[str]:
 
 
 class Lookup:
-    """Class ids from what a file says: an id, a synset, or a name that only one class has."""
+    """Class ids from what a file says: an id, a synset, or a name that only one class has.
+
+    Names may be written with underscores for blanks: american_bulldog is "american bulldog", if no class is called
+    american_bulldog.
+    """
 
     def __init__(self, classes: pl.DataFrame) -> None:
         self.count = classes.height
         self._known: dict[str, list[int]] = {}
+        self._spaced: dict[str, list[int]] = {}
         for class_id, name, synset in classes.select("class_id", "name", "synset").iter_rows():
-            self._known.setdefault(name.strip().lower(), []).append(class_id)
+            key = name.strip().lower()
+            self._known.setdefault(key, []).append(class_id)
+            self._spaced.setdefault(_spaced(key), []).append(class_id)
             if synset is not None:
                 self._known.setdefault(synset, []).append(class_id)
 
@@ -62,7 +69,7 @@ class Lookup:
                 return value
         elif isinstance(value, str):
             key = value.strip().lower()
-            if (ids := self._known.get(key)) is not None:
+            if (ids := self._known.get(key, self._spaced.get(_spaced(key)))) is not None:
                 if len(ids) > 1:
                     msg = f"{place}: {value!r} is the name of several classes; write one of the ids {ids}"
                     raise InputError(msg)
@@ -71,3 +78,7 @@ class Lookup:
                 return int(key)
         msg = f"{place}: {value!r} is no class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"
         raise InputError(msg)
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ").strip()

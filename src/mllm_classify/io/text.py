@@ -1,6 +1,7 @@
-"""Text that others wrote, made safe to look at: answers of models, labels and names of classes."""
+"""Text that others wrote, made safe to look at: answers of models, labels and names of classes; and spans of numbers."""
 
 import unicodedata
+from collections.abc import Iterable
 
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode's categories of what has no picture of its own, or turns the text around it: escape codes, bidi controls."""
@@ -46,3 +47,9 @@ def cell(text: str) -> str:
     "'=1+1"
     """
     return f"'{visible(text)}" if text.lstrip(" ").startswith(FORMULA) else visible(text)
+
+
+def span(numbers: Iterable[int]) -> str:
+    """From the smallest to the largest: "2 to 3", "3" where all are 3, and "0" where there is none."""
+    ends = sorted(set(numbers)) or [0]
+    return " to ".join(map(str, dict.fromkeys([ends[0], ends[-1]])))
