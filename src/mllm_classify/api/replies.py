@@ -26,6 +26,8 @@ LONGEST_WAIT = 3600.0
 FILTERED = {"content_filter", "content_policy_violation", "safety", "recitation", "blocklist", "prohibited_content"}
 """Codes of errors, and reasons to finish, by which a provider's filter refuses a request."""
 NO_MONEY = {"insufficient_quota", "insufficient_balance", "billing_hard_limit_reached"}
+DEEPEST = 100
+"""Levels of JSON. Python can parse more than it can go through."""
 EXCERPT = 4096
 """Bytes of a reply that is no JSON that are kept."""
 SHORTEST_KEY = 8
@@ -99,9 +101,20 @@ def received(status: int, headers: Mapping[str, str], content: bytes, key: str =
 def parsed(content: bytes) -> Any:
     """JSON, or None where it is none: torn, nested too deep, with numbers of too many digits."""
     try:
-        return json.loads(content)
+        value = json.loads(content)
     except (ValueError, RecursionError):
         return None
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return value
+    return None
 
 
 def masked(said: Any, key: str) -> Any:
