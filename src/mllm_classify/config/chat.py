@@ -13,7 +13,7 @@ from mllm_classify.dollars import dollars
 from mllm_classify.io.files import portable
 from mllm_classify.tasks import TASK, TaskName
 
-SECRET = re.compile("key|token|secret|sig|password|credential", re.IGNORECASE)
+SECRET = re.compile(r"(key|token|secret|password|credential|^sig|^signature)$", re.IGNORECASE)
 """Names of a URL's parameters that hold what must not be written down."""
 OURS = {"model", "messages", "stream", "n", "structured_outputs"}
 """Keys of a request that the project sets itself."""
