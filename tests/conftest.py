@@ -64,7 +64,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """What a run leaves out by its marks is not imported either: that alone takes as long as the short tests."""
     left_out = config.option.markexpr
     name = collection_path.relative_to(config.rootpath).as_posix()
-    study, long = name.startswith("tests/workflow"), f"{name}/".startswith(LONG) or name.startswith(LONG)
+    study, long = name.startswith("tests/workflow"), f"{name}/".startswith(LONG)
     return True if (study and "not study" in left_out) or (long and "not long" in left_out) else None
 
 

@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 from mllm_classify.api import journal
+from mllm_classify.api.replies import check_record
 from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io import parquet
@@ -97,7 +98,7 @@ class Study:
         return process.returncode, errors
 
     def answers(self):
-        return journal.read(self.folder / "journal" / "m", bool)
+        return journal.read(self.folder / "journal" / "m", check_record)
 
     def take_asked(self):
         """Digests of the requests that the engine received since the last call."""

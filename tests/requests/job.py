@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from mllm_classify.api import journal
+from mllm_classify.api.replies import check_record
 from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.load import load
 from mllm_classify.dataset.classes import CLASSES
@@ -123,7 +124,7 @@ class Job:
         return SimpleNamespace(status=process.returncode, said=said, seconds=time.monotonic() - started)
 
     def answers(self) -> journal.Answers:
-        return journal.read(self.journal, bool)
+        return journal.read(self.journal, check_record)
 
     def questions(self) -> int:
         """How many of the study's questions are answered; the preflight's own have other keys."""

@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from mllm_classify.api import journal
+from mllm_classify.api.replies import check_record
 from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io import parquet
@@ -129,7 +130,7 @@ class Study:
 
     def answers(self):
         """The keys of what is answered, without the preflight's probes."""
-        return [key for key in journal.read(self.folder / "journal/m", bool) if not key.startswith("probe ")]
+        return [key for key in journal.read(self.folder / "journal/m", check_record) if not key.startswith("probe ")]
 
     def records(self):
         """The lines of all journal files that are answers."""

@@ -31,8 +31,6 @@ NUMBERED = re.compile(
     r"(?P<before>[*_#>\s-]*)(?:Image\s+)?(?P<number>\d{1,6})\s*[.):](?P<after>[*_]*)\s*(?P<text>.*)", re.IGNORECASE
 )
 """An answer to one of several images, in Markdown or not."""
-
-
 CUT_OFF = "the answer was cut off while the model was reasoning; allow more tokens"
 CUT_SHORT = "the answer was cut off before it said anything; allow more tokens"
 ONLY_REASONING = "reasoning came, and no answer; does the server take all that the model says for reasoning?"
@@ -92,13 +90,9 @@ def read(response: dict[str, Any]) -> Answer:
     A refusal in a field of its own is the answer where there is no other. Raises UnreadableError where the content is in a
     form that is not known.
     """
-    try:
-        choice = response["choices"][0]
-        message = choice["message"]
-        content, thoughts = _content(message.get("content"))
-    except (LookupError, TypeError, AttributeError):
-        msg = "no message"
-        raise UnreadableError(msg) from None
+    choice = response["choices"][0]
+    message = choice["message"]
+    content, thoughts = _content(message.get("content"))
     fields = (message.get(name) for name in ("reasoning_content", "reasoning"))
     apart = reasoning = next((it for it in fields if it and isinstance(it, str)), thoughts)
     open_thought = False
@@ -145,9 +139,8 @@ def _content(content: Any) -> tuple[str, str | None]:
             inner = part.get("thinking") or part.get("reasoning") or part.get("text") or ""
             thoughts.append(inner if isinstance(inner, str) else _content(inner)[0])
         else:
-            msg = (
-                f"a content of a form that is not known: {kind if isinstance(kind, str) else type(part).__name__!s:.50}"
-            )
+            shown = kind if isinstance(kind, str) else type(part).__name__
+            msg = f"a content of a form that is not known: {shown:.50}"
             raise UnreadableError(msg)
     return "".join(texts), "\n".join(filter(None, thoughts)) or None
 

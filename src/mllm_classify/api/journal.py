@@ -74,18 +74,14 @@ def read(folder: Path, check: Check) -> Answers:
                 start += len(line)
                 try:
                     record = parsed(line)
-                    if "sent" in record:
-                        continue
-                    key = record["key"]
-                    hash(key)
-                    check(record)
+                    if "sent" not in record:
+                        check(record)
+                        places.setdefault(record["key"], place)
                 except NotUnderstoodError as error:
-                    key = f"not understood, {path.name} {number}"
+                    places[f"not understood, {path.name} {number}"] = place
                     unreadable.append(f"line {number}: {error}")
-                except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+                except (ValueError, TypeError, LookupError, AttributeError) as error:
                     unreadable.append(f"line {number}: {type(error).__name__}")
-                    continue
-                places.setdefault(key, place)
         if unreadable:
             log.warning(
                 "%s: %d unreadable line(s), the first %s; what they answered will be asked again",

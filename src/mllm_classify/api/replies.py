@@ -134,19 +134,11 @@ def completion(reply: Reply) -> dict[str, Any]:
     """The chat completion that a reply holds. Raises the error that says whether to try again."""
     if reply.status != HTTPStatus.OK:
         raise refused(reply)
-    response = reply.body
-    if not isinstance(response, dict):
-        msg = f"not a chat completion: {reply.excerpt}"
-        raise TemporaryError(msg)
-    if response.get("error") and not response.get("choices"):
-        raise _inner(response["error"], reply)
+    response = reply.body if isinstance(reply.body, dict) else {}
     choices = response.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, dict):
-        msg = f"not a chat completion: {reply.excerpt}"
-        raise TemporaryError(msg)
-    if choice.get("error"):
-        raise _inner(choice["error"], reply)
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    if error := choice.get("error") or (not choice and response.get("error")):
+        raise _inner(error, reply)
     finish = answers.finish_of(choice)
     if finish in FILTERED:
         msg = f"the provider's content filter withheld the answer (finish_reason {finish})"

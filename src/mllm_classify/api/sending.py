@@ -76,7 +76,7 @@ class Sender:
     """Sends requests to one server, at most `concurrency` at a time.
 
     `read` makes a response of a reply, or raises what says whether to try again; `ended` says why the server is no more,
-    if it has ended.
+    if it has ended; `answered`, whether it has answered before this.
     """
 
     def __init__(
@@ -85,6 +85,8 @@ class Sender:
         transport: client.Transport,
         read: Callable[[replies.Reply], dict[str, Any]] = replies.completion,
         ended: Callable[[], str | None] = lambda: None,
+        *,
+        answered: bool = False,
     ) -> None:
         self.limits = limits
         self.transport = transport
@@ -97,7 +99,7 @@ class Sender:
         self._stop = asyncio.Event()
         self._refused = 0
         self._failed = 0
-        self._answered = False
+        self._answered = answered
         self._alive = self._silent_since = asyncio.get_running_loop().time()
 
     async def send(self, body: dict[str, Any], tokens: int) -> tuple[dict[str, Any], float]:

@@ -10,6 +10,7 @@ from aiohttp import web
 from PIL import Image
 
 from mllm_classify.api import journal
+from mllm_classify.api.replies import check_record
 from mllm_classify.config.chat import EndpointModel
 from mllm_classify.config.tasks import TaskPrompt
 from mllm_classify.io.files import InputError, sha256
@@ -167,7 +168,7 @@ def test_so_much_of_the_class_list_must_come_from_the_cache(ask, share, wanted, 
         )
         with pytest.raises(InputError, match=said):
             ask(server.url, tasks=["CW"], min_cached_share=wanted)
-    assert len(journal.read(ask.journal, bool)) == 2 + 1
+    assert len(journal.read(ask.journal, check_record)) == 2 + 1
 
 
 def test_a_server_that_does_not_tell_of_its_cache_is_asked_to_or_waived(ask):

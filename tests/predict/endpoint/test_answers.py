@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from mllm_classify.api import journal
+from mllm_classify.api.replies import check_record
 from mllm_classify.config.tasks import TaskPrompt, Variant
 from mllm_classify.io.files import sha256
 from mllm_classify.predict import endpoint
@@ -182,7 +183,9 @@ def test_the_whole_response_is_kept(tmp_path, predict):
     response = completion("espresso", system_fingerprint="fp_1", extra={"logprobs": [1.5, None, "é"]})
     with chat_server(lambda _: response) as server:
         predict(server.url)
-    assert [record["response"] for record in journal.read(tmp_path / "journal", bool).values()] == [response] * 5
+    assert [record["response"] for record in journal.read(tmp_path / "journal", check_record).values()] == [
+        response
+    ] * 5
 
 
 def test_only_what_is_missing_is_asked(predict, images, tmp_path):

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 from aiohttp import web
 
-from mllm_classify.api import answers, journal, replies
+from mllm_classify.api import answers, journal
+from mllm_classify.api.replies import check_record
 from mllm_classify.io.files import InputError
 from tests.chat_server import chat_server, completion, error
 from tests.predict.endpoint.pictures import number_of, register
@@ -34,7 +35,7 @@ def test_an_error_names_what_failed_and_is_no_answer(predict, tmp_path):
     assert "400" in message
     assert r"the image \x1b[31m cannot be read" in message
     assert len(server.requests) == 5
-    assert len(journal.read(tmp_path / "journal", bool)) == 4
+    assert len(journal.read(tmp_path / "journal", check_record)) == 4
     with chat_server(lambda _: "tabby") as server:
         frame = predict(server.url)
     assert [number_of(body) for body in server.requests] == [2]
@@ -81,7 +82,7 @@ def test_a_reply_of_status_200_that_is_no_completion_is_an_error(predict, tmp_pa
         pytest.raises(InputError, match=r"1 of 5 requests failed.*not a chat completion"),
     ):
         predict(server.url)
-    assert len(journal.read(tmp_path / "journal", bool)) == 4
+    assert len(journal.read(tmp_path / "journal", check_record)) == 4
 
 
 @pytest.mark.parametrize("content", [["espresso"], 3, [{"type": "image"}]], ids=str)
@@ -91,7 +92,7 @@ def test_what_is_not_understood_was_paid_for_and_is_kept_but_is_no_answer(predic
         with pytest.raises(InputError, match=r"1 of 5 requests failed.*a content of a form that is not known"):
             predict(server.url)
         assert len(server.requests) == 5
-    records = journal.read(tmp_path / "journal", replies.check_record)
+    records = journal.read(tmp_path / "journal", check_record)
     assert [record["response"] for record in records.values()].count(whole) == 1
     # once a version can read it, nothing is asked
     monkeypatch.setattr(answers, "_content", lambda content: ("tabby" if content != "espresso" else content, None))
@@ -118,7 +119,7 @@ def test_an_error_inside_a_reply_and_an_answer_that_was_not_finished_are_asked_a
         frame = predict(server.url, retries=1)
         assert len(server.requests) == 6
     assert frame["text"].to_list() == ["espresso"] * 5
-    assert len(journal.read(tmp_path / "journal", bool)) == 5
+    assert len(journal.read(tmp_path / "journal", check_record)) == 5
 
 
 @pytest.mark.parametrize("statuses", [[429], [500, 503], [408, 429, 502]], ids=str)
@@ -140,7 +141,7 @@ def test_what_fails_more_often_than_it_is_retried_is_an_error(predict, images, t
         with pytest.raises(InputError, match=r"1 of 1 requests failed.*429.*slow down"):
             predict(server.url, one, retries=2)
         assert len(server.requests) == 3
-    assert journal.read(tmp_path / "journal", bool) == {}
+    assert journal.read(tmp_path / "journal", check_record) == {}
 
 
 def test_a_request_that_takes_longer_than_its_timeout_is_an_error(predict, tmp_path):
@@ -149,7 +150,7 @@ def test_a_request_that_takes_longer_than_its_timeout_is_an_error(predict, tmp_p
         pytest.raises(InputError, match=r"2 of 5 requests failed.*image 'image1'.*no answer within 2 s"),
     ):
         predict(server.url, timeout=2, concurrency=1)
-    assert len(journal.read(tmp_path / "journal", bool)) == 3
+    assert len(journal.read(tmp_path / "journal", check_record)) == 3
 
 
 def test_a_server_that_is_not_there_is_an_error(predict):
@@ -161,7 +162,7 @@ def test_an_image_that_changed_is_an_input_error_and_what_was_answered_stays(pre
     (tmp_path / "image1").write_bytes(images.read(0))
     with chat_server() as server, pytest.raises(InputError, match=r"image 'image1'.*has changed"):
         predict(server.url, concurrency=1)
-    assert len(journal.read(tmp_path / "journal", bool)) >= 3
+    assert len(journal.read(tmp_path / "journal", check_record)) >= 3
 
 
 def test_a_key_that_is_not_set_is_an_error_before_any_request(predict, monkeypatch):

@@ -121,7 +121,7 @@ class Asker(Sender):
         done: int = 0,
         ended: Callable[[], str | None] = lambda: None,
     ) -> None:
-        super().__init__(questionnaire.model, transport, ended=ended)
+        super().__init__(questionnaire.model, transport, ended=ended, answered=done > 0)
         self.questionnaire = questionnaire
         self.model = questionnaire.model
         self.ledger = ledger
