@@ -95,6 +95,13 @@ class RecordedModel(Model):
         "class_id", description="what it holds beside image_id: class ids (one, or a ranking), or answers in words"
     )
     task: FreeTask = Field("CW", description="what answers in words were given to, where the file has no column task")
+    nulls: Annotated[
+        Literal["error", "count"], Choice("ours", "does not mention requests that failed in what others recorded")
+    ] = Field(
+        "error",
+        description="an answer of null (in CSV, an empty class_id): an error, or counted as a request that failed, which is "
+        "wrong under every rule",
+    )
     images: Annotated[
         Literal["all", "intersection"],
         Choice("ours", "evaluates every model on all images"),

@@ -3,6 +3,7 @@
 from itertools import permutations
 from typing import TYPE_CHECKING
 
+from mllm_classify.io.borders import border
 from mllm_classify.io.files import InputError, read_csv
 from mllm_classify.io.records import read_json
 
@@ -24,6 +25,11 @@ def admits(equivalences: "Equivalences | None", lookup: "Lookup") -> Admits:
     """
     if equivalences is None:
         return {}
+    with border(equivalences.file):
+        return _admits(equivalences, lookup)
+
+
+def _admits(equivalences: "Equivalences", lookup: "Lookup") -> Admits:
     admitted_by: dict[int, set[int]] = {}
     if equivalences.file.endswith(".json"):
         for place, numbers in _reimagenet_groups(equivalences.file):

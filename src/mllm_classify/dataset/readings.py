@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from mllm_classify.io.files import InputError
+from mllm_classify.io.text import shown
 
 
 class Reading(NamedTuple):
@@ -38,7 +39,7 @@ def listed(place: str, value: Any) -> list[Any]:
         return value
     if isinstance(value, int):
         return [value]
-    msg = f"{place}: {value!r} is neither a class id nor a list of them"
+    msg = f"{place}: {shown(value)} is neither a class id nor a list of them"
     raise InputError(msg)
 
 

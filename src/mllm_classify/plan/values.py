@@ -9,7 +9,7 @@ from typing import Any
 from mllm_classify.config.dataset import ImagenetDataset
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import portable, read_csv, read_text
-from mllm_classify.io.records import read_names
+from mllm_classify.io.names import read_names
 
 PUBLISHED = "resources/published"
 PAPER_TABLES = ("table2", "table3", "table4", "table5")

@@ -8,11 +8,16 @@ from mllm_classify.io.files import InputError
 from mllm_classify.io.records import read_records
 
 if TYPE_CHECKING:
-    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.config.dataset import AnyDataset, SecondLabelSet
     from mllm_classify.dataset.classes import Lookup
 
 
-def read(dataset: "AnyDataset", file: str, lookup: "Lookup", _image_ids: Iterable[str] = ()) -> Readings:
+def read(dataset: "AnyDataset", labels: "SecondLabelSet", lookup: "Lookup", _image_ids: Iterable[str]) -> Readings:
+    """The expert labels as a second label set."""
+    return read_file(dataset, labels.file, lookup)
+
+
+def read_file(dataset: "AnyDataset", file: str, lookup: "Lookup") -> Readings:
     """A JSON object from file names to labels.
 
     `label_type` decides what a null label means: custom, no class applies; uncertain, the expert could not decide.
