@@ -48,7 +48,7 @@ def brief(error: BaseException) -> str:
 
 def kept_traceback(error: UnforeseenError, job: str) -> str:
     """Write how an error came about beside the jobs' logs, over that of the last time. Returns where that stands, in words."""
-    path = TRACEBACKS / f"{job}.txt"
+    path = TRACEBACKS / f"{job.replace('/', '-')}.txt"
     try:
         with written(path) as temporary:
             temporary.write_text("".join(traceback.format_exception(error)), "utf-8", "backslashreplace")
