@@ -34,7 +34,7 @@ from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.environment import environment
-from mllm_classify.io.files import PROJECT, InputError
+from mllm_classify.io.files import PROJECT, InputError, regular
 from mllm_classify.io.limits import BUNDLE_ENTRIES
 from mllm_classify.outputs import OUTPUTS
 from mllm_classify.plan.files import bundled, output_inputs
@@ -61,13 +61,7 @@ def verify(bundle: Path, *, embed: bool = False) -> list[str]:
     """
     with tempfile.TemporaryDirectory(prefix="bundle-") as name:
         archived = Path(name) / "archived"
-        try:
-            with zipfile.ZipFile(bundle) as archive:
-                problems = extract(archive, archived)
-                names = {str(PurePosixPath(it)) for it in archive.namelist()}
-        except UNREADABLE as error:
-            msg = f"{bundle}: not a complete zip archive ({error})"
-            raise InputError(msg) from None
+        problems, names = unpacked(bundle, archived)
         if problems:
             return problems
         log.info("%s: %d files, as %s says", bundle, len(names), SUMS)
@@ -89,6 +83,20 @@ def verify(bundle: Path, *, embed: bool = False) -> list[str]:
         if problems:
             _report_other_packages(archived)
         return problems
+
+
+def unpacked(bundle: Path, folder: Path) -> tuple[list[str], set[str]]:
+    """What is wrong with an archive's files, and their names, as paths are written without need of `.` and doubled `/`.
+
+    Raises InputError where the file is no zip archive.
+    """
+    with border(bundle):
+        try:
+            with zipfile.ZipFile(regular(bundle, None)) as archive:
+                return extract(archive, folder), {str(PurePosixPath(it)) for it in archive.namelist()}
+        except UNREADABLE as error:
+            msg = f"{bundle}: not a complete zip archive ({error})"
+            raise InputError(msg) from None
 
 
 def extract(archive: zipfile.ZipFile, folder: Path) -> list[str]:
