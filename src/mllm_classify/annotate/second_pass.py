@@ -141,9 +141,7 @@ def _said(annotation: dict[str, Any], place: str, numbers: dict[str, int]) -> tu
         elif control == NEITHER:
             neither |= set(map(str, values))
         else:
-            msg = (
-                f"{place}: {control!r} is no part of this labelling configuration; is it an export of another project?"
-            )
+            msg = f"{place}: {shown(control)} is no part of this labelling configuration; is it an export of another project?"
             raise InputError(msg)
     if annotation.get("was_cancelled"):
         return "skipped", frozenset()

@@ -26,10 +26,6 @@ class _Loader(yaml.SafeLoader):
     yaml_constructors: ClassVar = {
         f"{PREFIX}{name}": yaml.SafeLoader.yaml_constructors[f"{PREFIX}{name}"] for name in KNOWN
     } | {None: yaml.SafeLoader.yaml_constructors[None]}
-    yaml_implicit_resolvers: ClassVar = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != f"{PREFIX}timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -45,6 +41,12 @@ class _Loader(yaml.SafeLoader):
         if not (kinds <= {str} or kinds == {int}):
             raise _error("keys must be text, or all of them integers; put quotes around the others", node)
         return mapping
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != f"{PREFIX}timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _checked(name: str, problem: Callable[[Any], str | None]) -> None:

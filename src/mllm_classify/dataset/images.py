@@ -14,7 +14,7 @@ from mllm_classify.dataset import imagenet, table
 from mllm_classify.dataset.registered import Registered
 from mllm_classify.io.files import InputError, locate, regular, sha256
 from mllm_classify.io.pictures import decoded
-from mllm_classify.io.text import shown
+from mllm_classify.io.text import short, shown
 
 if TYPE_CHECKING:
     from mllm_classify.config.dataset import AnyDataset
@@ -49,7 +49,7 @@ def images(
             msg = f"{image.place}: image_id is empty"
             raise InputError(msg)
         if image.image_id in seen:
-            msg = f"{image.place}: image_id {image.image_id!r} stands at {seen[image.image_id]} already"
+            msg = f"{image.place}: image_id {shown(image.image_id)} stands at {seen[image.image_id]} already"
             raise InputError(msg)
         seen[image.image_id] = image.place
     if not registered:
@@ -63,7 +63,7 @@ def images(
         checked = threads.map(lambda it: _checked(it, dataset.folder), registered)
         for image, (name, digest, problem) in zip(registered, checked, strict=True):
             if problem is not None and dataset.corrupt == "error":
-                msg = f"{image.place}: file {image.file!r} {problem}"
+                msg = f"{image.place}: file {shown(image.file, 300)} {problem}"
                 raise InputError(msg)
             rows.append((image.image_id, name, digest, problem))
             report(len(rows))
@@ -104,5 +104,5 @@ def _read(place: str, file: str, folder: str | None) -> tuple[str, bytes]:
         except OSError as error:
             msg = f"{place}: file {shown(file)} cannot be read ({error.strerror})"
             raise InputError(msg) from None
-    msg = f"{place}: file {file!r} not found; looked for {path.absolute()} (dataset.folder says where images are)"
+    msg = f"{place}: file {shown(file, 300)} not found; looked for {short(str(path.absolute()), 300)} (dataset.folder says where images are)"
     raise InputError(msg)

@@ -23,7 +23,7 @@ Records = dict[str, Reading | str]
 def add(records: Records, image_id: str, reading: Reading | str) -> None:
     """Note what a record says of an image. Raises InputError where another one is of that image too."""
     if image_id in records:
-        msg = f"{_place(reading)}: image {image_id!r} is labelled at {_place(records[image_id])} already"
+        msg = f"{_place(reading)}: image {shown(image_id)} is labelled at {_place(records[image_id])} already"
         raise InputError(msg)
     records[image_id] = reading
 

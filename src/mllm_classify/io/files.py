@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mllm_classify.io.limits import FILE_BYTES
-from mllm_classify.io.text import short
+from mllm_classify.io.text import short, shown
 
 # a cell is as long as a model's answer
 csv.field_size_limit(FILE_BYTES)
@@ -178,11 +178,11 @@ def read_csv(name: str, *columns: str) -> list[tuple[str, dict[str, str]]]:
     header = [column.strip() for column in records[0][1]] if records else []
     twice = [column for column in header if column and header.count(column) > 1]
     if twice:
-        msg = f"{name}: the column {twice[0]!r} stands twice in the header {','.join(header)!r}"
+        msg = f"{name}: the column {shown(twice[0])} stands twice in the header {shown(','.join(header), 300)}"
         raise InputError(msg)
     missing = [column for column in columns if column not in header]
     if missing:
-        msg = f"{name}: no column {missing[0]!r}; the header is {','.join(header)!r}"
+        msg = f"{name}: no column {missing[0]!r}; the header is {shown(','.join(header), 300)}"
         raise InputError(msg)
     rows = []
     for place, values in records[1:]:

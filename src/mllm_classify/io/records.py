@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mllm_classify.io.borders import border
 from mllm_classify.io.files import InputError, read_bytes, read_csv, read_text
 from mllm_classify.io.limits import JSON_DEPTH
-from mllm_classify.io.text import shown
+from mllm_classify.io.text import short, shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,7 +42,7 @@ def read_records(file: str, *columns: str) -> list[Record]:
         case "json":
             content = read_json(file)
             if isinstance(content, dict) and set(columns) <= {"image_id"}:
-                return [(f"{file}: {key!r}", {"image_id": key, "value": value}) for key, value in content.items()]
+                return [(f"{file}: {shown(key)}", {"image_id": key, "value": value}) for key, value in content.items()]
             if not isinstance(content, list):
                 msg = f"{file}: must be a JSON list of records, or an object from image ids to labels"
                 raise InputError(msg)
@@ -75,7 +75,7 @@ def read_parquet(file: str, *columns: str) -> "pl.DataFrame":
             raise InputError(msg) from None
     missing = [column for column in columns if column not in frame.columns]
     if missing:
-        msg = f"{file}: no column {missing[0]!r}; it has {', '.join(map(repr, frame.columns))}"
+        msg = f"{file}: no column {missing[0]!r}; it has {short(', '.join(map(repr, frame.columns)), 300)}"
         raise InputError(msg)
     return frame
 
@@ -102,7 +102,7 @@ def _json(text: str, place: str) -> Any:
         mapping = dict(pairs)
         if len(mapping) < len(pairs):
             twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-            msg = f"{place}: {twice!r} stands twice"
+            msg = f"{place}: {shown(twice)} stands twice"
             raise InputError(msg)
         return mapping
 

@@ -194,7 +194,7 @@ def _mistakes(model: "RecordedModel", rows: pl.DataFrame, written: Callable[[int
         mistakes.append(f"{wrong.height} of {rows.height} rows are not an image's {expected}: {examples}{advice}")
     repeated = rows.filter(VALID).filter(~pl.struct("image_id", "task").is_first_distinct())
     if repeated.height:
-        images = [repr(it) for it in repeated["image_id"].unique(maintain_order=True).head(EXAMPLES)]
+        images = [shown(it) for it in repeated["image_id"].unique(maintain_order=True).head(EXAMPLES)]
         mistakes.append(f"{repeated.height} rows repeat an image: {_examples(images, repeated['image_id'].n_unique())}")
     return mistakes
 
@@ -205,7 +205,7 @@ def _image_mistakes(
     """What is wrong with the file's choice of images."""
     named = rows.drop_nulls("image_id")
     unknown = named.filter(~pl.col("image_id").is_in(image_ids))["image_id"].unique(maintain_order=True)
-    examples = _examples([repr(it) for it in unknown.head(EXAMPLES)], len(unknown))
+    examples = _examples([shown(it) for it in unknown.head(EXAMPLES)], len(unknown))
     like = f"registered images are such as {image_ids[0]!r}"
     if model.images == "intersection":
         none = named.height > 0 and len(unknown) == named["image_id"].n_unique()
@@ -216,9 +216,9 @@ def _image_mistakes(
         mistakes.append(f"{len(unknown)} images are not registered: {examples}; {like}{spelling(unknown, image_ids)}")
     if missing.height:
         several = wanted["task"].n_unique() > 1
-        shown = [f"{image_id!r}{f' ({task})' if several else ''}" for image_id, task in missing.head(EXAMPLES).rows()]
+        lacking = [f"{image_id!r}{f' ({task})' if several else ''}" for image_id, task in missing.head(EXAMPLES).rows()]
         mistakes.append(
-            f"{missing.height} of {wanted.height} predictions are missing: {_examples(shown, missing.height)}"
+            f"{missing.height} of {wanted.height} predictions are missing: {_examples(lacking, missing.height)}"
         )
     if mistakes:
         mistakes.append("`images: intersection` in the model's entry evaluates the images that both have")

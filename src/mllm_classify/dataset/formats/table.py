@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from mllm_classify.dataset.readings import Reading, Readings, Records, add, labelled
 from mllm_classify.io.files import InputError
 from mllm_classify.io.records import image_id, read_records
+from mllm_classify.io.text import short
 
 if TYPE_CHECKING:
     from mllm_classify.config.dataset import AnyDataset, SecondLabelSet
@@ -41,7 +42,7 @@ def _readings(dataset: "AnyDataset", file: str, column: str, classes: Callable[[
     records: Records = {}
     for place, record in read_records(file, "image_id"):
         if not record.keys() & {column, "value"}:
-            msg = f"{place}: no column {column!r}; it has {', '.join(map(repr, record))}"
+            msg = f"{place}: no column {column!r}; it has {short(', '.join(map(repr, record)), 300)}"
             raise InputError(msg)
         value = record.get(column, record.get("value"))
         missing = value is None or value == ""
