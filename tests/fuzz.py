@@ -102,6 +102,14 @@ def damaged(content: bytes, number: int) -> bytes:
     return content
 
 
+def holds(right, *arguments):
+    """Whether a plain reading has no objection: an error of it is one."""
+    try:
+        return bool(right(*arguments))
+    except (ValueError, TypeError, LookupError, AttributeError, AssertionError):
+        return False
+
+
 def outcome(reader: Reader, folder: Path, number: int) -> tuple[str, str]:
     """What came of one damaged file: read or refused, or else a fault; and what shows that."""
     content = damaged(reader.content, number)
@@ -120,7 +128,7 @@ def outcome(reader: Reader, folder: Path, number: int) -> tuple[str, str]:
             raise
         kind, shown = "traceback", "".join(traceback.format_exception(error))
     else:
-        kind, shown = ("read" if reader.right(content, result) else "wrong"), repr(result)
+        kind, shown = ("read" if holds(reader.right, content, result) else "wrong"), repr(result)
     if time.process_time() - started > SLOW:
         kind = "slow"
     return kind, f"{content!r:.2000}\n{shown:.3000}"

@@ -24,7 +24,7 @@ def test_a_damaged_file_is_read_or_refused_in_a_line(tmp_path, name, caplog):
         kind, shown = outcome(reader, tmp_path, number)
         assert kind not in FAULTS, f"number {number}: {kind}: {shown}"
         counts[kind] += 1
-    assert counts["refused"] > COUNT // 20
+    assert counts["refused"] > COUNT // 20 or name == "journal", "a damaged line of a journal is left out"
 
 
 @pytest.mark.parametrize(
