@@ -128,7 +128,9 @@ class TableDataset(Dataset):
     """Any data set: a class list, a label file, and optionally images."""
 
     source: Literal["table"] = Field(description="files of the user's own")
-    classes: Annotated[str, CONTENT] = Field(description="class names: a text file, one a line, or a JSON list")
+    classes: Annotated[str, CONTENT] = Field(
+        description="class names: a text file, one a line; a CSV file with a column name; or a JSON list"
+    )
     images: Annotated[str | None, COLUMNS(("image_id", "file", "sha256"))] = Field(
         None,
         description="CSV of image_id and file, and sha256 where a picture must be just that one; without it, the images "
