@@ -85,7 +85,7 @@ def right_lines(content, names):
 
 def right_column(content, names):
     """The ids before the names say where they stand."""
-    lines = [line for line in content.decode("utf-8-sig").splitlines() if line.strip() and not line.startswith("#")]
+    lines = [line for line in content.decode("utf-8-sig").split("\n") if line.strip() and not line.startswith("#")]
     simple = b'"' not in content and b"\r" not in content and lines[0].split(",") == ["id", "name"]
     return not simple or [[str(n), name] for n, name in enumerate(names)] == [
         [cell.strip() for cell in line.split(",")] for line in lines[1:]

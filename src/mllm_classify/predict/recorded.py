@@ -157,8 +157,8 @@ def _ranking(given: Any, classes: int) -> list[int] | None:
 
 
 def _null(given: Any, model: "RecordedModel") -> bool:
-    """Whether one value of a CSV or JSON file is none. An empty text is an answer."""
-    return given is None or (given == "" and not model.worded)
+    """Whether one value of a CSV or JSON file is none. CSV has only empty text for that, which is an answer, too."""
+    return given is None or (given == "" and not model.worded and model.file.lower().endswith(".csv"))
 
 
 def _text(given: Any) -> str | None:
