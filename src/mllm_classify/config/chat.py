@@ -133,7 +133,7 @@ class ChatModel(Model):
         None, description="at most so many, of prompts and answers together"
     )
     timeout: Annotated[float, RUNTIME, Field(gt=0, le=WEEK)] = Field(120, description="seconds for one request")
-    retries: Annotated[int, RUNTIME, Field(ge=0, le=1000)] = Field(
+    retries: Annotated[int, RUNTIME, Field(ge=0, le=1_000_000)] = Field(
         8, description="per request, of what may succeed later; with back-off, or as long as the server says"
     )
     patience: Annotated[float, RUNTIME, Field(gt=0, le=WEEK)] = Field(
