@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
@@ -17,7 +19,12 @@ LONG = (
     ),
     *("tests/predict/vision/", "tests/tools/test_vision_models.py"),
     # real predictions and labels
-    *("tests/choices/test_real.py", "tests/dataset/test_labels_of_imagenet.py", "tests/dataset/test_real_labels.py"),
+    *(
+        "tests/test_replay.py",
+        "tests/choices/test_real.py",
+        "tests/dataset/test_labels_of_imagenet.py",
+        "tests/dataset/test_real_labels.py",
+    ),
     # independent computations and properties of whole tables
     *("tests/tables/test_recomputed.py", "tests/tables/test_encoders.py", "tests/tables/test_every_table.py"),
     *("tests/tables/test_sensitivity.py", "tests/measures/", "tests/score/test_properties.py"),
@@ -51,6 +58,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.study)
         if item.nodeid.startswith(LONG):
             item.add_marker(pytest.mark.long)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What a run leaves out by its marks is not imported either: that alone takes as long as the short tests."""
+    left_out = config.option.markexpr
+    name = collection_path.relative_to(config.rootpath).as_posix()
+    study, long = name.startswith("tests/workflow"), f"{name}/".startswith(LONG) or name.startswith(LONG)
+    return True if (study and "not study" in left_out) or (long and "not long" in left_out) else None
 
 
 @pytest.fixture

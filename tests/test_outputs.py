@@ -1,5 +1,6 @@
 """The list of outputs, its modules, and what reaches them."""
 
+import argparse
 import ast
 import importlib
 import inspect
@@ -8,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from mllm_classify import make
 from mllm_classify.config.load import load
-from mllm_classify.io.files import PROJECT
+from mllm_classify.io.files import PROJECT, InputError
 from mllm_classify.outputs import DERIVED, OUTPUTS, Output, parts
 from mllm_classify.plan import lineage, values
 from mllm_classify.plan.code import PACKAGE, reached
@@ -68,6 +70,16 @@ def test_every_part_of_a_row_is_something() -> None:
         for part in parts(output):
             if part in OUTPUTS and part not in PATTERNS:
                 assert set(OUTPUTS[part].exists) <= set(output.exists), "an output that is read must exist"
+
+
+@pytest.mark.parametrize(("name", "words"), [("gains", "a second label set (dataset.regt)"),
+                                             ("precision", "several models and a second label set (dataset.regt)")])  # fmt: skip
+def test_an_output_that_a_configuration_has_not_is_refused_with_what_it_needs(name: str, words: str) -> None:
+    dataset = SHIPPED.dataset.model_copy(update={"regt": None})
+    config = SHIPPED.model_copy(update={"dataset": dataset, "models": SHIPPED.models[:1]})
+    with pytest.raises(InputError) as caught:
+        make.make(argparse.Namespace(outputs=["table2", name], config="c.yaml"), config)
+    assert str(caught.value) == f"c.yaml: has no {name}; that needs {words}: docs/configuration.md"
 
 
 def test_no_value_condition_or_module_is_without_an_output() -> None:

@@ -105,7 +105,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
 INTRODUCTION = """# The configuration
 
 Written by `make reference` from `src/mllm_classify/config/`. One YAML file configures a run: `config.yaml`, or the
-one that `--configfile` names. A key that is not listed here is an error.
+one that `--configfile` names. A key that is not listed here is an error. What Snakemake shall make stands before
+`--configfile`, or after `--`: it takes whatever follows for further files of configuration, and ends in a traceback
+before it reads a line of this project's.
 
 *Reruns* says what a changed value runs again: *yes*, all that uses it; *tables*, only those; *content*, what uses the
 file, when its content changes; *columns*, the same for the columns that are named; *no*, nothing. The bundle holds the

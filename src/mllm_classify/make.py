@@ -14,7 +14,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.files import InputError
 from mllm_classify.outputs import OUTPUTS, Output
-from mllm_classify.plan.outline import outline
+from mllm_classify.plan.values import unmet
 from mllm_classify.tables.inputs import Given
 
 log = logging.getLogger("mllm_classify")
@@ -29,8 +29,8 @@ def result_of(output: Output, config: Config) -> Any:
 
 def make(args: argparse.Namespace, config: Config) -> None:
     for name in args.outputs:
-        if name not in outline(config).outputs:
-            msg = f"{args.config}: has no {name}; docs/configuration.md says what it needs"
+        if lacking := unmet(config, OUTPUTS[name]):
+            msg = f"{args.config}: has no {name}; that needs {' and '.join(lacking)}: docs/configuration.md"
             raise InputError(msg)
     for name in args.outputs:
         _write(OUTPUTS[name], config)

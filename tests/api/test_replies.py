@@ -149,3 +149,21 @@ def test_a_key_that_a_server_repeats_in_any_escapes_is_in_nothing_that_is_kept(k
 def test_a_compressed_reply_is_not_unpacked():
     with pytest.raises(TemporaryError, match="compressed"):
         received(200, {"Content-Encoding": "gzip"}, b"")
+
+
+@pytest.mark.parametrize("depth", [90, 101, 500, 900, 990, 100_000])
+@pytest.mark.parametrize("where", ["error", "content", "usage"])
+def test_a_reply_of_many_levels_is_an_answer_or_a_failure(depth, where):
+    nested = "[" * depth + r'"\u0073k-123456789"' + "]" * depth
+    body = {
+        "error": '{"error": {"message": %s}}',
+        "content": '{"choices": [{"message": {"content": [{"type": "thinking", "thinking": %s}]}}]}',
+        "usage": '{"choices": [{"message": {"content": "a"}}], "usage": %s}',
+    }[where] % nested
+    for status in (200, 500):
+        reply = received(status, {}, body.encode(), "sk-123456789")
+        assert "sk-123456789" not in reply.excerpt
+        try:
+            completion(reply)
+        except FailedError as error:
+            assert str(error).isprintable()  # noqa: PT017 (or else it is an answer)

@@ -192,7 +192,7 @@ def test_title_and_licence_are_not_taken_for_paths(study):
 
 
 def test_a_configuration_that_holds_a_key_is_found(study):
-    url = f"http://127.0.0.1:1/v1?key={KEY}"
+    url = f"http://127.0.0.1:1/{KEY}/v1"
     assert message(models=[CONFIG["models"][0] | {"url": url}]).startswith("config.yaml: holds the value of $MY_KEY")
 
 

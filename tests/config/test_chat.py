@@ -166,6 +166,17 @@ def test_an_address_holds_no_password_and_the_message_neither(folder):
     )
 
 
+@pytest.mark.parametrize("name", ["key", "api_key", "apiKey", "subscription-key", "access_token", "sig"])
+def test_an_address_holds_no_key_in_its_query_and_the_message_neither(folder, name):
+    found = refusal(folder, whole(models=[ENDPOINT | {"url": f"https://api.example.org/v1?version=1&{name}=hunter2"}]))
+    assert found == f"config.yaml: models[0] (api): url: {name}=: holds a key; name the key's variable in api_key_env"
+
+
+def test_an_address_may_have_a_query(folder):
+    url = "https://api.example.org/v1?api-version=2024-10-21&design=1"
+    assert loaded(folder, whole(models=[ENDPOINT | {"url": url}])).models[0].url == url
+
+
 def test_a_model_that_is_asked_nothing_is_refused(folder):
     assert "models[2].tasks: []: " in refusal(folder, whole("models", 2, tasks=[]))
 

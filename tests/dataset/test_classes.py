@@ -107,6 +107,14 @@ def test_imagenets_synsets_are_sorted_and_each_once():
     assert frame.row(999)[:3] == (999, "toilet paper", "n15075141")
 
 
+def test_names_may_be_written_with_underscores(folder):
+    (folder / "c.txt").write_text("Great Dane\nbull_dog\nbull dog\na_b c\na b_c\n")
+    lookup = Lookup(classes(table("c.txt")))
+    written = ["great_dane", "Great Dane", "bull_dog", "bull dog", "a_b c", "a b_c"]
+    assert [lookup.one("f", name) for name in written] == [0, 0, 1, 2, 3, 4]
+    assert "is the name of several classes; write one of the ids [3, 4]" in message(lookup.one, "f", "a_b_c")
+
+
 def test_other_names_of_imagenets_classes_keep_the_synsets(folder):
     (folder / "names.txt").write_text("".join(f"name {number}\n" for number in range(1000)))
     frame = classes(imagenet(names="names.txt"))

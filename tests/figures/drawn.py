@@ -25,9 +25,10 @@ def written(columns, *rows):
 
 
 TABLE3 = written(
-    "model task ImGT_A ImGT_A_low ImGT_A_high ReGT_A ReGT_A_low ReGT_A_high change imgt regt",
-    ("worst", "CW", "60.00", "50.00", "70.00", "55.00", "45.00", "65.00", "-5.00", "old", "new"),
-    ("$b$ <s>", "OW", "80.00", "70.00", "90.00", "92.50", "85.00", "95.00", "12.50", "old", "new"),
+    "model task ImGT_A ImGT_compared ImGT_compared_low ImGT_compared_high ReGT_A ReGT_A_low ReGT_A_high change n_compared "
+    "imgt regt",
+    ("worst", "CW", "62.00", "60.00", "50.00", "70.00", "55.00", "45.00", "65.00", "-5.00", "40", "old", "new"),
+    ("$b$ <s>", "OW", "81.00", "80.00", "70.00", "90.00", "92.50", "85.00", "95.00", "12.50", "40", "old", "new"),
 )
 
 TABLE4 = written(
@@ -57,8 +58,8 @@ TABLE6 = pl.DataFrame(
 
 RANKING = written(
     "model ImGT_A ReGT_A ImGT_A_rank ImGT_A_rank_low ImGT_A_rank_high ReGT_A_rank ReGT_A_rank_low ReGT_A_rank_high "
-    "tau tau_low tau_high imgt regt",
-    *((*row, "0.50", "0.10", "0.90", "old", "new") for row in [
+    "tau tau_low tau_high imgt regt n",
+    *((*row, "0.50", "0.10", "0.90", "old", "new", "40") for row in [
         ("a", "70.00", "80.00", "2", "1", "3", "1", "1", "1"),
         ("b", "70.00", "75.00", "2", "2", "3", "2", "1", "3"),
         ("c", "90.00", "60.00", "1", "1", "1", "3", "2", "3"),

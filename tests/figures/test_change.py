@@ -9,4 +9,5 @@ def test_the_change_is_drawn_from_one_accuracy_to_the_other_the_best_model_first
     points = [line.get_xdata().tolist() for line in axes.lines if line.get_marker() in "os"]
     assert points == [[80, 60], [92.5, 55]]
     shown = drawn_texts(figure, tmp_path)
+    assert axes.get_xlabel().startswith("accuracy (%), n = 40; ")
     assert {"+12.50", "-5.00", "$b$ <s> · OW", "ImGT (old)", "ReGT (new)"} <= set(shown)

@@ -13,4 +13,4 @@ def test_ranks_show_ties_moves_and_intervals(tmp_path):
     shown = drawn_texts(figure, tmp_path)
     assert {"a · 70.00 % · 2 [1 to 3]", "1 [1] · 80.00 % · a", "3 [2 to 3] · 60.00 % · c"} <= set(shown)
     assert {"ImGT (old)", "ReGT (new)", "higher under ReGT (1)", "lower (1)", "same rank (1)"} <= set(shown)
-    assert any("Kendall's tau 0.50 (0.10 to 0.90)" in text for text in shown)
+    assert any("Kendall's tau 0.50 (0.10 to 0.90)" in text and "n = 40" in text for text in shown)

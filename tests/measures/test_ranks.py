@@ -24,6 +24,18 @@ def test_rank_intervals_are_ranks_that_occur():
     assert (low.tolist(), high.tolist()) == ([1, 2], [1, 2])
 
 
+@given(st.lists(st.lists(st.integers(0, 3), min_size=4, max_size=4), min_size=1, max_size=8))
+def test_ties_above_a_clear_last_do_not_lift_it(resampled):
+    """It is behind all others in every resample, whatever these do among themselves."""
+    values = np.array([[*(10.0 + value for value in row), 1.0] for row in resampled])
+    low, high = rank_intervals(values)
+    assert (low[-1], high[-1]) == (5, 5)
+    ranks = [plain.statistics.competition_ranks(list(map(Fraction, row))) for row in values.tolist()]
+    for place, of_row in enumerate(map(sorted, zip(*ranks, strict=True))):
+        ends = [of_row[math.ceil(share * len(ranks)) - 1] for share in (0.025, 0.975)]
+        assert [low[place], high[place]] == ends
+
+
 VALUES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=12)
 
 

@@ -3,7 +3,7 @@
 import math
 from fractions import Fraction
 
-from tests.plain.counting import PARTS, SUBSETS, Cells, correct_of, counted, difference, text
+from tests.plain.counting import PARTS, SUBSETS, Cells, changed, correct_of, counted, text
 from tests.plain.files import family
 from tests.plain.judgements import Judged, Judgements, belongs
 from tests.plain.selection import choose
@@ -44,7 +44,7 @@ def accuracy(judged: Judgements, entries: dict[str, dict]) -> list[dict]:
             about = {"name": name, "model": entries[name]["label"], "family": family(entries[name]), "task": scoring}
             about |= {"measure": measure, "n_images": rule, "subset": subset, "n": len(among)}
             if measure == "change":
-                before = sum(row.imgt for row in rows) / len(rows) * 100
+                before = sum(row.imgt for row in among) / len(among) * 100
                 about |= {"correct": None, "accuracy": value - before, "wilson_low": None, "wilson_high": None}
             else:
                 about |= {"correct": correct, "accuracy": value, "wilson_low": low, "wilson_high": high}
@@ -57,7 +57,8 @@ def ranking(judged: Judgements, entries: dict[str, dict], n_images: str) -> list
     found: list[tuple[Fraction, Fraction | int, str, Cells]] = []
     for name, scorings in sorted(judged.items()):
         task = choose(scorings, n_images) or "CW"
-        rows = scorings[task]
+        # one population: without a second label set all images, else those that ReGT's accuracy is over
+        rows = [row for row in scorings[task] if row.category is None or counted(row, n_images)]
         counts = correct_of(rows, n_images)
         one, other = (Fraction(*counts[column]) if counts[column][1] else None for column in ("ImGT_A", "ReGT_A"))
         cells = {
@@ -67,7 +68,7 @@ def ranking(judged: Judgements, entries: dict[str, dict], n_images: str) -> list
             "n": str(len(rows)),
             "ImGT_A": text(percent(*counts["ImGT_A"])),
             "ReGT_A": text(percent(*counts["ReGT_A"])),
-            "change": difference(percent(*counts["ReGT_A"]), percent(*counts["ImGT_A"])),
+            "change": changed(rows, n_images)["change"],
         }
         exact.append((one or Fraction(0), other))
         found.append((one or Fraction(0), 2 if other is None else other, name, cells))

@@ -47,7 +47,21 @@ def accuracies(rows: list[Judged], columns: list[str], n_images: str) -> Cells:
     for column in columns:
         cells[f"{column}_low"], cells[f"{column}_high"] = map(text, wilson(*found[column]))
     cells |= extremes(rows, n_images)
-    return cells | sizes(rows) | {"change": difference(percent(*found["ReGT_A"]), percent(*found["ImGT_A"]))}
+    return cells | sizes(rows) | changed(rows, n_images)
+
+
+def changed(rows: list[Judged], n_images: str) -> Cells:
+    """ReGT less ImGT accuracy, both over the images that ReGT's is over; the latter, its interval, and their number."""
+    both = [row for row in rows if counted(row, n_images)]
+    before, after = sum(row.imgt for row in both), sum(bool(row.regt) for row in both)
+    low, high = map(text, wilson(before, len(both)))
+    return {
+        "change": difference(percent(after, len(both)), percent(before, len(both))),
+        "ImGT_compared": text(percent(before, len(both))),
+        "ImGT_compared_low": low,
+        "ImGT_compared_high": high,
+        "n_compared": str(len(both)) if any(row.category for row in rows) else "",
+    }
 
 
 def extremes(rows: list[Judged], n_images: str) -> Cells:

@@ -41,7 +41,8 @@ def gains(files: Files) -> list[Cells]:
     members: dict[str, list[str]] = {}
     for entry in files.models:
         members.setdefault(family(entry), []).append(entry["label"])
-        rows = files.judged(entry["name"], files.task(entry["name"]))
+        every = files.judged(entry["name"], files.task(entry["name"]))
+        rows = [row for row in every if counted(row, files.n_images)]
         counts = correct_of(rows, files.n_images)
         accuracies = tuple(100 * Fraction(*counts[column]) for column in ("ImGT_A", "ReGT_A"))
         for paradigm in (family(entry), "all models"):
@@ -118,11 +119,12 @@ def suspects(files: Files) -> list[Cells]:
 
 
 def other_classes(files: Files, imgt: int, given: list[tuple[list[int], Judged]]) -> dict[int, int]:
-    """How many models name each class that ImGT does not admit."""
+    """How many of the models that are wrong under ImGT name each class that has no name of a class that ImGT admits."""
+    own = {files.same(each) for each in range(len(files.names)) if is_admissible([each], [imgt], files.equal)}
     counts: dict[int, int] = {}
-    for predicted in (predicted for predicted, judged in given if judged.status != "error"):
-        for class_id in {files.same(each) for each in predicted}:
-            if not is_admissible([class_id], [imgt], files.equal):
+    for predicted, judged in given:
+        if judged.status != "error" and not judged.imgt:
+            for class_id in {files.same(each) for each in predicted} - own:
                 counts[class_id] = counts.get(class_id, 0) + 1
     return counts
 

@@ -84,6 +84,11 @@ def dense_ranks(values: list[Fraction | None]) -> list[str]:
     return ["" if value is None else str(descending.index(value) + 1) for value in values]
 
 
+def competition_ranks(values: list[Fraction]) -> list[int]:
+    """One more than the number of greater values."""
+    return [1 + sum(other > value for other in values) for value in values]
+
+
 def share(flags: list[bool]) -> Fraction | None:
     return Fraction(sum(flags), len(flags)) if flags else None
 

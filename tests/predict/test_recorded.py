@@ -48,8 +48,8 @@ def said(*answers):
     return [dict(zip(keys, answer, strict=False)) for answer in answers]
 
 
-def read(file, column="class_id", ids="abc", dataset=TABLE, classes=10, **options):
-    return recorded.recorded(entry(file, column, **options), dataset, list(ids), classes).select(*PREDICTIONS)
+def read(file, column="class_id", ids="abc", dataset=TABLE, classes=10, left_out=(), **options):
+    return recorded.recorded(entry(file, column, **options), dataset, list(ids), classes, left_out).select(*PREDICTIONS)
 
 
 def refusal(*arguments, **options):
@@ -132,6 +132,20 @@ def test_parquet_may_have_any_integers_in_lists_and_arrays(folder, dtype):
         assert read("p.parquet", ids="ab")["class_ids"].to_list() == ([[1], [2]] if kind is dtype else values)
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_empty_answer_is_empty_text(folder, ending):
+    file = write(folder, ending, said(("a", ""), ("b", "cat")))
+    assert read(file, "text", "ab")["text"].to_list() == ["", "cat"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_class_id_may_say_that_an_answer_was_no_class(folder, ending):
+    rows = ranked(("a", "several"), ("b", "7"), ("c", "oop"), ("d", "1|2"), ("e", "empty"))
+    found = read(write(folder, ending, rows), ids="abcde")
+    assert found["class_ids"].to_list() == [[], [7], [], [1, 2], []]
+    assert found["status"].to_list() == ["several", "ok", "ok", "ok", "empty"]
+
+
 def test_other_columns_do_not_matter(folder):
     rows = [{"image_id": "a", "class_id": 1, "text": None, "task": "MC", "score": 0.5}]
     assert read(write(folder, "jsonl", rows), ids="a")["class_ids"].to_list() == [[1]]
@@ -181,6 +195,13 @@ def test_the_file_has_each_image_once_and_no_others(folder, ending, rows, expect
     assert refusal(write(folder, ending, ranked(*rows))) == expected.format(ending)
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_images_that_no_table_has_need_no_predictions_and_may_have_them(folder, ending):
+    file = write(folder, ending, ranked(("a", 1), ("d", 2)))
+    assert read(file, ids="abcd", left_out="bcd")["image_id"].to_list() == ["a", "d"]
+    assert "1 of 2 predictions are missing: 'b'" in refusal(file, ids="abcd", left_out="cd")
+
+
 def test_only_three_examples_are_given(folder):
     file = write(folder, "jsonl", ranked(("a", 1)))
     assert refusal(file, ids="abcdef") == f"p.jsonl: 5 of 6 predictions are missing: 'b', 'c', 'd' ...; {HINT}"
@@ -193,8 +214,10 @@ def test_each_task_has_each_image(folder):
     )
 
 
-RANKING = "rows are not an image's an id from 0 to 9, or a ranking of them"
-ANSWER = "rows are not an image's text, or a list of texts"
+RANKING = (
+    "rows do not give an image_id and its class_id (an id from 0 to 9, a ranking of ids, or one of oop, empty, several)"
+)
+ANSWER = "rows do not give an image_id and its text (text, or a list of texts)"
 
 
 @pytest.mark.parametrize(
@@ -220,7 +243,7 @@ def test_what_is_no_ranking_in_a_csv_is_named_with_its_line(folder, value):
     [
         pl.Series([1.0, 2.0]), pl.Series([True, False]), pl.Series([-1, 10]), pl.Series([None, None]),
         pl.Series([2**64 - 1, 2**63], dtype=pl.UInt64), pl.Series([[1, 1], []], dtype=pl.List(pl.Int32)),
-        pl.Series([[1.0], [2.0]]), pl.Series([[None], [1, None]], dtype=pl.List(pl.Int32)), pl.Series(["1", "cat"]),
+        pl.Series([[1.0], [2.0]]), pl.Series([[None], [1, None]], dtype=pl.List(pl.Int32)), pl.Series(["-1", "cat"]),
         pl.Series([[1, 10], [-1, 1]], dtype=pl.Array(pl.Int64, 2)), pl.Series([[[1]], [[2]]]), pl.Series([{"a": 1}] * 2),
     ],
 )  # fmt: skip
@@ -331,8 +354,8 @@ def test_an_empty_intersection_is_refused(folder):
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([("a", 1), ("b", 10)], "p.csv: 1 of 2 rows are not an image's"),
-        ([("a", 1), ("x", -1)], "p.csv: 1 of 2 rows are not an image's"),
+        ([("a", 1), ("b", 10)], "p.csv: 1 of 2 rows do not give an image_id"),
+        ([("a", 1), ("x", -1)], "p.csv: 1 of 2 rows do not give an image_id"),
         ([("a", 1), ("a", 2)], "p.csv: 1 rows repeat an image: 'a'"),
     ],
 )

@@ -10,7 +10,7 @@ from tests.predict.test_recorded import ENDINGS, ranked, read, refusal, said, wr
 def test_a_null_answer_is_an_error_of_the_file_or_of_the_model(folder, ending):
     file = write(folder, ending, said(("a", None), ("b", ""), ("c", "cat")))
     refused = refusal(file, "text")
-    assert "1 of 3 rows are not an image's text" in refused
+    assert "1 of 3 rows do not give an image_id and its text" in refused
     assert "`nulls: count` counts nulls as requests that failed" in refused
     rows = read(file, "text", nulls="count")
     assert rows.columns == list(PREDICTIONS)
@@ -24,14 +24,14 @@ def test_a_null_answer_is_an_error_of_the_file_or_of_the_model(folder, ending):
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_null_ranking_counts_likewise(folder, ending):
     file = write(folder, ending, ranked(("a", [3, 1]), ("b", None), ("c", [0, 2])))
-    assert "1 of 3 rows are not an image's an id" in refusal(file)
+    assert "1 of 3 rows do not give an image_id and its class_id" in refusal(file)
     rows = read(file, nulls="count")
     assert rows.select("class_ids", "status").rows() == [([3, 1], "ok"), (None, "error"), ([0, 2], "ok")]
 
 
 def test_only_nulls_are_counted(folder):
     file = write(folder, "jsonl", ranked(("a", [10]), ("b", None), ("c", [0])))
-    assert "1 of 3 rows are not" in refusal(file, nulls="count")
+    assert "1 of 3 rows do not" in refusal(file, nulls="count")
     assert "a number of thousands" not in refusal(write(folder, "csv", ranked(("a", "9" * 5000), ("b", 1), ("c", 2))))
 
 

@@ -73,10 +73,11 @@ def test_a_server_that_warms_up_late_passes(tmp_path):
     assert set(server.sent.values()) == {1}
 
 
-def test_a_model_that_is_not_served_is_named(tmp_path):
-    with fault_server(always("good"), models=["another", "and-another"]) as server:
-        stopped(tmp_path, server, r"preflight: model: 'q' is not served; it has another, and-another")
-    assert server.received == []
+def test_a_model_that_is_not_served_is_named(tmp_path, caplog):
+    with fault_server(always("404"), models=["another", "and-another"]) as server:
+        stopped(tmp_path, server, "HTTP 404")
+    assert "list of models has no 'q' (it has another, and-another)" in caplog.text
+    assert len(server.received) <= 6
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -87,7 +88,8 @@ def test_a_key_that_is_refused_is_said(tmp_path, monkeypatch, where, status):
     with fault_server(always(str(status) if where == "chat" else "good"), **refused) as server:
         message = "the endpoint does not take the key; look at api_key_env" if where == "models" else f"HTTP {status}"
         stopped(tmp_path, server, message, api_key_env="KEY", tasks=["OW", "CW"])
-    assert len(server.received) <= 2
+    # a 403 may be about one picture, until there are three
+    assert len(server.received) <= (2 if status == 401 else 6)
 
 
 def test_a_model_that_says_the_same_of_all_images_does_not_see_them(tmp_path):

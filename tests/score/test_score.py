@@ -119,6 +119,12 @@ def test_a_ranking_of_nothing_is_wrong_but_on_n(ids):
     assert found == {("CW", "a"): (False, False), ("CW", "n"): (False, True)}
 
 
+def test_rankings_with_empty_ones_among_them_are_answers_to_a_list_and_the_empty_ones_out_of_prompt():
+    ranked = predicted_by_ranking(rankings(("a", []), ("b", [0]), ("c", None, "error")))
+    assert ranked["oop"].to_list() == [True, False, None]
+    assert predicted_by_ranking(rankings(("a", [1]), ("b", [0])))["oop"].to_list() == [None, None]
+
+
 def test_a_shared_name_is_correct_as_any_of_its_classes():
     """Whether it was matched or nearest, and whichever of its classes the label is."""
     rows = [("a", "OW", [], 1), ("b", "OW", [], 1), ("a", "CW", [1, 3], 0), ("b", "CW", [], 1)]

@@ -36,7 +36,7 @@ def test_accuracies_of_four_images():
         ("ImGT and ReGT", "correct", "A"): (2, 4, 50),
         ("ImGT and ReGT", "excluded", "A"): (1, 3, 33.33),
         ("change", "correct", "A"): (None, 4, -25),
-        ("change", "excluded", "A"): (None, 3, -41.67),
+        ("change", "excluded", "A"): (None, 3, -33.33),
     }
     assert {row["wilson_low"] for key, row in found.items() if key[2] == "change"} == {None}
 

@@ -23,5 +23,8 @@ def test_gains_are_means_over_models_and_of_one_model_the_change_of_the_ranking(
     assert (found["all models"]["gain_min"], found["all models"]["gain_max"]) == ("12.50", "37.50")
     assert (found["MLLM"]["vs_supervised"], found["supervised"]["vs_supervised"]) == ("25.00", "")
     assert float(found["MLLM"]["vs_supervised_low"]) < 25 < float(found["MLLM"]["vs_supervised_high"])
+    excluded = STUDY._replace(n_images="excluded")
+    (mllm,) = rows(gains(frames[0], images, PARADIGMS, excluded, 20))
+    assert [mllm[name] for name in ("ImGT_A", "ReGT_A", "gain", "n")] == ["57.14", "85.71", "28.57", "7"]
     (one,) = rows(gains(frames[0], images, PARADIGMS, STUDY, 20))
     assert one["paradigm"] == "MLLM"

@@ -47,9 +47,19 @@ def test_where_a_resample_has_no_image_to_judge_there_is_no_interval_of_ranks():
     frames = [scored("v", "CW", "100", "111", "S+ N N"), scored("w", "CW", "010", "011", "S+ N N")]
     for row in rows_of("ranking", *frames, study=STUDY._replace(n_images="excluded")):
         assert (row["change_low"], row["tau_low"]) == ("", "")
-        assert set(ranks_of(row, "ImGT")) <= {"1", "2"}
-        assert ranks_of(row, "ReGT")[1:] == ["", ""]
-        assert ranks_of(row, "ReGT")[0] in ("1", "2")
+        for measure in ("ImGT", "ReGT"):
+            assert ranks_of(row, measure)[1:] == ["", ""]
+            assert ranks_of(row, measure)[0] in ("1", "2")
+
+
+def test_where_images_without_a_label_are_excluded_everything_is_over_the_others():
+    """Under ImGT Vision is the better one with the images in N, and the worse one without them."""
+    frames = [scored("v", "CW", "1000111", "1100111", "S+ S+ S- M+ N N N"),
+              scored("w", "CW", "1100000", "1110111", "S+ S+ S- M+ N N N")]  # fmt: skip
+    found = {row["model"]: row for row in rows_of("ranking", *frames, study=STUDY._replace(n_images="excluded"))}
+    shown = ("ImGT_A", "ImGT_A_rank", "ReGT_A", "ReGT_A_rank", "change", "tau", "n")
+    assert [found["Vision"][name] for name in shown] == ["25.00", "2", "50.00", "2", "25.00", "1.00", "4"]
+    assert [found["Vision 2"][name] for name in shown] == ["50.00", "1", "75.00", "1", "25.00", "1.00", "4"]
 
 
 def test_a_row_of_few_images_has_a_rank_and_no_interval_of_it():

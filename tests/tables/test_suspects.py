@@ -1,13 +1,15 @@
 import numpy as np
+import polars as pl
 import pytest
 from cleanlab.rank import get_label_quality_scores
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mllm_classify.score.score import predicted_by_ranking, score
 from mllm_classify.tables.render import write
-from mllm_classify.tables.suspects import quality
-from tests.tables.small import IMAGES, ranked, suspected
-from tests.tables.studies import rows
+from mllm_classify.tables.suspects import quality, suspects
+from tests.tables.small import CLASSES, IMAGES, labelled, ranked, suspected
+from tests.tables.studies import STUDY, rows
 
 
 def test_suspects_are_ranked_by_what_models_agree_on_against_the_label():
@@ -19,6 +21,35 @@ def test_suspects_are_ranked_by_what_models_agree_on_against_the_label():
         ["2", "k", "dog", "missile", "2", "0", "3", "missile | missile", "M-", "2", "0", "0.4500", "1"],
         ["3", "j", "cat", "dog", "1", "1", "3", "cat", "S+", "0", "0", "0.9000", "3"],
     ]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=4),
+    st.lists(st.lists(st.lists(st.integers(0, 3), max_size=3), min_size=4, max_size=4), min_size=1, max_size=4),
+)
+def test_no_answer_is_both_right_and_a_vote_and_no_label_is_contradicted_by_its_own_name(images, answers):
+    """Two classes are called missile, and with `both` each admits the other; answers may name several classes."""
+    labels = labelled(*((f"i{n}", imgt, [imgt], "S+") for n, (imgt, _) in enumerate(images))).with_columns(
+        pl.Series(
+            "imgt_admissible",
+            [[2, 3] if both and imgt > 1 else [imgt] for imgt, both in images],
+            dtype=pl.List(pl.Int32),
+        ),
+        expert_admissible="expert",
+    )
+    ids = labels["image_id"].to_list()
+    scores = pl.concat(
+        score(
+            f"m{n}",
+            predicted_by_ranking(ranked(*zip(ids, given, strict=False))).with_columns(predicted="class_ids"),
+            labels,
+        )
+        for n, given in enumerate(answers)
+    )
+    for row in rows(suspects(scores, labels, CLASSES, {}, STUDY)):
+        assert int(row["votes"]) + int(row["right"]) <= int(row["models"])
+        assert row["other"] != row["imgt_label"]
+        assert bool(row["other"]) == (row["votes"] != "0")
 
 
 def test_people_see_the_first_rows_only_and_programs_all(tmp_path):

@@ -27,6 +27,8 @@ def test_table_3_on_nine_images():
         "ReGT_M-": "0.00",
         "ImGT_and_ReGT": "33.33",
         "change": "0.00",
+        "ImGT_compared": "55.56",
+        "n_compared": "9",
         "selection": "only task",
         "crossfit_task": "CW",
         "crossfit_ImGT_A": "55.56",
@@ -224,6 +226,8 @@ def test_excluded_images_without_a_label_are_in_no_accuracy_under_the_second_set
         "ReGT_S",
         "ReGT_M",
         "ImGT_and_ReGT",
+        "ImGT_compared",
+        "n_compared",
         "change",
         "crossfit_ReGT_A",
         "n",
@@ -231,7 +235,7 @@ def test_excluded_images_without_a_label_are_in_no_accuracy_under_the_second_set
         "n_images",
     )
     assert [row[name] for name in shown] == [
-        "55.56", "57.14", "66.67", "50.00", "28.57", "1.59", "57.14", "9", "2", "excluded",
+        "55.56", "57.14", "66.67", "50.00", "28.57", "57.14", "7", "0.00", "57.14", "9", "2", "excluded",
     ]  # fmt: skip
     low, high = plain.statistics.wilson(4, 7)
     assert (row["ReGT_A_low"], row["ReGT_A_high"]) == (f"{low:.2f}", f"{high:.2f}")

@@ -36,8 +36,11 @@ def test_table_4_counts_the_errors_of_each_task():
     }
 
 
-@pytest.mark.parametrize(("n_images", "expected"), [("correct", ["25.00", "50.00"]), ("excluded", ["0.00", "33.33"])])
-def test_table_4_and_ranking_follow_the_rule_for_images_without_a_label(n_images, expected):
+@pytest.mark.parametrize(
+    ("n_images", "expected", "change"),
+    [("correct", ["25.00", "50.00"], "0.00"), ("excluded", ["0.00", "33.33"], "-33.33")],
+)
+def test_table_4_and_ranking_follow_the_rule_for_images_without_a_label(n_images, expected, change):
     frames = [
         scored("a", "CW", "1100", "0001", "S+ S+ M- N"),
         scored("a", "CW+", "1100", "1001", "S+ S+ M- N"),
@@ -47,4 +50,4 @@ def test_table_4_and_ranking_follow_the_rule_for_images_without_a_label(n_images
     assert [found[task]["ReGT_A"] for task in ("CW", "CW+")] == expected
     assert found["CW+"]["ReGT_A_vs_CW"] == f"{float(expected[1]) - float(expected[0]):.2f}"
     (row,) = rows_of("ranking", *frames, study=study)
-    assert (row["ReGT_A"], row["change"]) == (expected[1], f"{float(expected[1]) - 50:.2f}")
+    assert (row["ReGT_A"], row["change"], found["CW+"]["change"]) == (expected[1], change, change)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
 from mllm_classify.outputs import OUTPUTS, SHOWN
 from mllm_classify.plan.files import PATTERNS, bundled, inputs, output_inputs, reported
 from mllm_classify.plan.plan import hand_on, plan
+from mllm_classify.plan.values import unmet
 
 
 def read_plan():
@@ -17,7 +19,8 @@ def read_plan():
     files = workflow.overwrite_configfiles
     if len(files) > 1 or workflow.config_settings.config:
         raise WorkflowError(
-            "One file configures a run, so that its figures can be traced to it: give one --configfile, and no --config."
+            "One file configures a run, so that its figures can be traced to it: give one --configfile, and no --config. "
+            "Snakemake takes all that follows --configfile for such files: name what it shall make before it."
         )
     try:
         return plan(str(Path(files[0] if files else "config.yaml").absolute()))
@@ -71,8 +74,10 @@ def get_lineage(job):
     def lineage(wildcards):
         name = job.format_map(wildcards)
         if name not in PLAN.lineages:
+            needs = unmet(load(PLAN.config), OUTPUTS[name]) if name in OUTPUTS else ["what bears that name"]
             raise WorkflowError(
-                f"{name}: not part of {Path(PLAN.config).name}; docs/configuration.md says what it needs"
+                f"{name}: not part of {Path(PLAN.config).name}, which would need {' and '.join(needs)}: "
+                "docs/configuration.md"
             )
         return PLAN.lineages[name]
 
@@ -104,7 +109,7 @@ def get_choices(wildcards):
 
 
 def get_labels(wildcards):
-    """The labels, for models of which samples or orders of images depend on ImGT."""
+    """The labels, for models of which the predictions depend on them."""
     return pattern("labels") if MODELS[wildcards.model].labels else []
 
 

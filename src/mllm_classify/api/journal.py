@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from mllm_classify.api.replies import NotUnderstoodError
+from mllm_classify.api.replies import NotUnderstoodError, parsed
 from mllm_classify.io.files import InputError, regular
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def read(folder: Path, check: Check) -> Answers:
                 place = Place(path, start, len(line))
                 start += len(line)
                 try:
-                    record = json.loads(line)
+                    record = parsed(line)
                     if "sent" in record:
                         continue
                     key = record["key"]

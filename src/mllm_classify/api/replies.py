@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 from mllm_classify.api import answers
 from mllm_classify.api.answers import UnreadableError
+from mllm_classify.io.limits import JSON_DEPTH
+from mllm_classify.io.records import deeper
+from mllm_classify.io.text import one_line
 
 HOPELESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED}
 """Statuses that concern the key and the account."""
@@ -25,8 +28,6 @@ LONGEST_WAIT = 3600.0
 FILTERED = {"content_filter", "content_policy_violation", "safety", "recitation", "blocklist", "prohibited_content"}
 """Codes of errors, and reasons to finish, by which a provider's filter refuses a request."""
 NO_MONEY = {"insufficient_quota", "insufficient_balance", "billing_hard_limit_reached"}
-SHOWN = 500
-"""Characters of a server's message that are kept."""
 EXCERPT = 4096
 """Bytes of a reply that is no JSON that are kept."""
 SHORTEST_KEY = 8
@@ -100,9 +101,10 @@ def received(status: int, headers: Mapping[str, str], content: bytes, key: str =
 def parsed(content: bytes) -> Any:
     """JSON, or None where it is none: torn, nested too deep, with numbers of too many digits."""
     try:
-        return json.loads(content)
+        value = json.loads(content)
     except (ValueError, RecursionError):
         return None
+    return None if deeper(value, JSON_DEPTH) else value
 
 
 def masked(said: Any, key: str) -> Any:
@@ -206,12 +208,6 @@ def _said(error: Any) -> tuple[str | None, str]:
 def _text_of(value: Any, key: str) -> str | None:
     found = value.get(key) if isinstance(value, dict) else None
     return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else None
-
-
-def one_line(text: str) -> str:
-    """One line of what a server says, control characters as codes: it reaches terminals."""
-    shown = " ".join(text[: 4 * SHOWN].split())[:SHOWN]
-    return "".join(it if it.isprintable() else it.encode("unicode_escape").decode() for it in shown)
 
 
 def wait_of(headers: Mapping[str, str]) -> float | None:

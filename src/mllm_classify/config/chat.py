@@ -13,7 +13,7 @@ from mllm_classify.dollars import dollars
 from mllm_classify.io.files import portable
 from mllm_classify.tasks import TASK, TaskName
 
-SECRET = re.compile("key|token|secret|sig|password|credential", re.IGNORECASE)
+SECRET = re.compile(r"(key|token|secret|password|credential|^sig|^signature)$", re.IGNORECASE)
 """Names of a URL's parameters that hold what must not be written down."""
 OURS = {"model", "messages", "stream", "n", "structured_outputs"}
 """Keys of a request that the project sets itself."""
@@ -58,7 +58,12 @@ class Picture(Section):
     longest_side: int | None = Field(
         None, gt=0, le=100_000, description="pixels; larger images are scaled down to it and sent as JPEG"
     )
-    max_bytes: int = Field(20_000_000, gt=0, le=MOST, description="larger files are sent as JPEG")
+    max_bytes: int = Field(
+        20_000_000,
+        gt=0,
+        le=MOST,
+        description="of a picture, before base64; larger files are sent as JPEG, scaled down until they fit",
+    )
     quality: int = Field(95, ge=1, le=100, description="of such a JPEG")
 
 

@@ -61,6 +61,11 @@ class Model(Section):
         return False
 
     @property
+    def needs_excluded(self) -> bool:
+        """Whether it must know which images the label sets leave out of every table."""
+        return False
+
+    @property
     def needs_encoder(self) -> bool:
         """Whether there must be a text encoder for it."""
         return self.worded or self.needs_class_embeddings
@@ -107,8 +112,8 @@ class RecordedModel(Model):
         Choice("ours", "evaluates every model on all images"),
     ] = Field(
         "all",
-        description="whether the file must have just the registered images, or those that both have are evaluated, and "
-        "their number stated",
+        description="whether the file must have just the registered images (those that `missing: exclude` leaves out of every "
+        "table may be absent), or those that both have are evaluated, and their number stated",
     )
 
     @field_validator("shards")
@@ -122,6 +127,10 @@ class RecordedModel(Model):
     @property
     def worded(self) -> bool:
         return self.column == "text"
+
+    @property
+    def needs_excluded(self) -> bool:
+        return self.images == "all"
 
     @property
     def needs_pictures(self) -> bool:

@@ -35,7 +35,9 @@ class Tables(Section):
         Literal["correct", "excluded"],
         Choice("paper", "every prediction on an image without a label is correct (Sec. 2.2); ReaL leaves those out"),
     ] = Field(
-        "correct", description="images to which no class applies (N): every answer is correct, or they are left out"
+        "correct",
+        description="images to which no class applies (N): every answer is correct, or they are left out of accuracy under "
+        "ReGT and of every difference between label sets",
     )
     resamples: Annotated[int, Choice("ours", "has intervals for Table 6 only, over repeats")] = Field(
         1000, ge=100, le=100_000, description="bootstrap resamples of the images"
@@ -194,6 +196,12 @@ class Config(Section):
             for variant in self.asked_variants(model)
             if variant.repeats > 1
         ]
+
+    def needs_labels(self, model: Model) -> bool:
+        """Whether a model's predictions depend on the labels: on what it is asked, or on which images it may lack."""
+        label_sets = (self.dataset.imgt, self.dataset.regt)
+        leaves_out = any(labels is not None and labels.missing == "exclude" for labels in label_sets)
+        return self.samples(model) or (model.needs_excluded and leaves_out)
 
     def samples(self, model: Model) -> bool:
         """Whether the questions of a model depend on ImGT: by a sample of each class, or by images ordered by class."""

@@ -49,13 +49,20 @@ def class_names(classes: pl.DataFrame) -> list[str]:
 
 
 class Lookup:
-    """Class ids from what a file says: an id, a synset, or a name that only one class has."""
+    """Class ids from what a file says: an id, a synset, or a name that only one class has.
+
+    Names may be written with underscores for blanks: american_bulldog is "american bulldog", if no class is called
+    american_bulldog.
+    """
 
     def __init__(self, classes: pl.DataFrame) -> None:
         self.count = classes.height
         self._known: dict[str, list[int]] = {}
+        self._spaced: dict[str, list[int]] = {}
         for class_id, name, synset in classes.select("class_id", "name", "synset").iter_rows():
-            self._known.setdefault(name.strip().lower(), []).append(class_id)
+            key = name.strip().lower()
+            self._known.setdefault(key, []).append(class_id)
+            self._spaced.setdefault(_spaced(key), []).append(class_id)
             if synset is not None:
                 self._known.setdefault(synset, []).append(class_id)
 
@@ -64,7 +71,7 @@ class Lookup:
         return self._ids(text.strip().lower()) is not None
 
     def _ids(self, key: str) -> list[int] | None:
-        if (ids := self._known.get(key)) is not None:
+        if (ids := self._known.get(key, self._spaced.get(_spaced(key)))) is not None:
             return ids
         return [int(key)] if key.isdecimal() and len(key) < DIGITS and int(key) < self.count else None
 
@@ -80,3 +87,7 @@ class Lookup:
             return ids[0]
         msg = f"{place}: {shown(value)} is no class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"
         raise InputError(msg)
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ").strip()

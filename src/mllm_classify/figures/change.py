@@ -17,24 +17,24 @@ from mllm_classify.figures.style import (
     scale_percent,
     whiskers,
 )
-from mllm_classify.io.text import short
+from mllm_classify.io.text import short, span
 
 
 def change(table3: pl.DataFrame) -> Figure:
-    """Each model's accuracy under both label sets, and the change; `table3` is table3.csv as it is written.
+    """Each model's accuracy under both label sets, on the same images, and the change; `table3` is table3.csv as written.
 
     The best model under ImGT is at the top. Intervals are Wilson's.
     """
     rows = table3.reverse()
     names = [f"{short(model, LONGEST)} · {task}" for model, task in rows.select("model", "task").iter_rows()]
     places = np.arange(rows.height)
-    before, after, difference = numbers(rows, "ImGT_A", "ReGT_A", "change")
+    before, after, difference = numbers(rows, "ImGT_compared", "ReGT_A", "change")
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.3 + 0.34 * rows.height), layout="constrained")
         axes = figure.add_subplot()
         axes.hlines(places, before, after, color="0.6", linewidth=1.2, zorder=1)
-        _draw_accuracies(axes, rows, "ImGT", 0, -0.12)
-        _draw_accuracies(axes, rows, "ReGT", 1, 0.12)
+        _draw_accuracies(axes, rows, "ImGT", "ImGT_compared", 0, -0.12)
+        _draw_accuracies(axes, rows, "ReGT", "ReGT_A", 1, 0.12)
         name_lines(axes, names)
         scale_percent(axes, before, after)
         for row, value in enumerate(difference):
@@ -43,15 +43,17 @@ def change(table3: pl.DataFrame) -> Figure:
                     f"{value:+.2f}", (1, row), xycoords=("axes fraction", "data"), xytext=(4, 0),
                     textcoords="offset points", va="center", ha="left",
                 )  # fmt: skip
-        axes.set_xlabel("accuracy (%); right: change in points; thin lines: 95 % (Wilson)")
+        axes.set_xlabel(
+            f"accuracy (%), n = {span(map(int, rows['n_compared'].drop_nulls()))}; right: change in points; thin lines: 95 % (Wilson)"
+        )
         figure.legend(frameon=False, loc="outside upper center", ncols=2)
     return figure
 
 
-def _draw_accuracies(axes: Axes, rows: pl.DataFrame, label_set: str, number: int, shift: float) -> None:
+def _draw_accuracies(axes: Axes, rows: pl.DataFrame, label_set: str, column: str, number: int, shift: float) -> None:
     """The accuracies under a label set, with intervals that stand a little beside their line."""
     places = np.arange(rows.height)
-    value, reach = whiskers(rows, f"{label_set}_A")
+    value, reach = whiskers(rows, column)
     axes.errorbar(
         value,
         places,

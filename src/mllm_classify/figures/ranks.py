@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mllm_classify.figures.style import COLOURS, MARKERS, STYLE, notice, numbers
-from mllm_classify.io.text import short
+from mllm_classify.io.text import short, span
 
 MOVES = {"higher under ReGT": (1, "-"), "lower": (-1, "--"), "same rank": (0, ":")}
 """How ranks move, with the sign of it and the line that shows it."""
@@ -29,7 +29,7 @@ def ranks(ranking: pl.DataFrame) -> Figure:
     """Ranks under both label sets as a slope chart; `ranking` is ranking.csv as it is written.
 
     Every model has a line of its own on both sides; ties share a rank and are bracketed. In brackets beside a rank: where
-    95 % of the bootstrap's resamples put it.
+    95 % of the bootstrap's resamples put the model.
     """
     rows = ranking.filter(pl.all_horizontal(pl.col("ImGT_A_rank", "ReGT_A_rank").is_not_null()))
     if not rows.height:
@@ -103,7 +103,7 @@ def _range(low: int | None, high: int | None) -> str:
 
 def _agreement(rows: pl.DataFrame) -> str:
     """What the figure shows, and how far both rankings agree, if that is known."""
-    legend = "model, accuracy, rank [95 % of resamples]; bars join ties"
+    legend = f"model, accuracy, rank [95 % of resamples]; bars join ties; n = {span(map(int, rows['n']))}"
     tau, low, high = rows.select("tau", "tau_low", "tau_high").row(0)
     if tau is None:
         return legend

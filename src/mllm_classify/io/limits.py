@@ -3,7 +3,7 @@
 FILE_BYTES = 2**30
 """Of a picture, or a file of classes, labels, answers or annotations, which are read whole."""
 JSON_DEPTH = 100
-"""Lists and objects within one another."""
+"""Lists and objects within one another, in files and in servers' replies. Python can parse more than it can go through."""
 CONFIGURATION_BYTES = 2**20
 CONFIGURATION_VALUES = 100_000
 """Values and keys of a configuration; what an alias stands for counts each time."""

@@ -5,6 +5,7 @@ import io
 from PIL import Image, UnidentifiedImageError
 
 from mllm_classify.io.files import InputError
+from mllm_classify.io.text import one_line
 
 
 def decoded(content: bytes) -> Image.Image:
@@ -14,9 +15,10 @@ def decoded(content: bytes) -> Image.Image:
             return rgb(image)
     except UnidentifiedImageError:
         msg = "is not an image that Pillow can read"
-    # what Pillow's plugins raise for what is torn or too large
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        msg = f"cannot be decoded ({error}); is it truncated?"
+    except Image.DecompressionBombError:
+        msg = f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, which may be a trap; scale it down"
+    except Exception as error:  # noqa: BLE001 (each of Pillow's decoders raises what it likes)
+        msg = f"cannot be decoded ({one_line(str(error) or type(error).__name__)}); is it damaged?"
     raise InputError(msg)
 
 

@@ -120,13 +120,13 @@ def _json(text: str, place: str) -> Any:
     except RecursionError:
         content = None
     many = text.count("[") + text.count("{") > JSON_DEPTH
-    if many and (content is None or _deeper(content, JSON_DEPTH)):
+    if many and (content is None or deeper(content, JSON_DEPTH)):
         msg = f"{place}: more than {JSON_DEPTH} lists and objects within one another"
         raise InputError(msg)
     return content
 
 
-def _deeper(content: Any, levels: int) -> bool:
+def deeper(content: Any, levels: int) -> bool:
     """Whether values of JSON are nested in more levels of lists and objects."""
     level = [content]
     for _ in range(levels + 1):

@@ -1,4 +1,4 @@
-"""Text that others wrote, made safe to look at: answers of models, labels and names of classes."""
+"""Text that others wrote, made safe to look at: answers of models, labels and names of classes; and spans of numbers."""
 
 import reprlib
 import unicodedata
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode's categories of what has no picture of its own, or turns the text around it: escape codes, bidi controls."""
+LONGEST_LINE = 500
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a spreadsheet's formula may begin (OWASP, CSV injection)."""
 
@@ -20,6 +21,11 @@ def visible(text: str) -> str:
         character.encode("unicode_escape").decode("ascii") if unicodedata.category(character) in UNSEEN else character
         for character in text
     )
+
+
+def one_line(text: str) -> str:
+    """One visible line of what a server or a library says, of at most LONGEST_LINE characters."""
+    return visible(" ".join(text[: 4 * LONGEST_LINE].split())[:LONGEST_LINE])
 
 
 def short(text: str, longest: int) -> str:
@@ -73,3 +79,9 @@ def spelling(unknown: Iterable[str], known: Iterable[str]) -> str:
     if alike is None:
         return ""
     return f"; {alike[0]!a} and {alike[1]!a} look alike and are other characters (Unicode's NFC and NFD): write one of them"
+
+
+def span(numbers: Iterable[int]) -> str:
+    """From the smallest to the largest: "2 to 3", "3" where all are 3, and "0" where there is none."""
+    ends = sorted(set(numbers)) or [0]
+    return " to ".join(map(str, dict.fromkeys([ends[0], ends[-1]])))

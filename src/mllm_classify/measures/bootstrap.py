@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mllm_classify.measures.counting import ALL, Categories
+from mllm_classify.measures.counting import Categories
 from mllm_classify.measures.intervals import Floats
 
 SEED = 20260
@@ -124,11 +124,10 @@ class Sums(NamedTuple):
     def accuracy(self, measure: str, among: Categories) -> Floats:
         """The share of answers to images of these categories that are correct by a measure, in percent.
 
-        The change is ReGT's over these categories minus ImGT's over all images. NaN where there is no answer. Shape:
-        resamples x rows.
+        NaN where there is no answer. Shape: resamples x rows.
         """
         if measure == CHANGE:
-            return self.accuracy("ReGT", among) - self.accuracy("ImGT", ALL)
+            return self.accuracy("ReGT", among) - self.accuracy("ImGT", among)
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.total(MEASURES[measure], among) / self.total("present", among) * 100
 

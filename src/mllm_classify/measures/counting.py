@@ -25,7 +25,10 @@ RULES: dict[str, Categories] = {
     "correct": SUBSETS["A"],
     "excluded": [category for category in SUBSETS["A"] if category != "N"],
 }
-"""The categories that ReGT accuracy is over, by the rule for images in N: the paper's, and ReaL's."""
+"""The categories that ReGT accuracy is over, by the rule for images in N: the paper's, and ReaL's.
+
+Differences between label sets are over them under both.
+"""
 LABEL_SETS = {"ImGT": "imgt", "ReGT": "regt"}
 """The columns of scores that say whether an answer is correct."""
 STATUSES = {"errors": "error", "empty": "empty", "several": "several"}
@@ -33,6 +36,8 @@ STATUSES = {"errors": "error", "empty": "empty", "several": "several"}
 REGT = {f"ReGT_{subset}": subset for subset in SUBSETS if subset != "N"}
 """Accuracies under ReGT, by the subset that they are over."""
 ACCURACIES = ["ImGT_A", *REGT, "ImGT_and_ReGT"]
+COMPARED = "ImGT_compared"
+"""ImGT accuracy over the images that ReGT_A is over: what it is compared with."""
 
 
 def in_subset(subset: str) -> pl.Expr:
@@ -97,15 +102,17 @@ def common_images(scores: pl.DataFrame) -> pl.DataFrame:
 def accuracies(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
     """Accuracy in percent (eq. 2) per model and scoring, its 95 % Wilson interval, and the number of images.
 
-    Columns of ACCURACIES, each with `_low` and `_high`, null where there is no image; ImGT_A and ReGT_A with `_worst`
-    and `_best`, if all errors were wrong, as they are scored, and if all were right; `n`, and `n_` of every subset.
-    Where images in N are excluded, ReGT_A and ImGT_and_ReGT leave them out. `counted` is as `counts` returns it.
+    Columns of ACCURACIES and COMPARED, each with `_low` and `_high`, null where there is no image; ImGT_A and ReGT_A with
+    `_worst` and `_best`, if all errors were wrong, as they are scored, and if all were right; `change`, ReGT_A minus
+    COMPARED in points; `n`, `n_compared` (of the change) and `n_` of every subset. Where images in N are excluded, all but
+    ImGT_A and `n` leave them out. `counted` is as `counts` returns it.
     """
     parts = {
         "ImGT_A": ("imgt", pl.lit(value=True)),
         **{name: ("regt", in_subset(subset)) for name, subset in REGT.items()},
         "ReGT_A": ("regt", judged(n_images)),
         "ImGT_and_ReGT": ("both", judged(n_images)),
+        COMPARED: ("imgt", judged(n_images)),
     }
     summed = counted.group_by("model", "scoring", maintain_order=True).agg(
         *(pl.col(count).filter(among).sum().alias(name) for name, (count, among) in parts.items()),
@@ -113,6 +120,9 @@ def accuracies(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
         *(pl.col(f"n_{name}").sum() for name in STATUSES),
         pl.col("regt_errors").filter(judged(n_images)).sum(),
         *sizes(),
+        pl.when(pl.col("category").is_not_null().any())
+        .then(pl.col("n").filter(judged(n_images)).sum())
+        .alias("n_compared"),
     )
     errors = {"ImGT_A": pl.col("n_errors"), "ReGT_A": pl.col("regt_errors")}
     extremes = [
@@ -122,7 +132,9 @@ def accuracies(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
         for name, count in errors.items()
         for case, gain in {"worst": pl.lit(0), "best": count}.items()
     ]
-    return percentages(summed.with_columns(extremes), ACCURACIES)
+    return percentages(summed.with_columns(extremes), [*ACCURACIES, COMPARED]).with_columns(
+        (pl.col("ReGT_A") - pl.col(COMPARED)).alias("change")
+    )
 
 
 def percentages(counted: pl.DataFrame, names: list[str]) -> pl.DataFrame:

@@ -119,10 +119,10 @@ class Lineages:
         return Job(spec, [f"predict.{model.kind}"], ["images", *self._asked_with(model)])
 
     def _asked_with(self, model: AnyModel) -> list[str]:
-        """What decides, beside the images, what a model is asked."""
+        """What decides, beside the images, what a model is asked, or may lack."""
         needed = {
             f"classes/{self.outline.encoder}": model.needs_class_embeddings,
-            "labels": self.config.samples(model),
+            "labels": self.config.needs_labels(model),
             "choices": model.asks_choices,
         }
         return [job for job, applies in needed.items() if applies]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from mllm_classify.config.study import Config
 from mllm_classify.outputs import OUTPUTS
-from mllm_classify.plan.values import CONDITIONS
+from mllm_classify.plan.values import unmet
 
 
 class PlannedModel(NamedTuple):
@@ -15,7 +15,7 @@ class PlannedModel(NamedTuple):
     probable: bool  # whether the scores of its rankings are probabilities
     class_embeddings: bool
     choices: bool
-    labels: bool  # whether samples or orders of images depend on ImGT
+    labels: bool  # whether its predictions depend on the labels
     shards: int
     resources: dict[str, int]
 
@@ -50,7 +50,7 @@ def outline(config: Config) -> Outline:
         config.dataset.has_files,
         config.annotate.model if config.annotate else None,
         config.annotate.models if config.annotate else [],
-        [name for name, output in OUTPUTS.items() if all(CONDITIONS[it](config) for it in output.exists)],
+        [name for name, output in OUTPUTS.items() if not unmet(config, output)],
         {
             model.name: PlannedModel(
                 model.worded,
@@ -58,7 +58,7 @@ def outline(config: Config) -> Outline:
                 model.probable,
                 model.needs_class_embeddings,
                 model.asks_choices,
-                config.samples(model),
+                config.needs_labels(model),
                 model.shards,
                 model.resources.model_dump(),
             )

@@ -4,12 +4,13 @@ The same value enters the output's lineage and its function: nothing else of the
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from mllm_classify.config.dataset import ImagenetDataset
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import portable, read_csv, read_text
 from mllm_classify.io.names import read_names
+from mllm_classify.outputs import Output
 
 PUBLISHED = "resources/published"
 PAPER_TABLES = ("table2", "table3", "table4", "table5")
@@ -142,18 +143,39 @@ VALUES: dict[str, Value] = {
 }
 """By the name of the parameter."""
 
-CONDITIONS: dict[str, Callable[[Config], bool]] = {
-    "regt": lambda config: config.dataset.regt is not None,
-    "several_models": lambda config: len(config.models) > 1,
-    "worded": lambda config: any(model.worded for model in config.models),
-    "chat": lambda config: bool(config.chat_models),
-    "ways": lambda config: bool(ways(config)),
-    "repeated": lambda config: bool(repeated(config)),
-    "encoders": lambda config: bool(config.encoders),
-    "choices": lambda config: config.choices is not None,
-    "asks_choices": lambda config: any(model.asks_choices for model in config.models),
-    "published": lambda config: any(model.published for model in config.models),
-    "annotate": lambda config: config.annotate is not None,
-    "mustelidae": lambda config: config.dataset.expert_file is not None,
+
+class Condition(NamedTuple):
+    """What an output may need of a configuration to exist."""
+
+    what: str
+    """In words, for those who miss the output."""
+    holds: Callable[[Config], bool]
+
+
+CONDITIONS = {
+    "regt": Condition("a second label set (dataset.regt)", lambda config: config.dataset.regt is not None),
+    "several_models": Condition("several models", lambda config: len(config.models) > 1),
+    "worded": Condition("a model that answers in words", lambda config: any(it.worded for it in config.models)),
+    "chat": Condition("a chat model", lambda config: bool(config.chat_models)),
+    "ways": Condition("a chat model that is asked variants", lambda config: bool(ways(config))),
+    "repeated": Condition(
+        "a chat model that is asked a variant repeatedly (repeats)", lambda config: bool(repeated(config))
+    ),
+    "encoders": Condition("text encoders to compare (encoders)", lambda config: bool(config.encoders)),
+    "choices": Condition("multiple choice (choices)", lambda config: config.choices is not None),
+    "asks_choices": Condition(
+        "a chat model that is asked MC", lambda config: any(it.asks_choices for it in config.models)
+    ),
+    "published": Condition(
+        "a model with a row of the paper (published)", lambda config: any(it.published for it in config.models)
+    ),
+    "annotate": Condition("annotators (annotate)", lambda config: config.annotate is not None),
+    "mustelidae": Condition(
+        "expert labels (dataset.mustelidae)", lambda config: config.dataset.expert_file is not None
+    ),
 }
-"""What outputs may need of a configuration to exist."""
+
+
+def unmet(config: Config, output: Output) -> list[str]:
+    """What a configuration lacks for an output to exist, in words."""
+    return [CONDITIONS[it].what for it in output.exists if not CONDITIONS[it].holds(config)]

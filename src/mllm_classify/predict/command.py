@@ -171,7 +171,10 @@ def add(stages: Any) -> None:
     )
     predicting.add_argument("--choices", nargs="?", metavar="FILE", help="the options (models that are asked MC)")
     predicting.add_argument(
-        "--labels", nargs="?", metavar="FILE", help="labels.parquet (models whose sample or order depends on ImGT)"
+        "--labels",
+        nargs="?",
+        metavar="FILE",
+        help="labels.parquet (models whose sample or order depends on ImGT; recorded ones that may lack images)",
     )
     predicting.add_argument(
         "--shard",

@@ -1,6 +1,6 @@
 """Predictions that exist already, read from a file and checked against the registered images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 EXAMPLES = 3
 """How many examples of each mistake an error gives."""
+SIGNS = {"oop": "ok", "empty": "empty", "several": "several"}
+"""What `class_id` may say of an answer in words that was no class, and the status of such an answer.
+
+Until a file's mistakes are counted, the nth of them stands for a ranking as the one id -n.
+"""
 TASKS = [OW.name, CW.name]
 RANKING = pl.List(pl.Int64)
 VALID = (
@@ -33,25 +38,30 @@ VALID = (
 
 def predict(job: "PredictJob[RecordedModel]") -> tuple[pl.DataFrame, list[Environment]]:
     """The predictions of the entry's file. Raises InputError as `recorded` does."""
-    rows = recorded(job.model, job.dataset, job.images["image_id"].to_list(), job.classes.height)
+    left_out = [] if job.labels is None else job.labels.filter(pl.col("excluded").is_not_null())["image_id"].to_list()
+    rows = recorded(job.model, job.dataset, job.images["image_id"].to_list(), job.classes.height, left_out)
     return rows, [environment()]
 
 
-def recorded(model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str], classes: int) -> pl.DataFrame:
-    """The predictions of a file, in the order of the registered images.
+def recorded(
+    model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str], classes: int, left_out: Collection[str] = ()
+) -> pl.DataFrame:
+    """The predictions of a file, in the order of the registered images; of those that no table has (`left_out`), if any.
 
-    `class_id` is one id, or a ranking, best first (in CSV with | between); `text` is an answer in words, or a list of
-    which the first counts. A column `task` says what an answer in words was given to.
+    `class_id` is one id, or a ranking, best first (in text with | between), or one of SIGNS; `text` is an answer in words,
+    or a list of which the first counts. A column `task` says what an answer in words was given to.
 
     Raises InputError, with the number of each kind of mistake and examples, where values are of the wrong type, ids are
     no classes, an image stands twice, or the file's images are not the registered ones. With `images: intersection`,
     images that only one side has are left out; with `nulls: count`, answers of null are errors of the model's.
     """
     with border(model.file):
-        return _checked(model, dataset, image_ids, classes)
+        return _checked(model, dataset, image_ids, classes, left_out)
 
 
-def _checked(model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str], classes: int) -> pl.DataFrame:
+def _checked(
+    model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str], classes: int, left_out: Collection[str]
+) -> pl.DataFrame:
     given, written = _read(model, classes)
     known = pl.col("image_id").is_in(image_ids)
     given = given.with_columns(
@@ -66,7 +76,7 @@ def _checked(model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str]
         {"image_id": image_ids * len(tasks), "task": [task for task in tasks for _ in image_ids]},
         schema={"image_id": pl.String, "task": pl.String},
     )
-    mistakes += _image_mistakes(model, given, wanted, image_ids)
+    mistakes += _image_mistakes(model, given, wanted.filter(~pl.col("image_id").is_in(list(left_out))), image_ids)
     if mistakes:
         msg = f"{model.file}: {'; '.join(mistakes)}"
         raise InputError(msg)
@@ -74,8 +84,18 @@ def _checked(model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str]
     if model.worded:
         rows = answer_rows(kept["image_id"], kept["task"], kept["value"])
     else:
-        rows = ranking_rows(kept["image_id"], kept["value"])
+        rows = _with_statuses(ranking_rows(kept["image_id"], kept["value"]))
     return without_answers(rows, f"null in {Path(model.file).name}")
+
+
+def _with_statuses(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rankings of which those that are signs are empty, with the signs' statuses."""
+    statuses = {-number: status for number, status in enumerate(SIGNS.values(), 1)}
+    first = pl.col("class_ids").list.first()
+    return rows.with_columns(
+        pl.when(first < 0).then(pl.lit([], dtype=rows.schema["class_ids"])).otherwise("class_ids").alias("class_ids"),
+        first.replace_strict(statuses, default="ok", return_dtype=pl.String).alias("status"),
+    )
 
 
 def _read(model: "RecordedModel", classes: int) -> tuple[pl.DataFrame, Callable[[int], str]]:
@@ -133,7 +153,9 @@ def _column_of_texts(given: pl.Series) -> pl.Series:
 
 
 def _column_of_rankings(given: pl.Series, classes: int) -> pl.Series:
-    """A Parquet column of ids, or of lists of them, as rankings; null where one is no class, or stands twice."""
+    """A Parquet column of ids, of lists of them, or of text, as rankings; null where one is no class, or stands twice."""
+    if given.dtype == pl.String:
+        return pl.Series([_ranking(text, classes) for text in given], dtype=RANKING)
     if given.dtype.is_integer():
         given = given.reshape((-1, 1)) if len(given) else given.cast(RANKING)
     if not isinstance(given.dtype, pl.List | pl.Array) or not given.dtype.inner.is_integer():
@@ -147,6 +169,8 @@ def _column_of_rankings(given: pl.Series, classes: int) -> pl.Series:
 
 def _ranking(given: Any, classes: int) -> list[int] | None:
     """One value of a CSV or JSON file as a ranking; None where it is none."""
+    if given in list(SIGNS):
+        return [-1 - list(SIGNS).index(given)]
     if isinstance(given, str):
         parts = [part.strip() for part in given.split("|")]
         numbers = all(part.isdecimal() and len(part) < DIGITS for part in parts)
@@ -187,11 +211,15 @@ def _mistakes(model: "RecordedModel", rows: pl.DataFrame, written: Callable[[int
     wrong = rows.filter(~VALID)
     if wrong.height:
         expected = (
-            "text, or a list of texts" if model.worded else f"an id from 0 to {classes - 1}, or a ranking of them"
+            "text (text, or a list of texts)"
+            if model.worded
+            else f"class_id (an id from 0 to {classes - 1}, a ranking of ids, or one of {', '.join(SIGNS)})"
         )
         examples = _examples([written(row) for row in wrong["row"].head(EXAMPLES)], wrong.height)
         advice = "; `nulls: count` counts nulls as requests that failed" if wrong["null"].any() else ""
-        mistakes.append(f"{wrong.height} of {rows.height} rows are not an image's {expected}: {examples}{advice}")
+        mistakes.append(
+            f"{wrong.height} of {rows.height} rows do not give an image_id and its {expected}: {examples}{advice}"
+        )
     repeated = rows.filter(VALID).filter(~pl.struct("image_id", "task").is_first_distinct())
     if repeated.height:
         images = [shown(it) for it in repeated["image_id"].unique(maintain_order=True).head(EXAMPLES)]

@@ -12,9 +12,11 @@ PREDICTIONS: dict[str, pl.DataType] = {
     "variant": pl.String(),
     "repeat": pl.Int32(),
     "text": pl.String(),  # answers in words; null for models that name class ids
-    "class_ids": pl.List(pl.Int32),  # a ranking, best first; null for models that answer in words
+    "class_ids": pl.List(
+        pl.Int32
+    ),  # a ranking, best first, empty if recorded as none; null for models that answer in words
     "scores": pl.List(pl.Float32),  # of that ranking
-    "status": pl.String(),  # ok, or error
+    "status": pl.String(),  # ok, or error; of recorded class ids also empty and several, whose ranking is empty
     "error": pl.String(),  # why
     "reasoning": pl.String(),  # of chat models that show it; never mapped
     "finish_reason": pl.String(),

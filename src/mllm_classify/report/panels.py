@@ -76,7 +76,8 @@ def said(answers: Answers, scoring: str, names: list[str]) -> pl.DataFrame:
     first = (pl.col("task") == TASK_OF[scoring]) & (pl.col("variant") == "") & (pl.col("repeat") == 0)
     rows = answers.predictions.lazy().filter(first)
     if answers.mapping is None:
-        named = pl.col("class_ids").list.first().replace_strict(dict(enumerate(names)), return_dtype=pl.String)
+        first = pl.col("class_ids").list.first()
+        named = first.replace_strict(dict(enumerate(names)), default="(no class)", return_dtype=pl.String)
         columns = {"prediction": named, "taken_for": pl.lit(None, pl.String), "oop": pl.lit(None, pl.Boolean)}
     else:
         nearest = pl.col("nearest_class").replace_strict(dict(enumerate(names)), return_dtype=pl.String)

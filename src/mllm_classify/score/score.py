@@ -25,11 +25,15 @@ SCORES: dict[str, pl.DataType] = {
 
 
 def predicted_by_ranking(predictions: pl.DataFrame) -> pl.DataFrame:
-    """The first of every ranking, as the answer to CW."""
+    """The first of every ranking, as the answer to CW.
+
+    Where any ranking is empty, they stand for answers in words to a list of classes, and the empty ones are out of prompt.
+    """
+    none = pl.col("class_ids").list.len() == 0
     return predictions.with_columns(
         pl.lit(None, dtype=pl.String).alias("encoder"),
         pl.lit("CW").alias("scoring"),
-        pl.lit(None, dtype=pl.Boolean).alias("oop"),
+        pl.when(none.any()).then(none).alias("oop"),
         pl.col("class_ids").list.head(1).alias("predicted"),
     )
 

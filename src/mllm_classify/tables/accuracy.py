@@ -22,9 +22,9 @@ def accuracy(
 ) -> pl.DataFrame:
     """Every accuracy in percent, long: per model, task, measure, rule for N and subset, with two 95 % intervals.
 
-    Measures: ImGT, ReGT, `ImGT and ReGT` (correct under both), and `change`, ReGT minus ImGT in points, whose interval
-    is paired: both are taken on the same resamples of the images. The rule for N does not concern ImGT, which is over
-    all images. There is no row for a subset without images. `images` are as in `matrices`.
+    Measures: ImGT, ReGT, `ImGT and ReGT` (correct under both), and `change`, ReGT minus ImGT on the same images in points,
+    whose interval is paired: both are taken on the same resamples. The rule for N does not concern ImGT itself, which is
+    over all images. There is no row for a subset without images. `images` are as in `matrices`.
     """
     answers = matrices(main_scores(scores), images)
     exact, drawn = resampled(answers, resamples)

@@ -2,11 +2,13 @@
 
 import polars as pl
 
-from mllm_classify.measures.counting import REGT, SUBSETS
+from mllm_classify.measures.counting import COMPARED, REGT, SUBSETS
 from mllm_classify.tables.table import ASIDE, Column, Study
 
 SIZES = ["n", *(f"n_{subset}" for subset in SUBSETS if subset != "A")]
 """Numbers of images, as the CSV has them."""
+CHANGE = ["change", COMPARED, f"{COMPARED}_low", f"{COMPARED}_high", "n_compared"]
+"""The change from ImGT to ReGT, what it is from, and of how many images."""
 ERRORS = ["n_errors", *(f"{label_set}_A_{case}" for label_set in ("ImGT", "ReGT") for case in ("worst", "best"))]
 """Errors, and accuracy if all of them were wrong, as they are scored, and if all were right."""
 
@@ -32,9 +34,10 @@ def accuracy_columns(rows: pl.DataFrame, study: Study) -> dict[str, Column]:
         "correct": "every answer to an image without a label (N) is correct",
         "excluded": "images without a label (N) are left out (ReaL's rule)",
     }[study.n_images]
+    apart = bool((rows["n_compared"] != rows["n"]).any())
     of_subsets = (
         f"S to M-: ReGT accuracy by label category, the number of images in brackets; under ReGT {rule}. Change: "
-        "ReGT minus ImGT, in points."
+        "ReGT minus ImGT, in points" + (", both on the images with a label." if apart else ".")
         if study.regt
         else "There is no second label set: the columns from ReGT on are empty."
     )
@@ -44,6 +47,7 @@ def accuracy_columns(rows: pl.DataFrame, study: Study) -> dict[str, Column]:
         "ImGT_A_interval": Column("95 % CI", "CI: Wilson.", latex=False),
         "ReGT_A": Column(study.named("ReGT")),
         "ReGT_A_interval": ASIDE,
+        **({COMPARED: Column("ImGT, labelled"), "n_compared": Column("n, labelled")} if apart else {}),
         "change": Column("Change"),
         **{
             name: Column(sized(rows, subset), of_subsets if subset == "S" else "")

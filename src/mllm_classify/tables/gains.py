@@ -3,7 +3,7 @@
 import polars as pl
 
 from mllm_classify.measures.bootstrap import CHANGE, matrices, resampled
-from mllm_classify.measures.counting import ALL, RULES
+from mllm_classify.measures.counting import LABEL_SETS, RULES, judged
 from mllm_classify.measures.intervals import Floats, percentiles
 from mllm_classify.measures.selection import best_task, main_scores
 from mllm_classify.tables.table import INTERVAL, Column, Study, Table, fixed, subtitle
@@ -19,7 +19,7 @@ NUMBERS = [
 
 def gains(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, study: Study, resamples: int) -> Table:
     """ReGT minus ImGT accuracy in points, mean over the models of a learning paradigm (their `family`), and how much
-    more that is than for supervised models.
+    more that is than for supervised models. Where images in N are excluded, ImGT accuracy leaves them out, too.
 
     Intervals are of a paired bootstrap over the images: for these models, on other images like these. `images` are as in
     `matrices`.
@@ -38,8 +38,8 @@ def gains(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, stud
         row: dict[str, str | int | float] = {"paradigm": family, "models": sum(mine)}
         if family != EVERY:
             row["members"] = ", ".join(shown.filter(mine)["label"])
-        for name, over in {"ImGT": ALL, "ReGT": among}.items():
-            row[f"{name}_A"] = float(exact.accuracy(name, over)[0, mine].mean())
+        for name in LABEL_SETS:
+            row[f"{name}_A"] = float(exact.accuracy(name, among)[0, mine].mean())
         row |= _interval("gain", one[:, mine].mean(axis=1), many[:, mine].mean(axis=1))
         row |= {"gain_min": float(one[0, mine].min()), "gain_max": float(one[0, mine].max())}
         if SUPERVISED in members and family not in (SUPERVISED, EVERY):
@@ -56,7 +56,7 @@ def gains(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, stud
     rows = (
         pl.DataFrame(cells, schema=schema)
         .fill_nan(None)
-        .with_columns(pl.lit(images.height).alias("n"))
+        .with_columns(pl.lit(images.filter(judged(study.n_images)).height).alias("n"))
         # equal gains are equal whatever the order of the sums
         .sort(pl.col("paradigm") == EVERY, pl.col("gain").round(9), "paradigm", nulls_last=True)
     )

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from mllm_classify.measures.bootstrap import CHANGE, Sums, matrices, resampled
-from mllm_classify.measures.counting import ALL, RULES, Categories, counts
+from mllm_classify.measures.counting import RULES, Categories, counts
 from mllm_classify.measures.intervals import Floats, percentiles
 from mllm_classify.measures.ranks import dense_ranks, rank_intervals, tau
 from mllm_classify.measures.selection import main_scores, shown_rows
@@ -19,13 +19,14 @@ TAUS = ["tau", "tau_low", "tau_high"]
 def ranking(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, study: Study, resamples: int) -> Table:
     """The rows of Table 3 ranked under both label sets: intervals of ranks and of the change, and Kendall's tau.
 
-    `images` are as in `matrices`.
+    Both rankings are over the same images: where those in N are excluded, under ImGT too. `images` are as in `matrices`.
     """
     main = main_scores(scores)
     shown = main.join(shown_rows(counts(main), study.n_images), on=["model", "scoring"], how="semi")
     answers = matrices(shown, images)
     exact, drawn = resampled(answers, resamples)
-    columns = _ranked(exact, drawn, RULES[study.n_images])
+    among = RULES[study.n_images]
+    columns = _ranked(exact, drawn, among)
     height = answers.rows.height
     rows = answers.rows.with_columns(
         *(pl.Series(name, values).fill_nan(None) for name, values in columns.items() if name not in RANKS),
@@ -33,7 +34,7 @@ def ranking(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, st
             pl.Series(name, columns.get(name, [None] * height), dtype=pl.Float64).fill_nan(None).cast(pl.Int64)
             for name in RANKS
         ),
-        pl.Series("n", exact.total("present", ALL)[0]).cast(pl.Int64),
+        pl.Series("n", exact.total("present", [None, *among])[0]).cast(pl.Int64),
     ).sort("ImGT_A", "ReGT_A", "model", nulls_last=True)
     return Table(
         labelled(rows, models, study, ["ImGT_A", *RANKS[:3], "ReGT_A", *RANKS[3:], *CHANGES, *TAUS, "family", "n"]),
@@ -47,8 +48,9 @@ def ranking(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, st
             "ImGT_A": Column(study.named("ImGT")),
             "ImGT_A_rank": Column(
                 "Rank",
-                "Ranks: 1 is best, equal accuracies share one; beside them where 95 % of the bootstrap's resamples put "
-                "them. Change: ReGT minus ImGT, in points, with a paired bootstrap interval.",
+                "Ranks: 1 is best, equal accuracies share one and none is skipped. 95 %: where the bootstrap's resamples put "
+                "a row, as one more than the number of rows above it. Change: ReGT minus ImGT on the same images, in "
+                "points, with a paired bootstrap interval.",
             ),
             "ImGT_A_rank_interval": Column("95 %"),
             "ReGT_A": Column(study.named("ReGT")),
@@ -61,9 +63,13 @@ def ranking(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, st
 
 
 def _ranked(exact: Sums, drawn: Sums, among: Categories) -> dict[str, Floats]:
-    """Accuracies, ranks, changes and tau, by column; an array has one entry a row. Ranks that are not known are absent."""
+    """Accuracies, ranks, changes and tau, by column; an array has one entry a row. Ranks that are not known are absent.
+
+    All are over the categories `among`; without a second label set, ImGT is over all images.
+    """
+    imgt = [None, *among]
     columns: dict[str, Floats] = {}
-    for measure, over in {"ImGT": ALL, "ReGT": among}.items():
+    for measure, over in {"ImGT": imgt, "ReGT": among}.items():
         values = exact.accuracy(measure, over)
         columns[f"{measure}_A"] = values[0]
         if not np.isnan(values).any():
@@ -72,7 +78,7 @@ def _ranked(exact: Sums, drawn: Sums, among: Categories) -> dict[str, Floats]:
             columns |= {f"{measure}_A_rank_low": low, f"{measure}_A_rank_high": high}
     columns["change"] = exact.accuracy(CHANGE, among)[0]
     columns["change_low"], columns["change_high"] = percentiles(drawn.accuracy(CHANGE, among))
-    pairs = zip(drawn.accuracy("ImGT", ALL), drawn.accuracy("ReGT", among), strict=True)
+    pairs = zip(drawn.accuracy("ImGT", imgt), drawn.accuracy("ReGT", among), strict=True)
     bounds = percentiles(np.array([tau(*pair) for pair in pairs]))
     numbers = [tau(columns["ImGT_A"], columns["ReGT_A"]), *map(float, bounds)]
     return columns | {name: np.full(len(columns["change"]), number) for name, number in zip(TAUS, numbers, strict=True)}

@@ -46,7 +46,7 @@ def suspects(
                 }.items()
             ),
         )
-        .join(votes(named_classes(shown, classes), labels), on="image_id", how="left")
+        .join(votes(shown, labels, classes), on="image_id", how="left")
         .with_columns(pl.col("votes").fill_null(0))
         .sort(
             pl.col("votes") / pl.col("models"),
@@ -87,9 +87,9 @@ def _columns(study: Study) -> dict[str, Column]:
         "other": Column("Models say", words=True),
         "votes": Column(
             "Votes",
-            "Votes: models that name this one other class; right: models that are right by ImGT. Were the label what models "
-            "say, the first would become right and the second wrong. Ranked by votes, then by fewest right, then by the "
-            "image's name; ReGT is not used.",
+            "Votes: models that are wrong by ImGT and name this one other class; right: models that are right by ImGT. Were "
+            "the label what models say, the first would become right and the second wrong. Ranked by votes, then by fewest "
+            "right, then by the image's name; ReGT is not used.",
         ),
         "right": Column("Right"),
         "models": Column("Models"),
@@ -105,31 +105,23 @@ def _columns(study: Study) -> dict[str, Column]:
     }
 
 
-def named_classes(shown: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
-    """The classes that models name, each image and model once per name: columns model, image_id, class_id.
+def votes(shown: pl.DataFrame, labels: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
+    """The class that most models name against ImGT: columns image_id, other, votes.
 
-    A name that several classes share stands under the first of them. `shown` are scores as `best_task` returns them.
+    `shown` are scores as `best_task` returns them. An answer that is right under ImGT contradicts nothing, whatever else
+    it names. A name that several classes share counts once a model, under the first of them, and contradicts no label that
+    admits one of them. Of equally many votes the lowest id counts. An image has no row where no model contradicts ImGT.
     """
-    first = classes.select(pl.col("class_id").alias("predicted"), pl.col("same_name").list.first().alias("class_id"))
     return (
-        shown.filter(pl.col("status") != "error")
+        shown.filter((pl.col("status") != "error") & ~pl.col("imgt"))
         .select("model", "image_id", "predicted")
         .explode("predicted")
-        .join(first, on="predicted")
-        .select("model", "image_id", "class_id")
+        .join(classes.select("same_name", predicted="class_id"), on="predicted")
+        .join(labels.select("image_id", "imgt_admissible"), on="image_id")
+        .filter(pl.col("same_name").list.set_intersection("imgt_admissible").list.len() == 0)
+        .select("model", "image_id", other=pl.col("same_name").list.first())
         .unique()
-    )
-
-
-def votes(named: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """The class that most models name besides those that ImGT admits: columns image_id, other, votes.
-
-    Of equally many votes the lowest id counts. An image has no row where no model names another class.
-    """
-    return (
-        named.join(labels.select("image_id", "imgt_admissible"), on="image_id")
-        .filter(~pl.col("class_id").is_in(pl.col("imgt_admissible")))
-        .group_by("image_id", pl.col("class_id").alias("other"))
+        .group_by("image_id", "other")
         .agg(pl.len().cast(pl.Int64).alias("votes"))
         .sort("image_id", "votes", "other", descending=[False, True, False])
         .unique("image_id", keep="first", maintain_order=True)

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from mllm_classify.io.text import span
+
 
 class Study(NamedTuple):
     """What a table is of. Every table carries it."""
@@ -68,9 +70,7 @@ ASIDE = Column("95 % CI", latex=False)
 
 def subtitle(study: Study, rows: pl.DataFrame) -> str:
     """What the table is of, and of how many images: the column n, from the smallest to the largest."""
-    numbers = rows["n"].unique().sort().to_list()
-    ends = numbers[:1] + numbers[-1:] if len(numbers) > 1 else numbers
-    return f"{study}; n = {' to '.join(map(str, ends)) or 0}"
+    return f"{study}; n = {span(rows['n'])}"
 
 
 def fixed(column: str, decimals: int) -> pl.Expr:

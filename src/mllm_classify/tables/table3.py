@@ -4,7 +4,7 @@ import polars as pl
 
 from mllm_classify.measures.counting import ACCURACIES, accuracies, counts
 from mllm_classify.measures.selection import cross_fitted, main_scores, shown_rows
-from mllm_classify.tables.accuracy_columns import ERRORS, SIZES, accuracy_columns, error_columns, intervals
+from mllm_classify.tables.accuracy_columns import CHANGE, ERRORS, SIZES, accuracy_columns, error_columns, intervals
 from mllm_classify.tables.table import FAMILY, MODEL, Column, Study, Table, labelled, subtitle
 from mllm_classify.tasks import CANDIDATES
 
@@ -29,7 +29,6 @@ def table3(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
             pl.when(worded).then("crossfit_task").otherwise("scoring").alias("crossfit_task"),
             pl.when(worded).then("crossfit_ImGT_A").otherwise("ImGT_A").alias("crossfit_ImGT_A"),
             pl.when(worded).then("crossfit_ReGT_A").otherwise("ReGT_A").alias("crossfit_ReGT_A"),
-            (pl.col("ReGT_A") - pl.col("ImGT_A")).alias("change"),
             # the same counts give the same quotient, so equal accuracies tie exactly
             *(pl.col(name).rank("dense", descending=True).alias(f"{name}_rank") for name in ACCURACIES),
         )
@@ -43,7 +42,7 @@ def table3(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
             [
                 *ACCURACIES,
                 "family",
-                "change",
+                *CHANGE,
                 *(f"{name}_rank" for name in ACCURACIES),
                 *intervals(ACCURACIES),
                 *SIZES,

@@ -4,7 +4,7 @@ import polars as pl
 
 from mllm_classify.measures.counting import ACCURACIES, accuracies, counts
 from mllm_classify.measures.selection import best_scoring, main_scores
-from mllm_classify.tables.accuracy_columns import ERRORS, SIZES, accuracy_columns, error_columns, intervals
+from mllm_classify.tables.accuracy_columns import CHANGE, ERRORS, SIZES, accuracy_columns, error_columns, intervals
 from mllm_classify.tables.table import MODEL, Column, Study, Table, labelled, subtitle
 from mllm_classify.tasks import MAIN_SCORINGS
 
@@ -18,7 +18,6 @@ def table4(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
     rows = (
         by_task.join(baseline, on="model", how="left", suffix="_CW")
         .with_columns(
-            (pl.col("ReGT_A") - pl.col("ImGT_A")).alias("change"),
             *((pl.col(name) - pl.col(f"{name}_CW")).alias(f"{name}_vs_CW") for name in ACCURACIES),
         )
         .with_columns(pl.col("ImGT_A").max().over("model").alias("best"))
@@ -31,7 +30,7 @@ def table4(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
             rows,
             models,
             study,
-            [*shown, "change", *(f"{name}_vs_CW" for name in shown), *intervals(shown), *SIZES, *ERRORS],
+            [*shown, *CHANGE, *(f"{name}_vs_CW" for name in shown), *intervals(shown), *SIZES, *ERRORS],
         ),
         "Table 4. Accuracy (%) by task of the models that answer in words",
         subtitle(study, rows),

@@ -134,6 +134,26 @@ def test_overrides_on_the_command_line_are_refused(study: Study) -> None:
     assert "One file configures a run" in done.stdout + done.stderr
 
 
+def test_what_to_make_is_not_a_file_of_configuration(study: Study) -> None:
+    """Snakemake reads what follows --configfile before any line of ours: a table that is there may pass for YAML."""
+    (study.folder / "results").mkdir(exist_ok=True)
+    (study.folder / "results/table3.yaml").write_text("model: task\n")
+    done = study.snakemake("-n", "--configfile", "config.yaml", "results/table3.yaml")
+    assert done.returncode != 0
+    assert "name what it shall make before it" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    done = study.snakemake("-n", "--configfile", "config.yaml", "--", "results/table3.csv")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_table_that_the_configuration_has_not_is_refused_with_what_it_needs(study: Study) -> None:
+    done = study.snakemake("-n", "results/difficulty.svg")
+    assert done.returncode != 0
+    assert (
+        "difficulty: not part of config.yaml, which would need multiple choice (choices)" in done.stdout + done.stderr
+    )
+
+
 def test_a_preset_does_not_mix_with_the_configuration(study: Study) -> None:
     config = study.config
     config["models"][0]["name"] = "preset"

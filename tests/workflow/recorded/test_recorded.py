@@ -28,6 +28,8 @@ def of(*needed: str) -> set[str]:
 SCORED = {"score", *of("scores")}
 MODELS = ["ids", "part", "ranks", "words"]
 WORDS = {"predict/words", "answers/minilm/words", "mapping/minilm/words"}
+LABELLED = {"labels", "predict/ids", "predict/ranks", *WORDS, *SCORED, *of("labels")}
+"""What labels decide: images that they leave out need no predictions, unless only those that both have are evaluated."""
 PIPELINE = {
     "images",
     "labels",
@@ -185,11 +187,11 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "family": (reconfigure(lambda c: model(c, "ids").update(family="CNN")), of("entries")),
     "published figures": (reconfigure(lambda c: model(c, "words").pop("published")), {"scorecard"}),
     "edited label": (
-        edit("small/imgt.csv", f"{IMAGES[3]},stone wall", f"{IMAGES[3]},maze"), {"labels", *SCORED, *of("labels")},
+        edit("small/imgt.csv", f"{IMAGES[3]},stone wall", f"{IMAGES[3]},maze"), LABELLED,
     ),
     "edited second label": (
         edit("small/regt.jsonl", f'"{IMAGES[0]}", "classes": [0]', f'"{IMAGES[0]}", "classes": [7]'),
-        {"labels", *SCORED, *of("labels")},
+        LABELLED,
     ),
     "added image": (edit("small/imgt.csv", "image_id,class\n", "image_id,class\nnew.jpg,maze\n"), PIPELINE),
     "another order of images": (
@@ -198,7 +200,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     ),
     "pictures": (reconfigure(lambda c: c["dataset"].update(folder="pictures")), PIPELINE),
     "equivalences one way": (
-        reconfigure(lambda c: c["dataset"]["equivalences"].update(one_way=True)), {"labels", *SCORED, *of("labels")},
+        reconfigure(lambda c: c["dataset"]["equivalences"].update(one_way=True)), LABELLED,
     ),
     "code of recorded predictions": (
         edit("src/mllm_classify/predict/recorded.py", "EXAMPLES = 3", "EXAMPLES = 4"),
@@ -227,9 +229,9 @@ def test_a_broken_file_stops_with_one_line_and_loses_nothing_else(finished: Stud
     assert done.returncode != 0
     printed = done.stdout + done.stderr
     (line,) = (line for line in printed.splitlines() if line.startswith("error: "))
-    assert line.startswith("error: small/ids.csv: 2 of 25 rows are not an image's ")
+    assert line.startswith("error: small/ids.csv: 2 of 25 rows do not give an image_id and its class_id ")
     for problem in ("1 rows repeat an image: 'set/00.jpg'", "1 images are not registered: 'new.jpg'",
-                    "1 of 24 predictions are missing: 'set/04.jpg'", "images: intersection"):  # fmt: skip
+                    "1 of 23 predictions are missing: 'set/04.jpg'", "images: intersection"):  # fmt: skip
         assert problem in line
     assert "Traceback" not in printed
     files = {path.relative_to(finished.folder) for path in (finished.folder / "results").rglob("*") if path.is_file()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mllm_classify.api import answers, client, journal, replies
 from mllm_classify.api.sending import Sender
 from mllm_classify.io.files import InputError, StoppedError
+from mllm_classify.io.text import one_line
 from mllm_classify.predict.chat.pictures import data_url
 
 if TYPE_CHECKING:
@@ -243,6 +244,6 @@ def explain(model: "ChatModel", failures: dict[str, Failure], count: int, image_
     first = min(failures.values())
     return (
         f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {first.question.task}, image "
-        f"{image_ids[first.question.images[0]]!r}: {replies.one_line(first.reason)}; what was answered is in {folder}, and another run asks for the "
+        f"{image_ids[first.question.images[0]]!r}: {one_line(first.reason)}; what was answered is in {folder}, and another run asks for the "
         "rest only"
     )

@@ -17,6 +17,10 @@ COLOURS = {"1", "L", "LA", "P", "RGB", "RGBA"}
 """Pillow's modes that every decoder shows alike; CMYK is not among them."""
 
 
+SMALLER = 0.8
+"""By what the sides of a picture shrink until it has no more bytes than it may have."""
+
+
 def data_url(content: bytes, picture: "Picture") -> str:
     """An image as it is sent: its own bytes where servers read the format and the size allows.
 
@@ -32,6 +36,10 @@ def data_url(content: bytes, picture: "Picture") -> str:
             if picture.longest_side is not None:
                 image.thumbnail((picture.longest_side, picture.longest_side), Image.Resampling.LANCZOS)
             content, media_type = _encoded(image, "JPEG", quality=picture.quality, subsampling=0), "image/jpeg"
+            while len(content) > picture.max_bytes and max(image.size) > 1:
+                width, height = image.size
+                image.thumbnail((max(1.0, width * SMALLER), max(1.0, height * SMALLER)), Image.Resampling.LANCZOS)
+                content = _encoded(image, "JPEG", quality=picture.quality, subsampling=0)
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
