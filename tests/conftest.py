@@ -29,7 +29,7 @@ LONG = (
     *("tests/tables/test_recomputed.py", "tests/tables/test_encoders.py", "tests/tables/test_every_table.py"),
     *("tests/tables/test_sensitivity.py", "tests/measures/", "tests/score/test_properties.py"),
     "tests/figures/test_style.py",
-    "tests/predict/test_recorded.py",
+    *("tests/predict/test_recorded.py", "tests/test_fuzz.py", "tests/bundle/test_extract.py"),
     # every module of the package, many times over
     "tests/plan/test_code.py::test_an_operator_turned_around",
 )

@@ -7,6 +7,7 @@ import sys
 
 from mllm_classify.config.load import load
 from mllm_classify.config.study import Config
+from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.files import InputError, TerminatedError
 from mllm_classify.plan.lineage import Lineages
 
@@ -60,14 +61,19 @@ def main() -> int:
     args = parser(next(iter(sys.argv[1:]), None)).parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("mllm_classify").setLevel(logging.INFO)
+    job = args.job.format_map(vars(args))
     try:
-        config = load(args.config)
-        if args.lineage:
-            check_lineage(args, config)
-        args.run(args, config)
+        with border(job):
+            config = load(args.config)
+            if args.lineage:
+                check_lineage(args, config)
+            args.run(args, config)
     except TerminatedError as error:
         log.warning("%s", error)
         return 128 + error.number
+    except UnforeseenError as error:
+        print(f"error: {error}; {kept_traceback(error, job)}", file=sys.stderr)
+        return 1
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -226,7 +226,7 @@ def test_agreement_of_one_is_unknown_and_so_is_kappa_of_one_answer():
             [{"data": {"image": "x"}, "annotations": []}],
             "e.json: task 1: a task with data.task and annotations is needed",
         ),
-        ([task("t1"), 3], "e.json: task 2: a task with data.task and annotations is needed, not '3'"),
+        ([task("t1"), 3], "e.json: task 2: a task with data.task and annotations is needed, not 3"),
         (
             [{"data": {"task": "t"}, "annotations": [{}]}],
             "e.json: task 1: an annotation with id and completed_by is needed",
@@ -252,6 +252,19 @@ def test_annotators_may_be_named_by_an_object():
     assert read([task("t", said)], "e", NAMES).annotations[0].annotator == "7"
 
 
+def test_what_users_said_who_were_deleted_since_counts_as_said_by_others():
+    """Of one task each is another's, wherever in the export it stands; none replaces what a user who is there said."""
+    gone = [task("t1", annotation(None, proposed=["maze"]), annotation(3, proposed=["daisy"])),
+            task("t1", annotation(None, proposed=["daisy"])), task("t2", annotation(None, proposed=["maze"]))]  # fmt: skip
+    said = [(it.task, it.annotator, it.status) for it in read(gone, "e", NAMES).annotations]
+    assert sorted(said) == [
+        ("t1", "3", "usable"),
+        ("t1", "deleted 1", "usable"),
+        ("t1", "deleted 2", "usable"),
+        ("t2", "deleted 1", "usable"),
+    ]
+
+
 def labelled(*rows):
     cells = [
         {"image_id": image, "regt": regt, "excluded": None if regt is not None else "uncertain"} for image, regt in rows
@@ -270,7 +283,7 @@ def test_decisions_replace_labels_and_all_others_stay():
          task("t3", annotation(none=["None of the classes"]))], "e", NAMES,
     )  # fmt: skip
     first = labelled(("z", [4]), ("a", [0]), ("b", [0]), ("c", [0, 2]), ("u", None), ("n", []))
-    found = relabelled(first, decisions(KEYED, export, NO_EQUIVALENCES), NAMES, lookup(NAMES))
+    found = relabelled(first, decisions(KEYED, export, NO_EQUIVALENCES), NAMES, lookup(NAMES), "N")
     assert found.rows() == [
         ("z", "4", "<b>", "first pass"),
         ("a", "3|5", "missile, =1+1", "other"),
@@ -286,6 +299,7 @@ def test_a_name_that_begins_like_a_formula_is_text_to_a_spreadsheet():
         KEYED.select("task", "image_id", state=pl.lit(""), labels="regt").clear(),
         NAMES,
         lookup(NAMES),
+        "N",
     )
     assert found["names"].to_list() == ["'=1+1"]
 
@@ -296,8 +310,9 @@ def test_the_label_file_says_what_was_decided(folder, names):
 
     first = labelled(*((f"#{number}", [number]) for number in range(len(names))), ("none", []), ("both", [0, 1]))
     none = decisions(KEYED.clear(), read([], "e", names), NO_EQUIVALENCES)
-    relabelled(first, none, names, lookup(names)).write_csv(folder / "l.csv", quote_style="non_numeric")
-    regt = SecondLabelSet(label="second", file="l.csv")
+    sign = "-" if "N" in names else "N"
+    relabelled(first, none, names, lookup(names), sign).write_csv(folder / "l.csv", quote_style="non_numeric")
+    regt = SecondLabelSet(label="second", file="l.csv", none=sign)
     dataset = TableDataset.model_construct(source="table")
     back = second_labels(dataset, regt, lookup(names), [])
     assert {image: sorted(reading.classes) for image, reading in back.items()} == dict(

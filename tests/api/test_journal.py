@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from mllm_classify.api import journal
+from mllm_classify.io.files import InputError
 
 WRITE_FOR_EVER = """
 import sys
@@ -176,3 +177,11 @@ def test_answers_are_read_from_the_disk_when_they_are_asked_for(tmp_path):
     # what comes later is in no mapping that was made before
     write(tmp_path, record("c"))
     assert "c" not in answers
+
+
+def test_a_pipe_among_a_journals_files_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "a.jsonl")
+    with pytest.raises(
+        InputError, match=r"a\.jsonl: cannot be read \(not a regular file, but a pipe, socket or device\)"
+    ):
+        journal.read(tmp_path, lambda _record: None)

@@ -40,13 +40,43 @@ def test_ids_are_positions_and_equal_names_know_each_other(folder, file, content
     expected = pl.DataFrame(
         {
             "class_id": [0, 1, 2],
-            "name": ["Missile", "cat, or dog", " missile"],
+            "name": ["Missile", "cat, or dog", "missile"],
             "synset": [None, None, None],
             "same_name": [[0, 2], [1], [0, 2]],
         },
         schema=CLASSES,
     )
     assert_frame_equal(classes(table(file)), expected)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "names"),
+    [
+        ("c.csv", "id,name,n\n0,espresso,7\n1, tea cup ,8\n", ["espresso", "tea cup"]),
+        ("c.csv", 'name\n"cat, or dog"\n# cow\nyak\n', ["cat, or dog", "yak"]),
+        ("c.txt", "# animals\r\ncat \r\n dog\r\n", ["cat", "dog"]),
+        ("c.txt", "1 cent\n2 cent\n5 cent\n", ["1 cent", "2 cent", "5 cent"]),
+        ("c.txt", "0\n1\n2\n", ["0", "1", "2"]),
+        ("c.txt", "name\nName\n", ["name", "Name"]),
+        ("c.txt", "a\x85b\n", None),
+        ("c.json", '["#cat", " name\\n", "0 a"]', ["#cat", "name", "0 a"]),
+        ("c.json", '["half \\ud83d", "\\ud83d\\ude00"]', ["half \N{REPLACEMENT CHARACTER}", "\N{GRINNING FACE}"]),
+    ],
+)
+def test_a_class_list_is_read_as_what_it_is(folder, file, content, names):
+    """No comment, head or break of a line makes a class, for all numbers behind it would mean another."""
+    (folder / file).write_text(content, newline="")
+    if names is None:
+        assert "control character" in message(classes, table(file))
+    else:
+        assert classes(table(file))["name"].to_list() == names
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])).filter(str.strip), min_size=1))
+def test_names_stand_without_blanks_in_every_format(tmp_path_factory, names):
+    path = tmp_path_factory.getbasetemp() / "padded.json"
+    path.write_text(json.dumps([f" {name}\n\t" for name in names]))
+    assert classes(table(path))["name"].to_list() == [name.strip() for name in names]
 
 
 @given(st.lists(st.sampled_from(["cat", "Cat", " cat", "CAT ", "dog", "Dog", "cat dog", "catdog"]), min_size=1))
@@ -108,6 +138,21 @@ def test_imagenet_has_1000_names(folder, count):
         ("c.json", '["cat", " "]', "c.json: class 1 has no name"),
         ("c.txt", "cat\n\ndog\n", "c.txt: class 1 has no name"),
         ("c.txt", "", "c.txt: no classes"),
+        ("c.json", '["cat", "a\\nb"]', "c.json: class 1: 'a\\nb' has a line break, a tab or another control character"),
+        ("c.json", "[" * 5000, "c.json: more than 100 lists and objects within one another"),
+        ("c.json", '["cat", ' + "9" * 5000 + "]", "c.json: a number has thousands of digits"),
+        (
+            "c.csv",
+            "cat\ndog\n",
+            "c.csv: no column 'name'; the header is 'cat'. A class list that ends in .csv is a table",
+        ),
+        ("c.csv", "id,name\n1,cat\n2,dog\n", "c.csv:2: id '1': must be 0, for classes are numbered from 0 in order"),
+        ("c.csv", "class_id,name\n0,cat\n2,dog\n", "c.csv:3: class_id '2': must be 1"),
+        ("c.txt", "id,name\n0,cat\n1,dog\n", "c.txt: numbers stand before the names, as in '0,cat'; a text file has a"),
+        ("c.txt", "0: cat\n1: dog\n2: cow\n", "c.txt: numbers stand before the names, as in '1: dog'"),
+        ("c.txt", "0 cat\n1 dog\n2 cow\n", "c.txt: numbers stand before the names, as in '1 dog'"),
+        ("c.txt", "Class_Name\ncat\ndog\n", "c.txt: the first line, 'Class_Name', looks like the head of a column"),
+        ("c.txt", "cat\tx\n", "c.txt: class 0: 'cat\\tx' has a line break, a tab or another control character"),
     ],
 )
 def test_a_broken_class_list_is_named(folder, file, content, expected):

@@ -40,6 +40,22 @@ def test_a_package_is_located_without_importing_it(folder, monkeypatch):
     assert read_text("package:oddpackage/data.txt") == "inside"
 
 
+def test_no_package_is_imported_to_find_one_within_it(folder, monkeypatch):
+    (folder / "outerpackage/inner").mkdir(parents=True)
+    (folder / "outerpackage/__init__.py").write_text("raise RuntimeError('imported')")
+    (folder / "outerpackage/inner/__init__.py").touch()
+    monkeypatch.syspath_prepend(folder)
+    assert "is not installed here" in message(locate, "package:outerpackage.inner/a.txt")
+    assert locate("package:outerpackage/inner/a.txt") == folder / "outerpackage/inner/a.txt"
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "a" * 5000, "a\0b", "a\ud800", "."])
+def test_what_is_no_file_is_refused_without_reading_it(folder, name):
+    assert ": cannot be read (" in message(read_bytes, name)
+    assert len(message(read_bytes, name)) < 1000
+    assert ": cannot be read (" in message(files.file_sha256, name)
+
+
 @pytest.mark.parametrize("package", ["no_such_package", "no_such_package.data", "csv"])
 def test_a_package_that_is_not_there_is_named(package):
     name = f"package:{package}/a.txt"

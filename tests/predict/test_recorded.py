@@ -299,8 +299,9 @@ def test_mistakes_of_all_kinds_are_counted_in_one_message(folder, ending):
     file = write(folder, ending, ranked(*rows))
     first = 2 if ending == "csv" else 1
     places = [f"{first + at} (image_id {rows[at][0]!r}, class_id {rows[at][1]!r})" for at in range(3)]
+    nulls = "; `nulls: count` counts nulls as requests that failed" if ending == "csv" else ""
     assert refusal(file, ids="abcf") == (
-        f"{file}: 4 of 9 {RANKING}: {', '.join(places)} ...; 1 rows repeat an image: 'a'; 2 images are not registered: "
+        f"{file}: 4 of 9 {RANKING}: {', '.join(places)} ...{nulls}; 1 rows repeat an image: 'a'; 2 images are not registered: "
         f"'d', 'e'; registered images are such as 'a'; 1 of 4 predictions are missing: 'f'; {HINT}"
     )
 

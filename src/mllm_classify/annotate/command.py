@@ -10,6 +10,7 @@ from mllm_classify.cli import command, files, parts
 from mllm_classify.config.annotate import Annotate
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
+from mllm_classify.io.borders import border
 from mllm_classify.io.files import InputError, written
 from mllm_classify.io.records import read_json
 from mllm_classify.plan.values import about
@@ -89,12 +90,14 @@ def read_export(args: argparse.Namespace, config: Config) -> None:
     key = parquet.read(args.key or results / "annotate/key.parquet")
     lookup = Lookup(classes)
     second_pass.check(key, labels)
-    export = second_pass.read(read_json(args.export), args.export, class_names(classes))
+    with border(args.export):
+        export = second_pass.read(read_json(args.export), args.export, class_names(classes))
     decided = second_pass.decisions(key, export, admits(config.dataset.equivalences, lookup))
     model = config.model(section(config).model).label
     study = given.study(about(config), labels, classes)
     table = second_pass.second_pass(key, export, decided, model, study)
-    relabelled = second_pass.relabelled(labels, decided, class_names(classes), lookup)
+    assert config.dataset.regt is not None  # annotate: needs one
+    relabelled = second_pass.relabelled(labels, decided, class_names(classes), lookup, none=config.dataset.regt.none)
     with written(args.labels) as temporary:
         # a value that begins with # is quoted, or its line would be a comment
         relabelled.write_csv(temporary, quote_style="non_numeric")

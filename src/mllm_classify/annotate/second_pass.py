@@ -12,7 +12,7 @@ from mllm_classify.annotate.tasks import LIKELY, NEITHER, NONE, OTHER, PROPOSED,
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import Admits, admissible
 from mllm_classify.io.files import InputError
-from mllm_classify.io.text import cell
+from mllm_classify.io.text import cell, shown
 from mllm_classify.measures.counting import percentages
 from mllm_classify.tables.table import Column, Study, Table, fixed
 
@@ -77,7 +77,8 @@ def check(key: pl.DataFrame, labels: pl.DataFrame) -> None:
 def read(content: Any, file: str, names: list[str]) -> Export:
     """The tasks and annotations of an export (JSON) of Label Studio.
 
-    Of several annotations of one task by one annotator the last counts.
+    Of several annotations of one task by one annotator the last counts; those of users who were deleted since are each
+    another's.
 
     Raises InputError where it is no such export.
     """
@@ -87,16 +88,20 @@ def read(content: Any, file: str, names: list[str]) -> Export:
     numbers = {text: number for number, text in enumerate(texts(names))}
     times: Counter[str] = Counter()
     versions: dict[tuple[str, str], list[tuple[tuple[str, int], str, frozenset[int]]]] = defaultdict(list)
+    deleted: Counter[str] = Counter()
     for number, item in enumerate(content, 1):
         place = f"{file}: task {number}"
         match item:
             case {"data": {"task": str(task)}, "annotations": list(annotations)}:
                 times[task] += 1
             case _:
-                msg = f"{place}: a task with data.task and annotations is needed, not {str(item)[:60]!r}"
+                msg = f"{place}: a task with data.task and annotations is needed, not {shown(item, 60)}"
                 raise InputError(msg)
         for annotation in annotations:
             annotator, when = _who_and_when(annotation, place)
+            if annotator is None:
+                deleted[task] += 1
+                annotator = f"deleted {deleted[task]}"
             versions[task, annotator].append((when, *_said(annotation, place, numbers)))
     return Export(
         [
@@ -108,12 +113,13 @@ def read(content: Any, file: str, names: list[str]) -> Export:
     )
 
 
-def _who_and_when(annotation: Any, place: str) -> tuple[str, tuple[str, int]]:
-    """The annotator, and the order of annotations: by time, then by id."""
+def _who_and_when(annotation: Any, place: str) -> tuple[str | None, tuple[str, int]]:
+    """The annotator, None for a user who was deleted since, and the order of annotations: by time, then by id."""
     match annotation:
-        case {"completed_by": {"id": int(who)} | int(who), "id": int(number)}:
-            return str(who), (str(annotation.get("updated_at") or annotation.get("created_at") or ""), number)
-    msg = f"{place}: an annotation with id and completed_by is needed, not {str(annotation)[:60]!r}"
+        case {"completed_by": {"id": int(who)} | int(who) | (None as who), "id": int(number)}:
+            when = str(annotation.get("updated_at") or annotation.get("created_at") or "")
+            return None if who is None else str(who), (when, number)
+    msg = f"{place}: an annotation with id and completed_by is needed, not {shown(annotation, 60)}"
     raise InputError(msg)
 
 
@@ -128,16 +134,14 @@ def _said(annotation: dict[str, Any], place: str, numbers: dict[str, int]) -> tu
             case {"from_name": str(control), "value": {"taxonomy": list(paths)}}:
                 values = [path[-1] for path in paths if isinstance(path, list) and path]
             case _:
-                msg = f"{place}: a result with from_name and choices is needed, not {str(result)[:60]!r}"
+                msg = f"{place}: a result with from_name and choices is needed, not {shown(result, 60)}"
                 raise InputError(msg)
         if control in (PROPOSED, LIKELY, OTHER):
             chosen |= set(map(str, values))
         elif control == NEITHER:
             neither |= set(map(str, values))
         else:
-            msg = (
-                f"{place}: {control!r} is no part of this labelling configuration; is it an export of another project?"
-            )
+            msg = f"{place}: {shown(control)} is no part of this labelling configuration; is it an export of another project?"
             raise InputError(msg)
     if annotation.get("was_cancelled"):
         return "skipped", frozenset()
@@ -304,8 +308,10 @@ def _columns(rows: pl.DataFrame) -> dict[str, Column]:
     }
 
 
-def relabelled(labels: pl.DataFrame, decided: pl.DataFrame, names: list[str], lookup: Lookup) -> pl.DataFrame:
-    """A second label set in the format `table`: decisions where there are some, else ReGT as it was.
+def relabelled(
+    labels: pl.DataFrame, decided: pl.DataFrame, names: list[str], lookup: Lookup, none: str
+) -> pl.DataFrame:
+    """A second label set in the format `table`: decisions where there are some, else ReGT as it was. `none` stands for no class.
 
     Columns image_id, classes, names (for people), origin (one of OUTCOMES, or the first pass). Images that a label set
     excludes are not in it.
@@ -318,7 +324,7 @@ def relabelled(labels: pl.DataFrame, decided: pl.DataFrame, names: list[str], lo
     rows = [
         (
             image_id,
-            "|".join(_written(lookup, class_id, names[class_id]) for class_id in ids) or "N",
+            "|".join(_written(lookup, class_id, names[class_id]) for class_id in ids) or none,
             cell(", ".join(names[class_id] for class_id in ids)),
             origin,
         )

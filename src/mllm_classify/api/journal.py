@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from mllm_classify.api.replies import NotUnderstoodError, parsed
+from mllm_classify.io.files import InputError, regular
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +64,18 @@ def read(folder: Path, check: Check) -> Answers:
 
     A line that cannot be read (the torn end of a killed job's file), or whose record `check` refuses, is reported and left
     where it is: what it answered is asked again. What was paid for all the same stands under a key of its own.
+
+    Raises InputError where a file cannot be read, or is a pipe or a device.
     """
     places: dict[str, Place] = {}
     for path in sorted(folder.glob("*.jsonl")):
         unreadable: list[str] = []
         start = 0
+        try:
+            regular(path, None)
+        except OSError as error:
+            msg = f"{path}: cannot be read ({error.strerror}); a journal's files are its own: move this one away"
+            raise InputError(msg) from None
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 place = Place(path, start, len(line))

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from mllm_classify.api import answers
 from mllm_classify.api.answers import UnreadableError
+from mllm_classify.io.limits import JSON_DEPTH
+from mllm_classify.io.records import deeper
 from mllm_classify.io.text import one_line
 
 HOPELESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED}
@@ -26,8 +28,6 @@ LONGEST_WAIT = 3600.0
 FILTERED = {"content_filter", "content_policy_violation", "safety", "recitation", "blocklist", "prohibited_content"}
 """Codes of errors, and reasons to finish, by which a provider's filter refuses a request."""
 NO_MONEY = {"insufficient_quota", "insufficient_balance", "billing_hard_limit_reached"}
-DEEPEST = 100
-"""Levels of JSON. Python can parse more than it can go through."""
 EXCERPT = 4096
 """Bytes of a reply that is no JSON that are kept."""
 SHORTEST_KEY = 8
@@ -104,17 +104,7 @@ def parsed(content: bytes) -> Any:
         value = json.loads(content)
     except (ValueError, RecursionError):
         return None
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return value
-    return None
+    return None if deeper(value, JSON_DEPTH) else value
 
 
 def masked(said: Any, key: str) -> Any:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from graphlib import TopologicalSorter
@@ -31,8 +32,10 @@ from mllm_classify.config.load import load
 from mllm_classify.config.marks import CLASSES
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.study import Config
+from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.environment import environment
-from mllm_classify.io.files import PROJECT, InputError
+from mllm_classify.io.files import PROJECT, InputError, regular
+from mllm_classify.io.limits import BUNDLE_ENTRIES
 from mllm_classify.outputs import OUTPUTS
 from mllm_classify.plan.files import bundled, output_inputs
 from mllm_classify.plan.outline import outline
@@ -58,13 +61,7 @@ def verify(bundle: Path, *, embed: bool = False) -> list[str]:
     """
     with tempfile.TemporaryDirectory(prefix="bundle-") as name:
         archived = Path(name) / "archived"
-        try:
-            with zipfile.ZipFile(bundle) as archive:
-                problems = extract(archive, archived)
-                names = {str(PurePosixPath(it)) for it in archive.namelist()}
-        except UNREADABLE as error:
-            msg = f"{bundle}: not a complete zip archive ({error})"
-            raise InputError(msg) from None
+        problems, names = unpacked(bundle, archived)
         if problems:
             return problems
         log.info("%s: %d files, as %s says", bundle, len(names), SUMS)
@@ -88,10 +85,26 @@ def verify(bundle: Path, *, embed: bool = False) -> list[str]:
         return problems
 
 
+def unpacked(bundle: Path, folder: Path) -> tuple[list[str], set[str]]:
+    """What is wrong with an archive's files, and their names, as paths are written without need of `.` and doubled `/`.
+
+    Raises InputError where the file is no zip archive.
+    """
+    with border(bundle):
+        try:
+            with zipfile.ZipFile(regular(bundle, None)) as archive:
+                return extract(archive, folder), {str(PurePosixPath(it)) for it in archive.namelist()}
+        except UNREADABLE as error:
+            msg = f"{bundle}: not a complete zip archive ({error})"
+            raise InputError(msg) from None
+
+
 def extract(archive: zipfile.ZipFile, folder: Path) -> list[str]:
     """Unpack what the list of sums names, and name every file that is not as it says."""
     names = archive.namelist()
-    problems = [f"{name}: stands twice" for name in sorted({it for it in names if names.count(it) > 1})]
+    if len(names) > BUNDLE_ENTRIES:
+        return [f"{len(names):,} files, more than the {BUNDLE_ENTRIES:,} that a bundle may have"]
+    problems = [f"{name}: stands twice" for name, times in sorted(Counter(names).items()) if times > 1]
     problems += [f"{name!a}: would leave the archive's folder" for name in names if not confined.is_inside(name)]
     size = sum(entry.file_size for entry in archive.infolist())
     if size > (free := shutil.disk_usage(folder.parent).free):
@@ -113,14 +126,15 @@ def extract(archive: zipfile.ZipFile, folder: Path) -> list[str]:
         return problems
     if digest(folder / SUMS).encode() != archive.comment:
         return [f"{SUMS}: changed since the bundle was made (the archive's comment is not its SHA-256)"]
-    lines = (folder / SUMS).read_text().splitlines()
+    lines = (folder / SUMS).read_text("utf-8", "backslashreplace").splitlines()
     listed = {name: expected for expected, _, name in (line.partition("  ") for line in lines)}
     problems = [f"{name}: not listed in {SUMS}" for name in names if name not in listed and name != SUMS]
-    problems += [f"{name}: missing" for name in listed if name not in names]
+    archived = set(names)
+    problems += [f"{name}: missing" for name in listed if name not in archived]
     return problems + [
         f"{name}: changed since the bundle was made (its SHA-256 is not that in {SUMS})"
         for name, expected in listed.items()
-        if name in names and digest(folder / name) != expected
+        if name in archived and digest(folder / name) != expected
     ]
 
 
@@ -337,7 +351,10 @@ def main() -> int:
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        problems = verify(args.bundle.absolute(), embed=args.embed)
+        with border(args.bundle):
+            problems = verify(args.bundle.absolute(), embed=args.embed)
+    except UnforeseenError as error:
+        problems = [f"{error}; {kept_traceback(error, 'verify')}"]
     except InputError as error:
         problems = [str(error)]
     for problem in problems:

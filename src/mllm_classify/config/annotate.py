@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from mllm_classify.config.marks import Choice, Label, Name, Section
+from mllm_classify.config.marks import MOST, Choice, Label, Name, Section
 from mllm_classify.config.models import Model
 from mllm_classify.tasks import ListedTask
 
@@ -37,7 +37,7 @@ class Annotate(Section):
     top: Annotated[
         int, Choice("paper", "the top 20 (Sec. 2.2); whether its second pass shows them is not said")
     ] = Field(20, ge=0, le=1000, description="how many of them")  # fmt: skip
-    seed: int = Field(0, ge=0, description="of the order of what is proposed")
+    seed: int = Field(0, ge=0, le=MOST, description="of the order of what is proposed")
 
     @property
     def models(self) -> list[str]:

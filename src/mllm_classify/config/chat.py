@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, model_validator
 
-from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Label, Section
+from mllm_classify.config.marks import CONTENT, DISPLAY, MOST, RUNTIME, WEEK, Choice, Label, Section
 from mllm_classify.config.models import Model
 from mllm_classify.config.tasks import Layout
 from mllm_classify.dollars import dollars
@@ -24,11 +24,13 @@ class Request(Section):
 
     temperature: Annotated[
         float | None, Choice("inferred", "does not say; one answer an image suggests greedy decoding")
-    ] = Field(0.0, ge=0, description="as sent; 0 is greedy")
+    ] = Field(0.0, ge=0, le=100, description="as sent; 0 is greedy")
     top_p: float | None = Field(None, gt=0, le=1, description="as sent")
-    max_tokens: int | None = Field(64, gt=0, description="as sent; not sent where max_completion_tokens is given")
-    max_completion_tokens: int | None = Field(None, gt=0, description="as sent; reasoning is counted in it")
-    seed: int | Literal["repeats"] | None = Field(
+    max_tokens: int | None = Field(
+        64, gt=0, le=MOST, description="as sent; not sent where max_completion_tokens is given"
+    )
+    max_completion_tokens: int | None = Field(None, gt=0, le=MOST, description="as sent; reasoning is counted in it")
+    seed: Annotated[int, Field(ge=-MOST, le=MOST)] | Literal["repeats"] | None = Field(
         "repeats",
         description="repeats: each repeat sends its number, and nothing else sends one. A number is sent, repeats count on "
         "from it. null is never sent, for APIs that know no seed",
@@ -54,11 +56,12 @@ class Picture(Section):
     """How an image is sent: as the bytes that it has, unless its format, colours or size do not allow that."""
 
     longest_side: int | None = Field(
-        None, gt=0, description="pixels; larger images are scaled down to it and sent as JPEG"
+        None, gt=0, le=100_000, description="pixels; larger images are scaled down to it and sent as JPEG"
     )
     max_bytes: int = Field(
         20_000_000,
         gt=0,
+        le=MOST,
         description="of a picture, before base64; larger files are sent as JPEG, scaled down until they fit",
     )
     quality: int = Field(95, ge=1, le=100, description="of such a JPEG")
@@ -67,12 +70,12 @@ class Picture(Section):
 class Prices(Section):
     """What tokens cost, in dollars per million."""
 
-    input: Annotated[float, DISPLAY] = Field(ge=0, description="tokens of prompts and images")
+    input: Annotated[float, DISPLAY] = Field(ge=0, le=MOST, description="tokens of prompts and images")
     cached_input: Annotated[float | None, DISPLAY] = Field(
-        None, ge=0, description="those that the provider had in its cache; by default like others"
+        None, ge=0, le=MOST, description="those that the provider had in its cache; by default like others"
     )
-    output: Annotated[float, DISPLAY] = Field(ge=0, description="tokens of answers, reasoning among them")
-    batch: Annotated[float, DISPLAY] = Field(0.5, ge=0, description="factor for what the Batch API answers")
+    output: Annotated[float, DISPLAY] = Field(ge=0, le=MOST, description="tokens of answers, reasoning among them")
+    batch: Annotated[float, DISPLAY] = Field(0.5, ge=0, le=1000, description="factor for what the Batch API answers")
 
     def cost(self, prompt: float, cached: float, completion: float, *, batch: bool = False) -> float:
         """Dollars for so many tokens; `cached` are among those of the prompt."""
@@ -85,11 +88,13 @@ class Batch(Section):
     requests: Annotated[int, RUNTIME] = Field(50_000, gt=0, le=50_000, description="at most so many in a file")
     bytes: Annotated[int, RUNTIME] = Field(200_000_000, gt=0, le=200_000_000, description="a file has at most so many")
     enqueued_tokens: Annotated[int | None, RUNTIME] = Field(
-        None, gt=0, description="tokens of prompts that may wait at once, as the account's tier allows"
+        None, gt=0, le=MOST, description="tokens of prompts that may wait at once, as the account's tier allows"
     )
-    poll: Annotated[float, RUNTIME] = Field(60, gt=0, description="seconds between questions whether it is done")
+    poll: Annotated[float, RUNTIME] = Field(
+        60, gt=0, le=WEEK, description="seconds between questions whether it is done"
+    )
     rounds: Annotated[int, RUNTIME] = Field(
-        3, gt=0, description="how often a question is handed in that failed or expired"
+        3, gt=0, le=1000, description="how often a question is handed in that failed or expired"
     )
 
 
@@ -115,29 +120,31 @@ class ChatModel(Model):
         {}, description="further keys of requests, as sent: `mm_processor_kwargs`, `chat_template_kwargs`, `top_k`"
     )
     picture: Picture = Picture()
-    image_tokens: Annotated[int | None, RUNTIME, Field(gt=0)] = Field(
+    image_tokens: Annotated[int | None, RUNTIME, Field(gt=0, le=MOST)] = Field(
         None, description="what an image costs in tokens, for estimates"
     )
     prices: Annotated[Prices | None, DISPLAY] = None
-    budget: Annotated[float | None, RUNTIME, Field(gt=0)] = Field(
+    budget: Annotated[float | None, RUNTIME, Field(gt=0, le=MOST)] = Field(
         None, description="dollars: asking stops before all answers of this model together cost more; needs prices"
     )
     api_key_env: Annotated[str | None, RUNTIME] = Field(
         None, description="the environment variable that holds the key; the key itself is never written"
     )
-    concurrency: Annotated[int, RUNTIME, Field(gt=0)] = Field(8, description="requests at once")
-    requests_per_minute: Annotated[float | None, RUNTIME, Field(gt=0)] = Field(None, description="at most so many")
-    tokens_per_minute: Annotated[float | None, RUNTIME, Field(gt=0)] = Field(
+    concurrency: Annotated[int, RUNTIME, Field(gt=0, le=10_000)] = Field(8, description="requests at once")
+    requests_per_minute: Annotated[float | None, RUNTIME, Field(gt=0, le=MOST)] = Field(
+        None, description="at most so many"
+    )
+    tokens_per_minute: Annotated[float | None, RUNTIME, Field(gt=0, le=MOST)] = Field(
         None, description="at most so many, of prompts and answers together"
     )
-    timeout: Annotated[float, RUNTIME, Field(gt=0)] = Field(120, description="seconds for one request")
-    retries: Annotated[int, RUNTIME, Field(ge=0)] = Field(
+    timeout: Annotated[float, RUNTIME, Field(gt=0, le=WEEK)] = Field(120, description="seconds for one request")
+    retries: Annotated[int, RUNTIME, Field(ge=0, le=1_000_000)] = Field(
         8, description="per request, of what may succeed later; with back-off, or as long as the server says"
     )
-    patience: Annotated[float, RUNTIME, Field(gt=0)] = Field(
+    patience: Annotated[float, RUNTIME, Field(gt=0, le=WEEK)] = Field(
         300, description="seconds without any answer after which the job stops, so that a dead server is not asked on"
     )
-    max_errors: Annotated[int, RUNTIME, Field(ge=0)] = Field(
+    max_errors: Annotated[int, RUNTIME, Field(ge=0, le=MOST)] = Field(
         0, description="answers that may fail for good; they count as wrong. With more of them, the job fails"
     )
     min_cached_share: Annotated[float, RUNTIME, Field(ge=0, le=1)] = Field(
@@ -230,7 +237,9 @@ class EngineModel(ChatModel):
 
     kind: Literal["engine"]
     command: list[str] = Field(min_length=1, description="{port}, {python} and {gpus} (of resources) are filled in")
-    start_timeout: Annotated[float, RUNTIME, Field(gt=0)] = Field(600, description="seconds until it must answer")
+    start_timeout: Annotated[float, RUNTIME, Field(gt=0, le=WEEK)] = Field(
+        600, description="seconds until it must answer"
+    )
 
 
 class VLLMModel(ChatModel):
@@ -248,7 +257,9 @@ class VLLMModel(ChatModel):
         {}, description="flags that cannot, and how GPUs share the work: `{gpu-memory-utilization: 0.95}`"
     )
     environment: Annotated[str, RUNTIME] = Field(".venv-vllm", description="folder of the environment that holds vLLM")
-    start_timeout: Annotated[float, RUNTIME, Field(gt=0)] = Field(3600, description="seconds until it must answer")
+    start_timeout: Annotated[float, RUNTIME, Field(gt=0, le=WEEK)] = Field(
+        3600, description="seconds until it must answer"
+    )
 
     @property
     def served(self) -> str:

@@ -1,5 +1,6 @@
 """Data sets: class list, images, label sets, equivalences."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -8,6 +9,11 @@ from pydantic import Field, model_validator
 from mllm_classify.config.identity import identity
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Label, Name, Section, tags
 from mllm_classify.io.records import image_id, read_records
+
+NONE = "N"
+"""Says in label files that no class applies. A missing label never means that."""
+VALIDATION_FILE = re.compile(r"(ILSVRC2012_val_[0-9]{8})(?:_n[0-9]{8})?(?:\.(?i:JPEG))?")
+"""A validation image's file, as ImageNet's archive and the Hugging Face hub's (with the synset) have it."""
 
 
 class LabelSet(Section):
@@ -27,10 +33,20 @@ class SecondLabelSet(LabelSet):
     format: Literal["table", "real", "reimagenet", "mustelidae"] = Field(
         "table", description="how the file is written: docs/labels.md"
     )
+    none: Label = Field(
+        NONE, description="in the format table, what stands for no class at all; no class may be called that"
+    )
     uncertain: Annotated[
         Literal["exclude", "error"],
         Choice("ours", "does not mention images on which annotators could not decide"),
     ] = Field("exclude", description="an image whose annotators could not decide: left out and counted, or an error")
+
+    @model_validator(mode="after")
+    def _sign_of_a_table(self) -> Self:
+        if self.none != NONE and self.format != "table":
+            msg = f"dataset.regt.none: {self.none!r}: {self.format} has a sign of its own; remove the key"
+            raise ValueError(msg)
+        return self
 
 
 class Equivalences(Section):
@@ -112,7 +128,9 @@ class TableDataset(Dataset):
     """Any data set: a class list, a label file, and optionally images."""
 
     source: Literal["table"] = Field(description="files of the user's own")
-    classes: Annotated[str, CONTENT] = Field(description="class names: a text file, one a line, or a JSON list")
+    classes: Annotated[str, CONTENT] = Field(
+        description="class names: a text file, one a line; a CSV file with a column name; or a JSON list"
+    )
     images: Annotated[str | None, COLUMNS(("image_id", "file", "sha256"))] = Field(
         None,
         description="CSV of image_id and file, and sha256 where a picture must be just that one; without it, the images "
@@ -195,8 +213,12 @@ class ImagenetDataset(Dataset):
         return {} if self.classes is None else {"imgt": labels["imgt"]}
 
     def image_id(self, written: str) -> str:
-        """`val/n01440764/ILSVRC2012_val_00000293.JPEG` is `ILSVRC2012_val_00000293`."""
-        return written.rpartition("/")[2].removesuffix(".JPEG")
+        """`val/n01440764/ILSVRC2012_val_00000293.JPEG` and `ILSVRC2012_val_00000293_n01440764.JPEG` are
+        `ILSVRC2012_val_00000293`.
+        """
+        name = written.rpartition("/")[2]
+        matched = VALIDATION_FILE.fullmatch(name)
+        return matched[1] if matched else name.removesuffix(".JPEG")
 
     @property
     def names_file(self) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mllm_classify.config.chat import refuse_secret
-from mllm_classify.config.marks import CONTENT, RUNTIME, Choice, Name, Section, tags
+from mllm_classify.config.marks import CONTENT, MOST, RUNTIME, WEEK, Choice, Name, Section, tags
 from mllm_classify.config.vision import OpenClip
 
 
@@ -18,7 +18,7 @@ class EncoderSection(Section):
         Literal["templates", "bare"],
         Choice("inferred", "averages templates; whether answers pass through them too it does not say"),
     ] = Field("templates", description="whether answers pass through the templates, as class names do")
-    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(256, description="texts at once")
+    batch_size: Annotated[int, RUNTIME, Field(gt=0, le=100_000)] = Field(256, description="texts at once")
 
 
 class Encoder(EncoderSection):
@@ -45,7 +45,7 @@ class OpenAIEncoder(EncoderSection):
         None, description="a new one when the same requests would be answered by something else"
     )
     dimensions: int | None = Field(
-        None, gt=0, description="as sent: the length of the vectors, where a model has several"
+        None, gt=0, le=100_000, description="as sent: the length of the vectors, where a model has several"
     )
     url: Annotated[str, RUNTIME] = Field(
         "https://api.openai.com/v1", description="base URL of an OpenAI-compatible API, with /v1"
@@ -53,16 +53,18 @@ class OpenAIEncoder(EncoderSection):
     api_key_env: Annotated[str | None, RUNTIME] = Field(
         None, description="the environment variable that holds the key; the key itself is never written"
     )
-    concurrency: Annotated[int, RUNTIME, Field(gt=0)] = Field(4, description="requests at once")
-    timeout: Annotated[float, RUNTIME, Field(gt=0)] = Field(120, description="seconds for one request")
-    retries: Annotated[int, RUNTIME, Field(ge=0)] = Field(
+    concurrency: Annotated[int, RUNTIME, Field(gt=0, le=10_000)] = Field(4, description="requests at once")
+    timeout: Annotated[float, RUNTIME, Field(gt=0, le=WEEK)] = Field(120, description="seconds for one request")
+    retries: Annotated[int, RUNTIME, Field(ge=0, le=1_000_000)] = Field(
         8, description="per request, of what may succeed later; with back-off, or as long as the server says"
     )
-    patience: Annotated[float, RUNTIME, Field(gt=0)] = Field(
+    patience: Annotated[float, RUNTIME, Field(gt=0, le=WEEK)] = Field(
         300, description="seconds without any answer after which the job stops, so that a dead server is not asked on"
     )
-    requests_per_minute: Annotated[float | None, RUNTIME, Field(gt=0)] = Field(None, description="at most so many")
-    tokens_per_minute: Annotated[float | None, RUNTIME, Field(gt=0)] = Field(
+    requests_per_minute: Annotated[float | None, RUNTIME, Field(gt=0, le=MOST)] = Field(
+        None, description="at most so many"
+    )
+    tokens_per_minute: Annotated[float | None, RUNTIME, Field(gt=0, le=MOST)] = Field(
         None, description="at most so many, by an estimate of three characters each"
     )
 

@@ -5,31 +5,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from mllm_classify.config import text
 from mllm_classify.config.dataset import SOURCES
 from mllm_classify.config.encoders import ENCODERS
 from mllm_classify.config.kinds import KINDS
 from mllm_classify.config.study import Config
-from mllm_classify.io.files import InputError
+from mllm_classify.io.borders import border
+from mllm_classify.io.files import InputError, regular
+from mllm_classify.io.limits import CONFIGURATION_BYTES
+from mllm_classify.io.text import shown
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error, not a silent replacement."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            problem = None
-            if not isinstance(key_node, yaml.ScalarNode):
-                problem = "a key must be text; text that begins with { or [ needs quotes"
-            elif key_node.value in seen:
-                problem = f"the key {key_node.value!r} stands twice"
-            if problem:
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
+SHOWN = 20
+"""How many of the things that are wrong are told."""
 
 
 def load(path: str | os.PathLike[str]) -> Config:
@@ -38,20 +27,16 @@ def load(path: str | os.PathLike[str]) -> Config:
     Raises InputError naming the file, the key and the value of the first things that are wrong.
     """
     name = os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else os.fspath(path)
-    try:
-        content = yaml.load(Path(path).read_bytes(), _Loader)  # noqa: S506 (derives from SafeLoader)
-    except OSError as error:
-        msg = f"{name}: cannot be read ({error.strerror})"
-        raise InputError(msg) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}:" if mark else ""
-        msg = f"{name}:{where} {getattr(error, 'problem', None) or 'not YAML'}"
-        raise InputError(msg) from None
-    try:
-        return Config.model_validate(content)
-    except ValidationError as error:
-        raise InputError("\n".join(f"{name}: {_explain(detail)}" for detail in error.errors())) from None
+    with border(name):
+        try:
+            content = text.parsed(regular(Path(path), CONFIGURATION_BYTES).read_bytes(), name)
+        except OSError as error:
+            msg = f"{name}: cannot be read ({error.strerror})"
+            raise InputError(msg) from None
+        try:
+            return Config.model_validate(content)
+        except ValidationError as error:
+            raise InputError("\n".join(f"{name}: {_explain(detail)}" for detail in error.errors()[:SHOWN])) from None
 
 
 def _tag(key: str, detail: Any) -> str:
@@ -73,17 +58,14 @@ def _explain(detail: Any) -> str:
     noun = {"dataset": "source of a data set", "encoder": "kind of encoder", "encoders": "kind of encoder"}.get(
         section, "kind of model"
     )
-    value = repr(detail["input"])
-    value = value if len(value) <= 80 else f"{value[:77]}..."
+    value = shown(detail["input"])
     match detail["type"]:
         case "extra_forbidden":
             return f"{key}: unknown key (value {value}); remove it, or see docs/configuration.md for the keys"
         case "missing":
             return f"{key}: missing; see docs/configuration.md"
         case "union_tag_invalid":
-            return (
-                f"{_tag(key, detail)}: {detail['ctx']['tag']!r} is no {noun}; one of {detail['ctx']['expected_tags']}"
-            )
+            return f"{_tag(key, detail)}: {shown(detail['ctx']['tag'])} is no {noun}; one of {detail['ctx']['expected_tags']}"
         case "union_tag_not_found":
             known = {"dataset": SOURCES, "encoder": ENCODERS, "encoders": ENCODERS}.get(section, KINDS)
             return f"{_tag(key, detail)}: missing; one of {', '.join(known)}"

@@ -8,7 +8,7 @@ name (of `COLUMNS` keys, only those columns).
 from enum import Enum
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 
 class Mark(Enum):
@@ -44,12 +44,31 @@ MCVariant = Literal[
     "ImGT + 999 (CW)",
 ]
 EarlierVariant = Literal["MC random", "MC semantic", "CW random", "CW first"]
+MOST = 2**53
+"""No number of a configuration is larger: up to it every integer is one in JSON and in floating point, too."""
+WEEK = 7 * 24 * 3600.0
+"""The longest wait, in seconds."""
 CLASSES = "classes"
 """Stands beside the models' names in results/embeddings/, so no model can have it."""
 
 
+def numeric(annotation: Any) -> bool:
+    """Whether a type takes numbers."""
+    return annotation in (int, float) or any(map(numeric, get_args(annotation)))
+
+
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, given: Any) -> Any:
+        """Elsewhere, pydantic takes true for 1."""
+        for key, value in given.items() if isinstance(given, dict) else ():
+            if isinstance(value, bool) and key in cls.model_fields and numeric(cls.model_fields[key].annotation):
+                msg = f"{key}: {str(value).lower()}: must be a number"
+                raise ValueError(msg)
+        return given
 
 
 def tags(union: Any, key: str) -> list[str]:

@@ -4,17 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME, Choice, Label, Name, Section
+from mllm_classify.config.marks import CONTENT, DISPLAY, MOST, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.tasks import TASK, FreeTask, TaskName
 
 
 class Resources(Section):
     """What a scheduler is asked for, for each shard of a model."""
 
-    gpus: Annotated[int, RUNTIME] = Field(0, ge=0)
-    cpus: Annotated[int, RUNTIME] = Field(1, gt=0, description="cores; `--cores` caps them on one machine")
-    mem_mb: Annotated[int, RUNTIME] = Field(3000, gt=0, description="megabytes of main memory")
-    runtime: Annotated[int, RUNTIME] = Field(60, gt=0, description="minutes")
+    gpus: Annotated[int, RUNTIME] = Field(0, ge=0, le=1000)
+    cpus: Annotated[int, RUNTIME] = Field(1, gt=0, le=10_000, description="cores; `--cores` caps them on one machine")
+    mem_mb: Annotated[int, RUNTIME] = Field(3000, gt=0, le=MOST, description="megabytes of main memory")
+    runtime: Annotated[int, RUNTIME] = Field(60, gt=0, le=1_000_000, description="minutes")
 
 
 class Model(Section):
@@ -100,6 +100,13 @@ class RecordedModel(Model):
         "class_id", description="what it holds beside image_id: class ids (one, or a ranking), or answers in words"
     )
     task: FreeTask = Field("CW", description="what answers in words were given to, where the file has no column task")
+    nulls: Annotated[
+        Literal["error", "count"], Choice("ours", "does not mention requests that failed in what others recorded")
+    ] = Field(
+        "error",
+        description="an answer of null (in CSV, an empty class_id): an error, or counted as a request that failed, which is "
+        "wrong under every rule",
+    )
     images: Annotated[
         Literal["all", "intersection"],
         Choice("ours", "evaluates every model on all images"),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from mllm_classify.config.marks import CONTENT, DISPLAY, Choice, EarlierVariant, Label, MCVariant, Name, Section
+from mllm_classify.config.marks import CONTENT, DISPLAY, MOST, Choice, EarlierVariant, Label, MCVariant, Name, Section
 from mllm_classify.tasks import CW, TASK, VariedTask
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ ORDERS = {"listed": "as listed", "shuffled": "shuffled", "class": "by class"}
 class Sample(Section):
     """Some images of each class, drawn by the seed: a larger number keeps those of a smaller."""
 
-    per_class: int = Field(gt=0, description="images of each class (by ImGT)")
-    seed: int = Field(0, ge=0, description="of that draw")
+    per_class: int = Field(gt=0, le=MOST, description="images of each class (by ImGT)")
+    seed: int = Field(0, ge=0, le=MOST, description="of that draw")
 
 
 class TaskPrompt(Section):
@@ -47,14 +47,16 @@ class Variant(Section):
         description="the order of the class list: as it is, or another, one for each name, seed and repeat of a variant",
     )
     layout: Layout | None = Field(None, description="as in the model's entry")
-    temperature: float | None = Field(None, ge=0, description="as sent, in place of the entry's")
-    repeats: int = Field(1, gt=0, description="how often each image is asked about; a request's seed is the repeat's")
+    temperature: float | None = Field(None, ge=0, le=100, description="as sent, in place of the entry's")
+    repeats: int = Field(
+        1, gt=0, le=10_000, description="how often each image is asked about; a request's seed is the repeat's"
+    )
     images: int = Field(1, gt=0, le=100, description="images in one request")
     order: Annotated[
         Literal["listed", "shuffled", "class"],
         Choice("inferred", "varies size, ordering and composition of batches (Sec. 3); its figures are not public"),
     ] = Field("listed", description="which images stand together: as they are listed, shuffled, or those of a class")
-    seed: int = Field(0, ge=0, description="of shuffled orders, which differ between repeats")
+    seed: int = Field(0, ge=0, le=MOST, description="of shuffled orders, which differ between repeats")
     sample: Sample | None = Field(None, description="in place of the task's")
 
     @model_validator(mode="after")
@@ -106,10 +108,10 @@ class Earlier(Section):
             description="MC with random or semantic distractors; CW with ImGT among random classes, or with the first classes",
         )
     )
-    n: int = Field(26, ge=2, description="options of a question of MC")
-    classes: int = Field(100, ge=2, description="classes on the list of CW")
+    n: int = Field(26, ge=2, le=10_000, description="options of a question of MC")
+    classes: int = Field(100, ge=2, le=1_000_000, description="classes on the list of CW")
     repeats: int = Field(
-        1, gt=0, description="how often each question is asked, with other orders and random distractors"
+        1, gt=0, le=10_000, description="how often each question is asked, with other orders and random distractors"
     )
 
 
@@ -127,7 +129,7 @@ class Choices(Section):
         None, description="whose confusions they are, in tables; by default the reference's label and the data set's"
     )
     n: Annotated[int, Choice("paper", "4 in all experiments (Sec. 2.3)")] = Field(
-        4, ge=2, description="options of a question"
+        4, ge=2, le=10_000, description="options of a question"
     )
     repeats: Annotated[
         int,
@@ -135,14 +137,16 @@ class Choices(Section):
             "inferred",
             "repeats, without their number; with 31, 47 of Table 6's 48 figures are multiples of 1/(repeats x images)",
         ),
-    ] = Field(31, gt=0, description="how often each question is asked, with other orders and random distractors")
+    ] = Field(
+        31, gt=0, le=10_000, description="how often each question is asked, with other orders and random distractors"
+    )
     per_class: Annotated[
-        Annotated[int, Field(gt=0)] | Literal["all"],
+        Annotated[int, Field(gt=0, le=MOST)] | Literal["all"],
         Choice("paper", "one image a class (Table 6); which ones is not public"),
     ] = Field(
         1, description="images of each class (by ImGT), drawn by the seed; a larger number keeps those of a smaller"
     )
-    seed: int = Field(0, ge=0, description="of that draw")
+    seed: int = Field(0, ge=0, le=MOST, description="of that draw")
     variants: Annotated[list[MCVariant], Choice("paper", "these six (Table 6)")] = Field(
         list(get_args(MCVariant)), min_length=1, description="which labels are among the options, and the distractors"
     )

@@ -21,13 +21,13 @@ class Inference(Section):
         description="of what looks at images; bf16 and fp16 are torch's mixed precision, where the device has it. Texts and "
         "similarities are always fp32",
     )
-    batch_size: Annotated[int, RUNTIME, Field(gt=0)] = Field(16, description="images at once")
-    workers: Annotated[int, RUNTIME, Field(ge=0)] = Field(
+    batch_size: Annotated[int, RUNTIME, Field(gt=0, le=100_000)] = Field(16, description="images at once")
+    workers: Annotated[int, RUNTIME, Field(ge=0, le=1000)] = Field(
         0,
         description="processes that decode images, and on a CPU compute them; 0: as many as the entry's cpus, one less "
         "beside an accelerator (at most 16)",
     )
-    part: Annotated[int, RUNTIME, Field(gt=0)] = Field(
+    part: Annotated[int, RUNTIME, Field(gt=0, le=10_000_000)] = Field(
         1024,
         description="images after which results are kept on disk, so that a killed job goes on from there; rounded up to "
         "whole batches",
@@ -103,7 +103,7 @@ class ConseModel(VisionModel):
         "supervised + text", description="as tables show it"
     )
     classifier: Classifier = Field(description="whose probabilities weight the class embeddings")
-    top: int = Field(10, gt=0, description="T, the classes that are combined")
+    top: int = Field(10, gt=0, le=10_000, description="T, the classes that are combined")
 
     @property
     def inference(self) -> Inference:
@@ -185,12 +185,14 @@ class KnnModel(VisionModel, Timm, Inference):
         Choice("ours", "does not say; DINOv3's authors take the class token (`token`), timm the mean of its patches"),
     ] = Field(None, description="timm's global_pool of the features; without it, the architecture's own")
     train: TrainingImages = Field(description="the labelled images")
-    k: Annotated[int, Choice("paper", "k = 11 (Table 3)")] = Field(11, gt=0, description="neighbours that vote")
+    k: Annotated[int, Choice("paper", "k = 11 (Table 3)")] = Field(
+        11, gt=0, le=1_000_000, description="neighbours that vote"
+    )
     vote: Annotated[Literal["softmax", "majority"], Choice("ours", "does not say how neighbours vote")] = Field(
         "softmax", description="neighbours' weights: exp(cosine / temperature), as DINO's authors do, or equal ones"
     )
     temperature: Annotated[float, Choice("ours", "does not say; 0.07 is that of DINO's authors")] = Field(
-        0.07, gt=0, description="of that vote"
+        0.07, gt=0, le=100, description="of that vote"
     )
     stored: Annotated[Literal["fp16", "fp32"], Choice("ours", "not mentioned")] = Field(
         "fp16",

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mllm_classify.io.files import InputError, read_text
-from mllm_classify.io.records import read_names
+from mllm_classify.io.names import read_names
+from mllm_classify.io.text import shown
 
 if TYPE_CHECKING:
     from mllm_classify.config.dataset import AnyDataset
@@ -16,6 +17,9 @@ CLASSES: dict[str, pl.DataType] = {
     "synset": pl.String(),  # null but for ImageNet
     "same_name": pl.List(pl.Int32),
 }
+
+DIGITS = 20
+"""Fewer digits make the number of a class; Python refuses to read thousands."""
 
 
 def classes(dataset: "AnyDataset") -> pl.DataFrame:
@@ -62,21 +66,26 @@ class Lookup:
             if synset is not None:
                 self._known.setdefault(synset, []).append(class_id)
 
+    def knows(self, text: str) -> bool:
+        """Whether a text stands for a class, or for several of one name."""
+        return self._ids(text.strip().lower()) is not None
+
+    def _ids(self, key: str) -> list[int] | None:
+        if (ids := self._known.get(key, self._spaced.get(_spaced(key)))) is not None:
+            return ids
+        return [int(key)] if key.isdecimal() and len(key) < DIGITS and int(key) < self.count else None
+
     def one(self, place: str, value: object) -> int:
         """The class that a value of a file stands for. Raises InputError naming the place where it is none."""
         if isinstance(value, int) and not isinstance(value, bool):
             if 0 <= value < self.count:
                 return value
-        elif isinstance(value, str):
-            key = value.strip().lower()
-            if (ids := self._known.get(key, self._spaced.get(_spaced(key)))) is not None:
-                if len(ids) > 1:
-                    msg = f"{place}: {value!r} is the name of several classes; write one of the ids {ids}"
-                    raise InputError(msg)
-                return ids[0]
-            if key.isdecimal() and int(key) < self.count:
-                return int(key)
-        msg = f"{place}: {value!r} is no class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"
+        elif isinstance(value, str) and (ids := self._ids(value.strip().lower())) is not None:
+            if len(ids) > 1:
+                msg = f"{place}: {shown(value)} is the name of several classes; write one of the ids {ids}"
+                raise InputError(msg)
+            return ids[0]
+        msg = f"{place}: {shown(value)} is no class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"
         raise InputError(msg)
 
 

@@ -3,8 +3,10 @@
 from itertools import permutations
 from typing import TYPE_CHECKING
 
+from mllm_classify.io.borders import border
 from mllm_classify.io.files import InputError, read_csv
 from mllm_classify.io.records import read_json
+from mllm_classify.io.text import shown
 
 if TYPE_CHECKING:
     from mllm_classify.config.dataset import Equivalences
@@ -24,6 +26,11 @@ def admits(equivalences: "Equivalences | None", lookup: "Lookup") -> Admits:
     """
     if equivalences is None:
         return {}
+    with border(equivalences.file):
+        return _admits(equivalences, lookup)
+
+
+def _admits(equivalences: "Equivalences", lookup: "Lookup") -> Admits:
     admitted_by: dict[int, set[int]] = {}
     if equivalences.file.endswith(".json"):
         for place, numbers in _reimagenet_groups(equivalences.file):
@@ -43,7 +50,7 @@ def _add_row(
     group = [lookup.one(place, member) for member in row["classes"].split("|")]
     admitted = [lookup.one(place, member) for member in row["admits"].split("|")] if row["admits"] else []
     if not admitted and len(set(group)) < 2:
-        msg = f"{place}: classes {row['classes']!r} is no group; two classes at least, with | between"
+        msg = f"{place}: classes {shown(row['classes'])} is no group; two classes at least, with | between"
         raise InputError(msg)
     if not admitted:
         _add_group(admitted_by, group)
@@ -69,4 +76,4 @@ def _reimagenet_groups(file: str) -> list[tuple[str, list[object]]]:
     if not isinstance(groups, dict) or not all(isinstance(group, list) for group in groups.values()):
         msg = f"{file}: must have eq_classes, an object from a group's name to a list of class ids"
         raise InputError(msg)
-    return [(f"{file}: eq_classes {name!r}", group) for name, group in groups.items()]
+    return [(f"{file}: eq_classes {shown(name)}", group) for name, group in groups.items()]

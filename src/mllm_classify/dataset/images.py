@@ -3,6 +3,7 @@
 To add a source of data sets, add its section to config/dataset.py, its module to this folder, and its row to `READERS`.
 """
 
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
@@ -11,8 +12,9 @@ import polars as pl
 
 from mllm_classify.dataset import imagenet, table
 from mllm_classify.dataset.registered import Registered
-from mllm_classify.io.files import InputError, locate, sha256
+from mllm_classify.io.files import InputError, locate, regular, sha256
 from mllm_classify.io.pictures import decoded
+from mllm_classify.io.text import short, shown
 
 if TYPE_CHECKING:
     from mllm_classify.config.dataset import AnyDataset
@@ -47,7 +49,7 @@ def images(
             msg = f"{image.place}: image_id is empty"
             raise InputError(msg)
         if image.image_id in seen:
-            msg = f"{image.place}: image_id {image.image_id!r} stands at {seen[image.image_id]} already"
+            msg = f"{image.place}: image_id {shown(image.image_id)} stands at {seen[image.image_id]} already"
             raise InputError(msg)
         seen[image.image_id] = image.place
     if not registered:
@@ -59,20 +61,20 @@ def images(
     # decoding leaves Python: threads use all cores
     with ThreadPoolExecutor() as threads:
         checked = threads.map(lambda it: _checked(it, dataset.folder), registered)
-        for image, (digest, problem) in zip(registered, checked, strict=True):
+        for image, (name, digest, problem) in zip(registered, checked, strict=True):
             if problem is not None and dataset.corrupt == "error":
-                msg = f"{image.place}: file {image.file!r} {problem}"
+                msg = f"{image.place}: file {shown(image.file, 300)} {problem}"
                 raise InputError(msg)
-            rows.append((image.image_id, image.file, digest, problem))
+            rows.append((image.image_id, name, digest, problem))
             report(len(rows))
     return pl.DataFrame(rows, schema=IMAGES, orient="row")
 
 
-def _checked(image: Registered, folder: str | None) -> tuple[str | None, str | None]:
-    """The SHA-256 of an image's file, and why it cannot be decoded in full, if so; nothing where there is no file."""
+def _checked(image: Registered, folder: str | None) -> tuple[str | None, str | None, str | None]:
+    """The name of an image's file, its SHA-256, and why it cannot be decoded in full, if so; nothing where there is no file."""
     if image.file is None:
-        return None, None
-    content = _read(image.place, image.file, folder)
+        return None, None, None
+    name, content = _read(image.place, image.file, folder)
     digest = sha256(content)
     if image.sha256 and image.sha256 != digest:
         msg = (
@@ -83,21 +85,24 @@ def _checked(image: Registered, folder: str | None) -> tuple[str | None, str | N
     try:
         decoded(content)
     except InputError as error:
-        return digest, str(error)
-    return digest, None
+        return name, digest, str(error)
+    return name, digest, None
 
 
-def _read(place: str, file: str, folder: str | None) -> bytes:
+def _read(place: str, file: str, folder: str | None) -> tuple[str, bytes]:
+    """A file's name and content. Where none is called so, another Unicode normal form of the name will do: Macs write such."""
     try:
         path = locate(file, folder)
     except InputError as error:
         msg = f"{place}: file {error}"
         raise InputError(msg) from None
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        msg = f"{place}: file {file!r} not found; looked for {path.absolute()} (dataset.folder says where images are)"
-        raise InputError(msg) from None
-    except OSError as error:
-        msg = f"{place}: file {file!r} cannot be read ({error.strerror})"
-        raise InputError(msg) from None
+    for name in dict.fromkeys([file, *(unicodedata.normalize(form, file) for form in ("NFC", "NFD"))]):
+        try:
+            return name, regular(locate(name, folder)).read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            msg = f"{place}: file {shown(file)} cannot be read ({error.strerror})"
+            raise InputError(msg) from None
+    msg = f"{place}: file {shown(file, 300)} not found; looked for {short(str(path.absolute()), 300)} (dataset.folder says where images are)"
+    raise InputError(msg)

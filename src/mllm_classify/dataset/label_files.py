@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Final
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.formats import mustelidae, real, reimagenet, table
 from mllm_classify.dataset.readings import Readings
+from mllm_classify.io.borders import border
 
 if TYPE_CHECKING:
     from mllm_classify.config.dataset import AnyDataset, SecondLabelSet
 
-READERS: "Final[dict[str, Callable[[AnyDataset, str, Lookup, Iterable[str]], Readings]]]" = {
+READERS: "Final[dict[str, Callable[[AnyDataset, SecondLabelSet, Lookup, Iterable[str]], Readings]]]" = {
     "table": table.read,
     "real": real.read,
     "reimagenet": reimagenet.read,
     "mustelidae": mustelidae.read,
 }
-"""The reader of each format: of a data set, a file, its classes, and the images that are asked for, which may be ignored."""
+"""The reader of each format: of a data set, a label set, the classes, and the images that are asked for, which may be ignored."""
 
 
 def original_labels(dataset: "AnyDataset", lookup: Lookup) -> Readings:
@@ -27,16 +28,21 @@ def original_labels(dataset: "AnyDataset", lookup: Lookup) -> Readings:
 
     Raises InputError where an image is labelled twice, or with something that is no class.
     """
-    return table.read_single(dataset, dataset.imgt.file, lookup)
+    with border(dataset.imgt.file):
+        return table.read_single(dataset, dataset.imgt.file, lookup)
 
 
 def second_labels(
     dataset: "AnyDataset", labels: "SecondLabelSet", lookup: Lookup, image_ids: Iterable[str]
 ) -> Readings:
     """The second label set, in its format. Raises InputError as `original_labels` does."""
-    return READERS[labels.format](dataset, labels.file, lookup, image_ids)
+    with border(labels.file):
+        return READERS[labels.format](dataset, labels, lookup, image_ids)
 
 
 def expert_labels(dataset: "AnyDataset", lookup: Lookup) -> Readings:
     """The expert labels of a data set, if it has such. Raises InputError as `original_labels` does."""
-    return {} if dataset.expert_file is None else mustelidae.read(dataset, dataset.expert_file, lookup)
+    if dataset.expert_file is None:
+        return {}
+    with border(dataset.expert_file):
+        return mustelidae.read_file(dataset, dataset.expert_file, lookup)

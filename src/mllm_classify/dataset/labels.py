@@ -9,6 +9,7 @@ from mllm_classify.dataset.equivalences import Admits, admissible, admits
 from mllm_classify.dataset.label_files import expert_labels, original_labels, second_labels
 from mllm_classify.dataset.readings import Reading, Readings
 from mllm_classify.io.files import InputError
+from mllm_classify.io.text import spelling
 
 if TYPE_CHECKING:
     from mllm_classify.config.dataset import AnyDataset, LabelSet, SecondLabelSet
@@ -105,21 +106,25 @@ def _examples(items: list[str]) -> str:
 def _checked(key: str, options: "LabelSet", readings: Readings, ids: list[str], *, only_these: bool) -> Readings:
     """Readings of the registered images, after what the options call an error."""
     registered = set(ids)
-    unknown = [reading.place for image_id, reading in readings.items() if image_id not in registered]
+    unknown = [image_id for image_id in readings if image_id not in registered]
     if only_these and unknown:
-        msg = f"{unknown[0]}: {len(unknown)} labels are of images that are not registered (dataset.images)"
+        msg = (
+            f"{readings[unknown[0]].place}: {len(unknown)} labels are of images that are not registered (dataset.images)"
+            f"{spelling(unknown, ids)}"
+        )
         raise InputError(msg)
     if len(unknown) == len(readings):
         example = next(iter(readings), None)
         msg = (
             f"{options.file}: labels none of the {len(ids)} images, such as {ids[0]!r}; its own are such as {example!r}"
+            f"{spelling(unknown, ids)}"
         )
         raise InputError(msg)
     missing = [repr(image_id) for image_id in ids if image_id not in readings]
     if missing and options.missing == "error":
         msg = (
             f"{options.file}: no label for {len(missing)} of {len(ids)} images: {_examples(missing)}. Label them"
-            f"{'' if key == 'dataset.imgt' else ' (N where no class applies)'}, or set {key}.missing: exclude to leave them "
+            f"{f' ({options.none} where no class applies)' if hasattr(options, 'none') else ''}, or set {key}.missing: exclude to leave them "
             "out of every table"
         )
         raise InputError(msg)

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from mllm_classify.io.files import InputError
+from mllm_classify.io.text import shown
 
 
 class Reading(NamedTuple):
@@ -22,7 +23,7 @@ Records = dict[str, Reading | str]
 def add(records: Records, image_id: str, reading: Reading | str) -> None:
     """Note what a record says of an image. Raises InputError where another one is of that image too."""
     if image_id in records:
-        msg = f"{_place(reading)}: image {image_id!r} is labelled at {_place(records[image_id])} already"
+        msg = f"{_place(reading)}: image {shown(image_id)} is labelled at {_place(records[image_id])} already"
         raise InputError(msg)
     records[image_id] = reading
 
@@ -38,7 +39,7 @@ def listed(place: str, value: Any) -> list[Any]:
         return value
     if isinstance(value, int):
         return [value]
-    msg = f"{place}: {value!r} is neither a class id nor a list of them"
+    msg = f"{place}: {shown(value)} is neither a class id nor a list of them"
     raise InputError(msg)
 
 

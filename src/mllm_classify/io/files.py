@@ -1,6 +1,7 @@
 """Where files are, and how they are written: beside their name first, then renamed."""
 
 import csv
+import errno
 import hashlib
 import importlib.util
 import io
@@ -8,10 +9,17 @@ import json
 import os
 import re
 import socket
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
+
+from mllm_classify.io.limits import FILE_BYTES
+from mllm_classify.io.text import short, shown
+
+# a cell is as long as a model's answer
+csv.field_size_limit(FILE_BYTES)
 
 PROJECT = Path(__file__).parents[3]
 FILES = "MLLM_CLASSIFY_FILES"
@@ -48,7 +56,8 @@ def locate(name: str, folder: str | None = None) -> Path:
     if name.startswith("package:"):
         package, _, inside = name.removeprefix("package:").partition("/")
         try:
-            spec = importlib.util.find_spec(package)
+            # of a package within another, the outer one would be imported
+            spec = None if "." in package else importlib.util.find_spec(package)
         except (ImportError, ValueError):
             spec = None
         if spec is None or not spec.submodule_search_locations:
@@ -58,7 +67,41 @@ def locate(name: str, folder: str | None = None) -> Path:
     if folder is not None:
         return Path(folder) / name
     path = Path(os.environ.get(FILES, ""), name)
-    return PROJECT / name if not path.exists() and (PROJECT / name).exists() else path
+    return PROJECT / name if not _exists(path) and _exists(PROJECT / name) else path
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is such a file: none has a name that no file can have."""
+    return os.path.exists(path)  # noqa: PTH110 (Path.exists raises OSError for names that are too long)
+
+
+def regular(path: Path, largest: int | None = FILE_BYTES) -> Path:
+    """The path of a regular file of at most so many bytes.
+
+    Raises OSError for any other: a FIFO or a device may never end. It also says of a name that no file can have it.
+    """
+    try:
+        state = path.stat()
+    except ValueError as error:  # NUL, or half of a pair of characters
+        raise OSError(errno.EINVAL, f"no file can have this name: {error}") from None
+    if stat.S_ISDIR(state.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file, but a pipe, socket or device")
+    if largest is not None and state.st_size > largest:
+        raise OSError(errno.EFBIG, f"{state.st_size:,} bytes, more than the {largest:,} that are read of such a file")
+    return path
+
+
+@contextmanager
+def _readable(name: str, largest: int | None) -> Iterator[Path]:
+    """The path of a regular file that the configuration names; inside, what cannot be read is an InputError."""
+    path = locate(name)
+    try:
+        yield regular(path, largest)
+    except OSError as error:
+        msg = f"{short(name, 300)}: cannot be read ({error.strerror}); looked for {short(str(path.absolute()), 300)}"
+        raise InputError(msg) from None
 
 
 def portable(text: str) -> str:
@@ -90,18 +133,14 @@ def read_bytes(name: str) -> bytes:
 
     Raises InputError when it cannot be read.
     """
-    path = locate(name)
-    try:
+    with _readable(name, FILE_BYTES) as path:
         return path.read_bytes()
-    except OSError as error:
-        msg = f"{name}: cannot be read ({error.strerror}); looked for {path.absolute()}"
-        raise InputError(msg) from None
 
 
 def stamps(names: Iterable[object]) -> list[tuple[str, int, int]]:
     """Names that stand for files which are there, with size and time of the last change (ns): cheaper than a digest."""
     files = {name: locate(name) for name in names if isinstance(name, str)}
-    states = {name: path.stat() for name, path in files.items() if path.is_file()}
+    states = {name: path.stat() for name, path in files.items() if os.path.isfile(path)}  # noqa: PTH113 (as `_exists`)
     return [(name, state.st_size, state.st_mtime_ns) for name, state in states.items()]
 
 
@@ -110,13 +149,8 @@ def file_sha256(name: str) -> str:
 
     Raises InputError when it cannot be read.
     """
-    path = locate(name)
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        msg = f"{name}: cannot be read ({error.strerror}); looked for {path.absolute()}"
-        raise InputError(msg) from None
+    with _readable(name, None) as path, path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_text(name: str) -> str:
@@ -144,11 +178,11 @@ def read_csv(name: str, *columns: str) -> list[tuple[str, dict[str, str]]]:
     header = [column.strip() for column in records[0][1]] if records else []
     twice = [column for column in header if column and header.count(column) > 1]
     if twice:
-        msg = f"{name}: the column {twice[0]!r} stands twice in the header {','.join(header)!r}"
+        msg = f"{name}: the column {shown(twice[0])} stands twice in the header {shown(','.join(header), 300)}"
         raise InputError(msg)
     missing = [column for column in columns if column not in header]
     if missing:
-        msg = f"{name}: no column {missing[0]!r}; the header is {','.join(header)!r}"
+        msg = f"{name}: no column {missing[0]!r}; the header is {shown(','.join(header), 300)}"
         raise InputError(msg)
     rows = []
     for place, values in records[1:]:

@@ -69,7 +69,7 @@ def _readable(path: str | Path) -> Iterator[None]:
     except pl.exceptions.ColumnNotFoundError as error:
         msg = f"{path}: lacks a column ({str(error).splitlines()[0]}); it was written by another version"
         raise InputError(msg) from None
-    except (pl.exceptions.ComputeError, OSError) as error:
+    except (pl.exceptions.ComputeError, pl.exceptions.PanicException, OSError) as error:
         msg = f"{path}: not a complete Parquet file ({str(error).splitlines()[0]}); remove it and run again"
         raise InputError(msg) from None
 

@@ -2,14 +2,21 @@
 
 import io
 import json
+import re
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from mllm_classify.io.borders import border
 from mllm_classify.io.files import InputError, read_bytes, read_csv, read_text
+from mllm_classify.io.limits import JSON_DEPTH
+from mllm_classify.io.text import short, shown
 
 if TYPE_CHECKING:
     import polars as pl
 
+HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+"""What may spell half of a pair of UTF-16, which is no character."""
 Record = tuple[str, dict[str, Any]]
 """Where a record stands (`file:line`), and its fields."""
 
@@ -35,7 +42,7 @@ def read_records(file: str, *columns: str) -> list[Record]:
         case "json":
             content = read_json(file)
             if isinstance(content, dict) and set(columns) <= {"image_id"}:
-                return [(f"{file}: {key!r}", {"image_id": key, "value": value}) for key, value in content.items()]
+                return [(f"{file}: {shown(key)}", {"image_id": key, "value": value}) for key, value in content.items()]
             if not isinstance(content, list):
                 msg = f"{file}: must be a JSON list of records, or an object from image ids to labels"
                 raise InputError(msg)
@@ -49,7 +56,7 @@ def read_records(file: str, *columns: str) -> list[Record]:
     for place, record in records:
         missing = [column for column in columns if column not in record] if isinstance(record, dict) else ["image_id"]
         if missing:
-            msg = f"{place}: a record with {', '.join(columns)} is needed, not {record!r:.60}"
+            msg = f"{place}: a record with {', '.join(columns)} is needed, not {shown(record, 60)}"
             raise InputError(msg)
     return records
 
@@ -59,14 +66,16 @@ def read_parquet(file: str, *columns: str) -> "pl.DataFrame":
     # few of those that read records need it; Snakemake's own process does not
     import polars as pl
 
-    try:
-        frame = pl.read_parquet(io.BytesIO(read_bytes(file)))
-    except (pl.exceptions.ComputeError, OSError) as error:
-        msg = f"{file}: not a Parquet file ({str(error).splitlines()[0]})"
-        raise InputError(msg) from None
+    content = read_bytes(file)
+    with border(file):
+        try:
+            frame = pl.read_parquet(io.BytesIO(content))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            msg = f"{file}: not a Parquet file ({str(error).splitlines()[0]})"
+            raise InputError(msg) from None
     missing = [column for column in columns if column not in frame.columns]
     if missing:
-        msg = f"{file}: no column {missing[0]!r}; it has {', '.join(map(repr, frame.columns))}"
+        msg = f"{file}: no column {missing[0]!r}; it has {short(', '.join(map(repr, frame.columns)), 300)}"
         raise InputError(msg)
     return frame
 
@@ -76,7 +85,7 @@ def image_id(place: str, record: dict[str, Any], field: str = "image_id") -> str
     value = record[field]
     if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
         return str(value)
-    wrong = "is empty" if value in (None, "") else f"{value!r:.60} is neither text nor an integer"
+    wrong = "is empty" if value in (None, "") else f"{shown(value, 60)} is neither text nor an integer"
     msg = f"{place}: {field} {wrong}"
     raise InputError(msg)
 
@@ -87,39 +96,40 @@ def read_json(file: str) -> Any:
 
 
 def _json(text: str, place: str) -> Any:
+    """What a text says. Half of a pair of UTF-16, which no file can hold, becomes U+FFFD."""
+
     def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         mapping = dict(pairs)
         if len(mapping) < len(pairs):
             twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-            msg = f"{place}: {twice!r} stands twice"
+            msg = f"{place}: {shown(twice)} stands twice"
             raise InputError(msg)
         return mapping
 
     try:
-        return json.loads(text, object_pairs_hook=without_doubles)
+        content = json.loads(text, object_pairs_hook=without_doubles)
+        if HALF_A_PAIR.search(text):
+            whole = json.dumps(content, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+            content = json.loads(whole.decode("utf-16-le", "replace"), object_pairs_hook=without_doubles)
     except json.JSONDecodeError as error:
         msg = f"{place}: not JSON ({error})"
         raise InputError(msg) from None
-
-
-def read_names(file: str) -> list[str]:
-    """Class names in a text file, one a line, or in a JSON list. Raises InputError where one is empty."""
-    if file.endswith(".json"):
-        try:
-            names: list[str] = json.loads(read_text(file))
-        except json.JSONDecodeError as error:
-            msg = f"{file}: not JSON ({error})"
-            raise InputError(msg) from None
-        if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
-            msg = f"{file}: must be a JSON list of class names"
-            raise InputError(msg)
-    else:
-        names = read_text(file).splitlines()
-    for number, item in enumerate(names):
-        if not item.strip():
-            msg = f"{file}: class {number} has no name"
-            raise InputError(msg)
-    if not names:
-        msg = f"{file}: no classes"
+    except ValueError:
+        msg = f"{place}: a number has thousands of digits"
+        raise InputError(msg) from None
+    except RecursionError:
+        content = None
+    many = text.count("[") + text.count("{") > JSON_DEPTH
+    if many and (content is None or deeper(content, JSON_DEPTH)):
+        msg = f"{place}: more than {JSON_DEPTH} lists and objects within one another"
         raise InputError(msg)
-    return names
+    return content
+
+
+def deeper(content: Any, levels: int) -> bool:
+    """Whether values of JSON are nested in more levels of lists and objects."""
+    level = [content]
+    for _ in range(levels + 1):
+        inner = (it.values() if isinstance(it, dict) else it for it in level if isinstance(it, dict | list))
+        level = list(chain.from_iterable(inner))
+    return bool(level)

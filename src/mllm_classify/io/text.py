@@ -1,5 +1,6 @@
 """Text that others wrote, made safe to look at: answers of models, labels and names of classes; and spans of numbers."""
 
+import reprlib
 import unicodedata
 from collections.abc import Iterable
 
@@ -47,6 +48,37 @@ def cell(text: str) -> str:
     "'=1+1"
     """
     return f"'{visible(text)}" if text.lstrip(" ").startswith(FORMULA) else visible(text)
+
+
+class _Brief(reprlib.Repr):
+    """Values in few characters, however large they are, and however deep."""
+
+    def __init__(self, longest: int) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = longest
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write numbers of thousands of digits
+        return super().repr_int(x, level) if x.bit_length() < 1000 else f"a number of {x.bit_length()} bits"
+
+
+def shown(value: object, longest: int = 80) -> str:
+    """A value of the user's as Python writes it, in one line of at most so many characters.
+
+    >>> shown({"class": "cat"})
+    "{'class': 'cat'}"
+    """
+    return short(_Brief(longest).repr(value), longest)
+
+
+def spelling(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """What to say of unknown names of which one looks like a known one: they differ in Unicode's normal form (NFC, NFD)."""
+    by_looks = {unicodedata.normalize("NFC", name): name for name in known}
+    pairs = ((name, by_looks.get(unicodedata.normalize("NFC", name))) for name in unknown)
+    alike = next(((name, other) for name, other in pairs if other is not None), None)
+    if alike is None:
+        return ""
+    return f"; {alike[0]!a} and {alike[1]!a} look alike and are other characters (Unicode's NFC and NFD): write one of them"
 
 
 def span(numbers: Iterable[int]) -> str:

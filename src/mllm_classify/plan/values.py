@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mllm_classify.config.dataset import ImagenetDataset
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import portable, read_csv, read_text
-from mllm_classify.io.records import read_names
+from mllm_classify.io.names import read_names
 from mllm_classify.outputs import Output
 
 PUBLISHED = "resources/published"

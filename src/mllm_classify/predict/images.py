@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mllm_classify.io.files import InputError, locate, sha256
+from mllm_classify.io.files import InputError, locate, regular, sha256
 
 
 def sharded(registered: pl.DataFrame, shard: int, shards: int, together: int = 1) -> pl.DataFrame:
@@ -42,7 +42,7 @@ class Images:
         Raises InputError when the file is gone, or is no longer the one that the dataset stage saw.
         """
         try:
-            content = self.path(index).read_bytes()
+            content = regular(self.path(index)).read_bytes()
         except OSError as error:
             msg = f"{self.told(index)} cannot be read ({error.strerror}); dataset.folder says where images are"
             raise InputError(msg) from None

@@ -1,14 +1,18 @@
 """Predictions that exist already, read from a file and checked against the registered images."""
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from mllm_classify.dataset.classes import DIGITS
+from mllm_classify.io.borders import border
 from mllm_classify.io.environment import Environment, environment
 from mllm_classify.io.files import InputError
 from mllm_classify.io.records import read_parquet, read_records
-from mllm_classify.predict.rows import answer_rows, ranking_rows
+from mllm_classify.io.text import shown, spelling
+from mllm_classify.predict.rows import answer_rows, ranking_rows, without_answers
 from mllm_classify.tasks import CW, OW
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ TASKS = [OW.name, CW.name]
 RANKING = pl.List(pl.Int64)
 VALID = (
     pl.col("image_id").is_not_null()
-    & pl.col("value").is_not_null()
+    & (pl.col("value").is_not_null() | pl.col("counts"))
     & pl.col("task").is_in(TASKS).fill_null(value=False)
 )
 
@@ -49,8 +53,15 @@ def recorded(
 
     Raises InputError, with the number of each kind of mistake and examples, where values are of the wrong type, ids are
     no classes, an image stands twice, or the file's images are not the registered ones. With `images: intersection`,
-    images that only one side has are left out.
+    images that only one side has are left out; with `nulls: count`, answers of null are errors of the model's.
     """
+    with border(model.file):
+        return _checked(model, dataset, image_ids, classes, left_out)
+
+
+def _checked(
+    model: "RecordedModel", dataset: "AnyDataset", image_ids: list[str], classes: int, left_out: Collection[str]
+) -> pl.DataFrame:
     given, written = _read(model, classes)
     known = pl.col("image_id").is_in(image_ids)
     given = given.with_columns(
@@ -71,8 +82,10 @@ def recorded(
         raise InputError(msg)
     kept = wanted.join(good, on=["image_id", "task"], how="inner", maintain_order="left")
     if model.worded:
-        return answer_rows(kept["image_id"], kept["task"], kept["value"])
-    return _with_statuses(ranking_rows(kept["image_id"], kept["value"]))
+        rows = answer_rows(kept["image_id"], kept["task"], kept["value"])
+    else:
+        rows = _with_statuses(ranking_rows(kept["image_id"], kept["value"]))
+    return without_answers(rows, f"null in {Path(model.file).name}")
 
 
 def _with_statuses(rows: pl.DataFrame) -> pl.DataFrame:
@@ -86,13 +99,17 @@ def _with_statuses(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _read(model: "RecordedModel", classes: int) -> tuple[pl.DataFrame, Callable[[int], str]]:
-    """Rows with image_id, task and value (a ranking, or an answer), each null where it is none; and each as written."""
+    """Rows with image_id, task, value (a ranking, or an answer), each null where it is none, whether it is null in the file,
+    and whether that counts as a failed request; and
+    each as written.
+    """
     if model.file.endswith(".parquet"):
         source = read_parquet(model.file, "image_id", model.column)
         given = source[model.column]
         columns = {
             "image_id": _column_of_ids(source["image_id"]),
             "value": _column_of_texts(given) if model.worded else _column_of_rankings(given, classes),
+            "null": given.is_null(),
         }
         tasked = model.worded and "task" in source.columns
         if tasked:
@@ -107,6 +124,7 @@ def _read(model: "RecordedModel", classes: int) -> tuple[pl.DataFrame, Callable[
         columns = {
             "image_id": pl.Series([_id(it["image_id"]) for _, it in records], dtype=pl.String),
             "value": pl.Series(values, dtype=pl.String if model.worded else RANKING),
+            "null": pl.Series([_null(it[model.column], model) for _, it in records], dtype=pl.Boolean),
         }
         tasked = model.worded and any("task" in record for _, record in records)
         if tasked:
@@ -116,7 +134,7 @@ def _read(model: "RecordedModel", classes: int) -> tuple[pl.DataFrame, Callable[
             place, record = records[row]
             return _written(place.removeprefix(f"{model.file}:").strip(), record, model, tasked=tasked)
 
-    frame = pl.DataFrame(columns)
+    frame = pl.DataFrame(columns).with_columns(counts=pl.col("null") & (model.nulls == "count"))
     if not tasked:
         frame = frame.with_columns(pl.lit(model.task if model.worded else CW.name).alias("task"))
     return frame.with_row_index("row"), written
@@ -155,10 +173,16 @@ def _ranking(given: Any, classes: int) -> list[int] | None:
         return [-1 - list(SIGNS).index(given)]
     if isinstance(given, str):
         parts = [part.strip() for part in given.split("|")]
-        given = [int(part) for part in parts] if all(part.isdecimal() for part in parts) else None
+        numbers = all(part.isdecimal() and len(part) < DIGITS for part in parts)
+        given = [int(part) for part in parts] if numbers else None
     ranking = given if isinstance(given, list) else [given]
     valid = all(type(item) is int and 0 <= item < classes for item in ranking)
     return ranking if ranking and valid and len(set(ranking)) == len(ranking) else None
+
+
+def _null(given: Any, model: "RecordedModel") -> bool:
+    """Whether one value of a CSV or JSON file is none. CSV has only empty text for that, which is an answer, too."""
+    return given is None or (given == "" and not model.worded and model.file.lower().endswith(".csv"))
 
 
 def _text(given: Any) -> str | None:
@@ -176,7 +200,7 @@ def _if_text(given: Any) -> str | None:
 
 def _written(place: str, record: dict[str, Any], model: "RecordedModel", *, tasked: bool) -> str:
     columns = ["image_id", model.column, *(["task"] if tasked else [])]
-    return f"{place} ({', '.join(f'{name} {record.get(name)!r:.60}' for name in columns)})"
+    return f"{place} ({', '.join(f'{name} {shown(record.get(name), 60)}' for name in columns)})"
 
 
 def _mistakes(model: "RecordedModel", rows: pl.DataFrame, written: Callable[[int], str], classes: int) -> list[str]:
@@ -191,14 +215,14 @@ def _mistakes(model: "RecordedModel", rows: pl.DataFrame, written: Callable[[int
             if model.worded
             else f"class_id (an id from 0 to {classes - 1}, a ranking of ids, or one of {', '.join(SIGNS)})"
         )
-        shown = [written(row) for row in wrong["row"].head(EXAMPLES)]
+        examples = _examples([written(row) for row in wrong["row"].head(EXAMPLES)], wrong.height)
+        advice = "; `nulls: count` counts nulls as requests that failed" if wrong["null"].any() else ""
         mistakes.append(
-            f"{wrong.height} of {rows.height} rows do not give an image_id and its {expected}: "
-            f"{_examples(shown, wrong.height)}"
+            f"{wrong.height} of {rows.height} rows do not give an image_id and its {expected}: {examples}{advice}"
         )
     repeated = rows.filter(VALID).filter(~pl.struct("image_id", "task").is_first_distinct())
     if repeated.height:
-        images = [repr(it) for it in repeated["image_id"].unique(maintain_order=True).head(EXAMPLES)]
+        images = [shown(it) for it in repeated["image_id"].unique(maintain_order=True).head(EXAMPLES)]
         mistakes.append(f"{repeated.height} rows repeat an image: {_examples(images, repeated['image_id'].n_unique())}")
     return mistakes
 
@@ -209,20 +233,20 @@ def _image_mistakes(
     """What is wrong with the file's choice of images."""
     named = rows.drop_nulls("image_id")
     unknown = named.filter(~pl.col("image_id").is_in(image_ids))["image_id"].unique(maintain_order=True)
-    examples = _examples([repr(it) for it in unknown.head(EXAMPLES)], len(unknown))
+    examples = _examples([shown(it) for it in unknown.head(EXAMPLES)], len(unknown))
     like = f"registered images are such as {image_ids[0]!r}"
     if model.images == "intersection":
         none = named.height > 0 and len(unknown) == named["image_id"].n_unique()
-        return [f"no image is registered: {examples}; {like}"] if none else []
+        return [f"no image is registered: {examples}; {like}{spelling(unknown, image_ids)}"] if none else []
     missing = wanted.join(named, on=["image_id", "task"], how="anti", maintain_order="left")
     mistakes = []
     if len(unknown):
-        mistakes.append(f"{len(unknown)} images are not registered: {examples}; {like}")
+        mistakes.append(f"{len(unknown)} images are not registered: {examples}; {like}{spelling(unknown, image_ids)}")
     if missing.height:
         several = wanted["task"].n_unique() > 1
-        shown = [f"{image_id!r}{f' ({task})' if several else ''}" for image_id, task in missing.head(EXAMPLES).rows()]
+        lacking = [f"{image_id!r}{f' ({task})' if several else ''}" for image_id, task in missing.head(EXAMPLES).rows()]
         mistakes.append(
-            f"{missing.height} of {wanted.height} predictions are missing: {_examples(shown, missing.height)}"
+            f"{missing.height} of {wanted.height} predictions are missing: {_examples(lacking, missing.height)}"
         )
     if mistakes:
         mistakes.append("`images: intersection` in the model's entry evaluates the images that both have")

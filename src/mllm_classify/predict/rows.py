@@ -55,6 +55,15 @@ def answer_rows(image_ids: Column, tasks: Column, texts: Column) -> pl.DataFrame
     return _rows(image_id=image_ids, task=tasks, text=texts)
 
 
+def without_answers(rows: pl.DataFrame, reason: str) -> pl.DataFrame:
+    """Rows of which those with neither a text nor a ranking are errors, for this reason."""
+    null = pl.col("text").is_null() & pl.col("class_ids").is_null()
+    return rows.with_columns(
+        status=pl.when(null).then(pl.lit("error")).otherwise("status"),
+        error=pl.when(null).then(pl.lit(reason)).otherwise("error"),
+    )
+
+
 def _rows(**columns: object) -> pl.DataFrame:
     """Predictions with these columns, or one value for all rows; the others are null."""
     known = {"variant": "", "repeat": 0, "status": "ok"} | columns

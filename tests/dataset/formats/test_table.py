@@ -120,6 +120,41 @@ def test_imgt_is_one_class(folder, label):
     assert refusal(read_imgt, file).startswith(f"r.json: 'b': {label!r} is no class")
 
 
+WORDS = ["N", "none", "nan", "null", "true", "1", "NA", "", "None"]
+
+
+def named(names):
+    schema = {"class_id": pl.Int32, "name": pl.String, "synset": pl.String}
+    return Lookup(pl.DataFrame({"class_id": range(len(names)), "name": names, "synset": None}, schema=schema))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_word_that_means_nothing_elsewhere_is_a_class(folder, ending):
+    """And empty text is no label, in whatever file it stands."""
+    rows = [(str(number), name) for number, name in enumerate(WORDS)]
+    expected = {str(number): {number} for number, name in enumerate(WORDS) if name and name != "None"}
+    lookup = named([*WORDS[:7], "empty", "x"])
+    single = original_labels(table(write_table(folder, ending, rows[:8], "class")), lookup)
+    assert {image: set(it.classes) for image, it in single.items()} == expected
+    regt = SecondLabelSet(label="R", file=write_table(folder, ending, rows, "classes"), none="None")
+    expected["8"] = set()
+    assert "stands for a class, and for none of them" in refusal(second_labels, table(), regt, lookup, [])
+    regt = regt.model_copy(update={"none": "no class"})
+    file = write_table(folder, ending, [*rows[:7], ("8", "no class")], "classes")
+    several = second_labels(table(), regt.model_copy(update={"file": file}), lookup, [])
+    assert {image: set(it.classes) for image, it in several.items()} == expected
+
+
+@pytest.mark.parametrize(("none", "names"), [("N", ["a", "n "]), ("-1", ["-1"]), ("0", ["a"]), ("A", ["a", "a"])])
+def test_what_stands_for_a_class_cannot_stand_for_none_of_them(folder, none, names):
+    (folder / "r.csv").write_text("image_id,classes\nx,a\n")
+    regt = SecondLabelSet(label="R", file="r.csv", none=none)
+    assert refusal(second_labels, table(), regt, named(names), []) == (
+        f"r.csv: {none!r} stands for a class, and for none of them; set dataset.regt.none to a word that is neither the name "
+        "nor the number of a class"
+    )
+
+
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "list.json", "parquet"])
 def test_an_image_that_is_labelled_twice_is_refused(folder, ending):
     file = write_table(folder, ending, [("a", "0"), ("b", "1"), ("a", "0")], "classes")
@@ -168,7 +203,8 @@ def test_the_images_of_a_file_are_all_of_its_records_in_order(folder, ending):
     assert labelled_images(file) == ["b", "a", "c"]
 
 
-@pytest.mark.parametrize("written", [val(7), f"{val(7)}.JPEG", f"n01440764/{val(7)}.JPEG", f"val/n01/{val(7)}.JPEG"])
+@pytest.mark.parametrize("written", [val(7), f"{val(7)}.JPEG", f"n01440764/{val(7)}.JPEG", f"val/n01/{val(7)}.JPEG",
+                                     f"{val(7)}_n01440764.JPEG", f"val/{val(7)}_n02441942", f"{val(7)}.jpeg"])  # fmt: skip
 def test_an_image_of_imagenet_is_known_by_its_number(folder, written):
     (folder / "r.csv").write_text(f"image_id,class\n{written},1\n")
     dataset = ImagenetDataset(source="imagenet", name="i", label="I", imgt={"file": "r.csv"})

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Any
 from mllm_classify.dataset.readings import Reading, Readings, Records, add, labelled, listed
 from mllm_classify.io.files import InputError
 from mllm_classify.io.records import read_records
+from mllm_classify.io.text import shown
 
 if TYPE_CHECKING:
-    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.config.dataset import AnyDataset, SecondLabelSet
     from mllm_classify.dataset.classes import Lookup
 
 
-def read(dataset: "AnyDataset", file: str, lookup: "Lookup", _image_ids: Iterable[str] = ()) -> Readings:
+def read(dataset: "AnyDataset", labels: "SecondLabelSet", lookup: "Lookup", _image_ids: Iterable[str]) -> Readings:
+    """The expert labels as a second label set."""
+    return read_file(dataset, labels.file, lookup)
+
+
+def read_file(dataset: "AnyDataset", file: str, lookup: "Lookup") -> Readings:
     """A JSON object from file names to labels.
 
     `label_type` decides what a null label means: custom, no class applies; uncertain, the expert could not decide.
@@ -41,5 +47,7 @@ def _classes(place: str, entry: dict[str, Any], lookup: "Lookup") -> frozenset[i
         return frozenset()
     if label_type == "uncertain":
         return None
-    msg = f"{place}: new_label is null and label_type {label_type!r}; only custom and uncertain say what that means"
+    msg = (
+        f"{place}: new_label is null and label_type {shown(label_type)}; only custom and uncertain say what that means"
+    )
     raise InputError(msg)

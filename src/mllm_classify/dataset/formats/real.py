@@ -9,15 +9,16 @@ from mllm_classify.io.files import InputError
 from mllm_classify.io.records import read_json
 
 if TYPE_CHECKING:
-    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.config.dataset import AnyDataset, SecondLabelSet
     from mllm_classify.dataset.classes import Lookup
 
 
-def read(_dataset: "AnyDataset", file: str, lookup: "Lookup", image_ids: Iterable[str]) -> Readings:
+def read(_dataset: "AnyDataset", labels: "SecondLabelSet", lookup: "Lookup", image_ids: Iterable[str]) -> Readings:
     """A JSON list: the list of validation image number i is entry i - 1, and an empty one says that no class applies.
 
     A single class instead of a list is that one class. Raises InputError where an image has no number, or no list.
     """
+    file = labels.file
     lists = _lists(file)
     readings: Readings = {}
     for image_id in image_ids:

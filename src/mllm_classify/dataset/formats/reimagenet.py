@@ -7,27 +7,27 @@ from mllm_classify.dataset.readings import Reading, Readings, Records, add, labe
 from mllm_classify.io.records import image_id, read_records
 
 if TYPE_CHECKING:
-    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.config.dataset import AnyDataset, SecondLabelSet
     from mllm_classify.dataset.classes import Lookup
 
 NOT_SURE = -1
 """Says that the annotators were not sure."""
 
 
-def read(dataset: "AnyDataset", file: str, lookup: "Lookup", _image_ids: Iterable[str]) -> Readings:
+def read(dataset: "AnyDataset", labels: "SecondLabelSet", lookup: "Lookup", _image_ids: Iterable[str]) -> Readings:
     """JSON-lines of image_name, original_class and reannotated_labels.
 
     -1 says that the annotators were not sure: alone it makes the image uncertain, beside classes it is dropped. An empty
     list says that no class applies; null is a missing label. Without an original_class the image is uncertain too.
     """
     records: Records = {}
-    for place, record in read_records(file, "image_name", "original_class", "reannotated_labels"):
+    for place, record in read_records(labels.file, "image_name", "original_class", "reannotated_labels"):
         name = dataset.image_id(image_id(place, record, "image_name"))
-        labels = record["reannotated_labels"]
-        if labels is None:
+        given = record["reannotated_labels"]
+        if given is None:
             add(records, name, place)
             continue
-        parts = listed(place, labels)
+        parts = listed(place, given)
         sure = frozenset(lookup.one(place, part) for part in parts if part != NOT_SURE)
         repeated = record["original_class"]
         originals = [] if repeated is None else listed(place, repeated)

@@ -6,18 +6,25 @@ from typing import TYPE_CHECKING, Any
 from mllm_classify.dataset.readings import Reading, Readings, Records, add, labelled
 from mllm_classify.io.files import InputError
 from mllm_classify.io.records import image_id, read_records
+from mllm_classify.io.text import short
 
 if TYPE_CHECKING:
-    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.config.dataset import AnyDataset, SecondLabelSet
     from mllm_classify.dataset.classes import Lookup
 
-NONE = "N"
-"""Says that no class applies. A missing label never means that."""
 
+def read(dataset: "AnyDataset", labels: "SecondLabelSet", lookup: "Lookup", _image_ids: Iterable[str]) -> Readings:
+    """Records of `image_id` and `classes`: a class, several in a list or with | between, or the sign for none (N).
 
-def read(dataset: "AnyDataset", file: str, lookup: "Lookup", _image_ids: Iterable[str]) -> Readings:
-    """Records of `image_id` and `classes`: a class, several in a list or with | between, or N for none."""
-    return _readings(dataset, file, "classes", lambda place, value: _several(lookup, place, value))
+    Raises InputError where that sign is a class's name or number, too.
+    """
+    if lookup.knows(labels.none):
+        msg = (
+            f"{labels.file}: {labels.none!r} stands for a class, and for none of them; set dataset.regt.none to a word "
+            "that is neither the name nor the number of a class"
+        )
+        raise InputError(msg)
+    return _readings(dataset, labels.file, "classes", lambda place, value: _several(lookup, labels.none, place, value))
 
 
 def read_single(dataset: "AnyDataset", file: str, lookup: "Lookup") -> Readings:
@@ -35,7 +42,7 @@ def _readings(dataset: "AnyDataset", file: str, column: str, classes: Callable[[
     records: Records = {}
     for place, record in read_records(file, "image_id"):
         if not record.keys() & {column, "value"}:
-            msg = f"{place}: no column {column!r}; it has {', '.join(map(repr, record))}"
+            msg = f"{place}: no column {column!r}; it has {short(', '.join(map(repr, record)), 300)}"
             raise InputError(msg)
         value = record.get(column, record.get("value"))
         missing = value is None or value == ""
@@ -47,12 +54,12 @@ def _readings(dataset: "AnyDataset", file: str, column: str, classes: Callable[[
     return labelled(records)
 
 
-def _several(lookup: "Lookup", place: str, value: Any) -> frozenset[int]:
+def _several(lookup: "Lookup", none: str, place: str, value: Any) -> frozenset[int]:
     """The classes of a label. An empty list does not say that none applies."""
-    if value in (NONE, [NONE]):
+    if value in (none, [none]):
         return frozenset()
     parts = value.split("|") if isinstance(value, str) else value if isinstance(value, list) else [value]
     if not parts:
-        msg = f"{place}: no classes; write {NONE} where no class applies"
+        msg = f"{place}: no classes; write {none} where no class applies"
         raise InputError(msg)
     return frozenset(lookup.one(place, part) for part in parts)

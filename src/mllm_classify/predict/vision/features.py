@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from torch.utils.data import BatchSampler
 
-from mllm_classify.io.files import InputError, digest, shared
+from mllm_classify.io.files import InputError, digest, regular, shared
 from mllm_classify.loading.devices import usable_device
 from mllm_classify.loading.timm import loaded, transform
 from mllm_classify.predict.vision.inference import Network, outputs
@@ -45,7 +45,7 @@ class Files:
     def read(self, place: int) -> bytes:
         """The bytes of a file. Raises InputError where it cannot be read."""
         try:
-            return (Path(self.folder) / self.names[place]).read_bytes()
+            return regular(Path(self.folder) / self.names[place]).read_bytes()
         except OSError as error:
             msg = f"{self.told(place)} cannot be read ({error.strerror}); train.folder says where"
             raise InputError(msg) from None
