@@ -22,7 +22,7 @@ def add(stages: Any) -> None:
 
 def write_images(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.dataset.classes import CLASSES, classes
-    from mllm_classify.dataset.images import IMAGES, images
+    from mllm_classify.dataset.images import IMAGES, images, remarks
     from mllm_classify.dataset.labels import labels
 
     dataset = config.dataset
@@ -32,6 +32,8 @@ def write_images(args: argparse.Namespace, config: Config) -> None:
     labels(registered, names, dataset)
     parquet.write(names, CLASSES, args.classes)
     parquet.write(registered, IMAGES, args.images)
+    for remark in remarks(registered, dataset):
+        log.info("%s: %s", dataset.name, remark)
     log.info("%s: %d images, %d classes", dataset.name, len(registered), len(names))
 
 

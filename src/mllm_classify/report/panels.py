@@ -205,12 +205,15 @@ def table(examples: pl.DataFrame, study: Study) -> Table:
     )
 
 
-def pictures(examples: pl.DataFrame, registered: pl.DataFrame, folder: str | None) -> dict[str, Image.Image | None]:
+def pictures(
+    examples: pl.DataFrame, registered: pl.DataFrame, dataset: "AnyDataset"
+) -> dict[str, Image.Image | None]:
     """The examples' pictures by image; nothing where a file is not here, as in an archive, or cannot be decoded.
 
     Raises InputError where a file is another than was registered.
     """
-    images = Images(registered.filter(pl.col("image_id").is_in(examples["image_id"].implode())), folder)
+    shown = registered.filter(pl.col("image_id").is_in(examples["image_id"].implode()))
+    images = Images(shown, dataset.folder, dataset.reading)
     return {image_id: _opened(images, index) for index, image_id in enumerate(images.ids)}
 
 
@@ -219,7 +222,7 @@ def _opened(images: Images, index: int) -> Image.Image | None:
         return None
     content = images.read(index)
     try:
-        return decoded(content)
+        return decoded(content, images.reading)
     except InputError:
         return None
 

@@ -296,7 +296,7 @@ def questionnaire_of(job: "PredictJob[ChatModel]") -> Questionnaire:
     return Questionnaire(
         job.model,
         job.tasks,
-        Images(job.images, job.dataset.folder),
+        Images(job.images, job.dataset.folder, job.dataset.reading),
         job.classes.sort("class_id")["name"].to_list(),
         variants=job.variants,
         multiple=multiple,

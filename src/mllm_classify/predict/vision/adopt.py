@@ -102,7 +102,7 @@ def check_images(path: Path, earlier: pl.DataFrame, job: "Job") -> None:
     if not earlier.select("image_id", "status").equals(expected):
         msg = f"{path} is of other images than those that are registered"
         raise InputError(msg)
-    images = Images(job.images.filter(pl.col("problem").is_null()), job.dataset.folder)
+    images = Images(job.images.filter(pl.col("problem").is_null()), job.dataset.folder, job.dataset.reading)
     report = job.progress(len(images), f"images of {job.model.name} looked at again")
     for place in range(len(images)):
         report(place)
