@@ -94,7 +94,9 @@ def _checked(image: Registered, dataset: "AnyDataset") -> tuple[str | None, str 
 def remarks(registered: pl.DataFrame, dataset: "AnyDataset") -> list[str]:
     """What there is to say of pictures that do not look the same to all programs, with their number."""
     counted = dict(registered["traits"].explode().drop_nulls().value_counts().iter_rows())
-    metadata = {"ignore": "ignored", "obey": "obeyed"}[dataset.pictures.metadata] + " for every model (pictures.metadata)"
+    metadata = {"ignore": "ignored", "obey": "obeyed"}[
+        dataset.pictures.metadata
+    ] + " for every model (pictures.metadata)"
     said = {
         "transparent": "transparent in parts: shown on white",
         "several": "of several frames: the first is shown",

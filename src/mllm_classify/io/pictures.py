@@ -6,7 +6,7 @@ model, or for none.
 """
 
 import io
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 
@@ -42,6 +42,9 @@ class Reading(NamedTuple):
     max_pixels: int = MAX_PIXELS
 
 
+AS_PILLOW = Reading()
+
+
 class Look(NamedTuple):
     """What decides, beside its bytes, how a picture has to be sent.
 
@@ -64,44 +67,48 @@ class Look(NamedTuple):
         return " ".join(step for step, applies in steps.items() if applies)
 
 
-def decoded(content: bytes, reading: Reading = Reading()) -> Image.Image:
+def decoded(content: bytes, reading: Reading = AS_PILLOW) -> Image.Image:
     """The picture that a file holds, 8-bit RGB, without metadata. Raises InputError as `seen` does."""
     return seen(content, reading)[1]
 
 
-def seen(content: bytes, reading: Reading = Reading()) -> tuple[Look, Image.Image]:
+def seen(content: bytes, reading: Reading = AS_PILLOW) -> tuple[Look, Image.Image]:
     """How a file's picture looks, and the picture, 8-bit RGB, without metadata.
 
     Raises InputError where its format is not among FORMATS, it has too many pixels (told before any is decoded), or it
     cannot be read to its end.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            pixels = image.width * image.height
-            if pixels > reading.max_pixels:
-                msg = (
-                    f"has {pixels:,} pixels ({image.width:,} x {image.height:,}), more than {reading.max_pixels:,}; "
-                    "scale it down, or raise dataset.pictures.max_pixels"
-                )
-                raise InputError(msg)
-            with _one_large if pixels > LARGE else nullcontext():
-                return _seen(image, content, obey=reading.metadata == "obey")
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image, _turn(image, reading.max_pixels):
+            return _seen(image, content, obey=reading.metadata == "obey")
     except InputError:
         raise
     except UnidentifiedImageError:
-        msg = f"{_named(content)}; it must be one of {', '.join(FORMATS)}"
+        msg = _unread(content)
     except Exception as error:  # noqa: BLE001 (each of Pillow's decoders raises what it likes)
         msg = f"cannot be decoded ({one_line(str(error) or type(error).__name__)}); is it damaged?"
     raise InputError(msg)
 
 
-def _named(content: bytes) -> str:
-    """What a file is, if not a picture that is read; by its first bytes, without another decoder."""
+def _turn(image: Image.Image, max_pixels: int) -> AbstractContextManager[Any]:
+    """When an image may be decoded: a large one after others. Raises InputError where it has too many pixels."""
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        msg = (
+            f"has {pixels:,} pixels ({image.width:,} x {image.height:,}), more than {max_pixels:,}; scale it down, or "
+            "raise dataset.pictures.max_pixels"
+        )
+        raise InputError(msg)
+    return _one_large if pixels > LARGE else nullcontext()
+
+
+def _unread(content: bytes) -> str:
+    """Why a file is not read: the name of its format, by its first bytes, without another decoder."""
     Image.init()
     for name, (_, accepts) in Image.OPEN.items():
-        if name not in FORMATS and accepts is not None and accepts(content[:16]) is True:
-            return f"is a {name} file"
-    return "is not an image"
+        if name not in FORMATS and accepts is not None and accepts(content[:16].ljust(16, b"\0")) is True:
+            return f"is a {name} file, which is not read; save it as one of {', '.join(FORMATS)}"
+    return "is not an image that Pillow can read"
 
 
 def _seen(image: Image.Image, content: bytes, *, obey: bool) -> tuple[Look, Image.Image]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mllm_classify.io.files import InputError, locate, sha256
-from mllm_classify.io.pictures import Look, Reading, decoded
+from mllm_classify.io.pictures import AS_PILLOW, Look, Reading, decoded
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,7 +32,7 @@ def looks(registered: pl.DataFrame) -> list[Look | None]:
 class Images:
     """The registered images in their order, where their files lie, and how they are read."""
 
-    def __init__(self, registered: pl.DataFrame, folder: str | None, reading: Reading = Reading()) -> None:
+    def __init__(self, registered: pl.DataFrame, folder: str | None, reading: Reading = AS_PILLOW) -> None:
         self.ids: list[str] = registered["image_id"].to_list()
         self.digests: list[str] = registered["sha256"].to_list()
         self.looks = looks(registered)

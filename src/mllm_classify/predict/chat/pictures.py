@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from mllm_classify.io.pictures import Look, Reading, seen, without_alpha
+from mllm_classify.io.pictures import AS_PILLOW, Look, Reading, seen, without_alpha
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import Picture
@@ -19,7 +19,7 @@ SMALLER = 0.8
 """By what the sides of a picture shrink until it has no more bytes than it may have."""
 
 
-def data_url(content: bytes, picture: "Picture", reading: Reading = Reading()) -> str:
+def data_url(content: bytes, picture: "Picture", reading: Reading = AS_PILLOW) -> str:
     """An image as it is sent: its own bytes where servers read the format, it looks alike to all, and the size allows.
 
     Others go as PNG, 8-bit RGB, as all models see them; what is too large, in pixels or bytes, as JPEG of the stated size

@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import BatchSampler
 
 from mllm_classify.io.files import InputError, digest, shared
-from mllm_classify.io.pictures import Reading, decoded
+from mllm_classify.io.pictures import AS_PILLOW, Reading, decoded
 from mllm_classify.loading.devices import usable_device
 from mllm_classify.loading.timm import loaded, transform
 from mllm_classify.predict.vision.inference import Network, outputs
@@ -41,7 +41,7 @@ class Files:
 
     names: list[str]
     folder: str
-    reading: Reading = Reading()
+    reading: Reading = AS_PILLOW
 
     def picture(self, place: int) -> "Image.Image":
         """The picture of a file. Raises InputError where it cannot be read or decoded."""
