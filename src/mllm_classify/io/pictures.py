@@ -129,7 +129,8 @@ def _seen(image: Image.Image, content: bytes, *, obey: bool) -> tuple[Look, Imag
     look = Look(str(image.format), *image.size, tuple(trait for trait, applies in traits.items() if applies))
     if obey and traits["profile"]:
         picture = colours.by_profile(picture, image.info["icc_profile"])
-    picture = picture.convert("RGB")
+    if picture.mode != "RGB":
+        picture = picture.convert("RGB")
     if obey and traits["gamma"]:
         picture = colours.by_gamma(picture, image.info)
     if alpha is not None:
@@ -160,7 +161,10 @@ def without_alpha(image: Image.Image) -> Image.Image:
         raise InputError(msg)
     if image.mode in ("1", "L", "LA"):
         return image.convert("L")
-    return image.copy() if image.mode == "CMYK" else image.convert("RGBA").convert("RGB")
+    if image.mode == "CMYK":
+        return image.copy()
+    # a palette's colours are converted with their transparency, or Pillow warns
+    return (image.convert("RGBA") if image.mode in ("P", "PA", "RGBa") else image).convert("RGB")
 
 
 def _alpha(image: Image.Image) -> Image.Image | None:
