@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from mllm_classify.config.identity import identity
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Label, Name, Section, tags
-from mllm_classify.io.pictures import MAX_PIXELS, Reading
+from mllm_classify.io.reading import MAX_PIXELS, Reading
 from mllm_classify.io.records import image_id, read_records
 
 

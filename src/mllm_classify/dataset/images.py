@@ -91,6 +91,11 @@ def _checked(image: Registered, dataset: "AnyDataset") -> tuple[str | None, str 
         return digest, str(error), None
 
 
+def files_of(registered: pl.DataFrame) -> list[tuple[str, str]]:
+    """The images' files, each with its SHA-256."""
+    return registered.select("file", "sha256").drop_nulls().rows()
+
+
 def remarks(registered: pl.DataFrame, dataset: "AnyDataset") -> list[str]:
     """What there is to say of pictures that do not look the same to all programs, with their number."""
     counted = dict(registered["traits"].explode().drop_nulls().value_counts().iter_rows())
@@ -120,4 +125,7 @@ def _read(place: str, file: str, folder: str | None) -> bytes:
         raise InputError(msg) from None
     except OSError as error:
         msg = f"{place}: file {file!r} cannot be read ({error.strerror})"
+        raise InputError(msg) from None
+    except ValueError as error:  # a NUL in its name
+        msg = f"{place}: file {file!r} cannot be a file ({error})"
         raise InputError(msg) from None

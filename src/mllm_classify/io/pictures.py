@@ -8,7 +8,7 @@ model, or for none.
 import io
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -16,12 +16,11 @@ from PIL.ExifTags import Base
 
 from mllm_classify.io import colours
 from mllm_classify.io.files import InputError
+from mllm_classify.io.reading import AS_PILLOW, Reading
 from mllm_classify.io.text import one_line
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """What is read, by Pillow's names; JPEG with MPO, its form with several pictures."""
-MAX_PIXELS = 178_956_970
-"""What Pillow itself takes no longer for a picture, but for a trap."""
 LARGE = 2**24
 """Pixels from which pictures are decoded one at a time, whatever threads there are: each takes up to 12 bytes a pixel."""
 METADATA = {"oriented", "profile", "gamma"}
@@ -33,16 +32,6 @@ GREYS = {"L;2": 85, "L;4": 17}
 
 Image.MAX_IMAGE_PIXELS = None  # `Reading.max_pixels` is the limit
 _one_large = Lock()
-
-
-class Reading(NamedTuple):
-    """What a data set says of its pictures."""
-
-    metadata: Literal["ignore", "obey"] = "ignore"
-    max_pixels: int = MAX_PIXELS
-
-
-AS_PILLOW = Reading()
 
 
 class Look(NamedTuple):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mllm_classify.io.files import InputError, locate, sha256
-from mllm_classify.io.pictures import AS_PILLOW, Look, Reading, decoded
+from mllm_classify.io.pictures import Look, decoded
+from mllm_classify.io.reading import AS_PILLOW, Reading
 
 if TYPE_CHECKING:
     from PIL import Image

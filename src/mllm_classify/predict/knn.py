@@ -10,7 +10,7 @@ import torch
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import InputError, file_sha256
-from mllm_classify.io.pictures import Reading
+from mllm_classify.io.reading import Reading
 from mllm_classify.io.records import image_id, read_records
 from mllm_classify.loading.devices import threads
 from mllm_classify.predict.rows import ranking_rows

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from mllm_classify.io.pictures import AS_PILLOW, Look, Reading, seen, without_alpha
+from mllm_classify.io.pictures import Look, seen, without_alpha
+from mllm_classify.io.reading import AS_PILLOW, Reading
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import Picture

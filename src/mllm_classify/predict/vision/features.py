@@ -16,7 +16,8 @@ import torch
 from torch.utils.data import BatchSampler
 
 from mllm_classify.io.files import InputError, digest, shared
-from mllm_classify.io.pictures import AS_PILLOW, Reading, decoded
+from mllm_classify.io.pictures import decoded
+from mllm_classify.io.reading import AS_PILLOW, Reading
 from mllm_classify.loading.devices import usable_device
 from mllm_classify.loading.timm import loaded, transform
 from mllm_classify.predict.vision.inference import Network, outputs

@@ -13,7 +13,7 @@ from mllm_classify.report.explorer.data import Data
 
 if TYPE_CHECKING:
     from mllm_classify.config.dataset import AnyDataset
-    from mllm_classify.io.pictures import Reading
+    from mllm_classify.io.reading import Reading
 
 MOST_PICTURES = 1000
 """Images of a data set whose thumbnails are in the page."""
