@@ -103,8 +103,9 @@ def _unread(content: bytes) -> str:
 def _seen(image: Image.Image, content: bytes, *, obey: bool) -> tuple[Look, Image.Image]:
     several = getattr(image, "is_animated", False)  # asked first: other frames take the place of what is decoded
     if image.format == "PNG" and "transparency" in image.info:
-        image.info["transparency"] = _in_8_bits(image.info["transparency"], str(image.tile[0].args))
+        image.info["transparency"] = _in_8_bits(image.info["transparency"], str(image.tile[0].args))  # type: ignore[attr-defined]  # of files
     image.load()
+    told = {str(key): value for key, value in image.info.items()}
     picture, alpha = without_alpha(image), _alpha(image)
     traits = {
         "transparent": alpha is not None,
@@ -113,7 +114,7 @@ def _seen(image: Image.Image, content: bytes, *, obey: bool) -> tuple[Look, Imag
         "palette": image.mode in ("1", "P"),
         "oriented": image.getexif().get(Base.Orientation, 1) != 1,
         "profile": colours.profile_changes(image.info.get("icc_profile"), picture.mode),
-        "gamma": image.format == "PNG" and colours.png_changes(image.info, content),
+        "gamma": image.format == "PNG" and colours.png_changes(told, content),
     }
     look = Look(str(image.format), *image.size, tuple(trait for trait, applies in traits.items() if applies))
     if obey and traits["profile"]:
@@ -121,7 +122,7 @@ def _seen(image: Image.Image, content: bytes, *, obey: bool) -> tuple[Look, Imag
     if picture.mode != "RGB":
         picture = picture.convert("RGB")
     if obey and traits["gamma"]:
-        picture = colours.by_gamma(picture, image.info)
+        picture = colours.by_gamma(picture, told)
     if alpha is not None:
         picture = Image.composite(picture, Image.new("RGB", picture.size, "white"), alpha)
     picture.info = {}

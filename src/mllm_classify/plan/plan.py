@@ -6,12 +6,10 @@ has been edited. It takes the plan from the environment; what the job itself rea
 
 import json
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 from mllm_classify.config.load import load
 from mllm_classify.plan import code
-from mllm_classify.plan.files import file
 from mllm_classify.plan.lineage import Lineages
 from mllm_classify.plan.outline import Outline, PlannedModel
 from mllm_classify.plan.replaced import replaced
@@ -34,8 +32,7 @@ def plan(path: str) -> Plan:
         return Plan(config, Outline(*outline)._replace(models=models), known, pictures)
     config = load(path)
     lineages = Lineages(config)
-    images = Path(file(lineages.outline, "images").path)
-    plan = Plan(path, lineages.outline, lineages.every(), replaced(config, images))
+    plan = Plan(path, lineages.outline, lineages.every(), replaced(config))
     code.keep()
     return plan
 

@@ -27,7 +27,7 @@ def looks(registered: pl.DataFrame) -> list[Look | None]:
     if not set(Look._fields) <= set(registered.columns):
         return [None] * len(registered)
     rows = registered.select(Look._fields).iter_rows()
-    return [None if look[0] is None else Look(*look[:-1], tuple(look[-1])) for look in rows]
+    return [form and Look(form, width, height, tuple(traits)) for form, width, height, traits in rows]
 
 
 class Images:
