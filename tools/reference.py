@@ -32,6 +32,7 @@ from mllm_classify.config.dataset import (
     ImagenetDataset,
     ImagenetLabels,
     LabelSet,
+    Pictures,
     SecondLabelSet,
     TableDataset,
 )
@@ -62,6 +63,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "dataset": Dataset,
     "dataset, source table": TableDataset,
     "dataset, source imagenet": ImagenetDataset,
+    "dataset.pictures": Pictures,
     "dataset.imgt, and dataset.regt": LabelSet,
     "dataset.imgt, source imagenet": ImagenetLabels,
     "dataset.regt": SecondLabelSet,

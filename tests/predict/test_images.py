@@ -56,9 +56,7 @@ def test_an_image_that_changed_since_it_was_registered_is_refused(tmp_path):
 
 
 def test_images_without_pictures_have_their_ids(tmp_path):
-    frame = pl.DataFrame(
-        {"image_id": ["b", "a"], "file": [None, None], "sha256": [None, None], "problem": [None, None]}, schema=IMAGES
-    )
+    frame = pl.DataFrame([{"image_id": "b"}, {"image_id": "a"}], schema=IMAGES)
     images = Images(frame, None)
     assert images.ids == ["b", "a"]
     assert len(images) == 2
@@ -98,8 +96,7 @@ def sent(content, **options):
 
 @pytest.mark.parametrize(
     ("form", "mode"),
-    [("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "1"), ("PNG", "LA"),
-     ("WEBP", "RGB"), ("WEBP", "RGBA")],
+    [("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "1"), ("PNG", "LA")],
 )  # fmt: skip
 def test_what_every_server_reads_is_sent_byte_for_byte(form, mode):
     content = picture(form, mode)
@@ -108,7 +105,7 @@ def test_what_every_server_reads_is_sent_byte_for_byte(form, mode):
 
 
 @pytest.mark.parametrize(
-    ("form", "mode"), [("JPEG", "CMYK"), ("TIFF", "CMYK"), ("GIF", "P"), ("BMP", "RGB"), ("TIFF", "F")]
+    ("form", "mode"), [("JPEG", "CMYK"), ("TIFF", "CMYK"), ("GIF", "P"), ("BMP", "RGB"), ("WEBP", "RGB")]
 )
 def test_other_formats_and_colours_go_as_png_of_8_bit_rgb(form, mode):
     content = picture(form, mode)
@@ -144,17 +141,18 @@ def test_what_is_small_enough_is_never_enlarged_and_keeps_its_bytes(size):
 
 def test_too_many_bytes_go_as_jpeg_of_the_same_size_in_pixels():
     content = picture("PNG", size=(64, 64))
-    media_type, received, image = sent(content, max_bytes=len(content) - 1)
+    url = len(data_url(content, Picture()))
+    media_type, received, image = sent(content, max_bytes=url - 1)
     assert (media_type, image.size) == ("image/jpeg", (64, 64))
     assert len(received) < len(content)
-    assert sent(content, max_bytes=len(content))[1] == content
+    assert sent(content, max_bytes=url)[1] == content
 
 
 def test_an_unusual_format_that_is_too_large_as_png_goes_as_jpeg():
     content = picture("BMP", size=(64, 64))
-    as_png = sent(content)[1]
-    assert sent(content, max_bytes=len(as_png))[0] == "image/png"
-    assert sent(content, max_bytes=len(as_png) - 1)[0] == "image/jpeg"
+    as_png = len(data_url(content, Picture()))
+    assert sent(content, max_bytes=as_png)[0] == "image/png"
+    assert sent(content, max_bytes=as_png - 1)[0] == "image/jpeg"
 
 
 def test_the_quality_of_a_jpeg_is_as_stated():

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from mllm_classify.io.reading import AS_PILLOW
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.rows import ranking_rows
 from mllm_classify.report.explorer.answers import text_limit
@@ -181,4 +182,4 @@ def test_thumbnails_are_small_and_few(tmp_path) -> None:
         assert (small.format, small.size) == ("JPEG", (320, 213))
     assert thumbnails(Images(rows, str(tmp_path)), most=0) == []
     assert thumbnails(Images(rows, str(tmp_path)), most_bytes=10) == []
-    assert thumbnail(b"no picture") == b""
+    assert thumbnail(b"no picture", AS_PILLOW) == b""

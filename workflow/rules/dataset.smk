@@ -7,6 +7,7 @@ rule images:
     localrule: True
     params:
         lineage=get_lineage("images"),
+        replaced=PLAN.replaced,
     message:
         "Checking every image of the data set"
     shell:

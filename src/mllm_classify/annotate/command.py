@@ -73,7 +73,7 @@ def write_pictures(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.annotate import pictures
 
     key = parquet.read(args.key)
-    pictures.write(key, config.dataset.folder, Path(args.folder))
+    pictures.write(key, config.dataset, Path(args.folder))
     log.info("%d pictures in %s", len(key), args.folder)
 
 

@@ -28,6 +28,7 @@ from mllm_classify.config.study import Bundle, Config
 from mllm_classify.io import parquet
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import MACHINE_PATH, PROJECT, InputError, locate, portable, written
+from mllm_classify.plan.replaced import noted
 
 SUMS = "SHA256SUMS"
 ENVIRONMENT = "environment.json"
@@ -77,6 +78,10 @@ def contents(config_file: str, config: Config, results: Iterable[str]) -> Conten
     records, ended = _records(results)
     code: Contents = dict(_code())
     contents: Contents = code | named | records | {name: Path(name) for name in results}
+    if (
+        replaced := noted(config.dataset.name)
+    ).exists():  # a parameter of the images job, by which nothing is to be done
+        contents[replaced.as_posix()] = replaced
     contents |= {
         "config.yaml": text,
         "README-bundle.md": README.encode(),

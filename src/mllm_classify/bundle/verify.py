@@ -39,6 +39,7 @@ from mllm_classify.io.limits import BUNDLE_ENTRIES
 from mllm_classify.outputs import OUTPUTS
 from mllm_classify.plan.files import bundled, output_inputs
 from mllm_classify.plan.outline import outline
+from mllm_classify.plan.replaced import noted
 from mllm_classify.plan.values import PUBLISHED
 from mllm_classify.score.score import SCORES
 
@@ -219,6 +220,7 @@ def _made_anew(archived: Path, anew: Path, config: Config) -> Iterator[str]:
     kept = set(needed(config))
     work = confined.lay_out(archived, anew, config, kept)
     results = {path.relative_to(archived).as_posix() for path in (archived / "results").rglob("*") if path.is_file()}
+    results.discard(noted(config.dataset.name).as_posix())
     for model in config.models:
         if isinstance(model, RecordedModel):
             yield from _recorded_anew(archived, work, config.dataset.name, model.name)

@@ -60,11 +60,15 @@ class Picture(Section):
     )
     max_bytes: int = Field(
         20_000_000,
-        gt=0,
+        ge=1000,
         le=MOST,
-        description="of a picture, before base64; larger files are sent as JPEG, scaled down until they fit",
+        description="of a picture as it is sent, base64 included; larger ones are sent as JPEG, scaled down until they fit",
     )
     quality: int = Field(95, ge=1, le=100, description="of such a JPEG")
+    formats: list[Literal["JPEG", "PNG", "WEBP", "GIF"]] = Field(
+        ["JPEG", "PNG"],
+        description="whose bytes the server reads; others are sent as PNG. Servers on llama.cpp read no WebP",
+    )
 
 
 class Prices(Section):

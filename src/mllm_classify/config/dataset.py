@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from mllm_classify.config.identity import identity
-from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Label, Name, Section, tags
+from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, MOST, RUNTIME, Choice, Label, Name, Section, tags
+from mllm_classify.io.reading import MAX_PIXELS, Reading
 from mllm_classify.io.records import image_id, read_records
 
 NONE = "N"
@@ -64,6 +65,21 @@ class Equivalences(Section):
     )
 
 
+class Pictures(Section):
+    """How picture files are read, for models of every kind and for people."""
+
+    metadata: Annotated[
+        Literal["ignore", "obey"],
+        Choice("inferred", "does not say; timm and open_clip, which it uses, ignore them"),
+    ] = Field(
+        "ignore",
+        description="EXIF orientation, colour profiles and PNG's gamma: ignored for every model, or obeyed for every model",
+    )
+    max_pixels: int = Field(
+        MAX_PIXELS, gt=0, le=MOST, description="a picture of more is not decoded, but counts as one that cannot be"
+    )
+
+
 class Dataset(Section):
     """One class list, the images that are evaluated, and their labels."""
 
@@ -81,6 +97,7 @@ class Dataset(Section):
             description="an image that cannot be decoded: an error, or counted as a wrong answer of every model",
         )
     )
+    pictures: Pictures = Pictures()
     regt: SecondLabelSet | None = Field(None, description="the second label set")
     equivalences: Annotated[
         Equivalences | None, Choice("ours", "applies a set E, which is not public, to both label sets (Sec. 2.2)")
@@ -90,6 +107,11 @@ class Dataset(Section):
     def has_files(self) -> bool:
         """Whether there are pictures, not only predictions of them."""
         return self.folder is not None
+
+    @property
+    def reading(self) -> Reading:
+        """How its picture files are read."""
+        return Reading(self.pictures.metadata, self.pictures.max_pixels)
 
     @property
     def synsets_file(self) -> str | None:

@@ -2,11 +2,12 @@
 
 import argparse
 import logging
+from pathlib import Path
 from typing import Any
 
 from mllm_classify.cli import command, files, parts, progress
 from mllm_classify.config.study import Config
-from mllm_classify.io import parquet
+from mllm_classify.io import parquet, stamps
 
 log = logging.getLogger("mllm_classify")
 
@@ -22,7 +23,7 @@ def add(stages: Any) -> None:
 
 def write_images(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.dataset.classes import CLASSES, classes
-    from mllm_classify.dataset.images import IMAGES, images
+    from mllm_classify.dataset.images import IMAGES, files_of, images, remarks
     from mllm_classify.dataset.labels import labels
 
     dataset = config.dataset
@@ -32,6 +33,9 @@ def write_images(args: argparse.Namespace, config: Config) -> None:
     labels(registered, names, dataset)
     parquet.write(names, CLASSES, args.classes)
     parquet.write(registered, IMAGES, args.images)
+    stamps.keep(Path(args.images).with_name(stamps.STAMPS), files_of(registered), dataset.folder)
+    for remark in remarks(registered, dataset):
+        log.info("%s: %s", dataset.name, remark)
     log.info("%s: %d images, %d classes", dataset.name, len(registered), len(names))
 
 

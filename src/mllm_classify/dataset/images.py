@@ -13,7 +13,7 @@ import polars as pl
 from mllm_classify.dataset import imagenet, table
 from mllm_classify.dataset.registered import Registered
 from mllm_classify.io.files import InputError, locate, regular, sha256
-from mllm_classify.io.pictures import decoded
+from mllm_classify.io.pictures import Look, seen
 from mllm_classify.io.text import short, shown
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ IMAGES: dict[str, pl.DataType] = {
     "file": pl.String(),  # null, as is its hash, where there are predictions only
     "sha256": pl.String(),
     "problem": pl.String(),  # why it cannot be decoded, where such images are counted
+    # how the picture looks (`io.pictures.Look`); null where it cannot be decoded
+    "format": pl.String(),
+    "width": pl.Int32(),
+    "height": pl.Int32(),
+    "traits": pl.List(pl.String()),
 }
 READERS: Final[dict[str, Callable[[Any, pl.DataFrame], list[Registered]]]] = {
     "table": table.registered,
@@ -55,26 +60,26 @@ def images(
     if not registered:
         msg = f"dataset {dataset.name!r}: no images"
         raise InputError(msg)
-    rows: list[tuple[str, str | None, str | None, str | None]] = []
+    rows: list[tuple[Any, ...]] = []
     report = progress(len(registered))
     report(0)
     # decoding leaves Python: threads use all cores
     with ThreadPoolExecutor() as threads:
-        checked = threads.map(lambda it: _checked(it, dataset.folder), registered)
-        for image, (name, digest, problem) in zip(registered, checked, strict=True):
+        checked = threads.map(lambda it: _checked(it, dataset), registered)
+        for image, (name, digest, problem, look) in zip(registered, checked, strict=True):
             if problem is not None and dataset.corrupt == "error":
                 msg = f"{image.place}: file {shown(image.file, 300)} {problem}"
                 raise InputError(msg)
-            rows.append((image.image_id, name, digest, problem))
+            rows.append((image.image_id, name, digest, problem, *(look or [None] * len(Look._fields))))
             report(len(rows))
     return pl.DataFrame(rows, schema=IMAGES, orient="row")
 
 
-def _checked(image: Registered, folder: str | None) -> tuple[str | None, str | None, str | None]:
-    """The name of an image's file, its SHA-256, and why it cannot be decoded in full, if so; nothing where there is no file."""
+def _checked(image: Registered, dataset: "AnyDataset") -> tuple[str | None, str | None, str | None, Look | None]:
+    """The name of an image's file, its SHA-256, and how it looks, or why it cannot be decoded; nothing where there is no file."""
     if image.file is None:
-        return None, None, None
-    name, content = _read(image.place, image.file, folder)
+        return None, None, None, None
+    name, content = _read(image.place, image.file, dataset.folder)
     digest = sha256(content)
     if image.sha256 and image.sha256 != digest:
         msg = (
@@ -83,10 +88,30 @@ def _checked(image: Registered, folder: str | None) -> tuple[str | None, str | N
         )
         raise InputError(msg)
     try:
-        decoded(content)
+        return name, digest, None, seen(content, dataset.reading)[0]
     except InputError as error:
-        return name, digest, str(error)
-    return name, digest, None
+        return name, digest, str(error), None
+
+
+def files_of(registered: pl.DataFrame) -> list[tuple[str, str]]:
+    """The images' files, each with its SHA-256."""
+    return registered.select("file", "sha256").drop_nulls().rows()
+
+
+def remarks(registered: pl.DataFrame, dataset: "AnyDataset") -> list[str]:
+    """What there is to say of pictures that do not look the same to all programs, with their number."""
+    counted = dict(registered["traits"].explode().drop_nulls().value_counts().iter_rows())
+    metadata = {"ignore": "ignored", "obey": "obeyed"}[
+        dataset.pictures.metadata
+    ] + " for every model (pictures.metadata)"
+    said = {
+        "transparent": "transparent in parts: shown on white",
+        "several": "of several frames: the first is shown",
+        "oriented": f"with an EXIF orientation: {metadata}",
+        "profile": f"with a colour profile other than sRGB: {metadata}",
+        "gamma": f"with other colours than sRGB by PNG's chunks: {metadata}",
+    }
+    return [f"{counted[trait]} images {what}" for trait, what in said.items() if trait in counted]
 
 
 def _read(place: str, file: str, folder: str | None) -> tuple[str, bytes]:

@@ -12,6 +12,7 @@ from mllm_classify.config.load import load
 from mllm_classify.plan import code
 from mllm_classify.plan.lineage import Lineages
 from mllm_classify.plan.outline import Outline, PlannedModel
+from mllm_classify.plan.replaced import replaced
 
 VARIABLE = "MLLM_CLASSIFY_PLAN"
 
@@ -20,16 +21,18 @@ class Plan(NamedTuple):
     config: str
     outline: Outline
     lineages: dict[str, str]
+    replaced: str  # which pictures were replaced so far
 
 
 def plan(path: str) -> Plan:
     """The plan in the environment; without one, that of a configuration. Raises InputError where that is wrong."""
     if VARIABLE in os.environ:
-        config, outline, known = json.loads(os.environ[VARIABLE])
+        config, outline, known, pictures = json.loads(os.environ[VARIABLE])
         models = {name: PlannedModel(*model) for name, model in outline[-1].items()}
-        return Plan(config, Outline(*outline)._replace(models=models), known)
-    lineages = Lineages(load(path))
-    plan = Plan(path, lineages.outline, lineages.every())
+        return Plan(config, Outline(*outline)._replace(models=models), known, pictures)
+    config = load(path)
+    lineages = Lineages(config)
+    plan = Plan(path, lineages.outline, lineages.every(), replaced(config))
     code.keep()
     return plan
 

@@ -1,10 +1,16 @@
 """Reading the images that were registered, and only those."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from mllm_classify.io.files import InputError, locate, regular, sha256
+from mllm_classify.io.pictures import Look, decoded
+from mllm_classify.io.reading import AS_PILLOW, Reading
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def sharded(registered: pl.DataFrame, shard: int, shards: int, together: int = 1) -> pl.DataFrame:
@@ -16,12 +22,22 @@ def sharded(registered: pl.DataFrame, shard: int, shards: int, together: int = 1
     return registered.filter(block % shards == shard - 1)
 
 
-class Images:
-    """The registered images in their order, and where their files lie."""
+def looks(registered: pl.DataFrame) -> list[Look | None]:
+    """How the registered pictures look; None where that is not known, or they cannot be decoded."""
+    if not set(Look._fields) <= set(registered.columns):
+        return [None] * len(registered)
+    rows = registered.select(Look._fields).iter_rows()
+    return [form and Look(form, width, height, tuple(traits)) for form, width, height, traits in rows]
 
-    def __init__(self, registered: pl.DataFrame, folder: str | None) -> None:
+
+class Images:
+    """The registered images in their order, where their files lie, and how they are read."""
+
+    def __init__(self, registered: pl.DataFrame, folder: str | None, reading: Reading = AS_PILLOW) -> None:
         self.ids: list[str] = registered["image_id"].to_list()
         self.digests: list[str] = registered["sha256"].to_list()
+        self.looks = looks(registered)
+        self.reading = reading
         self._files: list[str] = registered["file"].to_list()
         self._folder = folder
 
@@ -35,6 +51,20 @@ class Images:
     def told(self, index: int) -> str:
         """Which image it is, and where its file lies, for messages."""
         return f"image {self.ids[index]!r}: {self.path(index).absolute()}"
+
+    def seen(self) -> list[str]:
+        """What tells the pictures apart as models see them: a file's SHA-256, and what else is done to it."""
+        renderings = [look.rendering(self.reading) if look else "" for look in self.looks]
+        return [f"{digest} {it}".strip() for digest, it in zip(self.digests, renderings, strict=True)]
+
+    def picture(self, index: int) -> "Image.Image":
+        """One image, 8-bit RGB. Raises InputError as `read` does, or where it cannot be decoded."""
+        content = self.read(index)
+        try:
+            return decoded(content, self.reading)
+        except InputError as error:
+            msg = f"{self.told(index)} {error}"
+            raise InputError(msg) from None
 
     def read(self, index: int) -> bytes:
         """The bytes of one image.

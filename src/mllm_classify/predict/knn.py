@@ -10,6 +10,7 @@ import torch
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import InputError, file_sha256
+from mllm_classify.io.reading import Reading
 from mllm_classify.io.records import image_id, read_records
 from mllm_classify.loading.devices import threads
 from mllm_classify.predict.rows import ranking_rows
@@ -37,15 +38,15 @@ def predict(job: "PredictJob[KnnModel]") -> "tuple[pl.DataFrame, list[Environmen
     fp32, too, and the number of those whose first class differs is logged.
     """
     model, images = job.model, shown(job)
-    train, labels = training_images(model.train, job.classes)
+    train, labels = training_images(model.train, job.classes, job.dataset.reading)
     load = cache(lambda: features.encoder(model))
     weights = None if model.weights is None else file_sha256(model.weights)
     report = job.progress(len(train.names), "training images")
-    kept = features.stored(model, weights, train, train.names, load, report, job.shard)
+    kept = features.stored(model, weights, train, train.seen(), load, report, job.shard)
     report = job.progress(len(images), "images")
-    queries = features.stored(model, weights, images, images.digests, load, report)
+    queries = features.stored(model, weights, images, images.seen(), load, report)
     exact = model.model_copy(update={"precision": "fp32"})
-    compared = [] if model.precision == "fp32" else images.digests[:COMPARED]
+    compared = [] if model.precision == "fp32" else images.seen()[:COMPARED]
     checked = features.stored(exact, weights, images, compared, load, lambda _: None)
     load.cache_clear()  # the search has the memory for itself
     log.info("%s: the %d nearest of %d training images", model.name, model.k, len(labels))
@@ -57,7 +58,9 @@ def predict(job: "PredictJob[KnnModel]") -> "tuple[pl.DataFrame, list[Environmen
     return with_errors(ranked(images.ids, votes), job), [environment()]
 
 
-def training_images(train: "TrainingImages", classes: "pl.DataFrame") -> "tuple[features.Files, npt.NDArray[np.int64]]":
+def training_images(
+    train: "TrainingImages", classes: "pl.DataFrame", reading: Reading
+) -> "tuple[features.Files, npt.NDArray[np.int64]]":
     """The labelled images, and the class of each.
 
     Raises InputError where there are none, one stands twice, or a class is none of the data set's.
@@ -75,7 +78,7 @@ def training_images(train: "TrainingImages", classes: "pl.DataFrame") -> "tuple[
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         msg = f"{train.images}: the image {twice!r} stands twice"
         raise InputError(msg)
-    return features.Files(names, train.folder), np.array(labels, dtype=np.int64)
+    return features.Files(names, train.folder, reading), np.array(labels, dtype=np.int64)
 
 
 def voted(

@@ -47,7 +47,7 @@ def panels(args: argparse.Namespace, config: Config) -> None:
     with written(Path(args.output).with_suffix(".html")) as temporary:
         temporary.write_text(as_html(panels.table(examples, study)))
     if args.figure:
-        pictures = panels.pictures(examples, given.registered, config.dataset.folder)
+        pictures = panels.pictures(examples, given.registered, config.dataset)
         save(panels.draw(examples, pictures), Path(args.figure))
         missing = sum(picture is None for picture in pictures.values())
         if missing:
@@ -86,7 +86,7 @@ def explorer(args: argparse.Namespace, config: Config) -> None:
     given = Given(config)
     names = ("study", "models", "labels", "classes", "scores", "predictions", "mappings")
     data = explored(**{name: given[name] for name in names})
-    pictures = registered_pictures(given.registered, given["labels"], config.dataset.folder)
+    pictures = registered_pictures(given.registered, given["labels"], config.dataset)
     write(with_pictures(data, given.registered, pictures), args.output)
     size = Path(args.output).stat().st_size
     log.info("%s: %d images, %d pictures, %.1f MB", args.output, len(data.columns["ids"]), len(pictures), size / 1e6)

@@ -1,6 +1,6 @@
 """Examples: the images on which label sets and models differ most, and what each model said (the paper's Fig. 1 and 4)."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -18,6 +18,9 @@ from mllm_classify.measures.selection import main_scores, shown_rows
 from mllm_classify.predict.images import Images
 from mllm_classify.tables.table import MODEL, TASK, Column, Study, Table
 from mllm_classify.tasks import TASK_OF
+
+if TYPE_CHECKING:
+    from mllm_classify.config.dataset import AnyDataset
 
 SHOWN = 3
 """Images of a category."""
@@ -205,12 +208,13 @@ def table(examples: pl.DataFrame, study: Study) -> Table:
     )
 
 
-def pictures(examples: pl.DataFrame, registered: pl.DataFrame, folder: str | None) -> dict[str, Image.Image | None]:
+def pictures(examples: pl.DataFrame, registered: pl.DataFrame, dataset: "AnyDataset") -> dict[str, Image.Image | None]:
     """The examples' pictures by image; nothing where a file is not here, as in an archive, or cannot be decoded.
 
     Raises InputError where a file is another than was registered.
     """
-    images = Images(registered.filter(pl.col("image_id").is_in(examples["image_id"].implode())), folder)
+    shown = registered.filter(pl.col("image_id").is_in(examples["image_id"].implode()))
+    images = Images(shown, dataset.folder, dataset.reading)
     return {image_id: _opened(images, index) for index, image_id in enumerate(images.ids)}
 
 
@@ -219,7 +223,7 @@ def _opened(images: Images, index: int) -> Image.Image | None:
         return None
     content = images.read(index)
     try:
-        return decoded(content)
+        return decoded(content, images.reading)
     except InputError:
         return None
 

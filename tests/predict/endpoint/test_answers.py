@@ -61,7 +61,7 @@ def test_no_seed_is_sent_unless_one_is_set(predict):
     assert not any("seed" in body for body in server.requests)
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
 def test_common_formats_are_sent_byte_for_byte(tmp_path, predict, form):
     content = encoded(Image.linear_gradient("L").convert("RGB"), form)
     with chat_server() as server:
@@ -70,7 +70,7 @@ def test_common_formats_are_sent_byte_for_byte(tmp_path, predict, form):
     assert bytes_of(server.requests[0]) == content
 
 
-@pytest.mark.parametrize("form", ["GIF", "TIFF", "BMP"])
+@pytest.mark.parametrize("form", ["GIF", "TIFF", "BMP", "WEBP"])
 def test_other_formats_are_sent_as_png_of_the_same_pixels(tmp_path, predict, form):
     content = encoded(Image.linear_gradient("L").convert("RGB"), form)
     with chat_server() as server:

@@ -176,6 +176,19 @@ def test_what_was_made_from_something_else_is_refused_in_one_line(study, capsys,
     assert study.left() == []
 
 
+def test_predictions_of_a_transparent_picture_are_not_taken_over_from_before_it_lay_on_white(study, capsys):
+    picture = Image.open(study.folder / "images/3.png")
+    picture.putalpha(100)
+    picture.save(study.folder / "images/3.png")
+    study.register()
+    study.predict("1/1", OUTPUT)
+    study.first = pl.read_parquet(OUTPUT)
+    study.age()
+    study.renew_code()
+    assert study.run("adopt") == 1
+    assert "1 images are transparent, or shown as their metadata say, and were not then" in capsys.readouterr().err
+
+
 def test_what_this_code_has_made_is_left_alone(study):
     study.patch.setattr(ranking, "outputs", no_model)
     assert study.run("adopt") == 0

@@ -138,7 +138,7 @@ class Asker(Sender):
     def body(self, question: "Question") -> dict[str, Any]:
         """The whole request, images included."""
         images = self.questionnaire.images
-        urls = [data_url(images.read(place), self.model.picture) for place in question.images]
+        urls = [data_url(images.read(place), self.model.picture, images.reading) for place in question.images]
         return question.template.with_images(urls)
 
     async def ask(self, question: "Question") -> dict[str, Any] | None:

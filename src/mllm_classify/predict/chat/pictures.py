@@ -6,44 +6,76 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from mllm_classify.io.pictures import rgb
+from mllm_classify.io.pictures import Look, seen, without_alpha
+from mllm_classify.io.reading import AS_PILLOW, Reading
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import Picture
 
-SENT_AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-"""Formats that every OpenAI-compatible server reads."""
-COLOURS = {"1", "L", "LA", "P", "RGB", "RGBA"}
-"""Pillow's modes that every decoder shows alike; CMYK is not among them."""
-
-
+ALIKE = {"palette"}
+"""Traits with which a file still looks the same to every server."""
+ONCE_SENT_AS_THEY_ARE = {"JPEG", "PNG", "WEBP"}
+"""Formats whose bytes were sent whatever a server reads: answers to them stand under a file's SHA-256 alone."""
 SMALLER = 0.8
 """By what the sides of a picture shrink until it has no more bytes than it may have."""
 
 
-def data_url(content: bytes, picture: "Picture") -> str:
-    """An image as it is sent: its own bytes where servers read the format and the size allows.
+def data_url(content: bytes, picture: "Picture", reading: Reading = AS_PILLOW) -> str:
+    """An image as it is sent: its own bytes where servers read the format, it looks alike to all, and the size allows.
 
-    Another format or other colours go as PNG, 8-bit RGB; what is too large, in pixels or bytes, as JPEG of the stated
-    size and quality.
+    Others go as PNG, 8-bit RGB, as all models see them; what is too large, in pixels or bytes, as JPEG of the stated size
+    and quality. Raises InputError as `seen` does.
     """
-    with Image.open(io.BytesIO(content)) as image:
-        media_type = SENT_AS_THEY_ARE.get(image.format or "") if image.mode in COLOURS else None
-        too_long = picture.longest_side is not None and max(image.size) > picture.longest_side
-        if media_type is None and not too_long:
-            content, media_type = _encoded(image, "PNG"), "image/png"
-        if too_long or len(content) > picture.max_bytes:
-            if picture.longest_side is not None:
-                image.thumbnail((picture.longest_side, picture.longest_side), Image.Resampling.LANCZOS)
-            content, media_type = _encoded(image, "JPEG", quality=picture.quality, subsampling=0), "image/jpeg"
-            while len(content) > picture.max_bytes and max(image.size) > 1:
-                width, height = image.size
-                image.thumbnail((max(1.0, width * SMALLER), max(1.0, height * SMALLER)), Image.Resampling.LANCZOS)
-                content = _encoded(image, "JPEG", quality=picture.quality, subsampling=0)
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+    look, shown = seen(content, reading)
+    too_long = _too_long(look, picture)
+    if not too_long:
+        own = _own_bytes(look, picture)
+        url = _url(look.format if own else "PNG", content if own else _encoded(shown, "PNG"))
+        if len(url) <= picture.max_bytes:
+            return url
+    with Image.open(io.BytesIO(content)) as file:
+        # a decoder scales a JPEG file down as it reads it
+        image = shown if look.rendering(reading) or "palette" in look.traits else file
+        if too_long and picture.longest_side is not None:
+            image.thumbnail((picture.longest_side, picture.longest_side), Image.Resampling.LANCZOS)
+        while True:
+            jpeg = _encoded(without_alpha(image).convert("RGB"), "JPEG", quality=picture.quality, subsampling=0)
+            url = _url("JPEG", jpeg)
+            if len(url) <= picture.max_bytes or max(image.size) == 1:
+                return url
+            width, height = image.size
+            image.thumbnail((max(1.0, width * SMALLER), max(1.0, height * SMALLER)), Image.Resampling.LANCZOS)
+
+
+def sent_anew(look: Look, picture: "Picture", reading: Reading) -> str:
+    """How an image is sent, if otherwise than the first release sent it; empty where an answer to that is one to this.
+
+    It belongs to a question's key. What `max_bytes` does is no part of it: what a server took, it may answer.
+    """
+    if rendering := look.rendering(reading):
+        return rendering
+    too_long = _too_long(look, picture)
+    if too_long:
+        return "smooth" if "palette" in look.traits else ""
+    before = look.format in ONCE_SENT_AS_THEY_ARE and "colours" not in look.traits
+    if before != _own_bytes(look, picture):
+        return "pixels" if before else "bytes"
+    return "no profile" if not before and "profile" in look.traits else ""
+
+
+def _own_bytes(look: Look, picture: "Picture") -> bool:
+    return look.format in picture.formats and set(look.traits) <= ALIKE
+
+
+def _too_long(look: Look, picture: "Picture") -> bool:
+    return picture.longest_side is not None and max(look.width, look.height) > picture.longest_side
+
+
+def _url(form: str, content: bytes) -> str:
+    return f"data:image/{form.lower()};base64,{base64.b64encode(content).decode()}"
 
 
 def _encoded(image: Image.Image, form: str, **options: int) -> bytes:
     encoded = io.BytesIO()
-    rgb(image).save(encoded, form, **options)
+    image.save(encoded, form, **options)
     return encoded.getvalue()

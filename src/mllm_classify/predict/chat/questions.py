@@ -12,6 +12,7 @@ import polars as pl
 from mllm_classify.choices import draws
 from mllm_classify.choices.variants import lists_classes
 from mllm_classify.io.files import InputError, portable_values, read_bytes, sha256
+from mllm_classify.predict.chat.pictures import sent_anew
 from mllm_classify.predict.chat.prompts import Template, Way, lettered, listed, numbered, read_prompt, template
 from mllm_classify.predict.images import Images
 from mllm_classify.tasks import CW, CW_CONSTRAINED, MC, OW
@@ -63,12 +64,12 @@ def answer_identity(model: "ChatModel") -> dict[str, Any]:
         "command": portable_values(getattr(model, "command", [])),
         "flags": portable_values(getattr(model, "flags", {})),
         "chat_template": file and sha256(read_bytes(file)),
-        "picture": model.picture.model_dump(),
+        "picture": model.picture.model_dump(exclude={"formats"}),  # each image's key says how it is sent
     }
 
 
 def question_key(put: Template, images: list[str], repeat: int, identity: dict[str, Any]) -> str:
-    """The digest of the request's body, its images' SHA-256s, the repeat's number and the entry's identity."""
+    """The digest of the request's body, what tells its images apart as they are sent, the repeat's number and the entry's identity."""
     return sha256(json.dumps([put.digest, images, repeat, identity], sort_keys=True).encode())
 
 
@@ -250,11 +251,17 @@ class Questionnaire:
                 if self._in_shard(number):
                     yield self._question(put_as[len(group)], way, tuple(group), repeat, number)
 
+    @cached_property
+    def _sent(self) -> list[str]:
+        """What tells the pictures apart as they are sent: a file's SHA-256, and how, where once that was otherwise."""
+        picture, reading = self.model.picture, self.images.reading
+        ways = [sent_anew(look, picture, reading) if look else "" for look in self.images.looks]
+        return [f"{digest} {way}".strip() for digest, way in zip(self.images.digests, ways, strict=True)]
+
     def _question(
         self, put: Template, way: Way, places: tuple[int, ...], repeat: int, group: int | None = None
     ) -> Question:
-        digests = [self.images.digests[place] for place in places]
-        key = question_key(put, digests, repeat, self._identity)
+        key = question_key(put, [self._sent[place] for place in places], repeat, self._identity)
         return Question(key, way.task, places, put, way.variant, repeat, group)
 
     def _choices(self, *, refused: bool = False) -> Iterator[Question]:
@@ -296,7 +303,7 @@ def questionnaire_of(job: "PredictJob[ChatModel]") -> Questionnaire:
     return Questionnaire(
         job.model,
         job.tasks,
-        Images(job.images, job.dataset.folder),
+        Images(job.images, job.dataset.folder, job.dataset.reading),
         job.classes.sort("class_id")["name"].to_list(),
         variants=job.variants,
         multiple=multiple,

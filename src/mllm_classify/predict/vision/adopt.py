@@ -13,7 +13,7 @@ import polars as pl
 from mllm_classify.config.identity import identity
 from mllm_classify.io import parquet
 from mllm_classify.io.files import InputError, digest, file_sha256, locate, sha256
-from mllm_classify.predict.images import Images
+from mllm_classify.predict.images import Images, looks
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.predict.vision import parts
 from mllm_classify.predict.vision.ranking import kept_parts, shown
@@ -38,10 +38,11 @@ def sources(job: "Job") -> dict[str, Any]:
     The same for all shards. Weights that no file of the configuration holds are known by their name and revision only.
     """
     embeddings = None if job.class_embeddings is None else job.class_embeddings.sort("class_id")["embedding"]
+    seen = Images(job.images, job.dataset.folder, job.dataset.reading).seen()
     return {
         "settings": identity(job.model),
         "weights": weights(job.model),
-        "images": digest(job.images.select("image_id", "sha256", "problem").rows()),
+        "images": digest([*zip(job.images["image_id"], seen, job.images["problem"], strict=True)]),
         "classes": digest(job.classes.sort("class_id")["name"].to_list()),
         "class embeddings": None if embeddings is None else sha256(embeddings.to_numpy().tobytes()),
         "lineage": job.lineage,
@@ -82,9 +83,16 @@ def adopt(path: Path, jobs: "list[Job]", predict: "Predict") -> int:
 
 
 def check_sources(path: Path, job: "Job") -> None:
-    """Raise InputError where a file says that it was made from other things. Those of earlier versions say nothing."""
+    """Raise InputError where a file says that it was made from other things.
+
+    Those of earlier versions say nothing; they saw every picture as Pillow converts it.
+    """
     recorded, now = parquet.sources(path), sources(job)
     if recorded is None:
+        others = [it.rendering(job.dataset.reading) for it in looks(job.images) if it]
+        if count := sum(map(bool, others)):
+            msg = f"{path}: {count} images are transparent, or shown as their metadata say, and were not then"
+            raise InputError(msg)
         return
     settings = {key for key, value in now["settings"].items() if recorded["settings"].get(key) != value}
     settings |= recorded["settings"].keys() - now["settings"].keys()
@@ -102,7 +110,7 @@ def check_images(path: Path, earlier: pl.DataFrame, job: "Job") -> None:
     if not earlier.select("image_id", "status").equals(expected):
         msg = f"{path} is of other images than those that are registered"
         raise InputError(msg)
-    images = Images(job.images.filter(pl.col("problem").is_null()), job.dataset.folder)
+    images = Images(job.images.filter(pl.col("problem").is_null()), job.dataset.folder, job.dataset.reading)
     report = job.progress(len(images), f"images of {job.model.name} looked at again")
     for place in range(len(images)):
         report(place)

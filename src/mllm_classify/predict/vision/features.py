@@ -16,12 +16,16 @@ import torch
 from torch.utils.data import BatchSampler
 
 from mllm_classify.io.files import InputError, digest, regular, shared
+from mllm_classify.io.pictures import decoded
+from mllm_classify.io.reading import AS_PILLOW, Reading
 from mllm_classify.loading.devices import usable_device
 from mllm_classify.loading.timm import loaded, transform
 from mllm_classify.predict.vision.inference import Network, outputs
 from mllm_classify.predict.vision.loader import Readable
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from mllm_classify.config.vision import KnnModel
 
 ROWS = 4096
@@ -38,17 +42,23 @@ class Files:
 
     names: list[str]
     folder: str
+    reading: Reading = AS_PILLOW
 
-    def told(self, place: int) -> str:
-        return f"train.images: {self.names[place]}: {(Path(self.folder) / self.names[place]).absolute()}"
-
-    def read(self, place: int) -> bytes:
-        """The bytes of a file. Raises InputError where it cannot be read."""
+    def picture(self, place: int) -> "Image.Image":
+        """The picture of a file. Raises InputError where it cannot be read or decoded."""
+        path = Path(self.folder) / self.names[place]
+        told = f"train.images: {self.names[place]}: {path.absolute()}"
         try:
-            return regular(Path(self.folder) / self.names[place]).read_bytes()
+            return decoded(regular(path).read_bytes(), self.reading)
         except OSError as error:
-            msg = f"{self.told(place)} cannot be read ({error.strerror}); train.folder says where"
-            raise InputError(msg) from None
+            msg = f"{told} cannot be read ({error.strerror}); train.folder says where"
+        except InputError as error:
+            msg = f"{told} {error}"
+        raise InputError(msg)
+
+    def seen(self) -> list[str]:
+        """What tells the pictures apart as models see them: their names, and whether metadata are obeyed."""
+        return self.names if self.reading.metadata == "ignore" else [f"{name} obeyed" for name in self.names]
 
 
 def encoder(config: "KnnModel") -> Network:

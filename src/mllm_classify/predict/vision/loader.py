@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from mllm_classify.io.files import InputError
-from mllm_classify.io.pictures import decoded
 from mllm_classify.loading.devices import Transform
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Compute = Callable[[torch.Tensor], torch.Tensor]
 
@@ -17,11 +19,8 @@ Compute = Callable[[torch.Tensor], torch.Tensor]
 class Readable(Protocol):
     """Encoded images by their place."""
 
-    def read(self, place: int, /) -> bytes:
-        """The bytes of an image. Raises InputError where they cannot be had."""
-
-    def told(self, place: int, /) -> str:
-        """Which image it is, and where its file lies, for messages."""
+    def picture(self, place: int, /) -> "Image.Image":
+        """An image, 8-bit RGB. Raises InputError naming it where it cannot be had."""
 
 
 class Batch(NamedTuple):
@@ -46,13 +45,9 @@ class _Pictures(Dataset[_Item]):
 
     def __getitem__(self, place: int) -> _Item:
         try:
-            content = self.images.read(place)
+            return _Item(place, self.transform(self.images.picture(place)))
         except InputError as error:
             return _Item(place, torch.empty(0), str(error))
-        try:
-            return _Item(place, self.transform(decoded(content)))
-        except InputError as error:
-            return _Item(place, torch.empty(0), f"{self.images.told(place)} {error}")
 
 
 def _collate(compute: Compute | None, items: list[_Item]) -> Batch:

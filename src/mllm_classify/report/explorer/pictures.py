@@ -1,6 +1,7 @@
 """Small copies of the evaluated images, or what readers' own files are known by."""
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,10 @@ from PIL import Image
 from mllm_classify.io.files import InputError, locate
 from mllm_classify.predict.images import Images
 from mllm_classify.report.explorer.data import Data
+
+if TYPE_CHECKING:
+    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.io.reading import Reading
 
 MOST_PICTURES = 1000
 """Images of a data set whose thumbnails are in the page."""
@@ -26,16 +31,16 @@ def thumbnails(images: Images, most: int = MOST_PICTURES, most_bytes: int = MOST
     """
     if len(images) > most:
         return []
-    jpegs = [thumbnail(images.read(index)) for index in range(len(images))]
+    jpegs = [thumbnail(images.read(index), images.reading) for index in range(len(images))]
     return jpegs if sum(map(len, jpegs)) <= most_bytes else []
 
 
-def thumbnail(content: bytes) -> bytes:
+def thumbnail(content: bytes, reading: "Reading") -> bytes:
     """A small JPEG without the file's metadata; empty where Pillow cannot decode it."""
     from mllm_classify.io.pictures import decoded
 
     try:
-        picture = decoded(content)
+        picture = decoded(content, reading)
     except InputError:
         return b""
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
@@ -64,7 +69,7 @@ def with_pictures(data: Data, images: pl.DataFrame, pictures: dict[str, bytes]) 
     )
 
 
-def registered_pictures(images: pl.DataFrame, labels: pl.DataFrame, folder: str | None) -> dict[str, bytes]:
+def registered_pictures(images: pl.DataFrame, labels: pl.DataFrame, dataset: "AnyDataset") -> dict[str, bytes]:
     """Thumbnails of evaluated images by their ids, where there are files; none where a folder is not there.
 
     Raises InputError where a file has changed since it was registered.
@@ -73,7 +78,7 @@ def registered_pictures(images: pl.DataFrame, labels: pl.DataFrame, folder: str 
     files = images.filter(
         pl.col("file").is_not_null() & pl.col("problem").is_null() & pl.col("image_id").is_in(evaluated.implode())
     )
-    pictures = Images(files, folder)
-    if not len(pictures) or not locate(files["file"][0], folder).exists():
+    pictures = Images(files, dataset.folder, dataset.reading)
+    if not len(pictures) or not locate(files["file"][0], dataset.folder).exists():
         return {}
     return dict(zip(pictures.ids, thumbnails(pictures), strict=False))
