@@ -14,7 +14,7 @@ import polars as pl
 
 from mllm_classify.api import client, journal, replies, sending
 from mllm_classify.io.environment import Environment, environment
-from mllm_classify.io.files import InputError, StoppedError, TerminatedError, sha256, shared
+from mllm_classify.io.files import InputError, StoppedError, TerminatedError, sha256, written
 from mllm_classify.predict.chat import asking, preflight
 from mllm_classify.predict.chat.collecting import ENVIRONMENTS, collected
 from mllm_classify.predict.chat.questions import questionnaire_of
@@ -161,7 +161,7 @@ def _note_environment(url: str, folder: Path) -> str:
     """Write down in what environment answers are asked for, once. Returns the name under which it is found."""
     content = json.dumps(environment() | {"server": _server_version(url)}, sort_keys=True)
     name = sha256(content.encode())[:16]
-    with shared(folder / ENVIRONMENTS / f"{name}.json") as temporary:
+    with written(folder / ENVIRONMENTS / f"{name}.json") as temporary:
         temporary.write_text(content)
     return name
 
