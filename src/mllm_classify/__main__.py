@@ -5,6 +5,7 @@ import importlib
 import logging
 import sys
 
+from mllm_classify import cli
 from mllm_classify.config.load import load
 from mllm_classify.config.study import Config
 from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
@@ -69,6 +70,7 @@ def main() -> int:
             config = load(args.config)
             if args.lineage:
                 check_lineage(args, config)
+            cli.forget_keys(args, config)
             args.run(args, config)
     except TerminatedError as error:
         log.warning("%s", error)
