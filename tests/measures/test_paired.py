@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as reference
+from statsmodels.stats.multitest import multipletests
 
-from mllm_classify.measures.paired import mcnemar
+from mllm_classify.measures.paired import holm, mcnemar
 from tests import plain
 
 
@@ -52,6 +53,13 @@ def test_holm_multiplies_the_smallest_p_by_all_tests_and_the_next_by_one_less():
     found = mcnemar(flags, np.ones_like(flags))
     assert found.p.tolist() == pytest.approx([2 / 2**7, 2 / 2**10, 2 / 2**3])
     assert found.p_holm.tolist() == pytest.approx([2 * 2 / 2**7, 3 * 2 / 2**10, 2 / 2**3])
+
+
+@given(st.lists(st.sampled_from([1e-300, 1e-9, 0.01, 0.012, 0.25, 0.7, 1.0]) | st.floats(0, 1), max_size=12))
+@settings(max_examples=10)  # each collects garbage
+def test_holm_is_statsmodels(values):
+    p = np.array(values, float)
+    assert holm(p).tolist() == (multipletests(p, method="holm")[1].tolist() if values else [])
 
 
 def test_holm_never_falls_and_never_exceeds_1():

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.stats import binom
-from statsmodels.stats.multitest import multipletests
+from scipy.special import bdtr
 
 from mllm_classify.measures.bootstrap import MEASURES, Flags, Matrices
 from mllm_classify.measures.counting import ALL, RULES
@@ -30,7 +29,10 @@ class Pairs(NamedTuple):
 
 def holm(p: Floats) -> Floats:
     """P-values of one family of tests, corrected for their number (Holm, 1979)."""
-    corrected: Floats = multipletests(p, method="holm")[1] if len(p) else p
+    order = np.argsort(p)
+    raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(raised, 1.0)
     return corrected
 
 
@@ -45,7 +47,7 @@ def mcnemar(flags: Flags, present: Flags) -> Pairs:
     only_second = (present.T @ flags)[first, second].astype(np.int64) - both
     images = (present.T @ present)[first, second].astype(np.int64)
     discordant = only_first + only_second
-    p = np.minimum(1.0, 2 * binom.cdf(np.minimum(only_first, only_second), discordant, 0.5))
+    p = np.minimum(1.0, 2 * bdtr(np.minimum(only_first, only_second).astype(float), discordant, 0.5))
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = (only_first - only_second) / images
         half = NORMAL * np.sqrt(discordant - (only_first - only_second) ** 2 / images) / images

@@ -122,11 +122,12 @@ def test_adopted_predictions_are_written_by_jobs_that_ask_no_model(study, aged, 
     assert study.left() == []
 
 
-def test_without_adoption_the_model_is_asked(study):
+def test_without_adoption_the_model_is_asked(study, capsys):
     study.renew_code()
     study.patch.setattr(ranking, "outputs", no_model)
-    with pytest.raises(pytest.fail.Exception, match="a model was asked"):
-        study.predict("1/1", OUTPUT)
+    files = [f"--{name}=results/dataset/d/{name}.parquet" for name in ("images", "classes")]
+    assert study.run("predict", "--model=m", *files, f"--output={OUTPUT}") == 1
+    assert "a model was asked" in capsys.readouterr().err
 
 
 def changed_weights(study):
