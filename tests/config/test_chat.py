@@ -62,7 +62,9 @@ GROUPS = {"name": "groups", "task": "CW", "images": 4, "prompt": "several.txt"}
             "config.yaml: models[0] (api): extra_body: 'messages' is not for this place; request: and constrained_by: set",
         ),
         (
-            asking(extra_body={"response_format": {"type": "text"}}, tasks=["CW", "CW-constrained"], constrained_by="regex")
+            asking(
+                extra_body={"response_format": {"type": "text"}}, tasks=["CW", "CW-constrained"], constrained_by="regex"
+            )
             | {"tasks": WHOLE["tasks"] | CONSTRAINED},
             "config.yaml: models[0] (api): extra_body: 'response_format' is not for this place",
         ),

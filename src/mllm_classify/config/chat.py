@@ -226,7 +226,7 @@ class EndpointModel(ChatModel):
         "Authorization",
         pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
         max_length=100,
-        description="the header that brings the key: as a bearer's in `Authorization`, as it is in another one",
+        description="the header that brings the key: behind `Bearer` in `Authorization`, alone in any other",
     )
 
     @model_validator(mode="after")
@@ -243,7 +243,9 @@ class OpenAIModel(ChatModel):
     api_key_env: Annotated[str | None, RUNTIME] = Field(
         "OPENAI_API_KEY", description="the environment variable that holds the key; the key itself is never written"
     )
-    constrained_by: Literal["response_format"] = Field("response_format", description="OpenAI's JSON schema")
+    constrained_by: Literal["response_format"] = Field(
+        "response_format", description="OpenAI's JSON schema holds answers to CW-constrained to the class list"
+    )
     batch: Annotated[Batch | None, RUNTIME] = None
 
     @property

@@ -124,7 +124,7 @@ def test_a_list_of_models_that_the_key_may_not_see_stops_nothing(ask, status):
 
 def test_a_key_that_is_not_taken_is_said_at_the_first_request(ask):
     with chat_server(lambda _: error(401, "who are you?")) as server:
-        with pytest.raises(InputError, match="HTTP 401: who are you[?]"):
+        with pytest.raises(InputError, match=r"HTTP 401: who are you[?]"):
             ask(server.url, concurrency=1)
         assert len(server.requests) == 1
 
