@@ -5,10 +5,12 @@ import importlib
 import logging
 import sys
 
+from mllm_classify import cli
 from mllm_classify.config.load import load
 from mllm_classify.config.study import Config
 from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.files import InputError, TerminatedError
+from mllm_classify.io.orphans import end_without_snakemake
 from mllm_classify.plan.lineage import Lineages
 
 log = logging.getLogger("mllm_classify")
@@ -62,11 +64,13 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("mllm_classify").setLevel(logging.INFO)
     job = args.job.format_map(vars(args))
+    end_without_snakemake()
     try:
         with border(job):
             config = load(args.config)
             if args.lineage:
                 check_lineage(args, config)
+            cli.forget_keys(args, config)
             args.run(args, config)
     except TerminatedError as error:
         log.warning("%s", error)

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ log = logging.getLogger("mllm_classify")
 
 CONFIG_VARIABLE = "MLLM_CLASSIFY_CONFIG"
 PROGRESS_INTERVAL = 5.0
+KEY_VARIABLE = re.compile(r"API_?KEY$", re.IGNORECASE)
 FILES = {
     "images": "images.parquet of the dataset stage",
     "classes": "classes.parquet of the dataset stage",
@@ -54,6 +56,22 @@ def files(added: argparse.ArgumentParser, *names: str, **texts: str) -> None:
     for name in names:
         text = texts.get(name.replace("-", "_"), FILES.get(name, ""))
         added.add_argument(f"--{name}", required=True, metavar="FILE", help=text)
+
+
+def forget_keys(args: argparse.Namespace, config: "Config") -> None:
+    """Take keys that are others' out of the environment of a job that runs a model or an encoder.
+
+    What it starts, and what it imports, may be anybody's code. A variable that its entry names stays. Others go where any
+    entry names them, or their name ends as a key's does; all else is left, as CUDA, Slurm and proxies need theirs.
+    """
+    running = {name for option in ("model", "encoder") if (name := getattr(args, option, None))}
+    if not running:
+        return
+    entries = [(it.name, getattr(it, "api_key_env", None) or "") for it in (*config.models, *config.every_encoder)]
+    own = {variable for name, variable in entries if name in running}
+    others = {variable for _, variable in entries} | {name for name in os.environ if KEY_VARIABLE.search(name)}
+    for variable in others - own:
+        os.environ.pop(variable, None)
 
 
 def progress(total: int, what: str) -> Callable[..., None]:

@@ -1,6 +1,8 @@
 import csv
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,15 +162,52 @@ def test_a_failure_leaves_nothing_behind_and_the_old_file_as_it_was(folder, befo
     assert [(file.name, file.read_text()) for file in folder.iterdir()] == ([("a.txt", before)] if before else [])
 
 
-def test_several_jobs_may_write_one_file_at_once(folder, monkeypatch):
-    """Each ends with a whole file, whoever is the last."""
-    with files.shared(folder / "about.json") as first:
-        monkeypatch.setattr(files.os, "getpid", lambda: 2)
-        with files.shared(folder / "about.json") as second:
-            first.write_text("first")
-            second.write_text("second")
-        assert (folder / "about.json").read_text() == "second"
-    assert [path.read_text() for path in folder.iterdir()] == ["first"]
+WRITER = """
+import sys
+from mllm_classify.io.files import written
+with written("out.txt") as temporary, temporary.open("w") as file:
+    for _ in range(20):
+        print(sys.argv[1] * 1000, file=file, flush=True)
+        print(flush=True)
+        sys.stdin.readline()
+"""
+
+
+def test_several_processes_that_write_one_file_each_write_all_of_it(folder):
+    """Their lines alternate; each time that one ends, its file is there whole."""
+    writers = {
+        letter: subprocess.Popen(
+            [sys.executable, "-c", WRITER, letter], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for letter in "AB"
+    }
+    for _ in range(20):
+        for process in writers.values():
+            process.stdout.readline()
+            process.stdin.write("\n")
+            process.stdin.flush()
+    for process in writers.values():
+        process.communicate()
+        assert process.returncode == 0
+    assert (folder / "out.txt").read_text() in [f"{letter * 1000}\n" * 20 for letter in "AB"]
+    assert [path.name for path in folder.iterdir()] == ["out.txt"]
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_and_what_another_writes_is_not(folder):
+    killed, writes = (
+        subprocess.Popen([sys.executable, "-c", WRITER, "A"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    )
+    for process in (killed, writes):
+        process.stdout.readline()
+    killed.kill()
+    killed.communicate()
+    assert len(list(folder.iterdir())) == 2
+    with written(folder / "out.txt") as temporary:
+        temporary.write_text("B")
+    assert sorted(path.name.rpartition("-")[2] for path in folder.iterdir()) == [f"{writes.pid}.tmp", "out.txt"]
+    writes.communicate(b"\n" * 20)
+    assert (folder / "out.txt").read_text() == f"{'A' * 1000}\n" * 20
 
 
 @pytest.mark.parametrize(

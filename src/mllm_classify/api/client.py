@@ -110,7 +110,11 @@ class Http:
         return await self._reply("POST", self._path, content)
 
     async def models(self) -> Reply:
-        return await self._reply("GET", "/models", None)
+        return await self.get("/models")
+
+    async def get(self, path: str) -> Reply:
+        """What is below the base URL."""
+        return await self._reply("GET", path, None)
 
     async def _reply(self, method: str, path: str, content: bytes | None) -> Reply:
         headers = {} if content is None else {"Content-Type": "application/json"}

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import glob
 import hashlib
 import importlib.util
 import io
@@ -218,11 +219,17 @@ def digest(value: Any) -> str:
 def written(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; renamed to `path` at the end, removed if anything failed.
 
-    What a killed process left behind is overwritten by the next one.
+    The temporary name is this process's own: of several that write one file at once, each writes all of it, and the last
+    to end is the one that stays. What a killed process of this machine left behind is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    machine = f".{path.name}.{socket.gethostname()}-"
+    for left in path.parent.glob(f"{glob.escape(machine)}*.tmp"):
+        number = left.name[len(machine) : -len(".tmp")]
+        if number.isdecimal() and not _runs(int(number)):
+            left.unlink(missing_ok=True)
+    temporary = path.with_name(f"{machine}{os.getpid()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
@@ -230,11 +237,12 @@ def written(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def shared(path: str | Path) -> Iterator[Path]:
-    """As `written`, for a file that several jobs may write at once: each has a temporary name of its own."""
-    path = Path(path)
-    beside = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}")
-    with written(beside) as temporary:
-        yield temporary
-    beside.replace(path)
+def _runs(process: int) -> bool:
+    """Whether a process of this number is there, anybody's."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mllm_classify.io.files import digest, sha256, shared
+from mllm_classify.io.files import digest, sha256, written
 
 PACKAGE = Path(__file__).parents[1]
 KEPT = Path(".snakemake/mllm-classify")
@@ -80,7 +80,7 @@ def _known() -> dict[str, tuple[str, list[str]]]:
 def keep() -> None:
     """Leave what is known of modules to other processes of this folder, where Snakemake has a place for it."""
     if KEPT.parent.is_dir() and _known():
-        with shared(KEPT / VERSION) as temporary:
+        with written(KEPT / VERSION) as temporary:
             temporary.write_text(json.dumps(_known()))
 
 

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import logging
 import platform
@@ -9,6 +10,7 @@ from aiohttp import web
 from mllm_classify.api import answers, journal
 from mllm_classify.api.replies import check_record
 from mllm_classify.io.files import InputError
+from mllm_classify.predict.chat import answering
 from tests.chat_server import chat_server, completion, error
 from tests.predict.endpoint.pictures import number_of, register
 
@@ -275,6 +277,20 @@ def test_the_version_of_a_server_on_this_machine_is_noted(ask, said, noted):
     again, known = ask("http://127.0.0.1:9/v1", ["OW"])
     assert known == environments
     assert again.equals(frame)
+
+
+def test_a_version_that_never_ends_holds_no_job_up(ask, monkeypatch):
+    """A byte now and then is an answer to every single read."""
+    monkeypatch.setattr(answering, "VERSION_TIMEOUT", 0.5)
+
+    async def drops():
+        while True:
+            yield b" "
+            await asyncio.sleep(0.05)
+
+    with chat_server(version=lambda: web.Response(body=drops())) as server:
+        _, environments = ask(server.url, ["OW"])
+    assert [environment["server"] for environment in environments] == [None]
 
 
 def test_answers_of_two_servers_name_both(ask):

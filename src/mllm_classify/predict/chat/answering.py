@@ -1,7 +1,6 @@
 """Chat models, whoever serves them: only what the journal lacks is asked, and predictions are read from the journal."""
 
 import asyncio
-import http.client
 import itertools
 import json
 import logging
@@ -14,8 +13,9 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from mllm_classify.api import client, journal, replies, sending
+from mllm_classify.api.replies import FailedError
 from mllm_classify.io.environment import Environment, environment
-from mllm_classify.io.files import InputError, StoppedError, TerminatedError, sha256, shared
+from mllm_classify.io.files import InputError, StoppedError, TerminatedError, sha256, written
 from mllm_classify.predict.chat import asking, preflight
 from mllm_classify.predict.chat.collecting import ENVIRONMENTS, collected
 from mllm_classify.predict.chat.questions import questionnaire_of
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from mllm_classify.predict.job import PredictJob
 
 log = logging.getLogger(__name__)
+
+VERSION_TIMEOUT = 5.0
+"""Seconds in which a server on this machine says its version, or does not."""
 
 
 class Served(NamedTuple):
@@ -114,7 +117,7 @@ async def _ask_missing(
     model = questionnaire.model
     already = asking.spent(model, known) if model.budget is not None else 0.0
     ledger = asking.Ledger(model, already, way.shards)
-    noted = _note_environment(served.url, way.folder)
+    noted = await _note_environment(served.url, way.folder)
     async with way.transport(model, served.url) as carrier:
         with journal.Writer(way.folder) as writer:
             asker = asking.Asker(questionnaire, carrier, writer, ledger, noted, way.report, way.done, served.ended)
@@ -160,25 +163,25 @@ def _why(asker: asking.Asker, folder: Path) -> StoppedError:
     return StoppedError(whole)
 
 
-def _note_environment(url: str, folder: Path) -> str:
+async def _note_environment(url: str, folder: Path) -> str:
     """Write down in what environment answers are asked for, once. Returns the name under which it is found."""
-    content = json.dumps(environment() | {"server": _server_version(url)}, sort_keys=True)
+    content = json.dumps(environment() | {"server": await _server_version(url)}, sort_keys=True)
     name = sha256(content.encode())[:16]
-    with shared(folder / ENVIRONMENTS / f"{name}.json") as temporary:
+    with written(folder / ENVIRONMENTS / f"{name}.json") as temporary:
         temporary.write_text(content)
     return name
 
 
-def _server_version(url: str) -> str | None:
+async def _server_version(url: str) -> str | None:
     """What a server on this machine says of itself at /version, as vLLM does."""
     parts = urlsplit(url)
     if parts.hostname not in client.THIS_MACHINE:
         return None
-    connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=5)
+    root = parts._replace(path="", query="").geturl()
     try:
-        connection.request("GET", "/version")
-        return str(json.loads(connection.getresponse().read(10_000))["version"])[:100]
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, RecursionError):
+        async with client.Http(root, "none", VERSION_TIMEOUT, connections=1) as server:
+            reply = await server.get("/version")
+    except FailedError:
         return None
-    finally:
-        connection.close()
+    said = reply.body.get("version") if isinstance(reply.body, dict) else None
+    return None if said is None else str(said)[:100]

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from torch.utils.data import BatchSampler
 
-from mllm_classify.io.files import InputError, digest, regular, shared
+from mllm_classify.io.files import InputError, digest, regular, written
 from mllm_classify.io.pictures import decoded
 from mllm_classify.io.reading import AS_PILLOW, Reading
 from mllm_classify.loading.devices import usable_device
@@ -120,7 +120,7 @@ class Store:
         return (part for part in [*own, *others] if not self.complete(part))
 
     def write(self, part: int, features: torch.Tensor) -> None:
-        with shared(self.path(part)) as temporary:
+        with written(self.path(part)) as temporary:
             safetensors.torch.save_file({TENSOR: features}, temporary)
 
     def read(self) -> Iterator[torch.Tensor]:
@@ -152,7 +152,7 @@ def stored(
     progress(done)
     if next(store.missing(share), None) is None:
         return store
-    with shared(folder / "about.json") as temporary:
+    with written(folder / "about.json") as temporary:
         temporary.write_text(json.dumps(known, indent=2) + "\n")
     begun: deque[int] = deque()
 
