@@ -77,6 +77,8 @@ def test_half_a_completion_may_come_whole_later():
         (b'{"error": "why"}', "HTTP 502: why"),
         (b'{"error": {"message": 3}}', "HTTP 502: 3"),
         (b'{"detail": "why"}', 'HTTP 502: {"detail": "why"}'),
+        (b'[{"error": {"code": 502, "message": "why", "status": "INTERNAL"}}]', "HTTP 502: why"),
+        (b'["why", {"error": {"message": "not this"}}]', 'HTTP 502: ["why", {"error": {"message": "not this"}}]'),
         (b"[" * 9999, "HTTP 502: " + "[" * 300),
     ],
     ids=lambda value: ascii(value)[:40],

@@ -59,14 +59,21 @@ GROUPS = {"name": "groups", "task": "CW", "images": 4, "prompt": "several.txt"}
         (asking(budget=5), "config.yaml: models[0] (api): budget: 5: needs prices:"),
         (
             asking(extra_body={"messages": []}),
-            "config.yaml: models[0] (api): extra_body: 'messages' is not for this place; request: has parameters",
+            "config.yaml: models[0] (api): extra_body: 'messages' is not for this place; request: and constrained_by: set",
         ),
         (
-            whole(
-                models=[TIMM, OPENAI | {"tasks": ["CW-constrained"]}], tasks={"CW-constrained": {"prompt": "cw.txt"}}
-            ),
-            "config.yaml: models[1] (gpt): tasks: 'CW-constrained' needs structured_outputs",
+            asking(
+                extra_body={"response_format": {"type": "text"}}, tasks=["CW", "CW-constrained"], constrained_by="regex"
+            )
+            | {"tasks": WHOLE["tasks"] | CONSTRAINED},
+            "config.yaml: models[0] (api): extra_body: 'response_format' is not for this place",
         ),
+        (asking(constrained_by="choice"), "config.yaml: models[0].constrained_by: 'choice': input should be"),
+        (
+            whole(models=[TIMM, OPENAI | {"constrained_by": "grammar"}]),
+            "config.yaml: models[1].constrained_by: 'grammar': input should be 'response_format'",
+        ),
+        (asking(api_key_header="api key:"), "config.yaml: models[0].api_key_header: 'api key:': string should match"),
         (whole(models=[ENDPOINT | {"batch": {}}]), "config.yaml: models[0].batch: unknown key"),
         (whole(models=[OPENAI | {"batch": {"requests": 50_001}}]), "config.yaml: models[0].batch.requests: 50001: "),
         *(

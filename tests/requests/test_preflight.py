@@ -81,13 +81,10 @@ def test_a_model_that_is_not_served_is_named(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("where", ["models", "chat"])
-def test_a_key_that_is_refused_is_said(tmp_path, monkeypatch, where, status):
+def test_a_key_that_is_refused_is_said(tmp_path, monkeypatch, status):
     monkeypatch.setenv("KEY", "any-key-will-do")
-    refused = {"listing": lambda request: error(status, "bad key")} if where == "models" else {}
-    with fault_server(always(str(status) if where == "chat" else "good"), **refused) as server:
-        message = "the endpoint does not take the key; look at api_key_env" if where == "models" else f"HTTP {status}"
-        stopped(tmp_path, server, message, api_key_env="KEY", tasks=["OW", "CW"])
+    with fault_server(always(str(status)), listing=lambda request: error(status, "bad key")) as server:
+        stopped(tmp_path, server, f"HTTP {status}", api_key_env="KEY", tasks=["OW", "CW"])
     # a 403 may be about one picture, until there are three
     assert len(server.received) <= (2 if status == 401 else 6)
 

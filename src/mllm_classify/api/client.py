@@ -20,6 +20,8 @@ THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 """Hosts that are reached without the proxies that the environment names."""
 LARGEST = 8 * 2**20
 """Bytes of a reply. No answer in words has as many."""
+BEARER = "Authorization"
+"""The header that brings a key as most servers want it."""
 UNCOMPRESSED = {"Accept-Encoding": "identity"}
 """A few kB that were compressed may unpack to more than there is memory for."""
 
@@ -78,11 +80,12 @@ class Http:
         connections: int,
         path: str = "/chat/completions",
         largest: int = LARGEST,
+        key_header: str = BEARER,
     ) -> None:
         self._url = url
         self._path = path
         self._key = key
-        self._headers = {"Authorization": f"Bearer {key}"} | UNCOMPRESSED
+        self._headers = {key_header: f"Bearer {key}" if key_header == BEARER else key} | UNCOMPRESSED
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._connections = connections
         self._largest = largest

@@ -161,7 +161,8 @@ def check_record(record: dict[str, Any]) -> None:
 
 def refused(reply: Reply) -> FailedError:
     """What a reply with another status than 200 means."""
-    error = reply.body.get("error") if isinstance(reply.body, dict) else None
+    body = reply.body[0] if isinstance(reply.body, list) and reply.body else reply.body  # Gemini's come in a list
+    error = body.get("error") if isinstance(body, dict) else None
     code, message = _said(error) if error else (None, reply.excerpt)
     return _meant(reply.status, code, f"HTTP {reply.status}: {message}", wait_of(reply.headers))
 

@@ -1,7 +1,7 @@
 """Entries of models that are asked over the OpenAI chat protocol."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, model_validator
@@ -17,6 +17,12 @@ SECRET = re.compile(r"(key|token|secret|password|credential|^sig|^signature)$", 
 """Names of a URL's parameters that hold what must not be written down."""
 OURS = {"model", "messages", "stream", "n", "structured_outputs"}
 """Keys of a request that the project sets itself."""
+Constraint = Literal[
+    "structured_outputs", "guided_choice", "regex", "grammar", "response_format", "response_format regex"
+]
+"""By which field of a request, and in which of its forms, servers let a model answer with listed names only."""
+CONSTRAINTS = {constraint.split()[0] for constraint in get_args(Constraint)}
+"""These fields. A request can have one of them."""
 
 
 class Request(Section):
@@ -123,6 +129,12 @@ class ChatModel(Model):
     extra_body: dict[str, Any] = Field(
         {}, description="further keys of requests, as sent: `mm_processor_kwargs`, `chat_template_kwargs`, `top_k`"
     )
+    constrained_by: Constraint = Field(
+        "structured_outputs",
+        description="the field by which the server holds answers to CW-constrained to the class list: vLLM's "
+        "`structured_outputs`, or `guided_choice` before 0.12; SGLang's `regex`; llama.cpp's `grammar`; OpenAI's JSON schema "
+        "in `response_format`, which many know; TGI's regex there",
+    )
     picture: Picture = Picture()
     image_tokens: Annotated[int | None, RUNTIME, Field(gt=0, le=MOST)] = Field(
         None, description="what an image costs in tokens, for estimates"
@@ -180,8 +192,11 @@ class ChatModel(Model):
 
     @model_validator(mode="after")
     def _request_fits(self) -> Self:
-        if taken := [key for key in self.extra_body if key in OURS | set(Request.model_fields)]:
-            msg = f"models ({self.name}): extra_body: {taken[0]!r} is not for this place; request: has parameters"
+        ours = OURS | set(Request.model_fields)
+        if any(TASK[task].constrained for task in self.tasks):
+            ours |= CONSTRAINTS
+        if taken := [key for key in self.extra_body if key in ours]:
+            msg = f"models ({self.name}): extra_body: {taken[0]!r} is not for this place; request: and constrained_by: set it"
             raise ValueError(msg)
         if self.budget is not None and self.prices is None:
             msg = f"models ({self.name}): budget: {self.budget:g}: needs prices:"
@@ -207,6 +222,12 @@ class EndpointModel(ChatModel):
     url: Annotated[str, RUNTIME] = Field(
         description="base URL of an OpenAI-compatible API, with /v1 where it has that; a query stays behind the path"
     )
+    api_key_header: Annotated[str, RUNTIME] = Field(
+        "Authorization",
+        pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
+        max_length=100,
+        description="the header that brings the key: behind `Bearer` in `Authorization`, alone in any other",
+    )
 
     @model_validator(mode="after")
     def _no_secret(self) -> Self:
@@ -222,18 +243,14 @@ class OpenAIModel(ChatModel):
     api_key_env: Annotated[str | None, RUNTIME] = Field(
         "OPENAI_API_KEY", description="the environment variable that holds the key; the key itself is never written"
     )
+    constrained_by: Literal["response_format"] = Field(
+        "response_format", description="OpenAI's JSON schema holds answers to CW-constrained to the class list"
+    )
     batch: Annotated[Batch | None, RUNTIME] = None
 
     @property
     def in_batches(self) -> bool:
         return self.batch is not None
-
-    @model_validator(mode="after")
-    def _no_grammar(self) -> Self:
-        if constrained := [task for task in self.tasks if TASK[task].constrained]:
-            msg = f"models ({self.name}): tasks: {constrained[0]!r} needs structured_outputs, which vLLM has and this API has not"
-            raise ValueError(msg)
-        return self
 
 
 class EngineModel(ChatModel):

@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from mllm_classify.predict.chat.answering import Served, answered
+from mllm_classify.predict.chat.answering import Served, answered, http_transport
 
 if TYPE_CHECKING:
     import polars as pl
@@ -15,4 +15,7 @@ if TYPE_CHECKING:
 
 def predict(job: "PredictJob[EndpointModel]") -> "tuple[pl.DataFrame, list[Environment]]":
     """The answers of the model behind the entry's URL, and the environments in which they were asked for."""
-    return answered(job, lambda: nullcontext(Served(job.model.url)))
+    header = job.model.api_key_header
+    return answered(
+        job, lambda: nullcontext(Served(job.model.url)), lambda model, url: http_transport(model, url, header)
+    )

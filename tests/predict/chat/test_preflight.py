@@ -116,11 +116,17 @@ def test_a_server_that_lists_no_models_is_a_server_all_the_same(ask, listed):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_key_that_is_not_taken_is_said_before_anything_is_asked(ask, status):
-    with chat_server(seeing, models=lambda: error(status, "who are you?")) as server:
-        with pytest.raises(InputError, match=rf"preflight: HTTP {status}: the endpoint does not take the key"):
-            ask(server.url)
-        assert server.requests == []
+def test_a_list_of_models_that_the_key_may_not_see_stops_nothing(ask, status):
+    """Keys that may only ask models, and lists that want another header (docs/providers.md)."""
+    with chat_server(seeing, models=lambda: error(status, "x-api-key header is required")) as server:
+        assert ask(server.url).height == COUNT
+
+
+def test_a_key_that_is_not_taken_is_said_at_the_first_request(ask):
+    with chat_server(lambda _: error(401, "who are you?")) as server:
+        with pytest.raises(InputError, match=r"HTTP 401: who are you[?]"):
+            ask(server.url, concurrency=1)
+        assert len(server.requests) == 1
 
 
 def test_a_model_that_sees_nothing_is_found_out(ask):

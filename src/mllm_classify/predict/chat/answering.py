@@ -1,6 +1,7 @@
 """Chat models, whoever serves them: only what the journal lacks is asked, and predictions are read from the journal."""
 
 import asyncio
+import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -54,9 +55,9 @@ def _key(model: "ChatModel") -> str:
     return client.api_key(f"model {model.name!r}", model.api_key_env)
 
 
-def http_transport(model: "ChatModel", url: str) -> client.Transport:
+def http_transport(model: "ChatModel", url: str, key_header: str = client.BEARER) -> client.Transport:
     """Plain HTTP, as every OpenAI-compatible server understands it."""
-    return client.Http(url, _key(model), model.timeout, model.concurrency)
+    return client.Http(url, _key(model), model.timeout, model.concurrency, key_header=key_header)
 
 
 def answered(
@@ -130,15 +131,17 @@ async def _ask_missing(
 
 async def _ask(asker: asking.Asker, known: journal.Answers, instead: Instead | None) -> None:
     checked: set[str] = set()
-    few = preflight.MANY
     taken = known.keys() | (instead.under_way() if instead else set())
     missing = (question for question in asking.still_missing(asker.questionnaire, known) if question.key not in taken)
-    if sum(1 for _, _ in zip(range(few), missing, strict=False)) == few:
-        try:
+    first = list(itertools.islice(missing, preflight.MANY))
+    try:
+        if len(first) == preflight.MANY:
             checked = await preflight.check(asker, known, taken)
-        except StoppedError as error:
-            asker.stop(error)
-            return
+        else:
+            await preflight.check_constraint(asker, first)
+    except StoppedError as error:
+        asker.stop(error)
+        return
 
     def waiting() -> Iterator["Question"]:
         return preflight.unasked(asking.still_missing(asker.questionnaire, known), checked)

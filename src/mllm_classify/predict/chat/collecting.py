@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mllm_classify.api import answers, journal, replies
+from mllm_classify.predict.chat.constraining import name_in
 from mllm_classify.predict.rows import PREDICTIONS, in_order
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str
     count = len(question.images)
     texts = answers.one_each(response.text, count) if question.template.numbered or count > 1 else None
     if texts is None and count == 1:
-        texts = [response.text]
+        texts = [name_in(response.text) if question.template.in_json else response.text]
     error = response.error
     if texts is None and error is None:
         error = f"not one answer for each of {count} images: {response.text[:200]!a}"

@@ -7,12 +7,13 @@ import asyncio
 import itertools
 import logging
 import uuid
-from collections.abc import Container, Coroutine
+from collections.abc import Container, Coroutine, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from mllm_classify.api import answers, replies
 from mllm_classify.io.files import StoppedError
+from mllm_classify.predict.chat.constraining import IN_JSON, name_in
 from mllm_classify.predict.chat.prompts import Prompt, Way, template
 from mllm_classify.predict.chat.tally import estimated
 from mllm_classify.tasks import CW, CW_CONSTRAINED, OW, TASKS
@@ -105,7 +106,7 @@ async def check(asker: "Asker", answered: "Answers", known: Container[str]) -> s
         *(_ask(asker, questions[0]) for questions in ways),
         *(note(without, questions[0], range(0)) for questions in ways if questions in cached or questions in long),
         *(note(half, questions[0], every_second) for questions in long),
-        _constrained(asker, ways),
+        check_constraint(asker, (questions[0] for questions in ways)),
     )
     second = await _together(*(_ask(asker, questions[1]) for questions in ways if len(questions) > 1))
     got = [one for one in (*first, *second) if one is not None]
@@ -145,7 +146,7 @@ async def _together(*asking: Coroutine[Any, Any, T]) -> list[T]:
     return [result for result in results if not isinstance(result, BaseException)]
 
 
-async def _probe(asker: "Asker", put: "Template", image: int) -> answers.Answer | None:
+async def _probe(asker: "Asker", put: "Template", image: int, advice: str = "") -> answers.Answer | None:
     """The answer to something that is not a question of the study; None where a filter withheld it.
 
     The journal holds it, as it holds all that was paid for, but nothing finds it there.
@@ -156,7 +157,7 @@ async def _probe(asker: "Asker", put: "Template", image: int) -> answers.Answer 
         raise asker.stopped
     failure = asker.failures.pop(probing.key, None)
     if failure is not None and not failure.filtered:
-        _fail(asker, failure.reason)
+        _fail(asker, failure.reason, advice)
     return None if response is None else answers.read(response)
 
 
@@ -197,8 +198,6 @@ async def _check_models(asker: "Asker") -> int | None:
             if attempt > 1:
                 _fail(asker, f"the endpoint does not answer: {error}", "look at its address, and whether it runs")
         await asyncio.sleep(1)
-    if reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        _fail(asker, f"HTTP {reply.status}: the endpoint does not take the key", "look at api_key_env")
     try:
         listed: list[dict[str, Any]] = reply.body["data"]
         names = [str(model["id"]) for model in listed]
@@ -299,18 +298,23 @@ async def _check_cache(
     )
 
 
-async def _constrained(asker: "Asker", ways: list[list["Question"]]) -> None:
-    """A server that ignores structured_outputs says so by its answer only."""
-    place = next((questions[0].images[0] for questions in ways if questions[0].task == CW_CONSTRAINED.name), None)
+async def check_constraint(asker: "Asker", questions: Iterable["Question"]) -> None:
+    """Where one of the questions has a list of answers, the server must hold to such a list, whatever it is asked.
+
+    Raises StoppedError.
+    """
+    place = next((question.images[0] for question in questions if question.task == CW_CONSTRAINED.name), None)
     if place is None:
         return
+    field = asker.model.constrained_by
+    advice = f"look at constrained_by: {field} (docs/providers.md), or remove {CW_CONSTRAINED.name} from its tasks"
     way = Way(CW_CONSTRAINED.name, Prompt(OBEY, ""), asker.model.layout)
-    answer = await _probe(asker, template(asker.model, way, OBEY, choice=ONLY), place)
-    if answer is not None and answer.text not in ONLY:
+    answer = await _probe(asker, template(asker.model, way, OBEY, choice=ONLY), place, advice)
+    if answer is not None and (name_in(answer.text) if field in IN_JSON else answer.text) not in ONLY:
         _fail(
             asker,
             f"constrained decoding does not constrain: {ONLY} were the only answers, and {answer.text[:80]!a} came",
-            "the server ignores structured_outputs; take CW-constrained out of tasks, or serve the model with vLLM",
+            advice,
         )
 
 

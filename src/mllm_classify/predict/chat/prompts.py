@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mllm_classify.io.files import read_bytes, read_text, sha256
+from mllm_classify.predict.chat import constraining
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
@@ -30,6 +31,7 @@ class Template(NamedTuple):
     body: dict[str, Any]
     prompt: str  # SHA-256 of the prompt file
     numbered: bool = False  # whether it asks for answers behind the images' numbers
+    in_json: bool = False  # whether the answer's name comes in JSON
 
     def with_images(self, urls: list[str]) -> dict[str, Any]:
         """The request's body."""
@@ -134,7 +136,9 @@ def template(
         **sent,
         **model.extra_body,
     }
+    in_json = False
     if choice is not None:
-        body["structured_outputs"] = {"choice": choice}
+        body |= constraining.FIELDS[model.constrained_by](choice)
+        in_json = model.constrained_by in constraining.IN_JSON
     digest = sha256(json.dumps(body, sort_keys=True).encode())
-    return Template(digest, body, way.prompt.digest, "{n}" in way.prompt.text)
+    return Template(digest, body, way.prompt.digest, "{n}" in way.prompt.text, in_json)
