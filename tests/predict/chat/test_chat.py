@@ -1,5 +1,6 @@
 """What jobs that ask one model at a time write into its journal."""
 
+import asyncio
 import json
 from concurrent.futures import ProcessPoolExecutor
 
@@ -7,7 +8,7 @@ from mllm_classify.predict.chat.answering import _note_environment
 
 
 def note(folder, times):
-    return {_note_environment("https://api.example/v1", folder) for _ in range(times)}
+    return {asyncio.run(_note_environment("https://api.example/v1", folder)) for _ in range(times)}
 
 
 def test_jobs_that_start_at_once_note_their_environment_each(tmp_path):
