@@ -2,12 +2,11 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri, stdtrit
 
 CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
-# of scipy.special, as scipy.stats takes most of a table's time to import
-NORMAL = float(ndtri((1 + CONFIDENCE) / 2))
+# scipy.special.ndtri(1 - TAIL), written out: importing scipy takes a quarter of a table's time
+NORMAL = 1.959963984540054
 """Half the width of a normal distribution's interval, in its standard deviations."""
 
 Floats = npt.NDArray[np.float64]
@@ -27,6 +26,8 @@ def wilson(correct: npt.ArrayLike, total: npt.ArrayLike) -> tuple[Floats, Floats
 
 def t_factors(count: npt.ArrayLike) -> Floats:
     """Half the width of Student's interval of a mean of so many values, in their standard deviations; NaN of one."""
+    from scipy.special import stdtrit
+
     number = np.asarray(count, dtype=float)
     with np.errstate(invalid="ignore"):
         factors: Floats = stdtrit(number - 1, (1 + CONFIDENCE) / 2) / np.sqrt(number)
