@@ -75,6 +75,10 @@ def extremes(rows: list[Judged], n_images: str) -> Cells:
     return cells
 
 
+def truncated(rows: list[Judged]) -> Cells:
+    return {"n_truncated": str(sum(row.finish_reason == "length" for row in rows))}
+
+
 def count_status(rows: list[Judged], status: str) -> int:
     return sum(row.status == status for row in rows)
 

@@ -24,6 +24,7 @@ class Judged(NamedTuple):
     group: int | None  # of images in one request
     text: str | None
     predicted: tuple[int, ...]
+    finish_reason: str | None
 
 
 Judgements = dict[str, dict[str, list[Judged]]]
@@ -85,6 +86,7 @@ def judge(row: dict, predicted: list[int], oop: bool | None, label: dict, equal:
         row.get("group"),
         row.get("text"),
         tuple(sorted(predicted)),
+        row.get("finish_reason"),
     )
 
 

@@ -13,6 +13,7 @@ from tests.plain.counting import (
     difference,
     sizes,
     text,
+    truncated,
 )
 from tests.plain.files import family
 from tests.plain.judgements import Judgements, belongs
@@ -75,6 +76,7 @@ def table4(judged: Judgements, entries: dict[str, dict], n_images: str) -> list[
                 "model": entries[name]["label"],
                 "task": scoring,
                 **accuracies(scorings[scoring], columns, n_images),
+                **truncated(scorings[scoring]),
             }
             for column in columns:
                 baseline = percent(*every["CW"][column]) if "CW" in every else None
@@ -89,7 +91,7 @@ def table5(judged: Judgements, entries: dict[str, dict]) -> list[Cells]:
         rows = [row for row in scorings.get("CW", []) if row.oop is not None]
         if not rows:
             continue
-        cells = {"model": entries[name]["label"], **sizes(rows)}
+        cells = {"model": entries[name]["label"], **sizes(rows), **truncated(rows)}
         cells |= {f"n_{status}": str(count_status(rows, status)) for status in ("empty", "several")}
         for subset in SUBSETS:
             flags = [bool(row.oop) for row in rows if subset == "A" or belongs(row.category, subset)]

@@ -38,7 +38,7 @@ CONFIG = Named(
         ({"encoder": "e", "model": "n"}, {"AN_ENCODERS", "ANOTHER_ENTRYS"}),
         ({}, {"THE_ENTRYS_OWN", "ANOTHER_ENTRYS", "AN_ENCODERS", "STRANGER_API_KEY", "some_apikey"}),
     ],
-    ids=str,
+    ids=["its model's", "its model has none", "both of two", "no entry runs"],
 )
 def test_a_job_keeps_the_variables_of_keys_that_its_own_entry_names(monkeypatch, options, kept):
     """A job that runs no entry imports nobody's code, and an archive's looks for all keys."""

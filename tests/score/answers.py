@@ -51,16 +51,21 @@ def mapping(*rows):
 
 def rankings(*rows):
     """Predictions of a model that ranks classes, from (image, ranking) or with a status behind."""
-    cells = [(image, "CW", "", 0, ids, *(status or ["ok"]), None) for image, ids, *status in rows]
+    cells = [(image, "CW", "", 0, ids, *(status or ["ok"]), None, None) for image, ids, *status in rows]
     schema = {"image_id": pl.String, "task": pl.String, "variant": pl.String, "repeat": pl.Int32}
     return pl.DataFrame(
-        cells, schema=schema | {"class_ids": pl.List(pl.Int32), "status": pl.String, "group": pl.Int32}, orient="row"
+        cells,
+        schema=schema
+        | {"class_ids": pl.List(pl.Int32), "status": pl.String, "group": pl.Int32, "finish_reason": pl.String},
+        orient="row",
     )
 
 
 def answered(answers, classes):
     """What answers stand for that were all given to questions about one image."""
-    return predicted_by_text(answers, classes).with_columns(group=pl.lit(None, pl.Int32))
+    return predicted_by_text(answers, classes).with_columns(
+        group=pl.lit(None, pl.Int32), finish_reason=pl.lit(None, pl.String)
+    )
 
 
 def judged(predicted, *labelled):

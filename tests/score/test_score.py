@@ -31,6 +31,7 @@ def test_scores_of_answers_in_words():
             "expert": None,
             "predicted": [[2], [0], [0], [], [0], [1, 3], [0], []],
             "group": None,
+            "truncated": None,
         },
         schema=SCORES,
     )
@@ -60,6 +61,7 @@ def test_scores_of_rankings_take_the_first():
             "expert": None,
             "predicted": [[2], [0]],
             "group": None,
+            "truncated": None,
         },
         schema=SCORES,
     )
@@ -239,18 +241,18 @@ def test_multiple_choice_is_judged_by_the_option_and_unasked_questions_by_regt()
     ]
 
 
-def test_images_of_one_request_have_its_group_and_what_was_not_asked_has_none():
+def test_of_replies_there_are_their_groups_and_whether_they_were_cut_off_and_of_what_was_not_asked_nothing():
     """The same number in another task is another request."""
     answers = mapping(("a", "OW", [], 2), ("a", "CW", [0], 2), ("b", "CW", [], 1), ("n", "MC", [], None, "unasked"))
-    groups = pl.DataFrame(
-        [("a", "OW", "", 0, None), ("a", "CW", "", 0, 7), ("b", "CW", "", 0, 7)],
-        schema={name: SCORES[name] for name in (*QUESTION, "group")},
+    replies = pl.DataFrame(
+        [("a", "OW", "", 0, None, None), ("a", "CW", "", 0, 7, "length"), ("b", "CW", "", 0, 7, "stop")],
+        schema={name: SCORES[name] for name in (*QUESTION, "group")} | {"finish_reason": pl.String()},
         orient="row",
     )
     labelled = labels(("a", [0], [0], "S+"), ("b", [0], [0], "S+"), ("n", [0], [], "N"))
-    found = score("m", predicted_by_text(answers, CLASSES), labelled, groups)
-    assert set(found.select("task", "image_id", "group").rows()) == {
-        ("OW", "a", None), ("CW", "a", 7), ("CW", "b", 7), ("MC", "n", None),
+    found = score("m", predicted_by_text(answers, CLASSES), labelled, replies)
+    assert set(found.select("task", "image_id", "group", "truncated").rows()) == {
+        ("OW", "a", None, None), ("CW", "a", 7, True), ("CW", "b", 7, False), ("MC", "n", None, None),
     }  # fmt: skip
     assert found.filter(scoring="CW+")["predicted"].to_list() == [[0], [1, 3]]
 

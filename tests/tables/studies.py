@@ -93,6 +93,7 @@ def scored(model, scoring, imgt, regt=None, categories=None, oop=None, images=No
             "expert": flags[3],
             "predicted": None,
             "group": None,
+            "truncated": None,
         },
         schema=SCORES,
     )

@@ -27,7 +27,7 @@ def scores(*rows):
             imgt,
             regt,
             {"a": "S+", "b": "N"}[image],
-            *(None, None, None),
+            *[None] * 4,
         )
         for image, scoring, variant, repeat, imgt, regt, oop in rows
     ]

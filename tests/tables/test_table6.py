@@ -26,7 +26,7 @@ REPEATS = 31
 def scores(*rows):
     """Scores of model m from (image, variant, repeat, right under ImGT, under ReGT, category, whether OOP)."""
     cells = [
-        ("m", image, "MC", variant, repeat, "e", "MC", "ok", oop, imgt, regt, category, None, None, None)
+        ("m", image, "MC", variant, repeat, "e", "MC", "ok", oop, imgt, regt, category, *[None] * 4)
         for image, variant, repeat, imgt, regt, category, oop in rows
     ]
     return pl.DataFrame(cells, schema=SCORES, orient="row")

@@ -31,7 +31,7 @@ def rows(table):
     return list(csv.DictReader(io.StringIO(table.rows.write_csv())))
 
 
-SHOWN = ["images", "answers", "n_errors", "requests", "prompt_tokens", "cached_tokens", "completion_tokens",
+SHOWN = ["images", "answers", "n_errors", "n_truncated", "requests", "prompt_tokens", "cached_tokens", "completion_tokens",
          "reasoning_tokens", "cached_share", "cost"]  # fmt: skip
 
 
@@ -46,13 +46,13 @@ def test_what_a_task_used_is_the_sum_of_its_answers():
         a=[
             answered("i0", tokens=(100_000, 0, 2_000, 1_000), latency=1.0),
             answered("i1", tokens=(100_000, 100_000, 3_000, 1_500), latency=2.0),
-            answered("i2", tokens=(100_000, 100_000, 5_000, 500), latency=4.0),
+            answered("i2", tokens=(100_000, 100_000, 5_000, 500), latency=4.0, finish_reason="length"),
             answered("i0", "OW", tokens=(1_000, 0, 10, 0), latency=0.25),
         ],
     )
     assert shown(table) == {
-        ("A", "CW", ""): ["3", "3", "0", "3", "300000", "200000", "10000", "3000", "66.7", "2.20"],
-        ("A", "OW", ""): ["1", "1", "0", "1", "1000", "0", "10", "0", "0.0", "0.01"],
+        ("A", "CW", ""): ["3", "3", "0", "1", "3", "300000", "200000", "10000", "3000", "66.7", "2.20"],
+        ("A", "OW", ""): ["1", "1", "0", "0", "1", "1000", "0", "10", "0", "0.0", "0.01"],
     }
 
 
@@ -66,7 +66,7 @@ def test_what_a_batch_answered_costs_its_factor():
         ],
     )
     assert shown(table)["A", "CW", ""] == [
-        "2", "2", "0", "2", "2000000", "0", "0", "0", "0.0", "15.00",
+        "2", "2", "0", "0", "2", "2000000", "0", "0", "0", "0.0", "15.00",
     ]  # fmt: skip
 
 
@@ -79,12 +79,12 @@ def test_a_request_about_several_images_is_counted_once():
             answered("i2", latency=None, batched=None, **about),
         ]
     )
-    assert shown(table)["A", "CW", "groups"] == ["3", "3", "0", "1", "900", "0", "30", "0", "0.0", ""]
+    assert shown(table)["A", "CW", "groups"] == ["3", "3", "0", "0", "1", "900", "0", "30", "0", "0.0", ""]
 
 
 def test_repeats_are_answers_about_the_same_images():
     table = used(a=[answered("i0", repeat=repeat, variant="hot") for repeat in range(3)])
-    assert shown(table)["A", "CW", "hot"][:4] == ["1", "3", "0", "3"]
+    assert shown(table)["A", "CW", "hot"][:5] == ["1", "3", "0", "0", "3"]
 
 
 def test_errors_are_counted_whether_or_not_anything_came():
@@ -95,13 +95,13 @@ def test_errors_are_counted_whether_or_not_anything_came():
             answered("i2", latency=None, batched=None, status="error", error="HTTP 400"),
         ]
     )
-    assert shown(table)["A", "CW", ""][:7] == ["3", "3", "2", "2", "20", "0", "11"]
+    assert shown(table)["A", "CW", ""][:8] == ["3", "3", "2", "0", "2", "20", "0", "11"]
 
 
 @pytest.mark.parametrize("price", [None, PRICES])
 def test_a_server_that_does_not_count_has_empty_cells_and_no_cost(price):
     assert shown(used({"a": price}, a=[answered("i0"), answered("i1")]))["A", "CW", ""] == [
-        "2", "2", "0", "2", "", "", "", "", "", "",
+        "2", "2", "0", "0", "2", "", "", "", "", "", "",
     ]  # fmt: skip
 
 

@@ -41,6 +41,7 @@ def scored(
             "expert": None,
             "predicted": None,
             "group": [None if groups is None else int(sign) for sign in groups or imgt],
+            "truncated": None,
         },
         schema=SCORES,
     )

@@ -77,6 +77,7 @@ def counts(scores: pl.DataFrame) -> pl.DataFrame:
             (pl.col("imgt") & pl.col("regt")).sum().alias("both"),
             pl.col("oop").sum(),
             *(pl.col("status").eq(kind).sum().alias(f"n_{name}") for name, kind in STATUSES.items()),
+            pl.col("truncated").sum().alias("n_truncated"),
             (pl.col("regt").is_not_null() & (pl.col("status") == "error")).sum().alias("regt_errors"),
         )
         .sort("model", "scoring", "fold", "category", "common", nulls_last=True)
@@ -117,7 +118,7 @@ def accuracies(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
     summed = counted.group_by("model", "scoring", maintain_order=True).agg(
         *(pl.col(count).filter(among).sum().alias(name) for name, (count, among) in parts.items()),
         *(pl.col("n").filter(among).sum().alias(f"{name}_total") for name, (_, among) in parts.items()),
-        *(pl.col(f"n_{name}").sum() for name in STATUSES),
+        *(pl.col(f"n_{name}").sum() for name in [*STATUSES, "truncated"]),
         pl.col("regt_errors").filter(judged(n_images)).sum(),
         *sizes(),
         pl.when(pl.col("category").is_not_null().any())

@@ -5,7 +5,7 @@ import polars as pl
 from mllm_classify.io.files import InputError
 from mllm_classify.measures.bootstrap import matrices
 from mllm_classify.measures.paired import compared
-from mllm_classify.score.score import predicted_by_text, score
+from mllm_classify.score.score import REPLY, predicted_by_text, score
 from mllm_classify.tasks import SCORINGS, TASK_OF
 
 ENCODED = [scoring.name for scoring in SCORINGS if scoring.needs_encoder]
@@ -28,7 +28,7 @@ def encoded_scores(
             msg = f"{model}: a mapping was made with {min(wrong)!r}, not with {encoder!r}"
             raise InputError(msg)
         # requests about several images are variants, of which there are none here
-        predicted = predicted_by_text(main, classes).with_columns(pl.lit(None, pl.Int32).alias("group"))
+        predicted = predicted_by_text(main, classes).with_columns(pl.lit(None).alias(name) for name in REPLY)
         frames.append(score(model, predicted, labels).filter(pl.col("scoring").is_in(ENCODED)))
     return pl.concat(frames)
 

@@ -21,7 +21,10 @@ SCORES: dict[str, pl.DataType] = {
     "expert": pl.Boolean(),  # correct under the expert labels of the weasel family; null elsewhere
     "predicted": pl.List(pl.Int32),  # the classes that the answer stands for under this scoring; null without a ranking
     "group": pl.Int32(),  # as predicted: the same for images of one request; null where it was about one
+    "truncated": pl.Boolean(),  # the server ended the answer at the most tokens allowed; null where it does not say
 }
+REPLY = ["group", "finish_reason"]
+"""What predictions know of the reply that an answer came in."""
 
 
 def predicted_by_ranking(predictions: pl.DataFrame) -> pl.DataFrame:
@@ -66,7 +69,7 @@ def predicted_by_text(mapping: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFr
 
 
 def score(
-    model: str, predicted: pl.DataFrame, labels: pl.DataFrame, groups: pl.DataFrame | None = None
+    model: str, predicted: pl.DataFrame, labels: pl.DataFrame, replies: pl.DataFrame | None = None
 ) -> pl.DataFrame:
     """Accuracy's summands alpha_i (eq. 2) of one model, on the images that no label set excludes.
 
@@ -74,8 +77,8 @@ def score(
     all (N): then everything is correct, an empty answer too, and a question of MC that was not asked, because no option
     would be right. A row with an error is wrong everywhere.
 
-    `groups` are the columns of QUESTION and `group` of the model's predictions; without them, `predicted` has `group`
-    itself. What was not asked has none.
+    `replies` are the columns of QUESTION and REPLY of the model's predictions; without them, `predicted` has these itself.
+    What was not asked has none.
     """
 
     def admissible(labels: str) -> pl.Expr:
@@ -86,10 +89,10 @@ def score(
             (pl.col("status") != "error") & ((pl.col(labels).list.len() == 0) | admissible(labels))
         )
 
-    if groups is not None:
-        predicted = predicted.join(groups.select(*QUESTION, "group"), on=QUESTION, how="left", maintain_order="left")
+    if replies is not None:
+        predicted = predicted.join(replies.select(*QUESTION, *REPLY), on=QUESTION, how="left", maintain_order="left")
     return (
-        predicted.select(*QUESTION, "encoder", "scoring", "oop", "predicted", "status", "group")
+        predicted.select(*QUESTION, "encoder", "scoring", "oop", "predicted", "status", *REPLY)
         .join(labels.filter(pl.col("excluded").is_null()), on="image_id", how="inner", maintain_order="left")
         .select(
             pl.lit(model).alias("model"),
@@ -104,6 +107,7 @@ def score(
             correct("expert").alias("expert"),
             "predicted",
             "group",
+            (pl.col("finish_reason") == "length").alias("truncated"),
         )
     )
 
@@ -116,15 +120,15 @@ def scores(
 ) -> pl.DataFrame:
     """The scores of all models, in the order of `scored`: mappings of models that answer in words, predictions of others.
 
-    `answers` are the predictions of those that answer in words, which know the groups of images.
+    `answers` are the predictions of those that answer in words, which know how replies came.
     """
     frames = []
     for model, frame in scored.items():
         if model in answers:
             predicted = predicted_by_text(frame.collect(), classes)
-            groups = answers[model].select(*QUESTION, "group").collect()
-            frames.append(score(model, predicted, labels, groups))
+            replies = answers[model].select(*QUESTION, *REPLY).collect()
+            frames.append(score(model, predicted, labels, replies))
         else:
-            predicted = predicted_by_ranking(frame.select(*QUESTION, "class_ids", "status", "group").collect())
+            predicted = predicted_by_ranking(frame.select(*QUESTION, "class_ids", "status", *REPLY).collect())
             frames.append(score(model, predicted, labels))
     return pl.concat(frames)

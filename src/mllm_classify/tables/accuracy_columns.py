@@ -70,3 +70,11 @@ def error_columns(rows: pl.DataFrame) -> dict[str, Column]:
         "ImGT_A_best": Column("ImGT at best"),
         "ReGT_A_best": Column("ReGT at best"),
     }
+
+
+def truncated_column(rows: pl.DataFrame) -> dict[str, Column]:
+    """What people see of answers that were cut off, where there are any."""
+    if not rows["n_truncated"].sum():
+        return {}
+    note = "Truncated: answers that the server ended at the most tokens allowed (finish_reason length). They are scored as they are."
+    return {"n_truncated": Column("Truncated", note)}

@@ -4,7 +4,15 @@ import polars as pl
 
 from mllm_classify.measures.counting import ACCURACIES, accuracies, counts
 from mllm_classify.measures.selection import best_scoring, main_scores
-from mllm_classify.tables.accuracy_columns import CHANGE, ERRORS, SIZES, accuracy_columns, error_columns, intervals
+from mllm_classify.tables.accuracy_columns import (
+    CHANGE,
+    ERRORS,
+    SIZES,
+    accuracy_columns,
+    error_columns,
+    intervals,
+    truncated_column,
+)
 from mllm_classify.tables.table import MODEL, Column, Study, Table, labelled, subtitle
 from mllm_classify.tasks import MAIN_SCORINGS
 
@@ -30,7 +38,7 @@ def table4(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
             rows,
             models,
             study,
-            [*shown, *CHANGE, *(f"{name}_vs_CW" for name in shown), *intervals(shown), *SIZES, *ERRORS],
+            [*shown, *CHANGE, *(f"{name}_vs_CW" for name in shown), *intervals(shown), *SIZES, *ERRORS, "n_truncated"],
         ),
         "Table 4. Accuracy (%) by task of the models that answer in words",
         subtitle(study, rows),
@@ -49,5 +57,6 @@ def table4(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
             ),
             **accuracy_columns(rows, study),
             **error_columns(rows),
+            **truncated_column(rows),
         },
     )

@@ -4,7 +4,7 @@ import polars as pl
 
 from mllm_classify.measures.counting import STATUSES, SUBSETS, counts, in_subset, percentages, sizes
 from mllm_classify.measures.out_of_prompt import closed_world
-from mllm_classify.tables.accuracy_columns import SIZES, intervals, number_column, sized
+from mllm_classify.tables.accuracy_columns import SIZES, intervals, number_column, sized, truncated_column
 from mllm_classify.tables.table import MODEL, Column, Study, Table, labelled, subtitle
 
 NOTE = (
@@ -21,11 +21,11 @@ def table5(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
     counted = listed.group_by("model", maintain_order=True).agg(
         *(pl.col("oop").filter(among).sum().alias(subset) for subset, among in members.items()),
         *(pl.col("n").filter(among).sum().alias(f"{subset}_total") for subset, among in members.items()),
-        *(pl.col(f"n_{name}").sum() for name in STATUSES),
+        *(pl.col(f"n_{name}").sum() for name in [*STATUSES, "truncated"]),
         *sizes(),
     )
     rows = percentages(counted, [*SUBSETS]).with_columns(pl.lit("CW").alias("scoring")).sort("A", "model")
-    columns = [*SUBSETS, *intervals([*SUBSETS]), *SIZES, "n_empty", "n_several"]
+    columns = [*SUBSETS, *intervals([*SUBSETS]), *SIZES, "n_empty", "n_several", "n_truncated"]
     return Table(
         labelled(rows, models, study, columns, decimals=1).drop("task"),
         "Table 5. Out-of-prompt answers (%) to the closed-world task",
@@ -36,5 +36,6 @@ def table5(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
             **{subset: Column(sized(rows, subset), NOTE if subset == "A" else "") for subset in SUBSETS},
             "n_empty": Column("Empty"),
             "n_several": Column("Several"),
+            **truncated_column(rows),
         },
     )

@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from mllm_classify.dollars import dollars
+from mllm_classify.tables.accuracy_columns import truncated_column
 from mllm_classify.tables.table import MODEL, TASK, Column, Study, Table, fixed, named
 
 TOKENS = ["prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens"]
@@ -41,6 +42,7 @@ def usage(
         "images",
         "answers",
         "n_errors",
+        "n_truncated",
         "requests",
         *TOKENS,
         fixed("cached_share", 1),
@@ -57,6 +59,7 @@ def usage(
             "variant": Column("Variant", words=True),
             "answers": Column("Answers"),
             "n_errors": Column("Errors"),
+            **truncated_column(rows),
             "requests": Column("Requests"),
             "prompt_tokens": Column(
                 "Prompt tokens",
@@ -74,13 +77,22 @@ def _counted(name: str, predictions: pl.LazyFrame) -> pl.LazyFrame:
     """What one model was asked and what its answers took, by task and variant; those of the Batch API apart, too."""
     return (
         predictions.select(
-            pl.lit(name).alias("model"), "task", "variant", "image_id", "status", "latency", "batched", *TOKENS
+            pl.lit(name).alias("model"),
+            "task",
+            "variant",
+            "image_id",
+            "status",
+            "finish_reason",
+            "latency",
+            "batched",
+            *TOKENS,
         )
         .group_by("model", "task", "variant", maintain_order=True)
         .agg(
             pl.col("image_id").n_unique().alias("images"),
             pl.len().alias("answers"),
             (pl.col("status") == "error").sum().alias("n_errors"),
+            (pl.col("finish_reason") == "length").sum().alias("n_truncated"),
             # a request about several images has its counts in the first one's row
             pl.col("latency").is_not_null().sum().alias("requests") + pl.col("batched").fill_null(value=False).sum(),
             *(pl.col(column).cast(pl.Int64).sum() for column in TOKENS),
