@@ -60,9 +60,8 @@ class Killed:
         printed = study.snakemake("--dry-run", "--forceall", "--printshellcmds", *TARGETS)
         commands = re.findall(r"^\s*(python -m mllm_classify .+?)(?: 2>&1.*)?$", printed.stdout + printed.stderr, re.MULTILINE)
         self.jobs = [self.timed(shlex.split(command)) for command in dict.fromkeys(commands)]
-        assert {"dataset", "embed", "predict", "mapping", "score", "make", "report", "bundle"} <= {
-            job.command[3] for job in self.jobs
-        }
+        stages = {"dataset", "embed", "predict", "mapping", "score", "make", "estimate", "report", "bundle"}
+        assert {job.command[3] for job in self.jobs} == stages
 
     def files(self) -> Iterator[str]:
         for path in sorted((self.study.folder / "results").rglob("*")):
