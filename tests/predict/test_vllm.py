@@ -162,7 +162,9 @@ def test_a_server_that_does_not_constrain_is_caught_before_it_is_asked_much(ask,
     with chat_server() as server:
         entry = EndpointModel(name="m", label="M", kind="endpoint", model="test", url=server.url,
                               tasks=["CW-constrained"], min_cached_share=0)  # fmt: skip
-        with pytest.raises(InputError, match=r"preflight: constrained decoding does not constrain: .* remove CW-constr"):
+        with pytest.raises(
+            InputError, match=r"preflight: constrained decoding does not constrain: .* remove CW-constr"
+        ):
             endpoint.predict(ask(entry, 100))
     assert len(server.requests) < 10
     assert any(json.dumps(body["structured_outputs"]) for body in server.requests)
