@@ -25,6 +25,7 @@ from typing import NamedTuple
 import polars as pl
 import psutil
 
+from mllm_classify.bundle.archive import CRATE, ENVIRONMENT, SUMS
 from tests.chat_server import ChatServer, chat_server, digest
 from tests.workflow.study import Study
 
@@ -33,7 +34,7 @@ DELAY = 0.03
 """Seconds that the server takes for an answer."""
 TARGETS = ["all", "results/report.zip", "results/bundle.zip", "results/explorer.html"]
 UNCOMPARED = {"report.zip", "report.html"}
-"""Snakemake's own report has the times at which jobs ran."""
+"""Snakemake's own report has the times at which jobs ran, as its records in a bundle have."""
 WORKFLOW = 20
 """Of so many kills one is of Snakemake."""
 
@@ -77,6 +78,14 @@ class Killed:
         path = self.study.folder / name
         if path.name in UNCOMPARED:
             return zipfile.is_zipfile(path) or path.suffix == ".html"
+        if path.name == "bundle.zip":
+            with zipfile.ZipFile(path) as archive:
+                names = [
+                    it
+                    for it in archive.namelist()
+                    if not it.startswith(".snakemake/") and it not in (SUMS, ENVIRONMENT, CRATE)
+                ]
+                return {it: archive.read(it) for it in names}
         if "/predictions/" in name:
             return pl.read_parquet(path).drop("latency").rows()
         return path.read_bytes()
