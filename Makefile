@@ -155,6 +155,7 @@ define apt_install
 	  'apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(2)'
 endef
 
+# Not compiled: of 7 GB of packages, the part that is imported is compiled then.
 define install_apart
 	$(PYTHON) -m venv --clear $(1)
 	$(1)/bin/python -m pip install --disable-pip-version-check --progress-bar off --no-compile --require-hashes --no-deps -r $<

@@ -22,51 +22,11 @@ from mllm_classify.io.files import InputError
 SLOW = 5.0
 """Seconds of a processor that no small file may take."""
 TOKENS = [
-    *(
-        b"\0",
-        b'"',
-        b"'",
-        b"\\",
-        b"\n",
-        b"\r",
-        b"\r\n",
-        b"\t",
-        b",",
-        b"|",
-        b"#",
-        b":",
-        b" ",
-        b"\xff",
-        b"\xc3",
-        b"\xef\xbb\xbf",
-    ),
-    *(
-        b"\\ud800",
-        b"\\udc00",
-        b"\\u0000",
-        b"null",
-        b"true",
-        b"NaN",
-        b"Infinity",
-        b"1e999",
-        b"-1",
-        b"0.5",
-        b"N",
-        b"[]",
-        b"{}",
-    ),
-    *(
-        b"9" * 5000,
-        b"[" * 2000,
-        b'{"a":' * 300,
-        b"]",
-        b"}",
-        "\u2028".encode(),
-        "é".encode(),
-        "e\u0301".encode(),
-        b"a" * 5000,
-    ),
-]
+    b"\0", b'"', b"'", b"\\", b"\n", b"\r", b"\r\n", b"\t", b",", b"|", b"#", b":", b" ", b"\xff", b"\xc3",
+    b"\xef\xbb\xbf", b"\\ud800", b"\\udc00", b"\\u0000", b"null", b"true", b"NaN", b"Infinity", b"1e999", b"-1",
+    b"0.5", b"N", b"[]", b"{}", b"9" * 5000, b"[" * 2000, b'{"a":' * 300, b"]", b"}", "\u2028".encode(),
+    "é".encode(), "e\u0301".encode(), b"a" * 5000,
+]  # fmt: skip
 
 
 class Reader(NamedTuple):

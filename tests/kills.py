@@ -8,7 +8,6 @@ held, nothing may lie beside them, and a server may have been asked twice for wh
 
 import argparse
 import json
-import os
 import random
 import re
 import shlex
@@ -91,9 +90,12 @@ class Killed:
         return path.read_bytes()
 
     def start(self, command: list[str]) -> subprocess.Popen[bytes]:
-        environment = os.environ | self.study.environment | {"PYTHONPATH": str(self.study.folder / "src")}
         return subprocess.Popen(
-            command, cwd=self.study.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+            command,
+            cwd=self.study.folder,
+            env=self.study.whole_environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
         )
 
     def timed(self, command: list[str]) -> Job:

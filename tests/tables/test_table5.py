@@ -1,5 +1,10 @@
+import polars as pl
+import pytest
+
 from mllm_classify.measures.counting import SUBSETS
-from tests.tables.studies import rows_of, scored
+from mllm_classify.tables.table4 import table4
+from mllm_classify.tables.table5 import table5
+from tests.tables.studies import STUDY, rows_of, scored
 
 
 def test_table_5_is_the_share_of_out_of_prompt_answers_per_category():
@@ -25,3 +30,15 @@ def test_table_5_counts_empty_answers_and_lists_of_names_and_leaves_errors_out()
         "5", "1", "2", "80.0", "100.0", "", "100.0",
     ]  # fmt: skip
     assert "n_errors" not in row
+
+
+@pytest.mark.parametrize("table", [table4, table5])
+def test_truncated_answers_are_counted_and_shown_where_there_are_any(table):
+    """Two of three answers were cut off."""
+    models = pl.DataFrame([("m", "M", "MLLM")], schema=["model", "label", "family"], orient="row")
+    whole = pl.concat(scored("m", scoring, "100", "100", "S+ S+ S+", oop="001") for scoring in ("CW", "CW+"))
+    cut = whole.with_columns(truncated=pl.Series([True, None, True] * 2))
+    for scores, counted in ((whole, "0"), (cut, "2")):
+        of = table(scores, models, STUDY)
+        assert set(of.rows["n_truncated"].cast(pl.String)) == {counted}
+        assert ("n_truncated" in of.columns) == (counted != "0")

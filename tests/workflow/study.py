@@ -139,13 +139,17 @@ class Study:
         other.folder, other.environment = folder, dict(self.environment)
         return other
 
-    def run(self, *command: str, **options) -> subprocess.CompletedProcess[str]:
+    @property
+    def whole_environment(self) -> dict[str, str]:
+        """The variables of its processes, which run its own code."""
         paths = [str(self.folder / "src"), *filter(None, [self.environment.get("PYTHONPATH")])]
-        environment = os.environ | self.environment | {"PYTHONPATH": os.pathsep.join(paths)}
+        return os.environ | self.environment | {"PYTHONPATH": os.pathsep.join(paths)}
+
+    def run(self, *command: str, **options) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=environment,
+            env=self.whole_environment,
             capture_output=True,
             text=True,
             check=False,

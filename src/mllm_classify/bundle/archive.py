@@ -78,9 +78,8 @@ def contents(config_file: str, config: Config, results: Iterable[str]) -> Conten
     records, ended = _records(results)
     code: Contents = dict(_code())
     contents: Contents = code | named | records | {name: Path(name) for name in results}
-    if (
-        replaced := noted(config.dataset.name)
-    ).exists():  # a parameter of the images job, by which nothing is to be done
+    # a parameter of the images job: without it, that would be to be done
+    if (replaced := noted(config.dataset.name)).exists():
         contents[replaced.as_posix()] = replaced
     contents |= {
         "config.yaml": text,

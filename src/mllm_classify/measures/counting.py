@@ -33,6 +33,8 @@ LABEL_SETS = {"ImGT": "imgt", "ReGT": "regt"}
 """The columns of scores that say whether an answer is correct."""
 STATUSES = {"errors": "error", "empty": "empty", "several": "several"}
 """Answers that are counted apart, by the name of the count."""
+COUNTED = [f"n_{name}" for name in (*STATUSES, "truncated")]
+"""All counts of answers: by status, and of those that were cut off."""
 REGT = {f"ReGT_{subset}": subset for subset in SUBSETS if subset != "N"}
 """Accuracies under ReGT, by the subset that they are over."""
 ACCURACIES = ["ImGT_A", *REGT, "ImGT_and_ReGT"]
@@ -118,7 +120,7 @@ def accuracies(counted: pl.DataFrame, n_images: str) -> pl.DataFrame:
     summed = counted.group_by("model", "scoring", maintain_order=True).agg(
         *(pl.col(count).filter(among).sum().alias(name) for name, (count, among) in parts.items()),
         *(pl.col("n").filter(among).sum().alias(f"{name}_total") for name, (_, among) in parts.items()),
-        *(pl.col(f"n_{name}").sum() for name in [*STATUSES, "truncated"]),
+        *(pl.col(name).sum() for name in COUNTED),
         pl.col("regt_errors").filter(judged(n_images)).sum(),
         *sizes(),
         pl.when(pl.col("category").is_not_null().any())

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from mllm_classify.measures.counting import STATUSES, SUBSETS, counts, in_subset, percentages, sizes
+from mllm_classify.measures.counting import COUNTED, SUBSETS, counts, in_subset, percentages, sizes
 from mllm_classify.measures.out_of_prompt import closed_world
 from mllm_classify.tables.accuracy_columns import SIZES, intervals, number_column, sized, truncated_column
 from mllm_classify.tables.table import MODEL, Column, Study, Table, labelled, subtitle
@@ -21,7 +21,7 @@ def table5(scores: pl.DataFrame, models: pl.DataFrame, study: Study) -> Table:
     counted = listed.group_by("model", maintain_order=True).agg(
         *(pl.col("oop").filter(among).sum().alias(subset) for subset, among in members.items()),
         *(pl.col("n").filter(among).sum().alias(f"{subset}_total") for subset, among in members.items()),
-        *(pl.col(f"n_{name}").sum() for name in [*STATUSES, "truncated"]),
+        *(pl.col(name).sum() for name in COUNTED),
         *sizes(),
     )
     rows = percentages(counted, [*SUBSETS]).with_columns(pl.lit("CW").alias("scoring")).sort("A", "model")
