@@ -155,17 +155,16 @@ define apt_install
 	  'apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(2)'
 endef
 
-# Not compiled: of 7 GB of packages, the part that is imported is compiled then.
 define install_apart
 	$(PYTHON) -m venv --clear $(1)
-	$(1)/bin/python -m pip install --disable-pip-version-check --progress-bar off --no-compile --require-hashes --no-deps -r $<
+	$(1)/bin/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes --no-deps -r $<
 endef
 
 define install_lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@echo "Creating .venv with the packages of $(1): about 7 GB, a few minutes, downloaded once"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-compile --require-hashes --no-deps -r $(1)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes --no-deps -r $(1)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 	@echo "Installed."
