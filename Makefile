@@ -60,7 +60,7 @@ test-faults: .venv/installed-dev
 
 # Archives made, checked, extended, and tampered with; their metadata go to a public validator.
 test-bundle: .venv/installed-dev .venv-validator/installed
-	$(BIN)/pytest tests/workflow/bundle
+	$(BIN)/pytest --numprocesses 0 tests/workflow/bundle
 
 # Servers of chat models and of batches that fail in every way; jobs killed while they ask them.
 test-requests: .venv/installed-dev

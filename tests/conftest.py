@@ -89,3 +89,11 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def demonstration(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory):
+    """The configuration as shipped, finished, its report and its tasks included. Tests copy it before they change it."""
+    from tests.demonstration import finished
+
+    return finished(pytestconfig.cache.mkdir("demonstration"), tmp_path_factory.mktemp("demonstration") / "study")

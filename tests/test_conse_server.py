@@ -11,6 +11,7 @@ from mllm_classify.config.vision import Classifier
 from mllm_classify.conse_server import __main__ as conse_server
 from mllm_classify.io.files import locate
 from tests.chat_server import serving
+from tests.waiting import PATIENCE
 
 MODEL = "conse-chat"
 
@@ -59,7 +60,7 @@ def post(url):
         request = urllib.request.Request(f"{url}/chat/completions", raw, {"Content-Type": "application/json"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=60) as reply:
+            with opener.open(request, timeout=PATIENCE) as reply:
                 return reply.status, json.load(reply)
         except urllib.error.HTTPError as error:
             reply = error.read()

@@ -12,6 +12,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser.plain import Plain
 from tests.chromium import chromium, requested
+from tests.waiting import PATIENCE
 from tests.workflow.study import Study
 
 OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9")
@@ -28,7 +29,7 @@ class Page:
     def open(self, view: str = "") -> None:
         self.driver.get("about:blank")
         self.driver.get(f"{self.path.as_uri()}{view and '#'}{view}")
-        WebDriverWait(self.driver, 60).until(
+        WebDriverWait(self.driver, PATIENCE).until(
             lambda it: it.execute_script("return 'ready' in document.documentElement.dataset")
         )
 
@@ -86,16 +87,7 @@ def quiet(driver: webdriver.Chrome) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The configuration as shipped, its report and its explorer."""
-    study = Study(tmp_path_factory.mktemp("explorer") / "study")
-    study.make("results/report.zip")
-    return study
-
-
-@pytest.fixture(scope="session")
 def plain(demonstration: Study) -> Plain:
-    demonstration.make("results/table3.csv")
     return Plain(demonstration)
 
 

@@ -16,6 +16,7 @@ from mllm_classify.report.explorer.pictures import with_pictures
 from tests.browser.conftest import Page
 from tests.browser.plain import Plain, view
 from tests.report.hostile import many
+from tests.waiting import PATIENCE
 
 
 def test_an_image_is_opened_and_walked_by_keyboard(page: Page, plain: Plain) -> None:
@@ -90,7 +91,7 @@ def test_pictures_that_the_page_does_not_hold_are_taken_from_the_readers_disk(dr
     page.one("#detail .own input").send_keys(str(folder))
 
     def said(text: str) -> None:
-        WebDriverWait(driver, 10).until(lambda _: text in page.one("#detail .own").text)
+        WebDriverWait(driver, PATIENCE).until(lambda _: text in page.one("#detail .own").text)
 
     said("the one that models saw")
     pixel = driver.execute_async_script(

@@ -11,6 +11,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser.conftest import Page
+from tests.waiting import PATIENCE
 from tests.workflow.study import Study
 
 SECTIONS = ["Examples", "Explorer", "Figures", "Provenance", "Tables"]
@@ -36,7 +37,7 @@ def page(driver: webdriver.Chrome, report: Path) -> Iterator[Page]:
 
 def appears(page: Page, find):
     ignored = [NoSuchElementException, StaleElementReferenceException]
-    return WebDriverWait(page.driver, 30, ignored_exceptions=ignored).until(lambda _: find())
+    return WebDriverWait(page.driver, PATIENCE, ignored_exceptions=ignored).until(lambda _: find())
 
 
 def press(page: Page, link: WebElement) -> None:

@@ -22,6 +22,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.chromium import chromium, requested
 from tests.plain.files import class_names
 from tests.plain.second_pass import read_second_pass
+from tests.waiting import PATIENCE
 from tests.workflow.study import PROJECT, Study
 
 PYTHON = str(PROJECT / ".venv-annotate/bin/python")
@@ -80,9 +81,8 @@ def stopped(server: Server) -> None:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    study = Study(tmp_path_factory.mktemp("label_studio") / "study")
-    study.make(*TASKS, *TABLES)
+def study(demonstration: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    study = demonstration.copy(tmp_path_factory.mktemp("label_studio") / "study")
     done = study.run(
         *(sys.executable, "-m", "mllm_classify", "annotate", "pictures"),
         *("--key", "results/annotate/key.parquet", "--folder", "annotate/files/pictures"),
@@ -112,7 +112,7 @@ class Page:
         self.driver, self.server = driver, server
 
     def wait(self, selector: str) -> WebElement:
-        return WebDriverWait(self.driver, 60).until(lambda it: it.find_elements(By.CSS_SELECTOR, selector))[-1]
+        return WebDriverWait(self.driver, PATIENCE).until(lambda it: it.find_elements(By.CSS_SELECTOR, selector))[-1]
 
     def log_in(self) -> None:
         """With what the server printed."""
@@ -123,14 +123,14 @@ class Page:
         self.wait("[name=email]").send_keys(user)
         self.driver.find_element(By.NAME, "password").send_keys(password)
         self.driver.find_element(By.NAME, "password").submit()
-        WebDriverWait(self.driver, 60).until(lambda it: "/user/login" not in it.current_url)
+        WebDriverWait(self.driver, PATIENCE).until(lambda it: "/user/login" not in it.current_url)
 
     def sign_up(self, address: str, user: str) -> None:
         self.driver.get(self.server.login["url"] + address)
         self.wait("[name=email]").send_keys(user)
         self.driver.find_element(By.NAME, "password").send_keys("of their own")
         self.driver.find_element(By.NAME, "password").submit()
-        WebDriverWait(self.driver, 60).until(lambda it: not it.find_elements(By.NAME, "password"))
+        WebDriverWait(self.driver, PATIENCE).until(lambda it: not it.find_elements(By.NAME, "password"))
 
     def open(self) -> None:
         (address,) = (line.split()[-1] for line in self.server.printed.splitlines() if line.startswith("Label at"))
@@ -145,7 +145,7 @@ class Page:
         """Tick the first class that is found."""
         self.wait(".htx-taxonomy").click()
         self.wait(".lsf-taxonomy-search-input").send_keys(text)
-        found = WebDriverWait(self.driver, 60).until(
+        found = WebDriverWait(self.driver, PATIENCE).until(
             lambda it: [
                 item for item in it.find_elements(By.CSS_SELECTOR, ".ant-select-tree-title") if item.text == text
             ]
@@ -155,7 +155,7 @@ class Page:
     def picture(self) -> tuple[int, int]:
         """The size of the picture, in pixels of its own, once it is there."""
         script = "return [...document.images].map(it => [it.naturalWidth, it.naturalHeight])"
-        shown = WebDriverWait(self.driver, 60).until(
+        shown = WebDriverWait(self.driver, PATIENCE).until(
             lambda it: [size for size in it.execute_script(script) if min(size) > 200]
         )
         return tuple(shown[0])
@@ -163,7 +163,7 @@ class Page:
     def submit(self) -> None:
         before = self.boxes()
         self.wait("[data-testid=bottombar-submit-button]").click()
-        WebDriverWait(self.driver, 60).until(lambda _: list(self.boxes()) != list(before))
+        WebDriverWait(self.driver, PATIENCE).until(lambda _: list(self.boxes()) != list(before))
 
     def requests(self) -> list[str]:
         """Addresses elsewhere that were asked for since the last call."""

@@ -18,6 +18,7 @@ from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io import parquet
 from mllm_classify.io.files import InputError, sha256
 from mllm_classify.predict.chat import engine
+from tests.waiting import PATIENCE, wait_until
 
 TESTS = Path(__file__).parents[1]
 SERVER = TESTS / "chat_server.py"
@@ -31,13 +32,6 @@ def running_with(mark):
     """Processes that have a text in their command line."""
     found = psutil.process_iter(["cmdline"])
     return [process for process in found if any(str(mark) in part for part in process.info["cmdline"] or [])]
-
-
-def wait_until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 pytestmark = pytest.mark.study
@@ -94,7 +88,7 @@ class Study:
     def run(self, journal="journal"):
         """Exit status and standard error of the job."""
         with self.start(journal) as process:
-            errors = process.communicate(timeout=60)[1]
+            errors = process.communicate(timeout=PATIENCE)[1]
         return process.returncode, errors
 
     def answers(self):
@@ -137,7 +131,7 @@ def test_a_killed_job_goes_on_where_it_was(study):
     with study.start() as job:
         wait_until(lambda: len(study.answers()) >= N_ANSWERS // 2)
         job.kill()
-    wait_until(lambda: running_with(study.log) == [], seconds=30)
+    wait_until(lambda: running_with(study.log) == [])
     assert not study.output.exists()
     answered = len(study.answers())
     asked = study.take_asked()
@@ -171,7 +165,7 @@ def test_a_job_that_is_told_to_stop_stops_its_engine_and_keeps_its_answers(study
         wait_until(lambda: len(study.answers()) >= N_ANSWERS // 4)
         job.send_signal(signum)
         assert job.wait(10) != 0
-    wait_until(lambda: running_with(study.log) == [], seconds=30)
+    wait_until(lambda: running_with(study.log) == [])
     assert not study.output.exists()
     assert N_ANSWERS // 4 <= len(study.answers()) < N_ANSWERS
 
@@ -183,7 +177,7 @@ def test_a_job_that_is_told_to_stop_while_its_engine_starts_stops_the_engine(stu
         time.sleep(0.3)
         job.terminate()
         assert job.wait(10) != 0
-    wait_until(lambda: running_with(study.log) == [], seconds=30)
+    wait_until(lambda: running_with(study.log) == [])
 
 
 @pytest.mark.parametrize("prefix", ["", "setsid "], ids=["in its group", "in a session of its own"])
@@ -203,7 +197,7 @@ def test_a_killed_job_leaves_no_process_of_an_engine_that_starts_others(study):
         family = psutil.Process(job.pid).children(recursive=True)
         job.kill()
     assert len(family) >= 2
-    _, alive = psutil.wait_procs(family, timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE)
     assert alive == []
 
 
@@ -333,6 +327,6 @@ def test_the_engine_is_reached_past_a_proxy(study, monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    study.configure(study.server(), start_timeout=60)
+    study.configure(study.server(), start_timeout=PATIENCE)
     status, errors = study.run()
     assert status == 0, errors

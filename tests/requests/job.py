@@ -25,19 +25,13 @@ from mllm_classify.io.files import sha256
 from mllm_classify.predict import endpoint, engine, openai
 from mllm_classify.predict.images import Images
 from tests.predict.jobs import job
+from tests.waiting import PATIENCE, wait_until
 
 PROJECT = Path(__file__).parents[2]
 NAMES = ["espresso", "lens cap, lens cover", "tabby", "ox"]
 KINDS = {"endpoint": endpoint, "engine": engine, "openai": openai}
 VARYING = ("latency", "batched")
 """Columns that say how an answer came."""
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 class Job:
@@ -103,7 +97,7 @@ class Job:
         environment = os.environ | self.environment
         return subprocess.Popen(command, cwd=self.folder, stderr=subprocess.PIPE, text=True, env=environment)
 
-    def run(self, *arguments: str, timeout: float = 240) -> SimpleNamespace:
+    def run(self, *arguments: str, timeout: float = PATIENCE) -> SimpleNamespace:
         """Exit status, what the job said, and how long it took."""
         started = time.monotonic()
         with self.start(*arguments) as process:
@@ -120,7 +114,7 @@ class Job:
                 raise
             process.send_signal(signal.SIGTERM)
             started = time.monotonic()
-            said = process.communicate(timeout=60)[1]
+            said = process.communicate(timeout=PATIENCE)[1]
         return SimpleNamespace(status=process.returncode, said=said, seconds=time.monotonic() - started)
 
     def answers(self) -> journal.Answers:

@@ -10,7 +10,8 @@ import pytest
 from mllm_classify.io.files import InputError
 from tests.batch_server import batch_server
 from tests.fault_server import always, fault_server, numbered_answer
-from tests.requests.job import VARYING, Job, wait_until
+from tests.requests.job import VARYING, Job
+from tests.waiting import wait_until
 
 IMAGES = 300
 

@@ -15,7 +15,7 @@ from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.io import parquet
 from mllm_classify.io.files import PROJECT
 from tests.fault_server import always, fault_server
-from tests.requests.job import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 COUNT = 400
 
@@ -54,7 +54,7 @@ class Job:
 
     def run(self) -> tuple[int, str]:
         with self.start() as process:
-            said = process.communicate(timeout=120)[1]
+            said = process.communicate(timeout=PATIENCE)[1]
         return process.returncode, said
 
     def answered(self) -> int:
@@ -96,7 +96,7 @@ def test_sigterm_keeps_what_arrives_and_leaves_the_rest(tmp_path: Path, undistur
             wait_until(lambda: len(server.received) == 8)
             process.send_signal(signal.SIGTERM)
             began = time.monotonic()
-            said = process.communicate(timeout=60)[1]
+            said = process.communicate(timeout=PATIENCE)[1]
         assert time.monotonic() - began < 5
         assert process.returncode == 143
         assert "encoder 'served': SIGTERM: asking has stopped; what came is in journal/embeddings/served" in said

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from tests.fault_server import always, fault_server, first
-from tests.requests.job import Job, wait_until
+from tests.requests.job import Job
+from tests.waiting import wait_until
 
 MANY = 2000
 

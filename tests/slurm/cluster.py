@@ -11,11 +11,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.waiting import PATIENCE, wait_until
 
 LINK = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
@@ -113,7 +113,10 @@ class Cluster:
         ]
         socket_file = self.folder / "munge.socket"
         self._daemon("munged", "munged", "--foreground", "--force", f"--socket={socket_file}", *munge)
-        self._wait(lambda: self.run("munge", "-S", str(socket_file), "-n", check=False).returncode == 0, "munged")
+        wait_until(
+            lambda: self.run("munge", "-S", str(socket_file), "-n", check=False).returncode == 0,
+            f"munged, see {self.folder}",
+        )
         host = socket.gethostname().partition(".")[0]
         (self.folder / "slurm.conf").write_text(
             CONFIGURATION.format(
@@ -129,10 +132,10 @@ class Cluster:
         LINK.unlink(missing_ok=True)
         LINK.symlink_to(self.folder / "slurm.conf")
         self._daemon("slurmctld", "slurmctld", "-D", "-i")
-        self._wait(lambda: "UP" in self.run("scontrol", "ping", check=False).stdout, "slurmctld")
+        wait_until(lambda: "UP" in self.run("scontrol", "ping", check=False).stdout, f"slurmctld, see {self.folder}")
         for node in self.nodes:
             self.start_node(node)
-        self._wait(lambda: self.states() == dict.fromkeys(self.nodes, "idle"), "nodes")
+        wait_until(lambda: self.states() == dict.fromkeys(self.nodes, "idle"), f"nodes, see {self.folder}")
 
     def _stop(self) -> None:
         # the controller first: it would wait for its nodes
@@ -140,7 +143,7 @@ class Cluster:
             if name in self.processes:
                 daemon = self.processes.pop(name)
                 daemon.terminate()
-                daemon.wait(timeout=60)
+                daemon.wait(timeout=PATIENCE)
         if LINK.is_symlink() and LINK.readlink() == self.folder / "slurm.conf":
             LINK.unlink()
 
@@ -151,20 +154,14 @@ class Cluster:
                 env=self.environment,
             )  # fmt: skip
 
-    def _wait(self, ready: Callable[[], bool], what: str, seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while not ready():
-            if time.monotonic() > deadline:
-                msg = f"{what} did not come up; see {self.folder}"
-                raise TimeoutError(msg)
-            time.sleep(0.1)
-
     @property
     def environment(self) -> dict[str, str]:
         return os.environ | {"SLURM_CONF": str(self.folder / "slurm.conf")}
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, env=self.environment, check=check, capture_output=True, text=True, timeout=60)
+        return subprocess.run(
+            command, env=self.environment, check=check, capture_output=True, text=True, timeout=PATIENCE
+        )
 
     def states(self) -> dict[str, str]:
         """The nodes' states: idle, mixed, down*, ..."""

@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from tabulate import tabulate
 
 from tests.chat_server import ChatServer, chat_server
 from tests.slurm.cluster import Cluster
+from tests.waiting import PATIENCE, wait_until
 from tests.workflow.study import Study
 
 COMMAND = ["snakemake", "--cores", "8", "--profile", "slurm", "results/table3.csv"]
@@ -49,14 +49,7 @@ def printed(study: Study) -> str:
 
 
 def finish(study: Study, process: subprocess.Popen[str]) -> None:
-    assert process.wait(timeout=400) == 0, printed(study)
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
+    assert process.wait(timeout=PATIENCE) == 0, printed(study)
 
 
 class Small:
@@ -69,7 +62,7 @@ class Small:
         self.study.shrink(kind="endpoint", url=server.url, concurrency=1, **model)
 
     def wait_for_answers(self, count: int) -> None:
-        until(lambda: len(self.server.requests) >= count, "the chat model was never asked")
+        wait_until(lambda: len(self.server.requests) >= count, "the chat model was never asked")
 
     def ends_as(self, undisturbed: dict[str, bytes]) -> None:
         """The same tables, and nothing was asked twice but what was on its way when its job ended."""
@@ -84,7 +77,7 @@ class Small:
             found[:] = [job for job in self.cluster.jobs("RUNNING") if stage in job["stage"]]
             return bool(found)
 
-        until(running, f"no {stage} job runs: {self.cluster.unfinished()}")
+        wait_until(running, f"no {stage} job runs: {self.cluster.unfinished()}")
         return found[0]
 
 
@@ -162,7 +155,7 @@ def test_a_killed_snakemake_is_started_again(small: Small, undisturbed: dict[str
     running.kill()
     running.wait()
     small.cluster.run("scancel", small.job("predict")["id"])
-    until(lambda: not small.cluster.unfinished(), "a cancelled job stays")
+    wait_until(lambda: not small.cluster.unfinished(), "a cancelled job stays")
     unlocked = small.study.run("snakemake", "--unlock")
     assert unlocked.returncode == 0, unlocked.stderr
     finish(small.study, start(small.study))
@@ -187,11 +180,13 @@ def test_a_configuration_edited_while_jobs_wait_stops_them(small: Small, undistu
     small.cluster.run("scontrol", "update", "PartitionName=cpu", "State=DOWN")
     try:
         running = start(small.study)
-        until(lambda: any("predict" in job["stage"] for job in small.cluster.unfinished()), "nothing was submitted")
+        wait_until(
+            lambda: any("predict" in job["stage"] for job in small.cluster.unfinished()), "nothing was submitted"
+        )
         small.study.edit("config.yaml", "model: chat", "model: chat\n  request: {temperature: 0.5}")
     finally:
         small.cluster.run("scontrol", "update", "PartitionName=cpu", "State=UP")
-    assert running.wait(timeout=200) != 0
+    assert running.wait(timeout=PATIENCE) != 0
     message = "has changed since this run was started"
     assert message in (small.study.folder / "logs/predict/chat.log").read_text()
     assert message in printed(small.study)

@@ -20,6 +20,7 @@ from mllm_classify.io.files import PROJECT, locate
 from mllm_classify.predict import timm
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.vision import ranking
+from tests.waiting import PATIENCE
 
 ENTRY = {
     "name": "lite", "label": "Lite0", "kind": "timm", "architecture": "tf_efficientnet_lite0",
@@ -63,7 +64,7 @@ def start(study, output):
 
 
 def finished(process):
-    stderr = process.communicate(timeout=120)[1]
+    stderr = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 0, stderr
     return stderr
 

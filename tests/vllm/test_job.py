@@ -6,7 +6,8 @@ import time
 import polars as pl
 import pytest
 
-from tests.vllm.conftest import N_ANSWERS, N_IMAGES, NAMES, TASKS, wait_until
+from tests.vllm.conftest import N_ANSWERS, N_IMAGES, NAMES, TASKS
+from tests.waiting import PATIENCE, wait_until
 
 STARTING = "starting the engine of m"
 
@@ -65,7 +66,7 @@ def test_an_engine_that_is_killed_and_a_job_that_is_told_to_stop_cost_no_answer_
         for process in study.engine():
             process.kill()
         killed = time.monotonic()
-        errors = job.communicate(timeout=60)[1]
+        errors = job.communicate(timeout=PATIENCE)[1]
     assert time.monotonic() - killed < patience
     assert job.returncode == 1
     assert errors.splitlines()[-1].startswith("error: model 'm': the engine has ended with status ")
@@ -81,7 +82,7 @@ def test_an_engine_that_is_killed_and_a_job_that_is_told_to_stop_cost_no_answer_
         everything = study.processes()
         assert len(everything) > 3
         job.send_signal(signal.SIGTERM)
-        errors = job.communicate(timeout=60)[1]
+        errors = job.communicate(timeout=PATIENCE)[1]
     assert job.returncode == 128 + signal.SIGTERM
     assert f"lacks {N_ANSWERS - before} of {N_ANSWERS} answers" in errors
     assert not [process for process in everything if process.is_running()]

@@ -12,6 +12,7 @@ from mllm_classify.predict import vllm
 from mllm_classify.predict.chat import engine
 from mllm_classify.predict.chat.prompts import messages
 from tests.vllm.conftest import ENVIRONMENT, SETTINGS, TESTS, pictures, prompt
+from tests.waiting import PATIENCE
 
 TEMPLATE = "resources/chat_templates/paligemma2.v1.jinja"
 PROCESSED = """
@@ -45,7 +46,7 @@ def completion(url, model, content, image):
     body = {"model": model, "messages": content, "max_tokens": 4, "return_token_ids": True}
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{url}/chat/completions", json.dumps(body).encode(), headers)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=120) as response:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=PATIENCE) as response:
         return json.load(response)
 
 

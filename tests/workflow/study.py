@@ -17,6 +17,7 @@ import yaml
 from mllm_classify.config.load import load
 from mllm_classify.outputs import OUTPUTS, parts
 from mllm_classify.plan.outline import outline
+from tests.waiting import PATIENCE
 
 PROJECT = Path(__file__).parents[2]
 MESSAGES = {
@@ -135,6 +136,10 @@ class Study:
     def copy(self, folder: Path) -> "Study":
         """The study as it stands, results and Snakemake's records included, elsewhere."""
         shutil.copytree(self.folder, folder, symlinks=True)
+        return self.at(folder)
+
+    def at(self, folder: Path) -> "Study":
+        """The same study, if it is in this folder."""
         other = object.__new__(Study)
         other.folder, other.environment = folder, dict(self.environment)
         return other
@@ -153,7 +158,7 @@ class Study:
             capture_output=True,
             text=True,
             check=False,
-            timeout=900,
+            timeout=PATIENCE,
             **options,
         )
 

@@ -14,6 +14,7 @@ import yaml
 from mllm_classify.bundle.archive import SUMS, digest, write
 from mllm_classify.io.files import locate
 from tests.chat_server import ChatServer
+from tests.waiting import PATIENCE
 from tests.workflow.study import SMALL, Study
 
 KEY = "sk-1f0c55aa90"
@@ -99,7 +100,7 @@ class Archived:
 
 def command(archive: Path, *options: str, before: list[str] = []) -> subprocess.CompletedProcess[str]:  # noqa: B006
     arguments = [*before, sys.executable, "-m", "mllm_classify.bundle.verify", *options, str(archive)]
-    return subprocess.run(arguments, check=False, capture_output=True, text=True, timeout=900)
+    return subprocess.run(arguments, check=False, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def rebuilt(archived: Archived, target: Path, changes: dict[str, bytes | None], *, sums: bool) -> Path:

@@ -17,6 +17,7 @@ import yaml
 
 from mllm_classify.bundle.archive import SUMS, digest, write
 from mllm_classify.bundle.verify import verify
+from tests.waiting import PATIENCE
 from tests.workflow.study import PROJECT, SMALL, Study
 
 PYTHON = "open({mark!r}, 'w').close()\n"
@@ -138,7 +139,7 @@ def test_nothing_of_an_archive_runs(
     done = subprocess.run(
         [sys.executable, "-P", "-m", "mllm_classify.bundle.verify", archive],
         cwd=folder, env=os.environ | ENVIRONMENT | {"PYTHONPATH": str(PROJECT / "src")},
-        check=False, capture_output=True, text=True, timeout=900,
+        check=False, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert sprung(marks) == [], done.stderr
     assert done.returncode == 0, done.stderr
