@@ -24,11 +24,11 @@ def finished(kept: Path, folder: Path) -> Study:
     time wait for the first.
     """
     fresh = Study(folder)
-    study = fresh.at(kept / digest(fresh))
+    study = fresh.at(kept / f"study-{digest(fresh)}")
     with (kept / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not study.folder.exists():
-            for earlier in kept.glob("[!l]*"):
+            for earlier in kept.glob("study-*"):
                 shutil.rmtree(earlier)
             fresh.make("all", "results/annotate/tasks.json", "results/report.zip")
             fresh.copy(kept / f"{study.folder.name}.unfinished").folder.rename(study.folder)

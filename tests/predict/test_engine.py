@@ -131,7 +131,7 @@ def test_a_killed_job_goes_on_where_it_was(study):
     with study.start() as job:
         wait_until(lambda: len(study.answers()) >= N_ANSWERS // 2)
         job.kill()
-    wait_until(lambda: running_with(study.log) == [])
+    wait_until(lambda: running_with(study.log) == [], seconds=30)
     assert not study.output.exists()
     answered = len(study.answers())
     asked = study.take_asked()
@@ -165,7 +165,7 @@ def test_a_job_that_is_told_to_stop_stops_its_engine_and_keeps_its_answers(study
         wait_until(lambda: len(study.answers()) >= N_ANSWERS // 4)
         job.send_signal(signum)
         assert job.wait(10) != 0
-    wait_until(lambda: running_with(study.log) == [])
+    wait_until(lambda: running_with(study.log) == [], seconds=30)
     assert not study.output.exists()
     assert N_ANSWERS // 4 <= len(study.answers()) < N_ANSWERS
 
@@ -177,7 +177,7 @@ def test_a_job_that_is_told_to_stop_while_its_engine_starts_stops_the_engine(stu
         time.sleep(0.3)
         job.terminate()
         assert job.wait(10) != 0
-    wait_until(lambda: running_with(study.log) == [])
+    wait_until(lambda: running_with(study.log) == [], seconds=30)
 
 
 @pytest.mark.parametrize("prefix", ["", "setsid "], ids=["in its group", "in a session of its own"])
@@ -197,7 +197,7 @@ def test_a_killed_job_leaves_no_process_of_an_engine_that_starts_others(study):
         family = psutil.Process(job.pid).children(recursive=True)
         job.kill()
     assert len(family) >= 2
-    _, alive = psutil.wait_procs(family, timeout=PATIENCE)
+    _, alive = psutil.wait_procs(family, timeout=30)
     assert alive == []
 
 

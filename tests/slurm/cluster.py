@@ -116,6 +116,7 @@ class Cluster:
         wait_until(
             lambda: self.run("munge", "-S", str(socket_file), "-n", check=False).returncode == 0,
             f"munged, see {self.folder}",
+            every=0.1,
         )
         host = socket.gethostname().partition(".")[0]
         (self.folder / "slurm.conf").write_text(
@@ -132,10 +133,12 @@ class Cluster:
         LINK.unlink(missing_ok=True)
         LINK.symlink_to(self.folder / "slurm.conf")
         self._daemon("slurmctld", "slurmctld", "-D", "-i")
-        wait_until(lambda: "UP" in self.run("scontrol", "ping", check=False).stdout, f"slurmctld, see {self.folder}")
+        wait_until(
+            lambda: "UP" in self.run("scontrol", "ping", check=False).stdout, f"slurmctld, see {self.folder}", every=0.1
+        )
         for node in self.nodes:
             self.start_node(node)
-        wait_until(lambda: self.states() == dict.fromkeys(self.nodes, "idle"), f"nodes, see {self.folder}")
+        wait_until(lambda: self.states() == dict.fromkeys(self.nodes, "idle"), f"nodes, see {self.folder}", every=0.1)
 
     def _stop(self) -> None:
         # the controller first: it would wait for its nodes

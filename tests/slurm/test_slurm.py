@@ -77,7 +77,7 @@ class Small:
             found[:] = [job for job in self.cluster.jobs("RUNNING") if stage in job["stage"]]
             return bool(found)
 
-        wait_until(running, f"no {stage} job runs: {self.cluster.unfinished()}")
+        wait_until(running, f"no {stage} job runs: {self.cluster.unfinished()}", every=0.2)
         return found[0]
 
 
@@ -155,7 +155,7 @@ def test_a_killed_snakemake_is_started_again(small: Small, undisturbed: dict[str
     running.kill()
     running.wait()
     small.cluster.run("scancel", small.job("predict")["id"])
-    wait_until(lambda: not small.cluster.unfinished(), "a cancelled job stays")
+    wait_until(lambda: not small.cluster.unfinished(), "a cancelled job stays", every=0.2)
     unlocked = small.study.run("snakemake", "--unlock")
     assert unlocked.returncode == 0, unlocked.stderr
     finish(small.study, start(small.study))
@@ -181,7 +181,9 @@ def test_a_configuration_edited_while_jobs_wait_stops_them(small: Small, undistu
     try:
         running = start(small.study)
         wait_until(
-            lambda: any("predict" in job["stage"] for job in small.cluster.unfinished()), "nothing was submitted"
+            lambda: any("predict" in job["stage"] for job in small.cluster.unfinished()),
+            "nothing was submitted",
+            every=0.2,
         )
         small.study.edit("config.yaml", "model: chat", "model: chat\n  request: {temperature: 0.5}")
     finally:
