@@ -171,7 +171,7 @@ class Killed:
             family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
             process.kill()
             process.wait()
-            _, alive = psutil.wait_procs(family, timeout=20)
+            _, alive = psutil.wait_procs(family, timeout=60)
             wrong = [f"process {it.pid} goes on" for it in alive]
             self.study.run("snakemake", "--unlock")
             done = self.study.snakemake(*TARGETS[:1])

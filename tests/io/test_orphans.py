@@ -7,6 +7,8 @@ import sys
 import psutil
 import pytest
 
+from tests.waiting import PATIENCE
+
 JOB = """
 import signal, sys, time
 from mllm_classify.io.orphans import end_without_snakemake
@@ -37,7 +39,7 @@ def test_a_job_ends_when_its_snakemake_is_gone(number):
     starter.send_signal(number)
     assert starter.stdout.read() == "SIGTERM\nended\n"
     starter.wait()
-    _, alive = psutil.wait_procs(jobs, timeout=10)
+    _, alive = psutil.wait_procs(jobs, timeout=PATIENCE)
     assert not alive
 
 

@@ -197,7 +197,7 @@ def test_a_killed_job_leaves_no_process_of_an_engine_that_starts_others(study):
         family = psutil.Process(job.pid).children(recursive=True)
         job.kill()
     assert len(family) >= 2
-    _, alive = psutil.wait_procs(family, timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE)
     assert alive == []
 
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import polars as pl
@@ -95,18 +94,17 @@ def test_sigterm_keeps_what_arrives_and_leaves_the_rest(tmp_path: Path, undistur
         with job.start() as process:
             wait_until(lambda: len(server.received) == 8)
             process.send_signal(signal.SIGTERM)
-            began = time.monotonic()
             said = process.communicate(timeout=PATIENCE)[1]
-        assert time.monotonic() - began < 5
         assert process.returncode == 143
         assert "encoder 'served': SIGTERM: asking has stopped; what came is in journal/embeddings/served" in said
-        assert job.answered() == 2 * len(server.received) == 16
+        answered = job.answered()
+        assert 16 <= answered == 2 * len(server.received) < COUNT
     with fault_server(always("good")) as server:
         job.folder.joinpath("config.yaml").write_text(
             job.folder.joinpath("config.yaml").read_text().replace("url: http", f"url: {server.url}  # http")
         )
         assert job.run()[0] == 0
-        assert len(server.received) == (COUNT - 16) / 2
+        assert len(server.received) == (COUNT - answered) / 2
     assert pl.read_parquet(job.output).equals(undisturbed)
 
 

@@ -1,7 +1,5 @@
 """Servers that are wrong from the first request on are found out before thousands follow."""
 
-import time
-
 import polars as pl
 import pytest
 from aiohttp import web
@@ -175,9 +173,7 @@ def test_first_images_that_a_filter_withholds_do_not_keep_the_others_from_being_
 
 def test_fewer_than_a_hundred_questions_are_asked_without_ado(tmp_path):
     with fault_server(always("good"), answer=lambda body: "I see no image", models=["another"]) as server:
-        started = time.monotonic()
         Job(tmp_path, 99, server.url).ask()
-        assert time.monotonic() - started < 30
     assert len(server.received) == 99
     assert server.listed == 0
 

@@ -58,7 +58,7 @@ def test_one_engine_answers_all_tasks_reads_the_class_list_once_and_is_not_start
 
 
 def test_an_engine_that_is_killed_and_a_job_that_is_told_to_stop_cost_no_answer_that_came(study):
-    patience = 60
+    patience = 300
     study.configure(patience=patience)
     with study.start() as job:
         wait_until(lambda: len(study.answers()) >= N_ANSWERS // 3)
