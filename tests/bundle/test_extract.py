@@ -6,16 +6,17 @@ import zipfile
 
 import pytest
 
-from mllm_classify.bundle.verify import extract
+from mllm_classify.bundle.unpacking import extract
 from mllm_classify.io.limits import BUNDLE_ENTRIES
 
 
 def bundled(path, names):
-    """An archive of small files with right sums."""
-    sums = "".join(f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n" for name in names).encode()
+    """An archive of small files with right sums: these names, which may have contents."""
+    contents = names if isinstance(names, dict) else {name: name.encode() for name in names}
+    sums = "".join(f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in names).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
-            archive.writestr(name, name)
+            archive.writestr(name, contents[name])
         archive.writestr("SHA256SUMS", sums)
         archive.comment = hashlib.sha256(sums).hexdigest().encode()
     return path
