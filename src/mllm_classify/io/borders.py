@@ -13,7 +13,7 @@ from mllm_classify.io.text import short
 
 TRACEBACKS = Path("logs/tracebacks")
 TERMINAL = 2
-ONE_AT_A_TIME = threading.Lock()
+ONE_AT_A_TIME = threading.RLock()
 LONGEST = 300
 """Characters of an error's own message that are shown."""
 
