@@ -72,9 +72,9 @@ def test_a_kilobyte_that_says_it_has_a_list_of_a_million_is_refused_before_it_is
     with pytest.raises(InputError) as caught:
         read_parquet(str(file))
     assert str(caught.value) == f"{file}: {said}"
-    names = {"config.yaml": b"a: 1", "results/p.parquet": file.read_bytes(), "results/torn.parquet": b"PAR1 PAR1"}
+    names = {"config.yaml": b"a: 1", "any name": file.read_bytes(), "results/torn.parquet": b"PAR1 PAR1", "empty": b""}
     assert problems(bundled(tmp_path / "b.zip", names), tmp_path / "out") == [
-        f"results/p.parquet: {said}",
+        f"any name: {said}",
         "results/torn.parquet: not a Parquet file (its records cannot be read: ValueError)",
     ]
 

@@ -1,5 +1,6 @@
 """Unpacking an archive of somebody else's, within limits, and only what its list of sums says."""
 
+import os
 import shutil
 import zipfile
 import zlib
@@ -12,7 +13,7 @@ from mllm_classify.bundle.archive import SUMS, digest
 from mllm_classify.io.borders import border
 from mllm_classify.io.files import InputError, regular
 from mllm_classify.io.limits import BUNDLE_ENTRIES, BUNDLE_LIST_BYTES
-from mllm_classify.io.parquet_size import NotParquetError, excess
+from mllm_classify.io.parquet_size import MAGIC, NotParquetError, excess
 
 UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
 """What zipfile raises for archives that are torn, or not as it knows them."""
@@ -83,11 +84,10 @@ def extract(archive: zipfile.ZipFile, folder: Path) -> list[str]:
 
 
 def _unreadable(path: Path) -> str:
-    """Why a Parquet file must not be read: a few kB may unpack to more than there is memory for."""
-    if path.suffix != ".parquet":
-        return ""
+    """Why a Parquet file, whatever it is called, must not be read: a few kB may unpack to more than there is memory for."""
     try:
         with path.open("rb") as file:
-            return excess(file)
+            file.seek(-min(len(MAGIC), path.stat().st_size), os.SEEK_END)
+            return excess(file) if file.read() == MAGIC else ""
     except (NotParquetError, RecursionError) as error:
         return f"not a Parquet file ({error})"

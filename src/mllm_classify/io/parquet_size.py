@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 from mllm_classify.io.limits import PARQUET_BYTES, PARQUET_FOOTER_BYTES, PARQUET_ROWS, PARQUET_VALUES
 
 MAGIC = b"PAR1"
+"""Ends every Parquet file."""
 TRUE, FALSE = 1, 2
 """Kinds of fields that are booleans, and have no more bytes."""
 LONG = 15
