@@ -11,7 +11,7 @@ import yaml
 
 from mllm_classify.annotate import second_pass
 from mllm_classify.api import journal
-from mllm_classify.bundle.verify import unpacked
+from mllm_classify.bundle.unpacking import unpacked
 from mllm_classify.config.dataset import ImagenetDataset, LabelSet, SecondLabelSet, TableDataset
 from mllm_classify.config.load import load
 from mllm_classify.config.models import RecordedModel

@@ -4,9 +4,9 @@ import contextlib
 import pytest
 from aiohttp import web
 
-from mllm_classify.api import client
 from mllm_classify.api.client import Http, OpenAI
 from mllm_classify.api.replies import PermanentError, TemporaryError, completion
+from mllm_classify.io.limits import REPLY_BYTES
 from tests.chat_server import chat_server, error
 from tests.chat_server import completion as completed
 
@@ -94,7 +94,7 @@ def test_a_reply_without_end_is_left_where_it_is_larger_than_any_answer(kind, st
         response = web.StreamResponse(status=status)
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):
-            while sent < 20 * client.LARGEST:
+            while sent < 20 * REPLY_BYTES:
                 await response.write(b" " * 2**16)
                 sent += 2**16
         return response
@@ -115,7 +115,7 @@ def test_a_reply_without_end_is_left_where_it_is_larger_than_any_answer(kind, st
             await runner.cleanup()
 
     asyncio.run(once())
-    assert sent < 4 * client.LARGEST
+    assert sent < 4 * REPLY_BYTES
 
 
 @pytest.mark.parametrize("kind", ["http", "openai"])

@@ -124,6 +124,25 @@ def test_a_line_that_is_no_record_is_reported_and_costs_nothing_else(tmp_path, c
     assert "1 unreadable line(s)" in caplog.text
 
 
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_a_line_that_is_longer_than_any_answer_is_not_read_and_costs_nothing_else(tmp_path, caplog, monkeypatch, end):
+    """Nor is what stands behind it in the same line."""
+    monkeypatch.setattr(journal, "JOURNAL_LINE_BYTES", 1000)
+    monkeypatch.setattr(journal, "CHUNK", 300)
+    path = write(tmp_path, record("a"))
+    first = path.read_bytes()
+    for longer in (0, 1, 299, 5000):
+        path.write_bytes(first)
+        text = "x" * (1000 - len(json.dumps(record("b", ""))) - 1 + longer)
+        others = [json.dumps(record("b", text)).encode() + b"\n", json.dumps(record("c")).encode() + end]
+        path.write_bytes(first + b"".join(others))
+        caplog.clear()
+        answers = journal.read(tmp_path, bool)
+        assert list(answers) == (["a", "c"] if longer else ["a", "b", "c"])
+        assert answers["c"] == record("c")
+        assert ("the first line 2: more than 1,000 bytes; " in caplog.text) == bool(longer)
+
+
 def test_a_torn_file_is_left_as_it_is(tmp_path):
     path = write(tmp_path, record("a"))
     path.write_bytes(path.read_bytes() + b'{"key": "b"')

@@ -1,12 +1,14 @@
 """How many requests, and tokens, go in a minute. The clock is not real."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mllm_classify.api.sending import Pace
+from mllm_classify.api import replies
+from mllm_classify.api.sending import Pace, Sender
 from mllm_classify.config.chat import EndpointModel
 
 
@@ -100,3 +102,18 @@ def test_both_limits_hold_whatever_the_requests_are(tokens, requests_per_minute,
 def test_nothing_goes_during_a_pause_that_the_server_asked_for():
     assert min(when for when, _ in times([1] * 20, pause=30)) >= 30
     assert min(when for when, _ in times([1] * 20, pause=30, requests_per_minute=60)) >= 30
+
+
+def test_pauses_grow_to_a_minute_and_are_the_servers_where_it_says_so():
+    """Each is between a half of its length and the whole."""
+
+    async def waits(attempts, error):
+        sender = Sender(entry(), None, replies.completion)
+        outcome = SimpleNamespace(exception=lambda: error)
+        return [sender._wait(SimpleNamespace(attempt_number=it, outcome=outcome)) for it in attempts]
+
+    found = run(waits(range(1, 12), replies.TemporaryError("503")))
+    for wait, longest in zip(found, [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60], strict=True):
+        assert longest / 2 <= wait <= longest
+    (asked,) = run(waits([5], replies.TemporaryError("429", wait=20)))
+    assert 20 <= asked <= 20.5

@@ -205,3 +205,9 @@ def test_the_archive_is_unix_whatever_writes_it(study, tmp_path):
         }
         assert archive.comment == bundle.digest(archive.read(bundle.SUMS)).encode()
         assert archive.namelist() == sorted(archive.namelist())
+
+
+def test_without_a_licence_it_says_that_none_is_stated(study):
+    assert b"No licence is stated" in contents()["ro-crate-metadata.json"]
+    stated = contents(bundle={"license": "https://creativecommons.org/licenses/by/4.0/"})["ro-crate-metadata.json"]
+    assert b"No licence is stated" not in stated

@@ -3,19 +3,22 @@
 import hashlib
 import time
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 
-from mllm_classify.bundle.verify import extract
+from mllm_classify.bundle import unpacking
+from mllm_classify.bundle.unpacking import extract
 from mllm_classify.io.limits import BUNDLE_ENTRIES
 
 
 def bundled(path, names):
-    """An archive of small files with right sums."""
-    sums = "".join(f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n" for name in names).encode()
+    """An archive of small files with right sums: these names, which may have contents."""
+    contents = names if isinstance(names, dict) else {name: name.encode() for name in names}
+    sums = "".join(f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in names).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
-            archive.writestr(name, name)
+            archive.writestr(name, contents[name])
         archive.writestr("SHA256SUMS", sums)
         archive.comment = hashlib.sha256(sums).hexdigest().encode()
     return path
@@ -43,4 +46,12 @@ def test_names_that_stand_twice_are_told_in_time_that_grows_with_their_number(tm
 def test_more_files_than_any_study_has_are_refused_before_one_is_unpacked(tmp_path):
     path = bundled(tmp_path / "b.zip", [str(number) for number in range(BUNDLE_ENTRIES)])
     assert problems(path, tmp_path / "out") == ["100,001 files, more than the 100,000 that a bundle may have"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_disk_cannot_hold_is_refused_before_a_file_is_unpacked(tmp_path, monkeypatch):
+    path = bundled(tmp_path / "b.zip", {"a": b"x" * 1_000_000})
+    monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda _: SimpleNamespace(free=500_000))
+    (problem,) = problems(path, tmp_path / "out")
+    assert problem == f"its files take 0.0 GB, and {tmp_path} has 0.0 GB left; set TMPDIR"
     assert not (tmp_path / "out").exists()

@@ -209,3 +209,10 @@ def test_a_dead_server_is_not_asked_on(tmp_path):
         said = refusal(tmp_path, server.url, batch_size=1, concurrency=2, retries=1000, patience=0.2)
     assert "no answer for" in said
     assert "(patience: 0.2)" in said
+
+
+def test_a_reply_that_is_larger_than_any_vectors_are_is_left(tmp_path, monkeypatch):
+    with fault_server(always("good")) as server:
+        np.testing.assert_array_equal(encoder(tmp_path / "one", server.url)(TEXTS), expected(TEXTS))
+        monkeypatch.setattr(openai, "EMBEDDINGS_BYTES", 100)
+        assert "the reply has more than 0 MB" in refusal(tmp_path / "two", server.url)

@@ -21,6 +21,7 @@ from mllm_classify.io.files import (
     sha256,
     written,
 )
+from mllm_classify.io.limits import FILE_BYTES
 
 
 def message(call, *arguments):
@@ -56,6 +57,16 @@ def test_what_is_no_file_is_refused_without_reading_it(folder, name):
     assert ": cannot be read (" in message(read_bytes, name)
     assert len(message(read_bytes, name)) < 1000
     assert ": cannot be read (" in message(files.file_sha256, name)
+
+
+def test_a_file_of_more_than_a_gigabyte_is_refused_before_it_is_read(folder):
+    """It takes no room on the disk, nor in memory."""
+    for name, more in {"most.json": 0, "over.json": 1}.items():
+        with (folder / name).open("wb") as file:
+            file.truncate(FILE_BYTES + more)
+    assert files.regular(folder / "most.json") == folder / "most.json"
+    for read in (read_bytes, files.read_text, read_csv):
+        assert "over.json: cannot be read (" in message(read, "over.json")
 
 
 @pytest.mark.parametrize("package", ["no_such_package", "no_such_package.data", "csv"])

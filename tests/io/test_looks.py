@@ -182,6 +182,32 @@ def test_colours_beyond_srgb_are_not_passed_on():
     assert seen(content)[0].traits == ("gamma",)
 
 
+def test_chromaticities_without_a_profile_are_obeyed_for_none():
+    """Those of P3, and sRGB's gamma."""
+    samples = np.arange(0, 256, 5)[None, :, None]
+    numbers = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+    content = png(8, 0, samples, (b"gAMA", struct.pack(">I", 45455)), (b"cHRM", struct.pack(">8I", *numbers)))
+    for reading in (Reading(), OBEY):
+        np.testing.assert_array_equal(np.asarray(decoded(content, reading))[..., :1], samples)
+
+
+@pytest.mark.parametrize("reading", [Reading(), OBEY], ids=["ignore", "obey"])
+def test_the_orientation_of_tiff_is_obeyed_always(reading):
+    """It says in which order the file has its rows, as a part of the format."""
+    content = encoded("TIFF", "RGB", exif=EXIF)
+    plain = np.asarray(Image.fromarray(COLOURS).convert("RGB"))
+    np.testing.assert_array_equal(np.asarray(decoded(content, reading)), np.rot90(plain, -1))
+
+
+def test_cmyk_becomes_rgb_by_the_plain_conversion():
+    """No ink is white, and each takes its colour away."""
+    inks = np.array([[[0, 0, 0, 0], [255, 0, 0, 0], [0, 255, 0, 0], [0, 0, 255, 0], [0, 0, 0, 255], [0, 0, 0, 100]]])
+    content = io.BytesIO()
+    Image.fromarray(inks.astype(np.uint8), "CMYK").save(content, "TIFF")
+    expected = [[255, 255, 255], [0, 255, 255], [255, 0, 255], [255, 255, 0], [0, 0, 0], [155, 155, 155]]
+    assert np.asarray(decoded(content.getvalue()))[0].tolist() == expected
+
+
 @pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_of_several_frames_the_first_is_seen_and_sent(form):
     first, second = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")

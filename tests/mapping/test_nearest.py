@@ -1,4 +1,7 @@
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -52,3 +55,25 @@ def test_answers_beyond_one_block_are_all_compared():
 def test_without_another_name_the_margin_is_infinite():
     one = np.ones((1, 1), dtype=np.float32)
     assert nearest(one, one, [[0]]).row(0) == (0, 1, math.inf)
+
+
+SAVED = """
+import sys
+import numpy as np
+from mllm_classify.mapping.nearest import nearest
+vectors = np.random.default_rng(3).normal(size=(400, 384)).astype(np.float32)
+vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+sys.stdout.write(nearest(vectors[:100], vectors[100:], [[it] for it in range(300)]).write_csv())
+"""
+
+
+def test_similarities_are_the_same_to_the_bit_whatever_a_processor_sums_first():
+    """OpenBLAS sums otherwise for each of them; those that a processor cannot be are ignored."""
+    found = set()
+    for core in ("Prescott", "Nehalem", "Sandybridge", "Haswell"):
+        environment = os.environ | {"OPENBLAS_CORETYPE": core}
+        done = subprocess.run(
+            [sys.executable, "-c", SAVED], env=environment, check=True, capture_output=True, text=True
+        )
+        found.add(done.stdout)
+    assert len(found) == 1

@@ -1,11 +1,13 @@
 import random
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from mllm_classify.predict.rows import PREDICTIONS, answer_rows, gathered
+from mllm_classify.io.files import PROJECT
+from mllm_classify.predict.rows import PREDICTIONS, TRUNCATED, answer_rows, gathered
 
 
 def answers(image_ids, *tasks):
@@ -56,3 +58,18 @@ def test_tasks_stand_in_the_order_of_one_job_though_a_shard_lacks_some(tasks, or
     assert found.select("task", "image_id").rows() == [
         (tasks[0], "a"), (tasks[1], "a"), (tasks[1], "b"), (tasks[2], "a"), (tasks[2], "b"), (tasks[2], "c"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "finish", "truncated"),
+    [("ok", "length", True), ("ok", "stop", False), ("error", "length", False), ("ok", None, None)],
+)
+def test_an_answer_is_truncated_where_it_was_cut_off_and_an_error_is_no_answer(status, finish, truncated):
+    frame = pl.DataFrame({"status": status, "finish_reason": finish}, schema_overrides={"finish_reason": pl.String})
+    assert frame.select(TRUNCATED).item() is truncated
+
+
+def test_what_truncated_means_is_told_once():
+    """`answers` makes servers' words for it one; nothing else compares with that."""
+    telling = [path for path in (PROJECT / "src").rglob("*.py") if '"length"' in path.read_text()]
+    assert sorted(path.name for path in telling) == ["answers.py", "rows.py"]

@@ -7,7 +7,10 @@ import threading
 import polars as pl
 import pytest
 
+from mllm_classify.api import client
 from mllm_classify.io.files import InputError
+from mllm_classify.io.limits import REPLY_BYTES
+from mllm_classify.predict.chat import batch_api
 from tests.batch_server import batch_server
 from tests.fault_server import always, fault_server, numbered_answer
 from tests.requests.job import VARYING, Job
@@ -359,6 +362,27 @@ def test_answers_with_line_separators_of_other_alphabets_are_whole(tmp_path):
         frame = batched(tmp_path, server).ask()
     assert all(text.endswith("\u2028\x85é\x0b😀") for text in frame["text"])
     assert len(server.batches) == 1
+
+
+def test_a_file_of_answers_may_be_larger_than_a_reply_but_not_endless(tmp_path, monkeypatch):
+    with batch_server(answer=lambda body: numbered_answer(body) + "x" * 40_000) as server:
+        frame = batched(tmp_path / "one", server).ask()
+        assert sum(len(content) for content in server.files.values()) > REPLY_BYTES
+        assert frame["text"].str.len_bytes().min() > 40_000
+        monkeypatch.setattr(client, "BATCH_BYTES", REPLY_BYTES)
+        with pytest.raises(InputError, match="Batch API: the reply has more than 8 MB"):
+            batched(tmp_path / "two", server).ask()
+
+
+def test_one_answer_in_a_batch_may_have_as_many_bytes_as_one_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(batch_api, "REPLY_BYTES", 2000)
+
+    long = iter([*[""] * 100, "x" * 3000])
+    with batch_server(answer=lambda body: numbered_answer(body) + next(long, "")) as server:
+        job = batched(tmp_path, server, max_errors=1)
+        frame = job.ask()
+    assert frame.filter(status="error")["error"].to_list() == ["the reply has more than 0 MB"]
+    assert job.questions() == IMAGES - 1
 
 
 def test_fewer_than_a_hundred_questions_go_in_a_batch_without_a_preflight(tmp_path):

@@ -243,18 +243,20 @@ def test_multiple_choice_is_judged_by_the_option_and_unasked_questions_by_regt()
 
 def test_of_replies_there_are_their_groups_and_whether_they_were_cut_off_and_of_what_was_not_asked_nothing():
     """The same number in another task is another request."""
-    answers = mapping(("a", "OW", [], 2), ("a", "CW", [0], 2), ("b", "CW", [], 1), ("n", "MC", [], None, "unasked"))
+    asked = [("a", "OW", [], 2), ("a", "CW", [0], 2), ("b", "CW", [], 1), ("c", "CW", [], None, "error")]
+    answers = mapping(*asked, ("n", "MC", [], None, "unasked"))
     replies = pl.DataFrame(
-        [("a", "OW", "", 0, None, None), ("a", "CW", "", 0, 7, "length"), ("b", "CW", "", 0, 7, "stop")],
+        [("a", "OW", "", 0, None, None), ("a", "CW", "", 0, 7, "length"), ("b", "CW", "", 0, 7, "stop"),
+         ("c", "CW", "", 0, None, "length")],
         schema={name: SCORES[name] for name in (*QUESTION, "group")} | {"finish_reason": pl.String()},
         orient="row",
-    )
-    labelled = labels(("a", [0], [0], "S+"), ("b", [0], [0], "S+"), ("n", [0], [], "N"))
+    )  # fmt: skip
+    labelled = labels(*((it, [0], [0], "S+") for it in "abc"), ("n", [0], [], "N"))
     found = score("m", predicted_by_text(answers, CLASSES), labelled, replies)
     assert set(found.select("task", "image_id", "group", "truncated").rows()) == {
-        ("OW", "a", None, None), ("CW", "a", 7, True), ("CW", "b", 7, False), ("MC", "n", None, None),
+        ("OW", "a", None, None), ("CW", "a", 7, True), ("CW", "b", 7, False), ("CW", "c", None, False), ("MC", "n", None, None),
     }  # fmt: skip
-    assert found.filter(scoring="CW+")["predicted"].to_list() == [[0], [1, 3]]
+    assert found.filter(scoring="CW+")["predicted"].to_list() == [[0], [1, 3], []]
 
 
 def test_every_scoring_of_every_task_has_its_rows():

@@ -47,11 +47,12 @@ def test_what_a_task_used_is_the_sum_of_its_answers():
             answered("i0", tokens=(100_000, 0, 2_000, 1_000), latency=1.0),
             answered("i1", tokens=(100_000, 100_000, 3_000, 1_500), latency=2.0),
             answered("i2", tokens=(100_000, 100_000, 5_000, 500), latency=4.0, finish_reason="length"),
+            answered("i3", status="error", text=None, latency=None, finish_reason="length"),
             answered("i0", "OW", tokens=(1_000, 0, 10, 0), latency=0.25),
         ],
     )
     assert shown(table) == {
-        ("A", "CW", ""): ["3", "3", "0", "1", "3", "300000", "200000", "10000", "3000", "66.7", "2.20"],
+        ("A", "CW", ""): ["4", "4", "1", "1", "3", "300000", "200000", "10000", "3000", "66.7", "2.20"],
         ("A", "OW", ""): ["1", "1", "0", "0", "1", "1000", "0", "10", "0", "0.0", "0.01"],
     }
 

@@ -12,14 +12,13 @@ import aiohttp
 
 from mllm_classify.api.replies import PermanentError, Reply, TemporaryError, completion, masked, received
 from mllm_classify.io.files import InputError
+from mllm_classify.io.limits import BATCH_BYTES, REPLY_BYTES
 
 if TYPE_CHECKING:
     import httpx2
 
 THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 """Hosts that are reached without the proxies that the environment names."""
-LARGEST = 8 * 2**20
-"""Bytes of a reply. No answer in words has as many."""
 BEARER = "Authorization"
 """The header that brings a key as most servers want it."""
 UNCOMPRESSED = {"Accept-Encoding": "identity"}
@@ -79,7 +78,7 @@ class Http:
         timeout: float,
         connections: int,
         path: str = "/chat/completions",
-        largest: int = LARGEST,
+        largest: int = REPLY_BYTES,
         key_header: str = BEARER,
     ) -> None:
         self._url = url
@@ -127,7 +126,7 @@ class Http:
                 async for chunk in response.content.iter_any():
                     whole += chunk
                     if len(whole) > self._largest:
-                        raise _too_large(self._largest)
+                        raise too_large(self._largest)
                 return received(response.status, response.headers, bytes(whole), self._key)
         except TimeoutError:
             msg = f"no answer within {self._timeout.total:g} s"
@@ -197,14 +196,16 @@ class OpenAI:
         return received(raw.status_code, raw.headers, raw.http_response.content, self._key)
 
 
-def _too_large(limit: int) -> PermanentError:
+def too_large(limit: int) -> PermanentError:
+    """That more came than is read."""
     return PermanentError(f"the reply has more than {limit >> 20} MB")
 
 
 async def _limit(response: "httpx2.Response") -> None:
-    """Let httpx read no more of a response than a reply may have."""
+    """Let httpx read no more of a response than a reply, or a file of them, may have."""
     import httpx2
 
+    limit = BATCH_BYTES if response.request.url.path.endswith("/content") else REPLY_BYTES
     whole = cast("httpx2.AsyncByteStream", response.stream)
 
     class Limited(httpx2.AsyncByteStream):
@@ -212,8 +213,8 @@ async def _limit(response: "httpx2.Response") -> None:
             size = 0
             async for chunk in whole:
                 size += len(chunk)
-                if size > LARGEST:
-                    raise _too_large(LARGEST)
+                if size > limit:
+                    raise too_large(limit)
                 yield chunk
 
         async def aclose(self) -> None:

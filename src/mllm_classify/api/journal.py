@@ -14,15 +14,18 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from mllm_classify.api.replies import NotUnderstoodError, parsed
 from mllm_classify.io.files import InputError, regular
+from mllm_classify.io.limits import JOURNAL_LINE_BYTES
 
 log = logging.getLogger(__name__)
 
 Check = Callable[[dict[str, Any]], object]
 """Raises an error where a record is not what its reader takes."""
+CHUNK = 2**20
+"""Bytes of a line that is too long which are read at once, and dropped."""
 SYNC_INTERVAL = 1.0
 """Seconds between flushes to the disk itself. A killed process loses nothing that was written; a machine that loses
 power loses this much."""
@@ -76,10 +79,13 @@ def read(folder: Path, check: Check) -> Answers:
         except OSError as error:
             msg = f"{path}: cannot be read ({error.strerror}); a journal's files are its own: move this one away"
             raise InputError(msg) from None
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                place = Place(path, start, len(line))
-                start += len(line)
+        with path.open("rb") as file:
+            for number, (length, line) in enumerate(_lines(file), 1):
+                place = Place(path, start, length)
+                start += length
+                if line is None:
+                    unreadable.append(f"line {number}: more than {JOURNAL_LINE_BYTES:,} bytes")
+                    continue
                 try:
                     record = parsed(line)
                     if "sent" not in record:
@@ -96,6 +102,18 @@ def read(folder: Path, check: Check) -> Answers:
                 path, len(unreadable), unreadable[0],
             )  # fmt: skip
     return Answers(places)
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+    """The length of each line, and what it holds; None where that is more than any answer's."""
+    while line := file.readline(JOURNAL_LINE_BYTES + 1):
+        length = len(line)
+        if length <= JOURNAL_LINE_BYTES:
+            yield length, line
+            continue
+        while not line.endswith(b"\n") and (line := file.readline(CHUNK)):
+            length += len(line)
+        yield length, None
 
 
 class Writer:

@@ -9,24 +9,21 @@ import argparse
 import json
 import logging
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
-import zlib
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from graphlib import TopologicalSorter
 from itertools import zip_longest
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import polars as pl
 
 from mllm_classify.bundle import confined
-from mllm_classify.bundle.archive import CODE, ENVIRONMENT, PACKAGED, SUMS, digest
+from mllm_classify.bundle.archive import CODE, ENVIRONMENT, PACKAGED, SUMS
 from mllm_classify.bundle.crate import CRATE, RECORDS
+from mllm_classify.bundle.unpacking import unpacked
 from mllm_classify.config.encoders import OpenAIEncoder
 from mllm_classify.config.load import load
 from mllm_classify.config.marks import CLASSES
@@ -34,8 +31,7 @@ from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.environment import environment
-from mllm_classify.io.files import PROJECT, InputError, regular
-from mllm_classify.io.limits import BUNDLE_ENTRIES
+from mllm_classify.io.files import PROJECT, InputError
 from mllm_classify.outputs import OUTPUTS
 from mllm_classify.plan.files import bundled, output_inputs
 from mllm_classify.plan.outline import outline
@@ -51,8 +47,6 @@ MAKING = ("labels", "choices", "mapping", "score")
 """The only rules that may run before tables are made. None of them starts a program or reads a model that the archive names."""
 EMBEDDING = ("embed_classes", "embed_answers")
 EMBEDDINGS = "results/embeddings/"
-UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
-"""What zipfile raises for archives that are torn, or not as it knows them."""
 
 
 def verify(bundle: Path, *, embed: bool = False) -> list[str]:
@@ -84,59 +78,6 @@ def verify(bundle: Path, *, embed: bool = False) -> list[str]:
         if problems:
             _report_other_packages(archived)
         return problems
-
-
-def unpacked(bundle: Path, folder: Path) -> tuple[list[str], set[str]]:
-    """What is wrong with an archive's files, and their names, as paths are written without need of `.` and doubled `/`.
-
-    Raises InputError where the file is no zip archive.
-    """
-    with border(bundle):
-        try:
-            with zipfile.ZipFile(regular(bundle, None)) as archive:
-                return extract(archive, folder), {str(PurePosixPath(it)) for it in archive.namelist()}
-        except UNREADABLE as error:
-            msg = f"{bundle}: not a complete zip archive ({error})"
-            raise InputError(msg) from None
-
-
-def extract(archive: zipfile.ZipFile, folder: Path) -> list[str]:
-    """Unpack what the list of sums names, and name every file that is not as it says."""
-    names = archive.namelist()
-    if len(names) > BUNDLE_ENTRIES:
-        return [f"{len(names):,} files, more than the {BUNDLE_ENTRIES:,} that a bundle may have"]
-    problems = [f"{name}: stands twice" for name, times in sorted(Counter(names).items()) if times > 1]
-    problems += [f"{name!a}: would leave the archive's folder" for name in names if not confined.is_inside(name)]
-    size = sum(entry.file_size for entry in archive.infolist())
-    if size > (free := shutil.disk_usage(folder.parent).free):
-        problems.append(
-            f"its files take {size / 1e9:.1f} GB, and {folder.parent} has {free / 1e9:.1f} GB left; set TMPDIR"
-        )
-    if problems or SUMS not in names:
-        return problems or [f"{SUMS}: missing; this is no bundle"]
-    for name in names:
-        try:
-            with archive.open(name) as content:
-                target = folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("wb") as file:
-                    shutil.copyfileobj(content, file)
-        except UNREADABLE as error:
-            problems.append(f"{name}: damaged ({error})")
-    if problems:
-        return problems
-    if digest(folder / SUMS).encode() != archive.comment:
-        return [f"{SUMS}: changed since the bundle was made (the archive's comment is not its SHA-256)"]
-    lines = (folder / SUMS).read_text("utf-8", "backslashreplace").splitlines()
-    listed = {name: expected for expected, _, name in (line.partition("  ") for line in lines)}
-    problems = [f"{name}: not listed in {SUMS}" for name in names if name not in listed and name != SUMS]
-    archived = set(names)
-    problems += [f"{name}: missing" for name in listed if name not in archived]
-    return problems + [
-        f"{name}: changed since the bundle was made (its SHA-256 is not that in {SUMS})"
-        for name, expected in listed.items()
-        if name in archived and digest(folder / name) != expected
-    ]
 
 
 def needed(config: Config) -> list[str]:

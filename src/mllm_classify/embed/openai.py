@@ -15,14 +15,13 @@ from mllm_classify.api.sending import Sender, until_terminated, within_grace
 from mllm_classify.embed.texts import Encode
 from mllm_classify.io.arrays import FloatArray
 from mllm_classify.io.files import InputError, StoppedError, TerminatedError, digest
+from mllm_classify.io.limits import EMBEDDINGS_BYTES
 
 if TYPE_CHECKING:
     from mllm_classify.config.encoders import OpenAIEncoder
 
 log = logging.getLogger(__name__)
 
-LARGEST = 64 * 2**20
-"""Bytes of a reply. A thousand vectors of 3,072 numbers have some 40 MB."""
 CHARACTERS_PER_TOKEN = 3.0
 """Of English text; tokenizers differ."""
 
@@ -70,7 +69,9 @@ async def _ask(
 ) -> None:
     """Ask for the vectors of texts, which are journalled under their keys. All must have one length, which may be known."""
     key = client.api_key(f"encoder {config.name!r}", config.api_key_env)
-    async with client.Http(config.url, key, config.timeout, config.concurrency, "/embeddings", LARGEST) as transport:
+    async with client.Http(
+        config.url, key, config.timeout, config.concurrency, "/embeddings", EMBEDDINGS_BYTES
+    ) as transport:
         with journal.Writer(folder) as writer:
             asking = _Asking(config, transport, writer, length, progress(len(keys), "texts"))
             with until_terminated(asking.sender):

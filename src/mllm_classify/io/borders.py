@@ -1,6 +1,8 @@
 """Where an error that nobody foresaw becomes one line: at each file that others wrote, and at each job."""
 
 import os
+import tempfile
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,8 @@ from mllm_classify.io.files import InputError, written
 from mllm_classify.io.text import short
 
 TRACEBACKS = Path("logs/tracebacks")
+TERMINAL = 2
+ONE_AT_A_TIME = threading.RLock()
 LONGEST = 300
 """Characters of an error's own message that are shown."""
 
@@ -31,6 +35,30 @@ def border(place: object) -> Iterator[None]:
     except BaseException as error:
         msg = f"{place}: {brief(error)}"
         raise UnforeseenError(msg) from error
+
+
+@contextmanager
+def without_panics() -> Iterator[None]:
+    """Inside, what polars' threads write to the terminal before a PanicException is kept with that, for its traceback.
+
+    Where nothing is raised, it is written when it ends. Only the file descriptor tells: Rust knows no `sys.stderr`.
+    """
+    with ONE_AT_A_TIME, tempfile.TemporaryFile() as said:
+        terminal = os.dup(TERMINAL)
+        os.dup2(said.fileno(), TERMINAL)
+        try:
+            yield
+        except BaseException as error:
+            said.seek(0)
+            if written_down := said.read().decode("utf-8", "replace"):
+                error.add_note(written_down)
+            raise
+        else:
+            said.seek(0)
+            os.write(terminal, said.read())
+        finally:
+            os.dup2(terminal, TERMINAL)
+            os.close(terminal)
 
 
 def brief(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from mllm_classify.io.borders import without_panics
 from mllm_classify.io.environment import Environment
 from mllm_classify.io.files import InputError, written
 
@@ -62,7 +63,8 @@ def read(path: str | Path, *columns: str) -> pl.DataFrame:
 def _readable(path: str | Path) -> Iterator[None]:
     """Inside, what polars raises of a file that is absent, torn, or lacks a column is an InputError."""
     try:
-        yield
+        with without_panics():
+            yield
     except FileNotFoundError:
         msg = f"{path}: no such file; it is written by an earlier stage"
         raise InputError(msg) from None

@@ -7,9 +7,10 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from mllm_classify.io.borders import border
+from mllm_classify.io.borders import border, without_panics
 from mllm_classify.io.files import InputError, read_bytes, read_csv, read_text
 from mllm_classify.io.limits import JSON_DEPTH
+from mllm_classify.io.parquet_size import NotParquetError, excess
 from mllm_classify.io.text import short, shown
 
 if TYPE_CHECKING:
@@ -66,11 +67,15 @@ def read_parquet(file: str, *columns: str) -> "pl.DataFrame":
     # few of those that read records need it; Snakemake's own process does not
     import polars as pl
 
-    content = read_bytes(file)
-    with border(file):
+    content = io.BytesIO(read_bytes(file))
+    with border(file), without_panics():
         try:
-            frame = pl.read_parquet(io.BytesIO(content))
-        except (pl.exceptions.PolarsError, OSError) as error:
+            if too_much := excess(content):
+                msg = f"{file}: {too_much}"
+                raise InputError(msg)
+            content.seek(0)
+            frame = pl.read_parquet(content)
+        except (pl.exceptions.PolarsError, NotParquetError, OSError) as error:
             msg = f"{file}: not a Parquet file ({str(error).splitlines()[0]})"
             raise InputError(msg) from None
     missing = [column for column in columns if column not in frame.columns]

@@ -33,12 +33,14 @@ def nearest_classes(
 def nearest(answers: FloatArray, classes: FloatArray, same_name: list[list[int]]) -> pl.DataFrame:
     """The class of highest cosine similarity for each answer, and how far ahead of other names it is.
 
-    Shapes: answers n x d, classes k x d, both of unit length; returns n rows, with the columns of NEAREST.
+    Shapes: answers n x d, classes k x d, both of unit length; returns n rows, with the columns of NEAREST. They are summed
+    in twice the precision that is kept: processors sum in other orders, and the last bit would be theirs.
     """
+    exactly = classes.T.astype(np.float64)
     first = np.array([group[0] for group in same_name], dtype=np.int32)
     best_ids, best_scores, margins = [], [], []
     for start in range(0, len(answers), BLOCK):
-        similarity = answers[start : start + BLOCK] @ classes.T
+        similarity = (answers[start : start + BLOCK].astype(np.float64) @ exactly).astype(np.float32)
         best = first[similarity.argmax(axis=1)]
         best_ids.append(best)
         best_scores.append(similarity.max(axis=1))

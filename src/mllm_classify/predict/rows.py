@@ -34,7 +34,8 @@ PREDICTIONS: dict[str, pl.DataType] = {
     "latency": pl.Float64(),  # seconds; outside of every byte-for-byte comparison
 }
 
-
+TRUNCATED = (pl.col("finish_reason") == "length") & (pl.col("status") != "error")
+"""Whether an answer was cut off at the most tokens that its request allows. An error is no answer, however it ended."""
 Column = pl.Series | list[str]
 
 

@@ -3,6 +3,7 @@
 import polars as pl
 
 from mllm_classify.io.keys import QUESTION
+from mllm_classify.predict.rows import TRUNCATED
 from mllm_classify.tasks import TASKS, Reading
 
 SCORES: dict[str, pl.DataType] = {
@@ -107,7 +108,7 @@ def score(
             correct("expert").alias("expert"),
             "predicted",
             "group",
-            (pl.col("finish_reason") == "length").alias("truncated"),
+            TRUNCATED.alias("truncated"),
         )
     )
 

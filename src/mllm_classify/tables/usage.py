@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from mllm_classify.dollars import dollars
+from mllm_classify.predict.rows import TRUNCATED
 from mllm_classify.tables.accuracy_columns import truncated_column
 from mllm_classify.tables.table import MODEL, TASK, Column, Study, Table, fixed, named
 
@@ -92,7 +93,7 @@ def _counted(name: str, predictions: pl.LazyFrame) -> pl.LazyFrame:
             pl.col("image_id").n_unique().alias("images"),
             pl.len().alias("answers"),
             (pl.col("status") == "error").sum().alias("n_errors"),
-            (pl.col("finish_reason") == "length").sum().alias("n_truncated"),
+            TRUNCATED.sum().alias("n_truncated"),
             # a request about several images has its counts in the first one's row
             pl.col("latency").is_not_null().sum().alias("requests") + pl.col("batched").fill_null(value=False).sum(),
             *(pl.col(column).cast(pl.Int64).sum() for column in TOKENS),

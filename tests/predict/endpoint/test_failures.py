@@ -247,6 +247,26 @@ def test_odd_answers_are_kept_as_they_are_and_reported_in_one_line_a_sort(predic
         assert len(record.getMessage()) < 500
 
 
+def test_answers_that_were_cut_off_and_marks_that_are_not_known_are_counted_in_the_log(predict, caplog):
+    """An error that was cut off is none of them; marks stay in the answer."""
+    said = {0: "<ponder>a cat</ponder> tabby", 1: "tab", 2: "", 3: "tabby", 4: "<3 tabby"}
+
+    def answer(body):
+        whole = completion(said[number_of(body)])
+        whole["choices"][0]["finish_reason"] = "length" if number_of(body) in (1, 2) else "stop"
+        return web.json_response(whole)
+
+    with chat_server(answer) as server:
+        frame = predict(server.url, max_errors=1)
+    assert frame["text"].to_list() == [said[4], "tabby", None, "tab", said[0]]
+    assert frame["finish_reason"].to_list() == ["stop", "stop", "length", "length", "stop"]
+    assert (
+        "1 of 5 answers are cut off at the most tokens that the entry allows (finish_reason length), the first"
+        in caplog.text
+    )
+    assert "1 of 5 answers are begun or ended with marks that may set reasoning apart, and are not known" in caplog.text
+
+
 def test_half_of_a_surrogate_pair_does_not_cost_the_answer(predict):
     reply = json.dumps(completion("caf\ud83d\ude00 x\ud800y"))
     with chat_server(lambda _: web.Response(text=reply, content_type="application/json")) as server:

@@ -1,10 +1,6 @@
-"""An archive's files are data: whatever is named like something that programs look for, nothing of it runs.
-
-A trap is a file that leaves a mark, named after it, when a program that works in its folder runs or obeys it.
-"""
+"""An archive's files are data: whatever is named like something that programs look for, nothing of it runs."""
 
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -18,45 +14,9 @@ import yaml
 from mllm_classify.bundle.archive import SUMS, digest, write
 from mllm_classify.bundle.verify import verify
 from tests.waiting import PATIENCE
+from tests.workflow.bundle.traps import TRAPS, set_traps, sprung
 from tests.workflow.study import PROJECT, SMALL, Study
 
-PYTHON = "open({mark!r}, 'w').close()\n"
-SHELL = "touch {mark}\n"
-PROFILE = "default-resources:\n  - \"mem_mb=[open({mark!r}, 'w'), 100][1]\"\n"
-EXPRESSIONS = "__use_yte__: true\n__definitions__:\n  - open({mark!r}, 'w').close()\ncores: 1\n"
-MONITOR = '[core]\n\trepositoryformatversion = 0\n\tfsmonitor = "touch {mark}; false"\n'
-TRAPS = {
-    # Python: modules of the working directory, and what its start reads
-    **dict.fromkeys(["snakemake.py", "polars.py", "yaml.py", "json.py", "matplotlib/__init__.py"], PYTHON),
-    **dict.fromkeys(["mllm_classify/__init__.py", "mllm_classify/__main__.py"], PYTHON),
-    **dict.fromkeys(["src/mllm_classify/__init__.py", "src/mllm_classify/io/files.py"], PYTHON),
-    **dict.fromkeys(["sitecustomize.py", "usercustomize.py", "src/sitecustomize.py", "setup.py"], PYTHON),
-    **dict.fromkeys(["conftest.py", "tests/conftest.py"], PYTHON),
-    "x.pth": "import os; " + PYTHON,
-    "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-p conftest"\n',
-    "setup.cfg": "[tool:pytest]\naddopts = -p conftest\n",
-    # Snakemake: the workflow, profiles, and what it keeps
-    **dict.fromkeys(["Snakefile", "workflow/Snakefile", "workflow/rules/common.smk"], PYTHON),
-    "profiles/default/profile.yaml": PROFILE,
-    "profiles/default/config.v9+.yaml": PROFILE,
-    "default/config.yaml": PROFILE,
-    "default/profile.v9+.yaml": EXPRESSIONS,
-    "slurm/profile.yaml": PROFILE,
-    "snakemake/slurm/profile.yaml": PROFILE,
-    ".snakemake/pip-deployments/yappi.py": PYTHON,
-    ".snakemake/scripts/tmp.py": PYTHON,
-    ".snakemake/metadata/cmVzdWx0cy90YWJsZTMuY3N2": "{{}}",
-    # others
-    "matplotlibrc": "lines.linewidth: 20\naxes.facecolor: red\n",
-    ".git/config": MONITOR,
-    ".git/HEAD": "ref: refs/heads/main\n",
-    ".git/objects/x": "",
-    ".git/refs/x": "",
-    ".git/hooks/post-index-change": "#!/bin/sh\n" + SHELL,
-    **dict.fromkeys(["Makefile", "GNUmakefile"], "X := $(shell " + SHELL.strip() + ")\nall:\n"),
-    **dict.fromkeys([".bashrc", ".bash_profile", ".profile"], SHELL),
-    ".env": "BASH_ENV=.bashrc\n",
-}
 NOWHERE = {
     "/dev/zero": "no file of the archive",
     "~/classes.txt": "no file of the archive",
@@ -72,16 +32,6 @@ NOWHERE = {
 ENVIRONMENT = {"BASH_ENV": ".bashrc", "ENV": ".bashrc", "SNAKEMAKE_PROFILE": "slurm", "XDG_CONFIG_HOME": ".",
                "MATPLOTLIBRC": ".", "MPLCONFIGDIR": ".", "GIT_DIR": ".git", "PYTHONUSERBASE": "."}  # fmt: skip
 """Of a user who works with relative paths."""
-
-
-def set_traps(marks: Path, names: list[str]) -> dict[str, bytes]:
-    """Contents of traps, whose marks are files of that folder."""
-    return {name: TRAPS[name].format(mark=str(marks / re.sub(r"\W", "_", name))).encode() for name in names}
-
-
-def sprung(marks: Path) -> list[str]:
-    found = {path.name for path in marks.iterdir()}
-    return [name for name in TRAPS if re.sub(r"\W", "_", name) in found]
 
 
 @pytest.fixture
@@ -130,7 +80,10 @@ def name_traps(config: dict) -> None:
 def test_nothing_of_an_archive_runs(
     bundle: dict[str, bytes], tmp_path: Path, marks: Path, change: Callable[[dict], object] | None
 ) -> None:
-    """Whether it is just there or named by the configuration, and even where the check is called from its folder."""
+    """Whether it is just there or named by the configuration, and even where the check is called from its folder.
+
+    Who unpacks it at home, has it there, too.
+    """
     changed = bundle | set_traps(marks, list(TRAPS))
     archive = rebuilt(changed, tmp_path / "b.zip", change)
     folder = tmp_path / "unpacked"
@@ -138,7 +91,7 @@ def test_nothing_of_an_archive_runs(
         content.extractall(folder)
     done = subprocess.run(
         [sys.executable, "-P", "-m", "mllm_classify.bundle.verify", archive],
-        cwd=folder, env=os.environ | ENVIRONMENT | {"PYTHONPATH": str(PROJECT / "src")},
+        cwd=folder, env=os.environ | ENVIRONMENT | {"PYTHONPATH": str(PROJECT / "src"), "HOME": str(folder)},
         check=False, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert sprung(marks) == [], done.stderr
@@ -146,7 +99,7 @@ def test_nothing_of_an_archive_runs(
     assert "whole; every table follows" in done.stdout
     assert "files differ, Snakefile first" in done.stderr
     # those that no configuration names are no part of the study
-    assert ("files belong to no study and are not used, .bash_profile first" in done.stderr) == (change is None)
+    assert ("files belong to no study and are not used, .Rprofile first" in done.stderr) == (change is None)
 
 
 def test_make_imports_nothing_from_the_folder_in_which_it_is_called() -> None:
@@ -162,6 +115,10 @@ SPRINGING = {
     "polars.py": "python -c 'import polars'",
     "yaml.py": "python -m snakemake --version",
     "matplotlib/__init__.py": "python -m matplotlib",
+    "polars/__init__.py": "python -c 'import polars'",
+    "__main__.py": "python .",
+    "sitecustomize.py": "PYTHONPATH=. python -c pass",
+    "snakemake_logger_plugin_trap/__init__.py": "python -m snakemake --version",
     "mllm_classify/__init__.py": "python -m mllm_classify",
     "src/mllm_classify/__init__.py": "PYTHONPATH=src python -m mllm_classify",
     "src/sitecustomize.py": "PYTHONPATH=src python -c pass",
@@ -176,8 +133,12 @@ SPRINGING = {
     "snakemake/slurm/profile.yaml": "XDG_CONFIG_HOME=$PWD python -m snakemake --profile slurm --cores 1 --snakefile {rules}",
     ".snakemake/pip-deployments/yappi.py": "python -P -c 'import snakemake, yappi'",
     ".git/config": "git status",
+    "config": "git ls-files --others || GIT_DIR=. GIT_WORK_TREE=. git status",
+    ".gitconfig": "git init --quiet r && cd r && HOME=.. git status",
     "Makefile": "make",
+    "makefile": "make",
     ".bashrc": "BASH_ENV=.bashrc bash -c true",
+    ".bash_login": "HOME=$PWD bash --login -c true",
 }
 
 
@@ -187,6 +148,7 @@ def test_a_trap_is_one(tmp_path: Path, marks: Path, name: str) -> None:
     folder, rules = tmp_path / "folder", tmp_path / "rules.smk"
     rules.write_text("rule:\n    output: 'made'\n    shell: 'touch made'\n")
     together = [it for it in TRAPS if it.startswith(".git/")] if name.startswith(".git/") else [name]
+    together += ["HEAD", "objects/x", "refs/x"] * (name == "config")
     for it, content in set_traps(marks, together).items():
         (folder / it).parent.mkdir(parents=True, exist_ok=True)
         (folder / it).write_bytes(content)
@@ -220,7 +182,7 @@ def test_weights_of_an_archive_or_of_the_machine_are_not_loaded(
     bundle: dict[str, bytes], tmp_path: Path, weights: str, problem: str
 ) -> None:
     templates = {"small/templates.txt": SMALL["templates.txt"].encode()}
-    classes = {"results/embeddings/e/small/classes.parquet": b""}
+    classes = {"results/embeddings/e/small/classes.parquet": bundle["results/dataset/small/classes.parquet"]}
     encoder = {"name": "e", "kind": "sentence-transformers", "path": weights, "templates": "small/templates.txt"}
     archive = rebuilt(bundle | templates | classes, tmp_path / "b.zip", lambda config: config.update(encoder=encoder))
     (found,) = verify(archive, embed=True)

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from mllm_classify.bundle.archive import CRATE, ENVIRONMENT, SUMS
-from mllm_classify.bundle.verify import extract, verify
+from mllm_classify.bundle.unpacking import extract
+from mllm_classify.bundle.verify import verify
 from mllm_classify.io.files import InputError
 from tests.workflow.bundle.archived import Archived, command, edited, rebuilt
 

@@ -183,3 +183,10 @@ def test_conse_chat_killed_half_way_asks_only_for_what_it_lacks(demonstration: S
     undisturbed = pl.read_parquet(demonstration.folder / "results/predictions/photos/conse-chat.parquet")
     undisturbed = undisturbed.filter(pl.col("task") != "MC", pl.col("variant") == "").drop("latency")
     assert pl.read_parquet(tmp_path / "again.parquet").drop("latency").equals(undisturbed)
+
+
+def test_answers_are_no_output_that_snakemake_would_delete(demonstration: Study) -> None:
+    done = demonstration.snakemake("--delete-all-output", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "results/table3.csv" in done.stdout + done.stderr
+    assert "journal" not in done.stdout + done.stderr

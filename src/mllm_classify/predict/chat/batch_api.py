@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from mllm_classify.api import answers, client, replies
 from mllm_classify.api.sending import FIRST_WAIT, LONGEST_BACKOFF
 from mllm_classify.io.files import InputError, StoppedError, written
+from mllm_classify.io.limits import REPLY_BYTES
 from mllm_classify.predict.chat.asking import Asker
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class InBatches:
         questions = {question.key: question for question in waiting()}
         try:
             await Batches(self, asker, transport, questions).run()
-        except openai.OpenAIError as error:
+        except (openai.OpenAIError, replies.PermanentError) as error:
             said = transport.masked(f"Batch API: {error} {error.__cause__ or ''}")
             asker.stop(StoppedError(said.strip()[:600]))
 
@@ -305,6 +306,8 @@ class Batches:
         except (ValueError, LookupError, TypeError, AttributeError):
             return 0.0
         try:
+            if len(line) > REPLY_BYTES:
+                raise client.too_large(REPLY_BYTES)
             answered = replies.completion(replies.Reply(status, {}, body))
         except replies.TemporaryError as error:
             self._again(question.key, str(error))

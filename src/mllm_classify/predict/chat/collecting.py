@@ -10,7 +10,7 @@ import polars as pl
 
 from mllm_classify.api import answers, journal, replies
 from mllm_classify.predict.chat.constraining import name_in
-from mllm_classify.predict.rows import PREDICTIONS, in_order
+from mllm_classify.predict.rows import PREDICTIONS, TRUNCATED, in_order
 
 if TYPE_CHECKING:
     from mllm_classify.io.environment import Environment
@@ -101,9 +101,7 @@ def _report_odd_answers(frame: pl.DataFrame) -> None:
     sorts = {
         "empty (out of prompt, never embedded)": text.str.strip_chars() == "",
         f"longer than {LONG_ANSWER} characters": text.str.len_chars() > LONG_ANSWER,
-        "cut off at the most tokens that the entry allows (finish_reason length)": (
-            (pl.col("finish_reason") == "length") & (pl.col("status") == "ok")
-        ),
+        "cut off at the most tokens that the entry allows (finish_reason length)": TRUNCATED,
         "begun or ended with marks that may set reasoning apart, and are not known": text.str.contains(MARK),
         "with control characters": text.str.contains(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"),
     }
