@@ -19,8 +19,9 @@ export function refresh(unknown = []) {
   const share = n ? ` (${((100 * found.images.length) / n).toFixed(1)} %)` : "";
   by("count").textContent = `${count(found.images.length)} of ${count(n)} images${share}${unknown.length ? `. The link names what this study does not have: ${[...new Set(unknown)].join(", ")}.` : ""}`;
   showChoices();
+  const appears = by(state.layout).hidden;
   for (const name of LAYOUTS) by(name).hidden = name !== state.layout;
-  DRAWN[state.layout]();
+  DRAWN[state.layout](appears);
   keepLink();
   performance.measure("filter", { start, end: performance.now() });
 }

@@ -56,19 +56,21 @@ function name(at, row) {
   title.title = title.textContent;
 }
 
-export function drawTable() {
-  CELLS.forEach((_, at) => {
-    if (table.column(at).visible() !== isVisible(at)) table.column(at).visible(isVisible(at), false);
-  });
+/** Draws what was found; `appears` where the table was hidden before. */
+export function drawTable(appears) {
+  const changed = CELLS.map((_, at) => at).filter((at) => table.column(at).visible() !== isVisible(at));
+  for (const at of changed) table.column(at).visible(isVisible(at), false);
   name(ANSWER, rows[state.shown]);
   name(OTHER, rows[state.other]);
-  // its rows have no height while it is hidden
-  table.columns.adjust();
-  table.scroller.measure(false);
+  if (appears || changed.length) {
+    // nothing has a size while it is hidden
+    table.columns.adjust();
+    table.scroller.measure(false);
+  }
   table.draw();
 }
 
-narrow.addEventListener("change", () => state.layout === "table" && drawTable());
+narrow.addEventListener("change", () => state.layout === "table" && drawTable(false));
 
 // scrolling makes rows anew: whoever was on one stays on it
 let focused = null;
