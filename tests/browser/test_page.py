@@ -125,6 +125,15 @@ def test_hostile_answers_are_text(driver, hostile: Path) -> None:
     assert page.requests() == []
     page.go(view(text="</SCRIPT>"))
     assert page.count() >= 1
+    ranks, chat = '["ranks","CW","",0]', '["chat","CW+","",0]'
+    for page.layout in ("grid", "confusions"):
+        page.open(view(shown=chat, with_=ranks))
+        assert driver.execute_script(tags) == before
+        assert any("</script><script>alert(1)</script>" in text for text in page.texts(f"#{page.layout} bdi"))
+    page.layout = "grid"
+    page.open(view(shown=chat))
+    assert page.shown() == [visible(image) for image in IDS[1:]]
+    assert any(text.startswith("<b>1 MB</b> ⟦U+202E⟧xxx") for text in page.texts("#cards .words bdi"))
 
 
 def test_rows_are_walked_by_keyboard_though_they_come_as_they_are_seen(driver, large: Path) -> None:

@@ -65,7 +65,7 @@ function ownPicture(i) {
     return box;
   }
   box.append(...chooser(own.size ? `No file in the folder is ${seen(C.files.at(i))}. ` : ""));
-  document.addEventListener("pictures", () => box.replaceWith(ownPicture(i)), { once: true });
+  document.addEventListener("pictures", () => box.isConnected && box.replaceWith(ownPicture(i)), { once: true });
   return box;
 }
 
