@@ -3,7 +3,7 @@
 import { by, count, element, isolated } from "./elements.js";
 import { found } from "./filter.js";
 import { taken } from "./outcomes.js";
-import { thumbnail } from "./pictures.js";
+import { hasPictures, thumbnail } from "./pictures.js";
 import { C, classText, F, labelOf, labelSets, rows } from "./study.js";
 import { answerer, state } from "./view.js";
 
@@ -99,5 +99,5 @@ export function confusionParts(pictures) {
 }
 
 export function drawConfusions() {
-  by("confusions").replaceChildren(...confusionParts(true));
+  by("confusions").replaceChildren(...confusionParts(hasPictures()));
 }

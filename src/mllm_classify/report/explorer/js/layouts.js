@@ -4,6 +4,7 @@ import { drawConfusions } from "./confusions.js";
 import { by, count, element, seen } from "./elements.js";
 import { found, matching, sorted } from "./filter.js";
 import { drawGrid } from "./grid.js";
+import { hasPictures } from "./pictures.js";
 import { labelSets, n, shortName } from "./study.js";
 import { drawTable, table } from "./table.js";
 import { confusedText, keepLink, LAYOUTS, ORDERS, splitText, SPLITS, state } from "./view.js";
@@ -59,7 +60,7 @@ by("splits").addEventListener("click", (event) => {
 by("confusions").addEventListener("click", (event) => {
   const pair = event.target.closest("[data-confused]")?.dataset.confused;
   if (!pair) return;
-  change({ confused: pair.split("-").map(Number), layout: LAYOUTS[0] });
+  change({ confused: pair.split("-").map(Number), layout: hasPictures() ? "grid" : "table" });
   by("confused-clear").focus();
 });
 by("confused-clear").addEventListener("click", () => change({ layout: "confusions" }));

@@ -18,7 +18,7 @@ export function thumbnail(i) {
   const blank = (words) => element("span", { class: "blank" }, words);
   const bytes = C.pictures && bytesOf(i);
   const source = C.pictures ? bytes && new Blob([bytes], { type: "image/jpeg" }) : ownFile(i);
-  if (!source) return blank(C.pictures || own.size ? "no picture here" : "");
+  if (!source) return blank(hasPictures() ? "no picture here" : "");
   const src = URL.createObjectURL(source);
   const image = element("img", { src, alt: "", decoding: "async" });
   image.addEventListener("load", () => URL.revokeObjectURL(src));
@@ -37,6 +37,11 @@ export function picture(i) {
 
 // the reader's own files by their names, with and without ending, where the page holds no pictures
 const own = new Map();
+
+/** Whether there are pictures: in the page, or in a folder that the reader chose. */
+export function hasPictures() {
+  return Boolean(C.pictures || own.size);
+}
 
 function stem(name) {
   return name.replace(/\.[^.]*$/, "");
