@@ -75,7 +75,14 @@ def test_narrow_windows_and_paper(page: Page, plain: Plain) -> None:
         count = page.count()
         assert count
         with page.paper():
-            assert "category S" in page.one("#printed").text
+            text = page.one("#printed").text
+            assert "category S" in text
+            assert [
+                image for image in plain.images(lambda it: plain.labels[it]["category"][0] == "S") if image not in text
+            ] == []
+            # the heading of a column, or what is said above pictures
+            label, scoring = plain.option(plain.compared[0]).rsplit(": ", 1)
+            assert f"{label}: {scoring}" in text or f"Answers of {label} ({scoring})" in text
             assert len(page.all(f"#printed {printed}")) == count
             assert not page.one("#filters").is_displayed()
             assert not page.one("#grid").is_displayed()

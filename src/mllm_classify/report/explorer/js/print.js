@@ -9,7 +9,7 @@ import { by, element, isolated, seen } from "./elements.js";
 import { found } from "./filter.js";
 import { picture } from "./pictures.js";
 import { C, labels, rowName, rows } from "./study.js";
-import { described, state } from "./view.js";
+import { answerer, described, state } from "./view.js";
 
 const PRINTED = 300;
 
@@ -25,6 +25,7 @@ export function printable() {
   const columns = CELLS.map((_, at) => at).filter((at) => other || at !== 5);
   const title = (it) => seen(`${labels[it.model]}: ${rowName(it)}`);
   const titles = columns.map((at) => ({ 4: title(row), 5: other && title(other) })[at] ?? TITLES[at]);
+  const shown = [state.shown, ...(other ? [state.other] : [])];
   const legend = by("legend").cloneNode(true);
   legend.removeAttribute("id");
   for (const each of legend.querySelectorAll("[id]")) each.removeAttribute("id");
@@ -37,7 +38,7 @@ export function printable() {
     element("tbody", {}, ...some.map((i) => element("tr", {}, ...columns.map((at) => element("td", {}, at ? CELLS[at](i) : isolated(C.ids.at(i))))))));
   const grid = () => element("ul", { class: "cards" }, ...some.map((i) => card(i, C.pictures ? picture(i) ?? "" : "")));
   by("printed").replaceChildren(
-    element("p", {}, `${by("count").textContent}${filters ? `: ${filters}` : ""}. ${found.images.length > PRINTED ? `The first ${PRINTED} of them:` : ""}`),
+    element("p", {}, `${by("count").textContent}${filters ? `: ${filters}` : ""}. ${found.images.length > PRINTED ? `The first ${PRINTED} of them. ` : ""}${state.layout === "grid" ? `Answers of ${shown.map(answerer).join(", then ")}.` : ""}`),
     legend,
     state.layout === "grid" ? grid() : list());
 }
