@@ -37,6 +37,13 @@ addEventListener('hashchange', () => requestAnimationFrame(() => setTimeout(() =
   done([performance.now() - start, document.getElementById('count').textContent]))), { once: true });
 location.hash = view;
 """
+SCROLL = """
+const [share, done] = arguments;
+const start = performance.now();
+scrollTo(0, document.documentElement.scrollHeight * share);
+// who scrolled is told before the next frame is drawn
+requestAnimationFrame(() => setTimeout(() => done(performance.now() - start)));
+"""
 FILTERS = {
     "category": "category=M-",
     "class": "class=281&is=any",
@@ -44,6 +51,8 @@ FILTERS = {
     "text": "text=9999",
     "sorted by class": "order=imgt-desc",
     "one image": "image={image}",
+    "grid": "layout=grid",
+    "confusions": "layout=confusions",
 }
 
 
@@ -80,6 +89,8 @@ def measured(path: Path) -> list[tuple[str, str]]:
                 driver.execute_async_script(FILTER, "under=imgt")
                 times.append(driver.execute_async_script(FILTER, view.format(image=image)))
             filters[name] = statistics.median(seconds for seconds, _ in times), times[0][1]
+        driver.execute_async_script(FILTER, "layout=grid")
+        frames = [driver.execute_async_script(SCROLL, share) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
         driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
         heap = driver.execute_cdp_cmd("Runtime.getHeapUsage", {})
     finally:
@@ -92,6 +103,7 @@ def measured(path: Path) -> list[tuple[str, str]]:
         )
     ]
     found += [(f"{name}, ms until drawn", f"{taken:.0f}   ({count})") for name, (taken, count) in filters.items()]
+    found += [("grid scrolled elsewhere, ms until drawn", f"{statistics.median(frames):.0f}")]
     memory = heap["usedSize"] + heap.get("backingStorageSize", 0) + heap.get("embedderHeapUsedSize", 0)
     return [*found, ("memory, MB", f"{memory / 1e6:.0f}")]
 

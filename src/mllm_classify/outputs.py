@@ -194,7 +194,7 @@ OUTPUTS: Final = {
         ),
         _output(
             "confusions",
-            "classes confusions reference",
+            "classes confusions reference reference_model",
             "Drawing the reference's confusions",
             "Confusions of the reference",
             "choices",

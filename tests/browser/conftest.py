@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from mllm_classify.report.explorer.document import write
 from tests.browser.plain import Plain
 from tests.chromium import chromium, requested
+from tests.report.hostile import many
 from tests.waiting import PATIENCE
 from tests.workflow.study import Study
 
@@ -20,15 +23,27 @@ FAST = "--disable-ipc-flooding-protection"
 """Links are followed faster than by hand."""
 
 
-class Page:
-    """A page of the explorer, as a user sees it."""
+def number(text: str) -> int:
+    """The number with which a text begins."""
+    return int(re.match(r"[\d,]+", text)[0].replace(",", ""))
 
-    def __init__(self, driver: webdriver.Chrome, path: Path) -> None:
-        self.driver, self.path = driver, path
+
+CARDS = {"grid": "#cards .card", "table": "#images tbody tr"}
+"""What an image is shown as."""
+
+
+class Page:
+    """A page of the explorer, as a user sees it, in a layout that its links name; None is the page's own choice."""
+
+    def __init__(self, driver: webdriver.Chrome, path: Path, layout: str | None = "table") -> None:
+        self.driver, self.path, self.layout = driver, path, layout
+
+    def link(self, view: str) -> str:
+        return "&".join([*filter(None, [view]), *([f"layout={self.layout}"] if self.layout else [])])
 
     def open(self, view: str = "") -> None:
         self.driver.get("about:blank")
-        self.driver.get(f"{self.path.as_uri()}{view and '#'}{view}")
+        self.driver.get(f"{self.path.as_uri()}#{self.link(view)}")
         WebDriverWait(self.driver, PATIENCE).until(
             lambda it: it.execute_script("return 'ready' in document.documentElement.dataset")
         )
@@ -38,12 +53,28 @@ class Page:
         self.driver.execute_async_script(
             "const [view, done] = arguments; if (location.hash.slice(1) === view) return done();"
             "addEventListener('hashchange', () => setTimeout(done, 0), { once: true }); location.hash = view;",
-            view,
+            self.link(view),
         )
+
+    def reach(self, view: str) -> tuple[list[str], int]:
+        """What a table shows by a link, and how many images it is said to show."""
+        shown, text = self.driver.execute_async_script(
+            "const [view, done] = arguments; addEventListener('hashchange', () => setTimeout(() => done(["
+            "[...document.querySelectorAll('#images tbody button.open')].map((it) => it.textContent),"
+            "document.getElementById('count').textContent]), 0), { once: true }); location.hash = view;",
+            self.link(view),
+        )
+        return shown, number(text)
 
     @property
     def view(self) -> str:
-        return self.driver.execute_script("return location.hash.slice(1)")
+        """What the address says, but for the layout."""
+        parts = self.driver.execute_script("return location.hash.slice(1)").split("&")
+        return "&".join(part for part in parts if part != f"layout={self.layout}")
+
+    @property
+    def is_grid(self) -> bool:
+        return self.one("#grid").is_displayed()
 
     def one(self, selector: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
@@ -57,11 +88,39 @@ class Page:
         )
 
     def shown(self) -> list[str]:
-        """Ids of the images in the table."""
-        return self.texts("#images tbody button.open")
+        """Ids of the images that are on the page: of those that pass the filters, the ones in sight and a few beyond."""
+        return self.texts(f"{CARDS['grid' if self.is_grid else 'table']} button.open")
+
+    @contextmanager
+    def sized(self, width: int, height: int) -> Iterator[None]:
+        """A window of another size."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    @contextmanager
+    def paper(self) -> Iterator[None]:
+        """The page as it is printed."""
+        self.driver.execute_script("dispatchEvent(new Event('beforeprint'))")
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+            self.driver.execute_script("dispatchEvent(new Event('afterprint'))")
+
+    def fits(self) -> bool:
+        """Whether nothing is wider than the window."""
+        return self.driver.execute_script(
+            "const it = document.getElementById('detail');"
+            "return document.documentElement.scrollWidth <= innerWidth && it.scrollWidth <= it.clientWidth"
+        )
 
     def count(self) -> int:
-        return int(re.match(r"[\d,]+", self.one("#count").text)[0].replace(",", ""))
+        return number(self.one("#count").text)
 
     def requests(self) -> list[str]:
         """Addresses that were asked for since the last call, other than the page itself and what it holds."""
@@ -97,3 +156,11 @@ def page(driver, demonstration: Study) -> Page:
     opened.requests()
     opened.open()
     return opened
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of 50,000 images without pictures, and without a second label set."""
+    path = tmp_path_factory.mktemp("large") / "explorer.html"
+    write(many(50_000), path)
+    return path

@@ -1,5 +1,6 @@
 """A plain computation of what the explorer shows, from the files that it was made from."""
 
+import json
 from collections import defaultdict
 from urllib.parse import urlencode
 
@@ -60,6 +61,15 @@ class Plain:
             "error": found["status"] == "error",
         }[outcome]
 
+    def tells_apart(self, image: str, one: Row, other: Row) -> bool:
+        """Whether one is right under ReGT, and the other is not."""
+        return self.has(image, one, "right", "regt") and self.has(image, other, "wrong", "regt")
+
+    def option(self, row: Row) -> str:
+        """How a plain row stands in a list of all."""
+        (label,) = [label for label, name in self.labelled.items() if name == row[0]]
+        return f"{label}: {row[1]}"
+
     def predicted(self, image: str, row: Row) -> set[int]:
         """The classes that an answer was taken for, by the rules of the paper."""
         model, scoring, variant, repeat = row
@@ -72,6 +82,12 @@ class Plain:
             return set(mapped["included_classes"])
         return {"OW": near, "CW+": exact or near}.get(scoring, exact)
 
+    def taken(self, image: str, row: Row) -> int | None:
+        """The one class by which a confusion is counted: the label, where it is among several."""
+        predicted = self.predicted(image, row)
+        label = self.labels[image]["imgt"]
+        return label if label in predicted else min(predicted, default=None)
+
     def right(self, image: str, label_set: str) -> int:
         return sum(self.has(image, row, "right", label_set) for row in self.compared)
 
@@ -81,3 +97,8 @@ class Plain:
 
 def view(**parts: object) -> str:
     return urlencode([(key.rstrip("_"), str(value)) for key, value in parts.items()])
+
+
+def key(row: Row) -> str:
+    """How links name a row."""
+    return json.dumps(row, separators=(",", ":"), ensure_ascii=False)

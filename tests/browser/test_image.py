@@ -16,7 +16,7 @@ from mllm_classify.report.explorer.pictures import with_pictures
 from tests.browser.conftest import Page
 from tests.browser.plain import Plain, view
 from tests.report.hostile import many
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_until
 
 
 def test_an_image_is_opened_and_walked_by_keyboard(page: Page, plain: Plain) -> None:
@@ -30,8 +30,9 @@ def test_an_image_is_opened_and_walked_by_keyboard(page: Page, plain: Plain) -> 
     assert parse_qs(page.view)["image"] == [ids[2]]
     ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
     assert not page.one("#detail").is_displayed()
+    # the dialog says that it is closed after it has closed
+    wait_until(lambda: page.driver.switch_to.active_element.text == ids[2])
     assert page.view == ""
-    assert page.driver.switch_to.active_element.text == ids[2]
 
 
 def test_an_image_shows_every_answer(page: Page, plain: Plain) -> None:
@@ -53,22 +54,23 @@ def test_an_image_shows_every_answer(page: Page, plain: Plain) -> None:
         assert page.driver.execute_script(
             "const image = document.querySelector('#detail img'); return image.decode().then(() => image.naturalWidth)"
         )
-    assert "conse-chat (not an LLM)" in page.texts("#detail tbody th")
+    assert sorted(page.texts("#detail tbody th")) == sorted(plain.labelled)
 
 
 def test_rankings_are_shown_with_their_scores(page: Page, plain: Plain) -> None:
-    page.go(view(image="coffee"))
+    wanted = next(iter(plain.labels))
+    page.go(view(image=wanted))
     lists = page.driver.execute_script(
         "return [...document.querySelectorAll('#detail .ranking')].map((it) => [...it.children].map((li) => li.textContent))"
     )
-    assert len(lists) == 4
+    rows = [plain.rankings[model, image] for model, image in sorted(plain.rankings) if image == wanted]
+    assert len(lists) == len(rows) > 0
     shown = [[text.rsplit(" ", 1) for text in ranking] for ranking in lists]
-    rows = [plain.rankings[model, "coffee"] for model, image in sorted(plain.rankings) if image == "coffee"]
     assert sorted([name for name, _ in ranking] for ranking in shown) == sorted(
         [plain.names[class_id] for class_id in classes[:5]] for classes, _ in rows
     )
     best = sorted(float(ranking[0][1]) for ranking in shown)
-    assert best == pytest.approx(sorted(scores[0] for _, scores in rows), rel=2e-3)
+    assert best == pytest.approx(sorted(scores[0] for _, scores in rows), rel=6e-3)
 
 
 def test_pictures_that_the_page_does_not_hold_are_taken_from_the_readers_disk(driver, tmp_path: Path) -> None:

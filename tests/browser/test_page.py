@@ -9,8 +9,9 @@ from selenium.webdriver.support.select import Select
 
 from mllm_classify.report.explorer.document import write
 from tests.browser.conftest import Page
-from tests.browser.plain import Plain, view
-from tests.report.hostile import HOSTILE, IDS, many, study
+from tests.browser.plain import Plain, key, view
+from tests.report.hostile import HOSTILE, IDS, study
+from tests.waiting import wait_until
 
 
 def test_it_asks_nobody_and_shows_all_images(page: Page, plain: Plain) -> None:
@@ -21,12 +22,18 @@ def test_it_asks_nobody_and_shows_all_images(page: Page, plain: Plain) -> None:
 
 
 def test_a_link_restores_its_view(page: Page, plain: Plain) -> None:
-    Select(page.one("#category")).select_by_value("N")
+    # the condition that is added is that the first model is right under ReGT
+    image = next(image for image in plain.labels if plain.has(image, plain.compared[0], "right", "regt"))
+    category = plain.labels[image]["category"]
+    Select(page.one("#category")).select_by_value(category)
     page.one("#add").click()
-    page.one("#distinct-least").send_keys("2", Keys.TAB)
-    Select(page.one("#shown")).select_by_visible_text("conse-chat (not an LLM): CW+")
-    page.all("div.dt-scroll-head thead th")[6].click()
+    page.one("#distinct-least").send_keys("1", Keys.TAB)
+    Select(page.one("#shown")).select_by_visible_text(plain.option(plain.compared[-1]))
+    Select(page.one("#other")).select_by_visible_text(plain.option(plain.compared[0]))
+    next(button for button in page.all("#splits button") if not button.text.endswith(": 0")).click()
+    page.all("div.dt-scroll-head thead th")[7].click()
     page.one("#images tbody button.open").click()
+    wait_until(lambda: "order=" in page.view and "image=" in page.view)
     link, seen = (
         page.view,
         (page.shown(), page.one("#count").text, page.texts("#detail-title"), page.texts("#images th")),
@@ -35,7 +42,7 @@ def test_a_link_restores_its_view(page: Page, plain: Plain) -> None:
     page.open(link)
     assert page.view == link
     assert (page.shown(), page.one("#count").text, page.texts("#detail-title"), page.texts("#images th")) == seen
-    assert Select(page.one("#category")).first_selected_option.text == "N"
+    assert Select(page.one("#category")).first_selected_option.text == category
 
 
 @pytest.mark.parametrize(
@@ -56,29 +63,33 @@ def test_every_control_has_a_name(page: Page) -> None:
     assert [it.get_attribute("outerHTML") for it in controls if it.is_displayed() and not it.accessible_name] == []
 
 
-def test_narrow_windows_and_paper(page: Page) -> None:
-    page.driver.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    )
-    try:
-        for link in ("", "image=coffee"):
-            page.open(link)
-            assert page.driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-            assert page.driver.execute_script(
-                "const it = document.getElementById('detail'); return it.scrollWidth <= it.clientWidth"
-            )
-    finally:
-        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    page.open("category=N")
-    count = page.count()
-    page.driver.execute_script("dispatchEvent(new Event('beforeprint'))")
-    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    try:
-        assert "category N" in page.one("#printed").text
-        assert len(page.all("#printed tbody tr")) == count
-        assert not page.one("#filters").is_displayed()
-    finally:
-        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+def test_narrow_windows_and_paper(page: Page, plain: Plain) -> None:
+    two = view(with_=key(plain.compared[1]))
+    with page.sized(400, 800):
+        for page.layout in ("table", "grid", "confusions"):
+            for link in ("", two, view(image=next(iter(plain.labels)))):
+                page.open(link)
+                assert page.fits(), (page.layout, link)
+    for page.layout, printed in {"table": "tbody tr", "grid": ".card"}.items():
+        page.open("category=S")
+        count = page.count()
+        assert count
+        with page.paper():
+            text = page.one("#printed").text
+            assert "category S" in text
+            assert [
+                image for image in plain.images(lambda it: plain.labels[it]["category"][0] == "S") if image not in text
+            ] == []
+            # the heading of a column, or what is said above pictures
+            label, scoring = plain.option(plain.compared[0]).rsplit(": ", 1)
+            assert f"{label}: {scoring}" in text or f"Answers of {label} ({scoring})" in text
+            assert len(page.all(f"#printed {printed}")) == count
+            assert not page.one("#filters").is_displayed()
+            assert not page.one("#grid").is_displayed()
+    page.layout = "confusions"
+    page.open()
+    with page.paper():
+        assert len(page.all("#printed .pairs tbody tr")) > 0
 
 
 def visible(text: str) -> str:
@@ -121,24 +132,30 @@ def test_hostile_answers_are_text(driver, hostile: Path) -> None:
     assert page.requests() == []
     page.go(view(text="</SCRIPT>"))
     assert page.count() >= 1
+    ranks, chat = '["ranks","CW","",0]', '["chat","CW+","",0]'
+    for page.layout in ("grid", "confusions"):
+        page.open(view(shown=chat, with_=ranks))
+        assert driver.execute_script(tags) == before
+        assert any("</script><script>alert(1)</script>" in text for text in page.texts(f"#{page.layout} bdi"))
+    page.layout = "grid"
+    page.open(view(shown=chat))
+    assert page.shown() == [visible(image) for image in IDS[1:]]
+    assert any(text.startswith("<b>1 MB</b> ⟦U+202E⟧xxx") for text in page.texts("#cards .words bdi"))
 
 
-def test_rows_are_walked_by_keyboard_though_they_come_as_they_are_seen(driver, tmp_path: Path) -> None:
-    """Of 5,000 images without a second label set."""
-    path = tmp_path / "explorer.html"
-    write(many(5000), path)
-    page = Page(driver, path)
+def test_rows_are_walked_by_keyboard_though_they_come_as_they_are_seen(driver, large: Path) -> None:
+    page = Page(driver, large)
     page.open()
     assert 10 < len(page.shown()) < 500
     page.one("#images tbody button.open").send_keys(Keys.ARROW_DOWN)
-    for number in range(2, 202):
+    for number in range(2, 102):
         ActionChains(driver).send_keys(Keys.ARROW_DOWN).perform()
         assert driver.execute_script("return document.activeElement.textContent") == f"image {number:06}"
     ActionChains(driver).send_keys(Keys.ENTER).perform()
-    assert page.texts("#detail-title bdi") == ["image 000201"]
+    assert page.texts("#detail-title bdi") == ["image 000101"]
     assert page.texts("#detail thead th")[-1] == "ImGT"
     page.go('if=["ranks","CW","",0,"right","imgt"]')
-    assert page.count() == 1250
+    assert page.count() == 12_500
     assert not page.one("#category").is_enabled()
     page.go("order=image-desc")
-    assert page.shown()[0] == "image 004999"
+    assert page.shown()[0] == "image 049999"

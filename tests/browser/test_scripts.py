@@ -19,6 +19,8 @@ VIEWS = [
     view(text="e", order="right-desc"),
     view(category="S-", class_=1, is_="any", under="imgt", right="0-1", distinct="1-"),
     view(if_=json.dumps(["chat", "CW+", "", 0, "wrong", "regt"]), shown='["chat","CW","",0]', order="answer-asc"),
+    view(layout="grid", with_='["chat","CW+","",0]', split="neither"),
+    view(layout="confusions"),
     *(view(image=image) for image in (IDS[1], IDS[-1])),
 ]
 
@@ -58,7 +60,7 @@ def test_modules_show_the_same_before_they_are_joined(driver, tmp_path: Path) ->
     data, _ = study(HOSTILE, [1] * len(HOSTILE), [[0, 2]] * len(HOSTILE))
     write(data, tmp_path / "joined.html")
     (tmp_path / "modules.html").write_text(unjoined((tmp_path / "joined.html").read_text("utf-8")), "utf-8")
-    one, other = (shown(Page(driver, tmp_path / f"{name}.html")) for name in ("joined", "modules"))
+    one, other = (shown(Page(driver, tmp_path / f"{name}.html", layout=None)) for name in ("joined", "modules"))
     assert one == other
     assert len({html for _, _, html in one}) == len(VIEWS)
 

@@ -1,3 +1,5 @@
+import xml.etree.ElementTree as ET
+
 import numpy as np
 import polars as pl
 import pytest
@@ -42,7 +44,7 @@ def test_no_class_stands_in_two_blocks_and_none_is_too_large():
 
 def test_the_picture_of_confusions_shows_shares_and_names_as_they_are(tmp_path):
     counts = counted((0, 0, 6), (0, 1, 2), (1, 1, 3), (1, 2, 1), (2, 0, 5), (3, 4, 1), (4, 4, 1), (5, 3, 9))
-    save(confusions(CLASSES.reverse(), counts, "A & B on <these>"), tmp_path / "confusions.svg")
+    save(confusions(CLASSES.reverse(), counts, "A & B on <these>", "a-b"), tmp_path / "confusions.svg")
     shown = texts(tmp_path / "confusions.svg")
     assert {
         "25",
@@ -56,10 +58,19 @@ def test_the_picture_of_confusions_shows_shares_and_names_as_they_are(tmp_path):
     } <= set(shown)
     assert any("A & B on <these>" in text for text in shown)
     assert any("18 of 28 images taken for another class" in text for text in shown)
+    links = {
+        "".join(link.itertext()).strip(): link.attrib["{http://www.w3.org/1999/xlink}href"]
+        for link in ET.parse(tmp_path / "confusions.svg").iter("{http://www.w3.org/2000/svg}a")
+    }
+    # 2 of the 8 images of class 0 were taken for class 1, and 1 of 4 likewise
+    assert links["75"] in {f"explorer.html#confused={pair}&model=a-b" for pair in ("0-0", "1-1")}
+    assert links["25"] in {f"explorer.html#confused={pair}&model=a-b" for pair in ("0-1", "1-2")}
+    save(confusions(CLASSES, counts, "a file", None), tmp_path / "unlinked.svg")
+    assert "explorer.html" not in (tmp_path / "unlinked.svg").read_text()
     assert "<script" not in (tmp_path / "confusions.svg").read_text()
     assert (tmp_path / "confusions.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_picture_without_confusions_says_so(tmp_path):
-    save(confusions(CLASSES, counted((0, 0, 3)), "C"), tmp_path / "confusions.svg")
+    save(confusions(CLASSES, counted((0, 0, 3)), "C", None), tmp_path / "confusions.svg")
     assert any("0 of 3 images" in text for text in texts(tmp_path / "confusions.svg"))

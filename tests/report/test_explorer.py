@@ -23,7 +23,7 @@ from mllm_classify.report.explorer.columns import described_rankings
 from mllm_classify.report.explorer.data import NOTHING, Data, distinct_sets, fixed_point
 from mllm_classify.report.explorer.document import page as page_of
 from mllm_classify.report.explorer.packing import packed as packed_of
-from mllm_classify.report.explorer.pictures import thumbnail, thumbnails, with_pictures
+from mllm_classify.report.explorer.pictures import thumbnails, thumbnails_of, with_pictures
 from tests.report.hostile import CLASSES, HOSTILE, IDS, study
 
 NUMBERS = st.integers(0, 3)
@@ -177,9 +177,13 @@ def test_thumbnails_are_small_and_few(tmp_path) -> None:
     rows = pl.DataFrame(
         {"image_id": ["a"], "file": ["a.png"], "sha256": [hashlib.sha256(content.getvalue()).hexdigest()]}
     )
-    (made,) = thumbnails(Images(rows, str(tmp_path)))
-    with Image.open(io.BytesIO(made)) as small:
-        assert (small.format, small.size) == ("JPEG", (320, 213))
-    assert thumbnails(Images(rows, str(tmp_path)), most=0) == []
-    assert thumbnails(Images(rows, str(tmp_path)), most_bytes=10) == []
-    assert thumbnail(b"no picture", AS_PILLOW) == b""
+    images = Images(rows, str(tmp_path))
+    most = 10**6
+    for size in (900, 640, 320):
+        (made,) = thumbnails(images, most_bytes=most)
+        most = len(made) - 1
+        with Image.open(io.BytesIO(made)) as copy:
+            assert (copy.format, copy.size) == ("JPEG", (size, round(size * 2 / 3)))
+    assert thumbnails(images, most=0) == []
+    assert thumbnails(images, most_bytes=10) == []
+    assert thumbnails_of(b"no picture", AS_PILLOW, [320, 160]) == [b"", b""]

@@ -40,10 +40,18 @@ def scores(*rows):
 
 
 def mapped(rows):
-    """Rows of image, task, in_prompt, nearest class."""
+    """Rows of image, task, in_prompt, nearest class. All similarities are 0.625."""
     return pl.DataFrame(
         [
-            {"image_id": image, "task": task, "variant": "", "repeat": 0, "in_prompt": listed, "nearest_class": near}
+            {
+                "image_id": image,
+                "task": task,
+                "variant": "",
+                "repeat": 0,
+                "in_prompt": listed,
+                "nearest_class": near,
+                "similarity": 0.625,
+            }
             for image, task, listed, near in rows
         ],
         schema=MAPPING,
@@ -81,22 +89,30 @@ def test_images_on_which_most_models_change_come_first_then_those_on_which_they_
         ("m", "q", "CW", 0, 1, "S-"), ("n", "q", "CW", 0, 0, "S-"),
     ]  # fmt: skip
     frame = scores(*((*row[:3], bool(row[3]), bool(row[4]), row[5]) for row in rows))
-    assert chosen(frame).rows() == [("S-", "q", 1, 1), ("M-", "z", 2, 0), ("M-", "y", 1, 0), ("M-", "x", 0, 1)]
+    assert chosen(frame).rows() == [
+        ("S-", "q", 1, 1), ("M-", "z", 2, 0), ("M-", "y", 1, 0), ("M-", "x", 0, 1), ("M-", "v", 0, 0),
+    ]  # fmt: skip
     assert chosen(frame.sample(fraction=1, shuffle=True, seed=1)).equals(chosen(frame))
-    assert chosen(frame.filter(pl.col("category") == "M-")).height == SHOWN
+    assert chosen(frame.filter(pl.col("category") == "M-")).height == SHOWN == 4
 
 
 def test_ties_go_by_the_images_name_and_one_label_set_makes_one_group():
-    frame = scores(*(("m", image, "CW", True, None, None) for image in "dcba"))
-    assert chosen(frame).rows() == [(None, image, 0, 0) for image in "abc"]
+    frame = scores(*(("m", image, "CW", True, None, None) for image in "edcba"))
+    assert chosen(frame).rows() == [(None, image, 0, 0) for image in "abcd"]
 
 
 def test_the_nearest_class_is_told_where_it_counts_and_is_another():
     near = mapped([("a", "OW", None, 1), ("b", "OW", None, 3), ("a", "CW", False, 1), ("b", "CW", True, 0)])
     texts = answer_rows(["a", "b", "a", "b"], ["OW", "OW", "CW", "CW"], ["coffee", " Daisy", "coffee", "tea cup"])
     answers = Answers(texts, near)
-    assert said(answers, "OW", NAMES).rows() == [("a", "coffee", NAMES[1], None), ("b", " Daisy", None, None)]
-    assert said(answers, "CW+", NAMES).rows() == [("a", "coffee", NAMES[1], True), ("b", "tea cup", None, False)]
+    assert said(answers, "OW", NAMES).rows() == [
+        ("a", "coffee", NAMES[1], 0.625, None),
+        ("b", " Daisy", None, None, None),
+    ]
+    assert said(answers, "CW+", NAMES).rows() == [
+        ("a", "coffee", NAMES[1], 0.625, True),
+        ("b", "tea cup", None, None, False),
+    ]
     assert said(answers, "CW", NAMES)["taken_for"].to_list() == [None, None]
 
 
@@ -147,7 +163,7 @@ def test_without_a_second_label_set_nothing_is_said_of_it():
     page = as_html(table(found, STUDY._replace(regt=None)))
     assert page.count("✓") == 1
     assert ">ReGT" not in page
-    assert "first mark" not in "".join(it.get_text() for it in draw(found, {}).texts)
+    assert "ReGT" not in "".join(it.get_text() for it in draw(found, {}).texts)
 
 
 def test_panels_show_marks_and_text(chosen_examples, tmp_path):
@@ -159,8 +175,9 @@ def test_panels_show_marks_and_text(chosen_examples, tmp_path):
     assert texts.count("✗") == 5
     assert texts.count("✓") == 7
     assert texts.count("no picture here") == 2
-    assert {"$R_1$ <s>", "Chat (not an LLM)", "ReGT: (none)", "ImGT: daisy"} <= set(texts)
-    assert any(text.startswith("OOP =cmd|") and text.endswith("→ <b>espresso</b>") for text in texts)
+    assert {"$R_1$ <s>, CW", "Chat (not an LLM), CW+", "ReGT: (none)", "ImGT: daisy"} <= set(texts)
+    assert any(text.startswith("“=cmd|") and text.endswith("” → OOP → <b>espresso</b> (0.62)") for text in texts)
+    assert {"“DAISY ” → in prompt", "=missile"} <= set(texts)
     assert "<script" not in content
     assert content.count("<image") == 3
     for suffix in ("svg", "pdf"):

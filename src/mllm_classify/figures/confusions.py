@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 import matplotlib as mpl
 import numpy as np
@@ -28,10 +29,12 @@ class Block(NamedTuple):
     classes: list[int]
 
 
-def confusions(classes: pl.DataFrame, confusions: pl.DataFrame, reference: str) -> Figure:
+def confusions(classes: pl.DataFrame, confusions: pl.DataFrame, reference: str, reference_model: str | None) -> Figure:
     """The densest blocks of a confusion matrix; a cell is the share of a row's images that were taken for the column.
 
     `classes` and `confusions` are files of the dataset and choices stages; `reference` says whose confusions they are.
+    If it is a model of the study, `reference_model`, a cell is a link to its images in the explorer, which lies beside
+    the figure.
     """
     names = classes.sort("class_id")["name"].to_list()
     matrix = counts(confusions, len(names))
@@ -48,7 +51,13 @@ def confusions(classes: pl.DataFrame, confusions: pl.DataFrame, reference: str) 
             part = matrix[np.ix_(block.classes, block.classes)]
             share = 100 * part / np.maximum(matrix[block.classes].sum(axis=1), 1)[:, None]
             labels = [_label(names, class_id) for class_id in block.classes]
-            _draw_block(figure.add_subplot(rows, COLUMNS, place + 1), share, labels)
+            links = {
+                (row, column): f"explorer.html#{urlencode({'confused': f'{label}-{taken}', 'model': reference_model})}"
+                for row, label in enumerate(block.classes)
+                for column, taken in enumerate(block.classes)
+                if reference_model is not None
+            }
+            _draw_block(figure.add_subplot(rows, COLUMNS, place + 1), share, labels, links)
         if blocks:
             figure.supylabel("label", fontsize=8)
             figure.supxlabel("taken for; % of the label's images", fontsize=8)
@@ -92,8 +101,8 @@ def _groups(tree: ClusterNode) -> Iterator[list[int]]:
             waiting += [node.get_left(), node.get_right()]
 
 
-def _draw_block(axes: Axes, share: np.ndarray, labels: list[str]) -> None:
-    """A block's shares (classes x classes, percent) as a picture with numbers."""
+def _draw_block(axes: Axes, share: np.ndarray, labels: list[str], links: dict[tuple[int, int], str]) -> None:
+    """A block's shares (classes x classes, percent) as a picture with numbers, which may be links."""
     axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
     axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), labels)
@@ -102,7 +111,8 @@ def _draw_block(axes: Axes, share: np.ndarray, labels: list[str]) -> None:
     for (row, column), value in np.ndenumerate(share):
         if value:
             colour = "white" if value > 55 else "black"
-            axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour)
+            link = links.get((row, column))
+            axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, url=link)
 
 
 def _label(names: list[str], class_id: int, longest: int = 26) -> str:

@@ -51,6 +51,11 @@ def reference(config: Config) -> str | None:
     return config.choices.said(config) if config.choices else None
 
 
+def reference_model(config: Config) -> str | None:
+    """The name of the model whose confusions make options; null where a file holds them."""
+    return config.choices.reference if config.choices and config.choices.confusions is None else None
+
+
 def options(config: Config) -> dict[str, Any] | None:
     """Numbers of options of multiple-choice questions of each kind, and who says which names are similar."""
     if config.choices is None or config.encoder is None:
@@ -137,7 +142,19 @@ def mapping_values(config: Config, encoder: str, name: str) -> dict[str, Any]:
 VALUES: dict[str, Value] = {
     value.__name__: value
     for value in (
-        *(about, entries, resamples, reference, options, prices, ways, repeated, encodings, examination),
+        *(
+            about,
+            entries,
+            resamples,
+            reference,
+            reference_model,
+            options,
+            prices,
+            ways,
+            repeated,
+            encodings,
+            examination,
+        ),
         *(compared, published, paper, other_names, official_pairs),
     )
 }

@@ -22,7 +22,7 @@ from mllm_classify.tasks import TASK_OF
 if TYPE_CHECKING:
     from mllm_classify.config.dataset import AnyDataset
 
-SHOWN = 3
+SHOWN = 4
 """Images of a category."""
 CATEGORIES = {
     "S+": "S+: one ReGT label, the ImGT label",
@@ -36,8 +36,11 @@ RIGHT, WRONG = COLOURS[:2]
 MARKS = {True: "✓", False: "✗", None: " "}
 LONGEST = 300
 """Characters of an answer in tables; what is longer is prose."""
-WIDTH, LINE, PICTURE = 3.7, 0.135, 1.7
+WIDTH, LINE, PICTURE = 3.4, 0.14, 2.4
 """Inches: a panel's width, the height of a line of text, and that of a picture."""
+ANSWER = 2 * LINE + 0.05
+"""Inches: the height of a model's name and its answer."""
+LABEL_SETS = {"imgt": "ImGT", "regt": "ReGT"}
 
 
 class Answers(NamedTuple):
@@ -71,9 +74,10 @@ def chosen(shown: pl.DataFrame) -> pl.DataFrame:
 
 
 def said(answers: Answers, scoring: str, names: list[str]) -> pl.DataFrame:
-    """What a model said of each image: columns image_id, prediction, taken_for, oop.
+    """What a model said of each image: columns image_id, prediction, taken_for, similarity, oop.
 
-    taken_for is the nearest class, where the scoring takes that and the answer is not its name; the prediction of a model that ranks is its first class.
+    taken_for is the nearest class, where the scoring takes that and the answer is not its name, and similarity that of both
+    embeddings; the prediction of a model that ranks is its first class.
     """
     keys = ["image_id", "task", "variant", "repeat"]
     first = (pl.col("task") == TASK_OF[scoring]) & (pl.col("variant") == "") & (pl.col("repeat") == 0)
@@ -81,16 +85,22 @@ def said(answers: Answers, scoring: str, names: list[str]) -> pl.DataFrame:
     if answers.mapping is None:
         first = pl.col("class_ids").list.first()
         named = first.replace_strict(dict(enumerate(names)), default="(no class)", return_dtype=pl.String)
-        columns = {"prediction": named, "taken_for": pl.lit(None, pl.String), "oop": pl.lit(None, pl.Boolean)}
+        columns = {
+            "prediction": named,
+            "taken_for": pl.lit(None, pl.String),
+            "similarity": pl.lit(None, pl.Float32),
+            "oop": pl.lit(None, pl.Boolean),
+        }
     else:
         nearest = pl.col("nearest_class").replace_strict(dict(enumerate(names)), return_dtype=pl.String)
-        known = answers.mapping.lazy().select(*keys, "in_prompt", "nearest_class")
+        known = answers.mapping.lazy().select(*keys, "in_prompt", "nearest_class", "similarity")
         rows = rows.join(known, on=keys, how="left", maintain_order="left")
         taken = {"OW": pl.lit(value=True), "CW+": ~pl.col("in_prompt"), "CW": pl.lit(value=False)}[scoring]
         other = normalise("text") != nearest.str.to_lowercase()
         columns = {
             "prediction": pl.col("text"),
             "taken_for": pl.when(taken & other).then(nearest),
+            "similarity": pl.when(taken & other).then("similarity"),
             "oop": ~pl.col("in_prompt"),
         }
     columns["prediction"] = (
@@ -110,7 +120,7 @@ def examples(
     """The chosen images and what every model, at its task of Table 3, said of them, the best model first.
 
     Columns category, image_id, changed, disagreeing, imgt_label, regt_labels (` | ` between), model (its label), task,
-    prediction, taken_for, oop, imgt, regt (right or wrong). `scores` are all that there are.
+    prediction, taken_for, similarity, oop, imgt, regt (right or wrong). `scores` are all that there are.
     """
     scores = main_scores(scores)
     rows = shown_rows(counts(scores), n_images)
@@ -147,7 +157,7 @@ def examples(
         .select(
             "category", "image_id", "changed", "disagreeing", "imgt_label", "regt_labels",
             pl.col("label").alias("model"), pl.col("scoring").alias("task"),
-            "prediction", "taken_for", "oop", "imgt", "regt",
+            "prediction", "taken_for", "similarity", "oop", "imgt", "regt",
         )
     )  # fmt: skip
 
@@ -165,7 +175,9 @@ def table(examples: pl.DataFrame, study: Study) -> Table:
     again = pl.struct("category", "image_id").is_first_distinct()
     shared = ["category", "image_id", "changed", "imgt_label", "regt_labels"]
     judged = [name for name in ("imgt", "regt") if examples[name].is_not_null().any()]
-    empty = {name for name in ("regt", "regt_labels", "taken_for") if not examples[name].is_not_null().any()}
+    empty = {
+        name for name in ("regt", "regt_labels", "taken_for", "similarity") if not examples[name].is_not_null().any()
+    }
     rows = examples.with_columns(
         *(
             pl.col(name).map_elements(lambda text: short(text, LONGEST), return_dtype=pl.String)
@@ -176,6 +188,7 @@ def table(examples: pl.DataFrame, study: Study) -> Table:
             for name in judged
         ),
         pl.when("oop").then(pl.lit("OOP")).alias("oop"),
+        pl.col("similarity").round(2).map_elements("{:.2f}".format, return_dtype=pl.String),
     ).with_columns(pl.when(again).then(pl.col(name).cast(pl.String)).alias(name) for name in shared)
     columns = {
         "category": Column("Category", words=True),
@@ -197,6 +210,7 @@ def table(examples: pl.DataFrame, study: Study) -> Table:
         ),
         "oop": Column(""),
         "taken_for": Column("Nearest class", words=True),
+        "similarity": Column("Similarity", "Similarity: cosine of the embeddings of answer and nearest class."),
         "imgt": Column("ImGT"),
         "regt": Column("ReGT"),
     }
@@ -229,17 +243,15 @@ def _opened(images: Images, index: int) -> Image.Image | None:
 
 
 def draw(examples: pl.DataFrame, pictures: dict[str, Image.Image | None]) -> Figure:
-    """The examples as panels: picture, labels, and every model's prediction with its marks.
+    """The examples as panels: picture, labels, and the path of every model's answer from words to class, with its marks.
 
-    The first mark is for ImGT, the second for ReGT, whose colour the prediction has. A picture that is not there is a
-    grey field.
+    The path has the colour of the mark for ReGT (without it, ImGT). A picture that is not there is a grey field.
     """
-    groups = examples.partition_by("category", maintain_order=True)
-    two = examples["regt"].is_not_null().any()
-    lines = 3 + examples["model"].n_unique()
-    deep = 0.3 + PICTURE + LINE * lines + 0.2
-    wide, high = WIDTH * SHOWN + 0.2, 0.55 + deep * len(groups)
-    with mpl.rc_context({**STYLE, "font.size": 6.5}):
+    panels = examples.partition_by("category", "image_id", maintain_order=True)
+    judged = [name for name in ("imgt", "regt") if examples[name].is_not_null().any()]
+    deep = 0.34 + PICTURE + LINE * (len(judged) + 1) + ANSWER * examples["model"].n_unique() + 0.3
+    wide, high = max(WIDTH * min(SHOWN, len(panels)) + 0.05, 8.5), 0.55 + deep * -(-len(panels) // SHOWN)
+    with mpl.rc_context({**STYLE, "font.size": 7}):
         figure = Figure(figsize=(wide, high))
 
         def write(x: float, y: float, text: str, **style: Any) -> None:
@@ -247,26 +259,31 @@ def draw(examples: pl.DataFrame, pictures: dict[str, Image.Image | None]) -> Fig
 
         write(0.15, 0.12, "✓ right", color=RIGHT, weight="bold")
         write(0.75, 0.12, "✗ wrong", color=WRONG, weight="bold")
-        order = "first mark: ImGT, second: ReGT, as the colour" if two else "marks: ImGT"
-        write(1.4, 0.12, f"{order}; OOP: none of the listed classes; → the nearest class, which is scored")
-        for row, group in enumerate(groups):
-            top = 0.45 + row * deep
-            write(0.15, top, CATEGORIES[group["category"][0]], weight="bold", fontsize=8)
-            for column, panel in enumerate(group.partition_by("image_id", maintain_order=True)):
-                left, y = 0.15 + column * WIDTH, top + 0.22
-                _picture(figure, pictures.get(panel["image_id"][0]), (left, y), (wide, high))
-                y += PICTURE + 0.06
-                for text in _heading(panel):
-                    write(left, y, text)
-                    y += LINE
-                for model, imgt, regt, text in _lines(panel):
-                    right = regt if two else imgt
-                    write(left, y, MARKS[imgt], color=RIGHT if imgt else WRONG)
-                    if two:
-                        write(left + 0.1, y, MARKS[regt], color=RIGHT if regt else WRONG)
-                    write(left + 0.24, y, model)
-                    write(left + 1.75, y, text, color=RIGHT if right else WRONG)
-                    y += LINE
+        write(
+            1.45,
+            0.12,
+            "“what a model said” → in prompt, or OOP: none of the listed classes → the nearest class, if that is scored, "
+            f"and their similarity. The colour: under {LABEL_SETS[judged[-1]] if judged else LABEL_SETS['imgt']}",
+        )
+        for number, panel in enumerate(panels):
+            left, y = 0.15 + number % SHOWN * WIDTH, 0.45 + number // SHOWN * deep
+            write(left, y, CATEGORIES[panel["category"][0]], weight="bold", fontsize=7.5)
+            y += 0.2
+            _picture(figure, pictures.get(panel["image_id"][0]), (left, y), (wide, high))
+            y += PICTURE + 0.07
+            for place, text in enumerate(_heading(panel)):
+                write(left, y, text, weight="bold" if place else "normal")
+                y += LINE
+            y += 0.04
+            for answer in panel.iter_rows(named=True):
+                write(left, y, f"{short(answer['model'], 30)}, {answer['task']}", color="#4a5058")
+                for place, name in enumerate(reversed(judged)):
+                    x = left + WIDTH - 0.3 - 0.45 * place
+                    write(x - 0.28, y, LABEL_SETS[name], color="#4a5058")
+                    write(x, y, MARKS[answer[name]], color=RIGHT if answer[name] else WRONG)
+                right = bool(judged) and answer[judged[-1]]
+                write(left + 0.08, y + LINE, path(answer), color=RIGHT if right else WRONG)
+                y += ANSWER
     return figure
 
 
@@ -276,15 +293,19 @@ def _heading(panel: pl.DataFrame) -> list[str]:
     return lines if regt is None else [*lines, f"ReGT: {short(regt, 60) or '(none)'}"]
 
 
-def _lines(panel: pl.DataFrame) -> list[tuple[str, bool | None, bool | None, str]]:
-    """By model: its name, both marks, and its prediction."""
-    lines = []
-    columns = ["model", "imgt", "regt", "prediction", "oop", "taken_for"]
-    for model, imgt, regt, prediction, oop, taken in panel.select(columns).iter_rows():
-        text = short(prediction or "(empty)", 18 if taken else 34)
-        text = f"OOP {text}" if oop else text
-        lines.append((short(model, 30), imgt, regt, f"{text} → {short(taken, 16)}" if taken else text))
-    return lines
+def path(answer: dict[str, Any]) -> str:
+    """An answer's way from words to class: what was said, in the prompt or out of it, the nearest class.
+
+    `answer` is a row of `examples`. What a model that ranks puts first is a class already.
+    """
+    said, taken, similarity = answer["prediction"], answer["taken_for"], answer["similarity"]
+    worded = answer["oop"] is not None or answer["task"] != "CW"
+    steps = [f"“{short(said, 24 if taken else 40)}”" if said and worded else short(said or "(empty)", 50)]
+    if answer["oop"] is not None:
+        steps.append("OOP" if answer["oop"] else "in prompt")
+    if taken is not None:
+        steps.append(short(taken, 22) + ("" if similarity is None else f" ({similarity:.2f})"))
+    return " → ".join(steps)
 
 
 def _picture(
@@ -292,13 +313,13 @@ def _picture(
 ) -> None:
     """A picture, its left upper corner at `place`, in inches of a figure of this size."""
     (left, top), (wide, high) = place, size
-    box = (left / wide, 1 - (top + PICTURE) / high, (WIDTH - 0.3) / wide, PICTURE / high)
-    axes = figure.add_axes(box, anchor="W")
+    box = (left / wide, 1 - (top + PICTURE) / high, (WIDTH - 0.25) / wide, PICTURE / high)
+    axes = figure.add_axes(box, anchor="SW")
     axes.set_axis_off()
     if picture is None:
         axes.imshow(np.full((3, 4, 3), 224, dtype=np.uint8))
         axes.text(1.5, 1, "no picture here", ha="center", va="center")
     else:
         small = picture.copy()
-        small.thumbnail((360, 360))
+        small.thumbnail((640, 640))
         axes.imshow(np.asarray(small))

@@ -221,7 +221,7 @@ EXPLORED: dict[str, tuple[Callable[[Study], None], set[str]]] = {
         {"explorer"},
     ),
     "its code": (
-        lambda s: s.edit("src/mllm_classify/report/explorer/pictures.py", "SIDE = 320", "SIDE = 160"),
+        lambda s: s.edit("src/mllm_classify/report/explorer/pictures.py", "SIDES = (960,", "SIDES = (800,"),
         {"explorer"},
     ),
 }

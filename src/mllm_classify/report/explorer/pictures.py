@@ -1,6 +1,7 @@
 """Small copies of the evaluated images, or what readers' own files are known by."""
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,32 +21,45 @@ MOST_PICTURES = 1000
 MOST_PICTURE_BYTES = 16 * 2**20
 FOLDERS = 2
 """Folders above a picture that tell files of one name apart."""
-SIDE = 320
-"""Pixels of a thumbnail's longer side."""
+SIDES = (960, 640, 320)
+"""Pixels of a copy's longer side: the first at which all are not too large together."""
 
 
 def thumbnails(images: Images, most: int = MOST_PICTURES, most_bytes: int = MOST_PICTURE_BYTES) -> list[bytes]:
-    """Small JPEGs of all images, in their order; none where there are too many, or they are too large together.
+    """JPEGs of all images, in their order, of one of SIDES; none where there are too many, or they are too large together.
 
     An image that cannot be decoded has no bytes. Raises InputError where a file has changed since it was registered.
     """
     if len(images) > most:
         return []
-    jpegs = [thumbnail(images.read(index), images.reading) for index in range(len(images))]
-    return jpegs if sum(map(len, jpegs)) <= most_bytes else []
+    sizes = list(SIDES)
+    copies: list[list[bytes]] = []
+    for index in range(len(images)):
+        copies.append(thumbnails_of(images.read(index), images.reading, sizes))
+        while sizes and sum(len(each[0]) for each in copies) > most_bytes:
+            sizes.pop(0)
+            copies = [each[1:] for each in copies]
+        if not sizes:
+            return []
+    return [each[0] for each in copies]
 
 
-def thumbnail(content: bytes, reading: "Reading") -> bytes:
-    """A small JPEG without the file's metadata; empty where Pillow cannot decode it."""
+def thumbnails_of(content: bytes, reading: "Reading", sizes: Sequence[int]) -> list[bytes]:
+    """JPEGs without the file's metadata, by the pixels of their longer side; empty where Pillow cannot decode it."""
     from mllm_classify.io.pictures import decoded
 
     try:
         picture = decoded(content, reading)
     except InputError:
-        return b""
-    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        return [b""] * len(sizes)
+    return [_jpeg(picture, size) for size in sizes]
+
+
+def _jpeg(picture: Image.Image, size: int) -> bytes:
+    small = picture.copy()
+    small.thumbnail((size, size), Image.Resampling.LANCZOS)
     encoded = io.BytesIO()
-    picture.save(encoded, "JPEG", quality=80)
+    small.save(encoded, "JPEG", quality=80)
     return encoded.getvalue()
 
 

@@ -4,11 +4,11 @@ import { verdict } from "./cells.js";
 import { count, element, isolated, seen } from "./elements.js";
 import { named } from "./outcomes.js";
 import { half } from "./packed.js";
-import { answers, C, className, F, labels, labelSets, rankings, rows, setText, shortName, study } from "./study.js";
+import { decimals, listed, saidBy } from "./path.js";
+import { C, className, F, labels, labelSets, rankings, rows, setText, shortName } from "./study.js";
 
 const SHORT = 280;
 const STEP = 20_000;
-const NOTHING = -32768;
 
 /** A text of any length: its beginning, and more of it on demand. */
 function long(text, full, where) {
@@ -39,9 +39,8 @@ function long(text, full, where) {
 }
 
 function similarity(text) {
-  const number = (value) => (value === NOTHING ? "–" : (value / study.fixed).toFixed(3));
   return element("div", {}, isolated(C.nearest[text] ? setText(C.nearest[text]) : "–"),
-    element("br"), `similarity ${number(C.similarity[text])}, margin ${number(C.margin[text])}`);
+    element("br"), `similarity ${decimals(C.similarity[text])}, margin ${decimals(C.margin[text])}`);
 }
 
 /** The first classes of a ranking, with their scores. */
@@ -73,7 +72,7 @@ export function answersOf(i) {
     }
     if (!before || task(before) !== task(row)) {
       const rowspan = spanOf((other) => task(other) === task(row));
-      const text = row.answer === null ? 0 : answers[row.answer].texts[i];
+      const text = saidBy(row, i);
       const name = [row.task, row.variant, row.repeat ? `repeat ${row.repeat + 1}` : ""].filter(Boolean).join(" · ");
       line.append(element("td", { rowspan, "data-name": "Task" }, isolated(name)));
       if (text) {
@@ -88,14 +87,12 @@ export function answersOf(i) {
         line.append(element("td", { rowspan, "data-name": "Answer" }, answer), element("td", { rowspan, class: "void" }, "–"));
       }
     }
-    // only words in answer to a list are in a prompt, or out of it
-    const words = row.answer !== null && answers[row.answer].texts[i];
-    const listed = row.task !== "OW" && words && !(row.flags[i] & (F.error | F.unasked));
+    const inList = listed(row, i);
     const oop = row.flags[i] & F.oop;
     line.append(
       element("td", { "data-name": "Scored as" }, isolated(row.scoring)),
       element("td", { "data-name": "Taken for" }, isolated(named(row, i))),
-      element("td", listed ? { "data-name": "In prompt" } : { class: "void" }, listed ? element("span", oop ? { class: "verdict oop" } : {}, oop ? "○ no" : "yes") : "–"),
+      element("td", inList ? { "data-name": "In prompt" } : { class: "void" }, inList ? element("span", oop ? { class: "verdict oop" } : {}, oop ? "○ no" : "yes") : "–"),
       ...labelSets.map((set) => element("td", { "data-name": shortName[set] }, verdict(row, i, set))));
     body.append(line);
   });

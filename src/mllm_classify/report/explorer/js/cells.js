@@ -11,20 +11,25 @@ export function verdict(row, i, set) {
   return element("span", { class: `verdict ${kind}` }, `${sign} ${kind === "oop" ? "wrong" : word}`);
 }
 
-function openCell(i) {
+export function openCell(i) {
   return element("button", { type: "button", class: "open", "data-image": i }, isolated(C.ids.at(i)));
 }
 
-function answerCell(i) {
-  const row = rows[state.shown];
-  const cell = element("span");
-  for (const set of labelSets) {
+/** A mark for each label set. */
+export function marks(row, i) {
+  return labelSets.map((set) => {
     const kind = outcome(row, i, set);
     const words = `${shortName[set]}: ${SIGNS[kind][1]}`;
-    cell.append(element("span", { class: `sign ${kind}`, title: words, role: "img", "aria-label": words }, SIGNS[kind][0]));
-  }
-  cell.append(" ", isolated(named(row, i)));
-  return cell;
+    return element("span", { class: `sign ${kind}`, title: words, role: "img", "aria-label": words }, SIGNS[kind][0]);
+  });
+}
+
+function answerCell(row, i) {
+  return element("span", {}, ...marks(row, i), " ", isolated(named(row, i)));
+}
+
+export function regtText(i) {
+  return C.regt[i] ? isolated(setText(C.regt[i])) : element("span", { class: "none" }, "none of the classes");
 }
 
 function rightCell(i) {
@@ -43,9 +48,10 @@ export const CELLS = [
   openCell,
   (i) => element("span", {}, CATEGORIES[C.categories[i]] ?? "–"),
   (i) => isolated(setText(C.imgt[i])),
-  (i) => (labelSets.length < 2 ? element("span", {}, "–") : C.regt[i] ? isolated(setText(C.regt[i])) : element("span", { class: "none" }, "none of the classes")),
-  answerCell,
+  (i) => (labelSets.length < 2 ? element("span", {}, "–") : regtText(i)),
+  (i) => answerCell(rows[state.shown], i),
+  (i) => (state.other === null ? element("span") : answerCell(rows[state.other], i)),
   rightCell,
   (i) => element("span", {}, String(distinct[i])),
 ];
-export const TITLES = ["Image", "Category", "ImGT", "ReGT", "Answer", "Models right", "Classes"];
+export const TITLES = ["Image", "Category", "ImGT", "ReGT", "Answer", "Compared with", "Models right", "Classes"];

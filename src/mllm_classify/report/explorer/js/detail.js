@@ -3,6 +3,8 @@
 import { answersOf } from "./answers.js";
 import { by, count, element, isolated } from "./elements.js";
 import { found } from "./filter.js";
+import { focusInGrid } from "./grid.js";
+import { pathOf } from "./path.js";
 import { picture } from "./pictures.js";
 import { C, CATEGORIES, compared, distinct, labelSets, rights, setName, setText, shortName, study } from "./study.js";
 import { scrolled } from "./table.js";
@@ -17,7 +19,8 @@ export function about(i) {
     ["Different classes", `${distinct[i]}`],
   ];
   const list = element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, isolated(name)), element("dd", {}, isolated(value))]));
-  return element("div", { class: "about" }, picture(i), list);
+  const paths = [state.shown, ...(state.other === null ? [] : [state.other])].map((at) => pathOf(at, i));
+  return element("div", { class: "about" }, element("div", { class: "large" }, picture(i) ?? ""), element("div", { class: "facts" }, list, element("div", { class: "paths" }, ...paths)));
 }
 
 export function show(i) {
@@ -42,10 +45,11 @@ by("previous").addEventListener("click", () => step(-1));
 by("next").addEventListener("click", () => step(1));
 by("close").addEventListener("click", () => by("detail").close());
 by("detail").addEventListener("close", () => {
-  const button = scrolled.querySelector(`button.open[data-image="${state.image}"]`);
+  const last = state.image;
   state.image = null;
   keepLink();
-  button?.focus();
+  if (state.layout === "grid") focusInGrid(last);
+  else scrolled.querySelector(`button.open[data-image="${last}"]`)?.focus();
 });
 by("detail").addEventListener("keydown", (event) => {
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -55,7 +59,9 @@ by("detail").addEventListener("keydown", (event) => {
   }
 });
 
-scrolled.addEventListener("click", (event) => {
-  const line = event.target.closest("tbody tr")?.querySelector("button.open");
-  if (line) show(Number(line.dataset.image));
-});
+for (const layout of ["grid", "table"]) {
+  by(layout).addEventListener("click", (event) => {
+    const button = event.target.closest("tbody tr, .card")?.querySelector("button.open");
+    if (button) show(Number(button.dataset.image));
+  });
+}

@@ -1,7 +1,8 @@
 // The images that pass all filters, in the order of the view.
 
-import { holds } from "./outcomes.js";
-import { answers, C, CATEGORIES, compared, distinct, n, rights, rows, sets, setText, study } from "./study.js";
+import { holds, taken } from "./outcomes.js";
+import { answers, C, CATEGORIES, compared, distinct, F, labelOf, n, rights, rows, sets, setText, study } from "./study.js";
+import { SPLITS } from "./view.js";
 
 /** Numbers of the images that pass all filters, in their own order. */
 export function matching(it) {
@@ -30,6 +31,10 @@ export function matching(it) {
     if (least !== null) keep((i) => values[i] >= least);
     if (most !== null) keep((i) => values[i] <= most);
   }
+  if (it.confused) {
+    const [label, predicted] = it.confused;
+    keep((i) => labelOf(i) === label && taken(rows[it.shown], i) === predicted);
+  }
   if (it.text) {
     const wanted = it.text.toLowerCase();
     const found = C.ids.holding(wanted);
@@ -41,9 +46,21 @@ export function matching(it) {
     }
     keep((i) => found[i]);
   }
+  if (it.other !== null) {
+    const parts = splitOf(it);
+    found.splits.fill(0);
+    for (let i = 0; i < n; i++) if (passes[i]) found.splits[parts(i)] += 1;
+    if (it.split) keep((i) => parts(i) === SPLITS.indexOf(it.split));
+  }
   const result = new Uint32Array(passes.reduce((sum, pass) => sum + pass, 0));
   for (let i = 0, at = 0; i < n; i++) if (passes[i]) result[at++] = i;
   return result;
+}
+
+/** By image, the place in SPLITS of two models of which both, one or neither are right. */
+function splitOf({ shown, other, under }) {
+  const [one, two, right] = [rows[shown].flags, rows[other].flags, F[under]];
+  return (i) => (one[i] & right ? 0 : 2) + (two[i] & right ? 0 : 1);
 }
 
 /** Places of texts in alphabetical order, so that sorting compares numbers. */
@@ -69,6 +86,7 @@ export function sorted(found, [column, direction], it) {
     imgt: () => (i) => setPlaces()[C.imgt[i]],
     regt: () => (i) => setPlaces()[C.regt[i]],
     answer: () => (i) => setPlaces()[rows[it.shown].sets[i]],
+    other: () => (i) => setPlaces()[rows[it.other ?? it.shown].sets[i]],
     right: () => (i) => rights[it.under][i],
     distinct: () => (i) => distinct[i],
   }[column]();
@@ -78,5 +96,5 @@ export function sorted(found, [column, direction], it) {
   return Uint32Array.from(keys, (key) => ((key % n) + n) % n);
 }
 
-/** What passes the filters of the view that is shown. */
-export const found = { images: new Uint32Array(0) };
+/** What passes the filters of the view that is shown; and, before they are split, how many are in each of SPLITS. */
+export const found = { images: new Uint32Array(0), splits: [0, 0, 0, 0] };

@@ -2,8 +2,9 @@
 
 import { by, element, seen } from "./elements.js";
 import { OUTCOMES } from "./outcomes.js";
+import { refresh } from "./layouts.js";
 import { C, classText, compared, labelSets, rowName, rows, setName, study } from "./study.js";
-import { refresh, table } from "./table.js";
+import { table } from "./table.js";
 import { fresh, state, wheres } from "./view.js";
 
 const classIds = new Map();
@@ -36,6 +37,7 @@ export function fillForm() {
     by(`${key}-most`).value = state[key][1] ?? "";
   }
   by("shown").value = state.shown;
+  by("other").value = state.other ?? "";
   fillConditions();
 }
 
@@ -77,6 +79,8 @@ export function prepareForm() {
   options(by("where"), wheres());
   options(by("under"), labelSets.map((set) => [set, setName[set]]));
   rowOptions(by("shown"));
+  rowOptions(by("other"));
+  by("other").prepend(element("option", { value: "" }, "no other"));
   by("class-names").append(...Array.from({ length: C.names.length }, (_, i) => element("option", { value: classText(i) })));
   for (const key of ["right", "distinct"]) for (const end of ["least", "most"]) by(`${key}-${end}`).max = compared.length;
   by("filters").addEventListener("submit", (event) => event.preventDefault());
@@ -101,6 +105,7 @@ export function prepareForm() {
   react("where", (value) => (state.where = value));
   react("under", (value) => (state.under = value));
   react("shown", (value) => (state.shown = Number(value)));
+  react("other", (value) => (state.other = value === "" ? null : Number(value)));
   for (const key of ["right", "distinct"]) {
     ["least", "most"].forEach((end, at) => react(`${key}-${end}`, (value) => {
       state[key][at] = /^\d{1,9}$/.test(value) ? Number(value) : null;
@@ -115,7 +120,8 @@ export function prepareForm() {
     refresh();
   });
   by("reset").addEventListener("click", () => {
-    Object.assign(state, fresh());
+    const { shown, other, layout } = state;
+    Object.assign(state, fresh(), { shown, other, layout });
     fillForm();
     table.order([[0, "asc"]]);
     refresh();

@@ -3,10 +3,11 @@
 import { show } from "./detail.js";
 import { by, element, isolated, seen } from "./elements.js";
 import { fillForm, prepareForm } from "./form.js";
+import { refresh } from "./layouts.js";
 import { SIGNS } from "./outcomes.js";
 import { printable } from "./print.js";
 import { begun, compared, labels, rowName, study } from "./study.js";
-import { narrow, refresh, table } from "./table.js";
+import { narrow, table } from "./table.js";
 import { fromHash, ORDERS, state } from "./view.js";
 
 function restore() {
@@ -24,8 +25,9 @@ by("title").replaceChildren("Explorer: ", isolated(study.study.dataset));
 by("study").replaceChildren(isolated(study.study.said.slice(study.study.dataset.length + 2)));
 by("legend").replaceChildren(
   element("p", {}, ...Object.entries(SIGNS).flatMap(([kind, [sign, word]]) =>
-    [element("span", { class: `sign ${kind}` }, sign), kind === "oop" ? "wrong, out of prompt" : word])),
-  element("p", {}, "Models right, from the left: ", isolated(compared.map((row) => `${labels[row.model]} (${rowName(row)})`).join(", "))));
+    [element("span", { class: `sign ${kind}` }, sign), kind === "oop" ? "wrong, out of prompt" : word]),
+    element("span", { id: "judged" })),
+  element("p", { id: "strip" }, "Models right, from the left: ", isolated(compared.map((row) => `${labels[row.model]} (${rowName(row)})`).join(", "))));
 by("filter-box").open = !narrow.matches;
 prepareForm();
 restore();

@@ -1,6 +1,6 @@
 // What became of a row's answer to an image: its bits in words.
 
-import { F, setText } from "./study.js";
+import { F, labelOf, sets, setText } from "./study.js";
 
 export const SIGNS = {
   right: ["✓", "right"], wrong: ["✗", "wrong"], oop: ["○", "out of prompt"], error: ["!", "error"], none: ["·", "not asked"],
@@ -24,6 +24,13 @@ export function outcome(row, i, set) {
   if (flags & F[set]) return "right";
   if (flags & F.error) return "error";
   return flags & F.oop ? "oop" : "wrong";
+}
+
+/** The one class that an answer was taken for: the label, if it is among several; -1 where there is none. */
+export function taken(row, i) {
+  const classes = sets[row.sets[i]];
+  const label = labelOf(i);
+  return classes.includes(label) ? label : classes[0] ?? -1;
 }
 
 export function named(row, i) {

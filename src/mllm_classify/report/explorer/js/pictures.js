@@ -7,10 +7,29 @@ function shownPicture(i, src) {
   return element("img", { src, alt: `The image ${seen(C.ids.at(i))}` });
 }
 
+/** The JPEG that the page holds; undefined where there is none. */
+function bytesOf(i) {
+  const [start, end] = [C.picture_ends[i], C.picture_ends[i + 1]];
+  return start === end ? undefined : C.pictures.subarray(start, end);
+}
+
+/** A picture in a grid. It is decoded when it is seen; nothing is kept of it when it is gone. */
+export function thumbnail(i) {
+  const blank = (words) => element("span", { class: "blank" }, words);
+  const bytes = C.pictures && bytesOf(i);
+  const source = C.pictures ? bytes && new Blob([bytes], { type: "image/jpeg" }) : ownFile(i);
+  if (!source) return blank(hasPictures() ? "no picture here" : "");
+  const src = URL.createObjectURL(source);
+  const image = element("img", { src, alt: "", decoding: "async" });
+  image.addEventListener("load", () => URL.revokeObjectURL(src));
+  image.addEventListener("error", () => image.replaceWith(blank("cannot be shown")));
+  return image;
+}
+
 export function picture(i) {
   if (!C.pictures) return ownPicture(i);
-  if (C.picture_ends[i] === C.picture_ends[i + 1]) return undefined;
-  const bytes = C.pictures.subarray(C.picture_ends[i], C.picture_ends[i + 1]);
+  const bytes = bytesOf(i);
+  if (!bytes) return undefined;
   let raw = "";
   for (const byte of bytes) raw += String.fromCharCode(byte);
   return shownPicture(i, `data:image/jpeg;base64,${btoa(raw)}`);
@@ -18,6 +37,11 @@ export function picture(i) {
 
 // the reader's own files by their names, with and without ending, where the page holds no pictures
 const own = new Map();
+
+/** Whether there are pictures: in the page, or in a folder that the reader chose. */
+export function hasPictures() {
+  return Boolean(C.pictures || own.size);
+}
 
 function stem(name) {
   return name.replace(/\.[^.]*$/, "");
@@ -45,17 +69,24 @@ function ownPicture(i) {
     checked(file, C.digests[i]).then((it) => box.append(element("p", { class: it === "another" ? "problem" : "none" }, FILES[it])));
     return box;
   }
+  box.append(...chooser(own.size ? `No file in the folder is ${seen(C.files.at(i))}. ` : ""));
+  document.addEventListener("pictures", () => box.isConnected && box.replaceWith(ownPicture(i)), { once: true });
+  return box;
+}
+
+/** Asks for a folder with pictures; "pictures" is what happens to the document when there are some. */
+export function chooser(missing = "") {
   const choose = element("input", { type: "file", webkitdirectory: "", "aria-label": "Folder with the pictures" });
   choose.addEventListener("change", () => {
     for (const each of choose.files) {
       for (const name of new Set([each.name, stem(each.name)])) own.set(name, [...(own.get(name) ?? []), each]);
     }
-    box.replaceWith(ownPicture(i));
+    document.dispatchEvent(new Event("pictures"));
   });
-  const missing = own.size ? `No file in the folder is ${seen(C.files.at(i))}. ` : "";
-  box.append(element("label", {}, `${missing}The page holds no pictures. Those in a folder of this computer:`, choose),
-    element("p", { class: "none" }, "Nothing leaves this computer, though browsers call it an upload."));
-  return box;
+  return [
+    element("label", {}, `${missing}The page holds no pictures. Those in a folder of this computer:`, choose),
+    element("p", { class: "none" }, "Nothing leaves this computer, though browsers call it an upload."),
+  ];
 }
 
 const FILES = {

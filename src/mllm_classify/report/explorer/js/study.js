@@ -31,6 +31,11 @@ export function rowName(row) {
   return parts.filter(Boolean).join(" · ");
 }
 
+/** The class of an image by ImGT. */
+export function labelOf(i) {
+  return sets[C.imgt[i]][0];
+}
+
 export function className(id) {
   return C.names.at(id);
 }

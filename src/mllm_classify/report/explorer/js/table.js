@@ -1,13 +1,13 @@
 // The table of images, which makes the rows that are seen.
 
 import { CELLS, TITLES } from "./cells.js";
-import { by, count, seen } from "./elements.js";
-import { found, matching, sorted } from "./filter.js";
+import { by, seen } from "./elements.js";
+import { found } from "./filter.js";
 import { compared, labels, n, rowName, rows } from "./study.js";
-import { keepLink, ORDERS, state } from "./view.js";
+import { ORDERS, state } from "./view.js";
 
 const strip = `${Math.max(9, 3.5 + 1.15 * Math.min(compared.length, 24))}em`;
-const WIDTHS = ["22%", "6.6em", "16%", "20%", "24%", strip, "5.6em"];
+const WIDTHS = ["22%", "6.6em", "16%", "20%", "24%", "24%", strip, "5.6em"];
 export const narrow = matchMedia("(max-width: 700px)");
 
 export const table = new globalThis.DataTable(by("images"), {
@@ -22,7 +22,7 @@ export const table = new globalThis.DataTable(by("images"), {
     title: TITLES[at],
     width: WIDTHS[at],
     type: "string",
-    visible: !narrow.matches || [0, 4].includes(at),
+    visible: ORDERS[at] !== "other" && (!narrow.matches || ["image", "answer"].includes(ORDERS[at])),
     // a node, never a string: strings would be taken for HTML
     render: (i, use) => (use === "display" ? cell(i) : ""),
   })),
@@ -41,29 +41,36 @@ scrolled.tabIndex = 0;
 scrolled.setAttribute("role", "region");
 scrolled.setAttribute("aria-label", "Images");
 
-export function refresh(unknown = []) {
-  const start = performance.now();
-  found.images = sorted(matching(state), state.order, state);
-  const shownRow = rows[state.shown];
-  // headers of DataTables are HTML
-  const title = [...table.column(4).header().querySelectorAll(".dt-column-title")][0] ?? table.column(4).header();
-  title.textContent = seen(`${labels[shownRow.model]}: ${rowName(shownRow)}`);
-  title.title = title.textContent;
-  table.draw();
-  const share = n ? ` (${((100 * found.images.length) / n).toFixed(1)} %)` : "";
-  by("count").textContent = `${count(found.images.length)} of ${count(n)} images${share}${unknown.length ? `. The link names what this study does not have: ${[...new Set(unknown)].join(", ")}.` : ""}`;
-  keepLink();
-  performance.measure("filter", { start, end: performance.now() });
+/** Columns of the answers that are shown, among ORDERS. */
+const [ANSWER, OTHER] = [4, 5];
+
+function isVisible(at) {
+  return at === OTHER ? state.other !== null : !narrow.matches || [0, ANSWER].includes(at);
 }
 
-narrow.addEventListener("change", () => CELLS.forEach((_, at) => table.column(at).visible(!narrow.matches || [0, 4].includes(at))));
-table.on("order", () => {
-  const [order] = table.order();
-  const wanted = order?.[1] ? [ORDERS[order[0]], order[1]] : ["image", "asc"];
-  if (wanted.join() === state.order.join()) return;
-  state.order = wanted;
-  refresh();
-});
+function name(at, row) {
+  // headers of DataTables are HTML
+  const header = table.column(at).header();
+  const title = header.querySelector(".dt-column-title") ?? header;
+  title.textContent = row ? seen(`${labels[row.model]}: ${rowName(row)}`) : TITLES[at];
+  title.title = title.textContent;
+}
+
+/** Draws what was found; `appears` where the table was hidden before. */
+export function drawTable(appears) {
+  const changed = CELLS.map((_, at) => at).filter((at) => table.column(at).visible() !== isVisible(at));
+  for (const at of changed) table.column(at).visible(isVisible(at), false);
+  name(ANSWER, rows[state.shown]);
+  name(OTHER, rows[state.other]);
+  if (appears || changed.length) {
+    // nothing has a size while it is hidden
+    table.columns.adjust();
+    table.scroller.measure(false);
+  }
+  table.draw();
+}
+
+narrow.addEventListener("change", () => state.layout === "table" && drawTable(false));
 
 // scrolling makes rows anew: whoever was on one stays on it
 let focused = null;

@@ -4,12 +4,16 @@ import { seen } from "./elements.js";
 import { OUTCOMES } from "./outcomes.js";
 import { C, classText, labels, labelSets, n, rowName, rows, setName, study } from "./study.js";
 
-export const ORDERS = ["image", "category", "imgt", "regt", "answer", "right", "distinct"];
+export const ORDERS = ["image", "category", "imgt", "regt", "answer", "other", "right", "distinct"];
+/** How images are shown; pictures first, where the page holds them. */
+export const LAYOUTS = C.pictures ? ["grid", "table", "confusions"] : ["table", "grid", "confusions"];
+/** Which of two compared models are right. */
+export const SPLITS = ["both", "first", "second", "neither"];
 
 export function fresh() {
   return {
     text: "", category: "", classId: null, where: "imgt", under: labelSets.at(-1), right: [null, null], distinct: [null, null],
-    conditions: [], shown: 0, order: ["image", "asc"], image: null,
+    conditions: [], shown: 0, order: ["image", "asc"], image: null, other: null, split: null, confused: null, layout: LAYOUTS[0],
   };
 }
 
@@ -37,6 +41,10 @@ function toHash(it) {
   for (const key of ["right", "distinct"]) if (it[key].some((end) => end !== null)) parts.set(key, it[key].map((end) => end ?? "").join("-"));
   for (const { row, outcome, set } of it.conditions) parts.append("if", JSON.stringify([...JSON.parse(rows[row].key), outcome, set]));
   if (it.shown) parts.set("shown", rows[it.shown].key);
+  if (it.other !== null) parts.set("with", rows[it.other].key);
+  if (it.split) parts.set("split", it.split);
+  if (it.confused) parts.set("confused", it.confused.join("-"));
+  if (it.layout !== plain.layout) parts.set("layout", it.layout);
   if (it.order.join() !== plain.order.join()) parts.set("order", it.order.join("-"));
   if (it.image !== null) parts.set("image", C.ids.at(it.image));
   return parts.toString();
@@ -85,6 +93,22 @@ export function fromHash(text) {
     else unknown.push("if");
   }
   if (parts.has("shown")) it.shown = Math.max(0, rowOf("shown", parts.get("shown")));
+  if (parts.has("model")) {
+    const row = rows.findIndex((other) => other.main && other.model === parts.get("model"));
+    if (row < 0) unknown.push("model");
+    else it.shown = row;
+  }
+  if (parts.has("with")) {
+    const row = rowOf("with", parts.get("with"));
+    if (row >= 0) it.other = row;
+  }
+  it.split = known("split", parts.get("split"), it.other === null ? [] : SPLITS, null);
+  it.layout = known("layout", parts.get("layout"), LAYOUTS, it.layout);
+  if (parts.has("confused")) {
+    const pair = /^(\d{1,9})-(\d{1,9})$/.exec(parts.get("confused"))?.slice(1).map(Number);
+    if (pair?.every((id) => id < C.names.length)) it.confused = pair;
+    else unknown.push("confused");
+  }
   const [column, direction] = (parts.get("order") ?? "image-asc").split("-");
   if (ORDERS.includes(column) && ["asc", "desc"].includes(direction)) it.order = [column, direction];
   else unknown.push("order");
@@ -101,6 +125,20 @@ export function keepLink() {
   if (hash !== location.hash.slice(1)) history.replaceState(null, "", `#${hash}`);
 }
 
+/** A row's model and task. */
+export function answerer(row) {
+  return seen(`${labels[rows[row].model]} (${rowName(rows[row])})`);
+}
+
+export function confusedText({ confused: [label, taken], shown }) {
+  return `ImGT ${classText(label)}, taken for ${classText(taken)} by ${answerer(shown)}`;
+}
+
+export function splitText({ shown, other }, split) {
+  const [one, two] = [answerer(shown), answerer(other)];
+  return { both: "both right", first: `only ${one} right`, second: `only ${two} right`, neither: "neither right" }[split];
+}
+
 /** All filters in words, for those who print or listen. */
 export function described(it) {
   const range = ([least, most], what) => (least === null && most === null ? [] : [`${what} ${least ?? 0} to ${most ?? "all"}`]);
@@ -111,6 +149,8 @@ export function described(it) {
     ...(it.classId === null ? [] : [`${classText(it.classId)} is ${named[it.where]}`]),
     ...it.conditions.map(({ row, outcome, set }) =>
       seen(`${labels[rows[row].model]} (${rowName(rows[row])}) ${OUTCOMES[outcome]}${["right", "wrong"].includes(outcome) ? ` under ${setName[set]}` : ""}`)),
+    ...(it.confused ? [`${confusedText(it)}`] : []),
+    ...(it.split ? [`${splitText(it, it.split)} under ${setName[it.under]}`] : []),
     ...range(it.right, `models right under ${setName[it.under]}:`),
     ...range(it.distinct, "different classes:"),
   ].join("; ");
