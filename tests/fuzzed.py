@@ -12,7 +12,8 @@ import yaml
 from mllm_classify.annotate import second_pass
 from mllm_classify.api import journal
 from mllm_classify.bundle.verify import unpacked
-from mllm_classify.config.dataset import ImagenetDataset, LabelSet, SecondLabelSet, TableDataset
+from mllm_classify.config.dataset import ImagenetDataset, TableDataset
+from mllm_classify.config.every_dataset import LabelSet, SecondLabelSet
 from mllm_classify.config.load import load
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.dataset.classes import Lookup
@@ -303,6 +304,6 @@ def readers():
 
 
 def _equal(path):
-    from mllm_classify.config.dataset import Equivalences
+    from mllm_classify.config.every_dataset import Equivalences
 
     return admits(Equivalences(label="E", file=str(path), one_way=True), LOOKUP)

@@ -12,14 +12,9 @@ from mllm_classify.config.chat import (
     Request,
     VLLMModel,
 )
-from mllm_classify.config.dataset import (
-    AnyDataset,
-    Equivalences,
-    ImagenetLabels,
-    LabelSet,
-    SecondLabelSet,
-)
+from mllm_classify.config.dataset import AnyDataset, ImagenetLabels
 from mllm_classify.config.encoders import Encoder, OpenAIEncoder, OpenClipEncoder
+from mllm_classify.config.every_dataset import Equivalences, LabelSet, SecondLabelSet
 from mllm_classify.config.identity import identity
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.label_files import original_labels
-from mllm_classify.dataset.registered import Registered
+from mllm_classify.dataset.sources.registered import Registered
 from mllm_classify.dataset.validation_images import validation_ids, validation_number
 from mllm_classify.io.files import InputError, read_text
 
@@ -43,7 +43,7 @@ def _of_classes(dataset: "ImagenetDataset", file: str, ids: list[str], lookup: L
         for number, line in enumerate(read_text(file).splitlines(), 1)
         if line.strip() and not line.startswith("#")
     )
-    labels = original_labels(dataset, lookup)
+    labels = original_labels(dataset, lookup, {})
     return [it for it in ids if it in labels and (labels[it].classes or frozenset()) <= chosen]
 
 
