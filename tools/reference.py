@@ -34,6 +34,7 @@ from mllm_classify.config.models import Model, RecordedModel, Resources
 from mllm_classify.config.pictured import (
     FolderDataset,
     HubDataset,
+    NamingDataset,
     OwnLabels,
     PicturedDataset,
     TorchvisionDataset,
@@ -64,6 +65,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "dataset, source table": TableDataset,
     "dataset, source imagenet": ImagenetDataset,
     "dataset, sources folder, hub, webdataset and torchvision": PicturedDataset,
+    "dataset, sources folder, hub and torchvision": NamingDataset,
     "dataset, source folder": FolderDataset,
     "dataset, source hub": HubDataset,
     "dataset, source webdataset": WebDataset,

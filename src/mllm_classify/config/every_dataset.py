@@ -139,7 +139,7 @@ class Dataset(Section):
         """
         images = identity(self)
         labels = {key: images.pop(key) for key in self.LABELLING}
-        return images | {"files": self.has_files, "synsets": self.synsets_file} | self._chosen_by(labels), labels
+        return {"files": self.has_files, "synsets": self.synsets_file} | images | self._chosen_by(labels), labels
 
     def _chosen_by(self, _labels: dict[str, Any]) -> dict[str, Any]:
         """What of the labels says which images there are: other edits of label files must not reach the models."""

@@ -77,16 +77,21 @@ class PicturedDataset(Dataset):
         return self
 
 
-class FolderDataset(PicturedDataset):
+class NamingDataset(PicturedDataset):
+    """A data set whose pictures' labels are names."""
+
+    names: Annotated[str | None, CONTENT] = Field(
+        None,
+        description="what classes are called in words: CSV of class and name, a JSON object, or text with a class and its name a "
+        "line; without it, they are called what their pictures' labels are, and where all are synsets of ImageNet-1k, as there",
+    )
+
+
+class FolderDataset(NamingDataset):
     """A folder of class folders, in which the pictures lie. An image's id is its path in there."""
 
     source: Literal["folder"] = Field(description="a folder of class folders")
     folder: Annotated[str, RUNTIME] = Field(description="the folder in which the class folders lie")
-    names: Annotated[str | None, CONTENT] = Field(
-        None,
-        description="the folders' names in words: CSV of folder and name, a JSON object, or text with a folder and its name a "
-        "line; without it, folders are called what they are, and where all are synsets of ImageNet-1k, as their classes",
-    )
 
     def listing(self) -> list[str] | None:
         return (
@@ -94,7 +99,7 @@ class FolderDataset(PicturedDataset):
         )
 
 
-class HubDataset(PicturedDataset):
+class HubDataset(NamingDataset):
     """A data set of the Hugging Face hub, from the cache of its files (Parquet), or that of `datasets` (Arrow)."""
 
     source: Literal["hub"] = Field(description="the Hugging Face hub, from the cache on this machine")
@@ -156,7 +161,7 @@ class WebDataset(PicturedDataset):
         return self
 
 
-class TorchvisionDataset(PicturedDataset):
+class TorchvisionDataset(NamingDataset):
     """A data set class of torchvision, which is on this machine already. An image's id is its number."""
 
     source: Literal["torchvision"] = Field(description="torchvision's data sets, by name")

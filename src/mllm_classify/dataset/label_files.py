@@ -24,13 +24,13 @@ READERS: "Final[dict[str, Callable[[AnyDataset, SecondLabelSet, Lookup, Iterable
 """The reader of each format: of a data set, a label set, the classes, and the images that are asked for, which may be ignored."""
 
 
-def original_labels(dataset: "AnyDataset", lookup: Lookup, own: Mapping[str, int | None]) -> Readings:
+def original_labels(dataset: "AnyDataset", lookup: Lookup, own: Mapping[str, int | None] | None = None) -> Readings:
     """ImGT, one class an image: in the project's own format, or, where no file is named, as the images bring it along.
 
     `own`: those labels by image id. Raises InputError where an image is labelled twice, or with something that is no class.
     """
     if dataset.imgt.file is None:
-        known = {image_id: class_id for image_id, class_id in own.items() if class_id is not None}
+        known = {image_id: class_id for image_id, class_id in (own or {}).items() if class_id is not None}
         return {image_id: Reading(image_id, frozenset({class_id})) for image_id, class_id in known.items()}
     with border(dataset.imgt.file):
         return table.read_single(dataset, dataset.imgt.file, lookup)

@@ -38,10 +38,16 @@ class Split(NamedTuple):
     files: list[str]
 
 
-@lru_cache(maxsize=16)
 def split(wanted: Wanted) -> Split:
     """The files of a split. Raises InputError where they are not on this machine, not all there, or of several configurations."""
-    folders = _caches(wanted) if wanted.folder is None else [Path(wanted.folder)]
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache/huggingface")
+    hub, prepared = os.environ.get("HF_HUB_CACHE"), os.environ.get("HF_DATASETS_CACHE")
+    return _split(wanted, Path(hub or home / "hub"), Path(prepared or home / "datasets"))
+
+
+@lru_cache(maxsize=16)
+def _split(wanted: Wanted, hub: Path, prepared: Path) -> Split:
+    folders = _caches(wanted, hub, prepared) if wanted.folder is None else [Path(wanted.folder)]
     for folder in folders:
         if files := _files(folder, wanted):
             return Split(str(folder), files)
@@ -56,16 +62,15 @@ def split(wanted: Wanted) -> Split:
     raise InputError(msg)
 
 
-def _caches(wanted: Wanted) -> list[Path]:
-    """Folders of caches in which the data set lies."""
-    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache/huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub") / f"datasets--{wanted.repository.replace('/', '--')}"
+def _caches(wanted: Wanted, hub: Path, prepared: Path) -> list[Path]:
+    """Folders of both caches in which the data set lies."""
+    hub /= f"datasets--{wanted.repository.replace('/', '--')}"
     commit = wanted.revision
     reference = hub / "refs" / wanted.revision
     if reference.is_file() and reference.stat().st_size < 100:
         commit = reference.read_text("ascii", "replace").strip()
     folders = [hub / "snapshots" / commit] if re.fullmatch(r"[\w.-]+", commit) else []
-    prepared = Path(os.environ.get("HF_DATASETS_CACHE") or home / "datasets") / wanted.repository.replace("/", "___")
+    prepared /= wanted.repository.replace("/", "___")
     built = sorted(prepared.glob(f"{wanted.config or '*'}/*/*/dataset_info.json"))
     commits = [it.parent for it in built if wanted.revision in ("main", it.parent.name) or commit == it.parent.name]
     if len(commits) > 1 and not (folders and folders[0].is_dir()):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.dataset.classes import ClassList, Lookup
-from mllm_classify.dataset.sources.naming import in_list, named, whole_number
+from mllm_classify.dataset.sources.naming import in_list, named, read_mapping, whole_number
 from mllm_classify.dataset.sources.registered import Registered
 from mllm_classify.io import columns, places
 from mllm_classify.io.files import InputError
@@ -34,7 +34,7 @@ def own_classes(dataset: "HubDataset") -> ClassList:
             msg = f"dataset.classes: missing; nothing says what the numbers in the column {column!r} of {files[0]} are called"
             raise InputError(msg)
         names = sorted(values)
-    return named(f"{files[0]}: column {column!r}", names)
+    return named(dataset, f"{files[0]}: column {column!r}", names)
 
 
 def registered(dataset: "HubDataset", classes: "pl.DataFrame") -> list[Registered]:
@@ -65,8 +65,9 @@ def _reader(
     """What makes a class of a value: numbers count the feature's names, where it has such."""
     lookup = Lookup(classes)
     if names is None:
-        return lookup.one
-    numbers = list(range(classes.height)) if dataset.classes is None else in_list(lookup, where, names)
+        words = None if dataset.names is None else read_mapping(dataset.names)
+        return lambda place, value: lookup.one(place, value if words is None else words.get(value, value))
+    numbers = list(range(classes.height)) if dataset.classes is None else in_list(dataset, lookup, where, names)
     return lambda place, value: numbers[whole_number(place, value, len(numbers))]
 
 

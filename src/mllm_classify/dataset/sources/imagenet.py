@@ -43,7 +43,7 @@ def _of_classes(dataset: "ImagenetDataset", file: str, ids: list[str], lookup: L
         for number, line in enumerate(read_text(file).splitlines(), 1)
         if line.strip() and not line.startswith("#")
     )
-    labels = original_labels(dataset, lookup, {})
+    labels = original_labels(dataset, lookup)
     return [it for it in ids if it in labels and (labels[it].classes or frozenset()) <= chosen]
 
 

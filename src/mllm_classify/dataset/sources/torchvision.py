@@ -20,7 +20,7 @@ def own_classes(dataset: "TorchvisionDataset") -> ClassList:
     if names is None:
         msg = f"dataset.classes: missing; torchvision has no names for the classes of {dataset.set}"
         raise InputError(msg)
-    return named(f"torchvision's {dataset.set}", names)
+    return named(dataset, f"torchvision's {dataset.set}", names)
 
 
 def registered(dataset: "TorchvisionDataset", classes: "pl.DataFrame") -> list[Registered]:
@@ -30,7 +30,7 @@ def registered(dataset: "TorchvisionDataset", classes: "pl.DataFrame") -> list[R
     names = _names(data)
     numbers = list(range(classes.height))
     if names is not None and dataset.classes is not None:
-        numbers = in_list(Lookup(classes), where, names)
+        numbers = in_list(dataset, Lookup(classes), where, names)
     images = []
     for item in range(len(data)):
         file = torchvision_sets.file(data, item, dataset.folder)
