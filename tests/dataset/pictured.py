@@ -5,12 +5,12 @@ import json
 import shutil
 from pathlib import Path
 
-import foolbox
 import numpy as np
 from PIL import Image
 
 from mllm_classify.config.pictured import FolderDataset, HubDataset, TorchvisionDataset, WebDataset
 from mllm_classify.dataset.images import class_list, images
+from mllm_classify.io.files import locate
 
 CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -18,7 +18,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 def cifar10(count=20):
     """CIFAR-10's pictures inside of foolbox: name, bytes and class of each."""
-    files = sorted((Path(foolbox.__path__[0]) / "data").glob("cifar10_*.png"))[:count]
+    files = sorted(locate("package:foolbox/data").glob("cifar10_*.png"))[:count]
     return [(path.stem, path.read_bytes(), int(path.stem.rpartition("_")[2])) for path in files]
 
 

@@ -21,20 +21,24 @@ HIDDEN = -1
 
 
 def own_classes(dataset: "HubDataset") -> ClassList:
-    """The names of the labels' feature, else the texts that stand in their column, sorted.
+    """The classes in the order of the labels' feature; texts without one are sorted. Raises InputError as `own_keys` does."""
+    return named(dataset, f"{dataset.repository}, {dataset.split}", own_keys(dataset))
 
-    Raises InputError where labels are numbers without names.
-    """
+
+def own_keys(dataset: "HubDataset") -> list[str]:
+    """What the data set calls its classes. Raises InputError where labels are numbers without names."""
     folder, files = _found(dataset)
     column = labels_column(dataset, folder / files[0])
     names = feature_names(folder / files[0], column)
-    if names is None:
-        values = {value for file in files for value in columns.values(folder / file, column) if value is not None}
-        if any(isinstance(value, int) for value in values):
-            msg = f"dataset.classes: missing; nothing says what the numbers in the column {column!r} of {files[0]} are called"
-            raise InputError(msg)
-        names = sorted(values)
-    return named(dataset, f"{files[0]}: column {column!r}", names)
+    if names is not None:
+        return names
+    values = {value for file in files for value in columns.values(folder / file, column) if value is not None}
+    if any(isinstance(value, int) for value in values):
+        msg = (
+            f"dataset.classes: missing; nothing says what the numbers in the column {column!r} of {files[0]} are called"
+        )
+        raise InputError(msg)
+    return sorted(values)
 
 
 def registered(dataset: "HubDataset", classes: "pl.DataFrame") -> list[Registered]:
