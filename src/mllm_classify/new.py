@@ -222,10 +222,10 @@ def whole(study: Path, name: str, told: str, lines: list[tuple[str, str, str]], 
 def names_csv(keys: list[str], names: list[str]) -> str:
     """The classes and their names, as `names:` takes them."""
     text = io.StringIO()
-    quoting = csv.QUOTE_ALL if any(key.startswith("#") for key in keys) else csv.QUOTE_MINIMAL  # as # begins a comment
-    csv.writer(text, lineterminator="\n", quoting=quoting).writerows(
-        [("class", "name"), *zip(keys, names, strict=True)]
-    )
+    # a line that begins with # would be a comment
+    comments = any(key.startswith("#") for key in keys)
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if comments else csv.QUOTE_MINIMAL)
+    writer.writerows([("class", "name"), *zip(keys, names, strict=True)])
     return text.getvalue()
 
 

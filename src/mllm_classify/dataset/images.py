@@ -79,11 +79,11 @@ def images(
         msg = f"dataset {dataset.name!r}: no images"
         raise InputError(msg)
     rows: list[tuple[Any, ...]] = []
-    report = progress(len(registered))
+    report, root = progress(len(registered)), dataset.root
     report(0)
     # decoding leaves Python: threads use all cores
     with ThreadPoolExecutor() as threads:
-        checked = threads.map(lambda it: _checked(it, dataset), registered)
+        checked = threads.map(lambda it: _checked(it, dataset, root), registered)
         for image, (name, digest, problem, look) in zip(registered, checked, strict=True):
             if problem is not None and dataset.corrupt == "error":
                 msg = f"{image.place}: file {shown(image.file, 300)} {problem}"
@@ -94,11 +94,13 @@ def images(
     return pl.DataFrame(rows, schema=IMAGES, orient="row")
 
 
-def _checked(image: Registered, dataset: "AnyDataset") -> tuple[str | None, str | None, str | None, Look | None]:
+def _checked(
+    image: Registered, dataset: "AnyDataset", root: str | None
+) -> tuple[str | None, str | None, str | None, Look | None]:
     """The name of an image's file, its SHA-256, and how it looks, or why it cannot be decoded; nothing where there is no file."""
     if image.file is None:
         return None, None, None, None
-    name, content = _read(image.place, image.file, dataset.root)
+    name, content = _read(image.place, image.file, root)
     digest = sha256(content)
     if image.sha256 and image.sha256 != digest:
         msg = (

@@ -6,7 +6,6 @@ Nothing is downloaded. Which files are a split's is told by the data set's card,
 import os
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -42,12 +41,9 @@ def split(wanted: Wanted) -> Split:
     """The files of a split. Raises InputError where they are not on this machine, not all there, or of several configurations."""
     home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache/huggingface")
     hub, prepared = os.environ.get("HF_HUB_CACHE"), os.environ.get("HF_DATASETS_CACHE")
-    return _split(wanted, Path(hub or home / "hub"), Path(prepared or home / "datasets"))
-
-
-@lru_cache(maxsize=16)
-def _split(wanted: Wanted, hub: Path, prepared: Path) -> Split:
-    folders = _caches(wanted, hub, prepared) if wanted.folder is None else [Path(wanted.folder)]
+    folders = [Path(wanted.folder or "")]
+    if wanted.folder is None:
+        folders = _caches(wanted, Path(hub or home / "hub"), Path(prepared or home / "datasets"))
     for folder in folders:
         if files := _files(folder, wanted):
             return Split(str(folder), files)
