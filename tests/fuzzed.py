@@ -22,6 +22,7 @@ from mllm_classify.dataset.label_files import original_labels, second_labels
 from mllm_classify.io.names import read_names
 from mllm_classify.io.records import read_json
 from mllm_classify.predict.recorded import recorded
+from tests import fuzzed_sources
 from tests.annotate.exports import annotation, task
 from tests.config.given import whole
 from tests.fuzz import Reader
@@ -299,6 +300,7 @@ def readers():
         "export": Reader("e.json", as_json(said), export, right_export),
         "journal": Reader("j.jsonl", as_lines([{"request": "r", "sent": {}}, *RECORDS]), kept, right_journal),
         "bundle": Reader("b.zip", bundle(), opened, right_bundle, foreign=True),
+        **fuzzed_sources.readers(),
         "configuration": Reader("config.yaml", yaml.safe_dump(whole()).encode(), load, lambda _content, _config: True),
     }  # fmt: skip
 

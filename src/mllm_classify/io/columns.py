@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mllm_classify.io.borders import border
 from mllm_classify.io.files import InputError, regular
 from mllm_classify.io.limits import ENTRIES, FILE_BYTES, GROUP_BYTES
 from mllm_classify.io.text import one_line, shown
@@ -29,6 +30,7 @@ class _Opened(NamedTuple):
 
     path: Path
     schema: Any  # pa.Schema
+    names: list[str]
     starts: list[int]  # the first row of each group, and the number of all rows
 
 
@@ -49,7 +51,7 @@ def features(path: Path) -> dict[str, Any]:
 
 def names(path: Path) -> list[str]:
     """The columns. Raises InputError as `rows` does."""
-    return list(_open(path).schema.names)
+    return list(_open(path).names)
 
 
 def values(path: Path, column: str) -> list[Any]:
@@ -57,18 +59,20 @@ def values(path: Path, column: str) -> list[Any]:
     opened = _open(path)
     import pyarrow as pa
 
-    try:
-        kind = opened.schema.field(column).type
-    except KeyError:
-        msg = f"{path}: no column {column!r}; it has {', '.join(map(repr, opened.schema.names))}"
-        raise InputError(msg) from None
+    if column not in opened.names:
+        msg = f"{path}: no column {column!r}; it has {', '.join(map(repr, opened.names))}"
+        raise InputError(msg)
+    kind = opened.schema.field(opened.names.index(column)).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         msg = f"{path}: column {column!r} holds {one_line(str(kind))}; integers or text are needed"
         raise InputError(msg)
     read: list[Any] = []
     for group in range(len(opened.starts) - 1):
-        read += _column(path, group, column, pictures=False).to_pylist()
+        array = _column(path, group, column, pictures=False)
+        with border(path):
+            array.validate(full=True)
+            read += array.to_pylist()
     return read
 
 
@@ -95,13 +99,13 @@ def _open(path: Path) -> _Opened:
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror})"
         raise InputError(msg) from None
-    with _reading:
+    with _reading, border(path):
         return _opened(path, (state.st_size, state.st_mtime_ns))
 
 
 def _column(path: Path, group: int, column: str, *, pictures: bool) -> "pa.ChunkedArray":
     state = path.stat()
-    with _reading:  # of several threads that want pictures of one group, the first reads it
+    with _reading, border(path):  # of several threads that want pictures of one group, the first reads it
         which = _group if pictures else _group.__wrapped__
         return which(path, (state.st_size, state.st_mtime_ns), group, column)
 
@@ -113,12 +117,12 @@ def _opened(path: Path, stamp: tuple[int, int]) -> _Opened:
     try:
         if path.suffix == ".arrow":
             table = _table(path, stamp)
-            return _Opened(path, table.schema, [0, table.num_rows])
+            return _Opened(path, table.schema, table.schema.names, [0, table.num_rows])
         file = _parquet(path, stamp)
         starts = [0]
         for group in range(file.metadata.num_row_groups):
             starts.append(starts[-1] + file.metadata.row_group(group).num_rows)
-        opened = _Opened(path, file.schema_arrow, starts)
+        opened = _Opened(path, file.schema_arrow, file.schema_arrow.names, starts)
     except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
         raise _damaged(path, error) from None
     if starts[-1] > ENTRIES or starts != sorted(starts):
