@@ -146,7 +146,7 @@ def _table(path: Path, _stamp: tuple[int, int]) -> Any:
     return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)  # in each process that loads pictures
 def _group(path: Path, stamp: tuple[int, int], group: int, column: str) -> "pa.ChunkedArray":
     """A column in a row group."""
     import pyarrow as pa
