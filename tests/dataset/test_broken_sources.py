@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import tarfile
 
 import polars as pl
@@ -291,3 +292,11 @@ def test_a_shard_that_changed_since_it_was_registered_is_told(folder):
 def test_broken_sets_of_torchvision(folder, name, more, said):
     (folder / "c.txt").write_text("a\nb\n")
     assert refusal(registered, pictured.torchvision(name, **more)).startswith(said)
+
+
+def test_of_several_commits_in_the_cache_one_must_be_named(folder, monkeypatch):
+    place = pictured.prepared_cache(folder / "home", PICTURES, monkeypatch)
+    shutil.copytree(place, place.with_name("f" * 40))
+    said = refusal(registered, pictured.hub())
+    assert said.startswith("dataset.repository: 'me/pictures' is in the cache several times (default/0.0.0/0123")
+    assert pictured.hub(revision=pictured.COMMIT).root == str(place)

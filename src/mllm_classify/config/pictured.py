@@ -108,7 +108,7 @@ class HubDataset(NamingDataset):
         "main",
         min_length=1,
         max_length=200,
-        pattern=r"^\w[\w./-]*$",
+        pattern=r"^\w[\w-]*([./][\w-]+)*$",
         description="a commit, branch or tag; a commit stays the same",
     )
     config: str | None = Field(None, pattern=r"^\w[\w.-]*$", description="the configuration, where it has several")

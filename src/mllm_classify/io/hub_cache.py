@@ -65,7 +65,7 @@ def _caches(wanted: Wanted, hub: Path, prepared: Path) -> list[Path]:
     reference = hub / "refs" / wanted.revision
     if reference.is_file() and reference.stat().st_size < 100:
         commit = reference.read_text("ascii", "replace").strip()
-    folders = [hub / "snapshots" / commit] if re.fullmatch(r"[\w.-]+", commit) else []
+    folders = [hub / "snapshots" / commit] if re.fullmatch(r"\w[\w.-]*", commit) else []
     prepared /= wanted.repository.replace("/", "___")
     built = sorted(prepared.glob(f"{wanted.config or '*'}/*/*/dataset_info.json"))
     commits = [it.parent for it in built if wanted.revision in ("main", it.parent.name) or commit == it.parent.name]
