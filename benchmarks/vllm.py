@@ -82,7 +82,7 @@ def ask(url: str, served: str, way: dict, images: pl.DataFrame, journal: Path) -
     )
     classes = pl.DataFrame({"class_id": range(len(NAMES)), "name": NAMES})
     job = PredictJob(
-        model, SimpleNamespace(folder=None), images, classes, journal / "predictions.parquet", journal, "",
+        model, SimpleNamespace(root=None), images, classes, journal / "predictions.parquet", journal, "",
         lambda _total, _what: lambda *_: None, tasks=TASKS,
     )  # fmt: skip
     started = time.perf_counter()

@@ -12,7 +12,8 @@ import yaml
 from mllm_classify.annotate import second_pass
 from mllm_classify.api import journal
 from mllm_classify.bundle.unpacking import unpacked
-from mllm_classify.config.dataset import ImagenetDataset, LabelSet, SecondLabelSet, TableDataset
+from mllm_classify.config.dataset import ImagenetDataset, TableDataset
+from mllm_classify.config.every_dataset import LabelSet, SecondLabelSet
 from mllm_classify.config.load import load
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.dataset.classes import Lookup
@@ -21,6 +22,7 @@ from mllm_classify.dataset.label_files import original_labels, second_labels
 from mllm_classify.io.names import read_names
 from mllm_classify.io.records import read_json
 from mllm_classify.predict.recorded import recorded
+from tests import fuzzed_sources
 from tests.annotate.exports import annotation, task
 from tests.config.given import whole
 from tests.fuzz import Reader
@@ -298,11 +300,12 @@ def readers():
         "export": Reader("e.json", as_json(said), export, right_export),
         "journal": Reader("j.jsonl", as_lines([{"request": "r", "sent": {}}, *RECORDS]), kept, right_journal),
         "bundle": Reader("b.zip", bundle(), opened, right_bundle, foreign=True),
+        **fuzzed_sources.readers(),
         "configuration": Reader("config.yaml", yaml.safe_dump(whole()).encode(), load, lambda _content, _config: True),
     }  # fmt: skip
 
 
 def _equal(path):
-    from mllm_classify.config.dataset import Equivalences
+    from mllm_classify.config.every_dataset import Equivalences
 
     return admits(Equivalences(label="E", file=str(path), one_way=True), LOOKUP)

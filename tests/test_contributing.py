@@ -21,7 +21,7 @@ EXAMPLES = {
     "src/mllm_classify/tables/NAME.py": "src/mllm_classify/tables/gains.py",
     "src/mllm_classify/figures/NAME.py": "src/mllm_classify/figures/change.py",
     "src/mllm_classify/predict/NAME.py": "src/mllm_classify/predict/timm.py",
-    "src/mllm_classify/dataset/NAME.py": "src/mllm_classify/dataset/imagenet.py",
+    "src/mllm_classify/dataset/sources/NAME.py": "src/mllm_classify/dataset/sources/imagenet.py",
     "workflow/report/NAME.rst": "workflow/report/gains.rst",
     "tests/tables/test_NAME.py": "tests/tables/test_gains.py",
     "resources/prompts/NAME.v1.txt": "resources/prompts/ow.v1.txt",
@@ -66,7 +66,7 @@ def test_a_source_is_its_section_its_module_and_its_heading() -> None:
     sources = {get_args(it.model_fields["source"].annotation)[0] for it in get_args(get_args(AnyDataset)[0])}
     assert sources == set(images.READERS)
     for source in sources:
-        assert (PACKAGE / f"dataset/{source}.py").exists()
+        assert (PACKAGE / f"dataset/sources/{source}.py").exists()
         assert f"dataset, source {source}" in SECTIONS
 
 

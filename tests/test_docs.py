@@ -47,6 +47,16 @@ def test_blocks_of_pages_are_valid(tmp_path, block):
     load(path)
 
 
+@pytest.mark.parametrize(
+    "block", re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs/datasets.md").read_text(), re.DOTALL)
+)
+def test_data_sets_of_the_page_are_valid(tmp_path, block):
+    path = tmp_path / "config.yaml"
+    models = [model for model in BASE["models"] if model["kind"] == "timm"]
+    path.write_text(yaml.safe_dump({"models": models} | yaml.safe_load(block)))
+    assert load(path).dataset.has_files
+
+
 @pytest.mark.parametrize("path", sorted((PROJECT / "presets").glob("*.yaml")), ids=lambda path: path.name)
 def test_presets_are_valid_and_their_prompts_exist(path):
     loaded = load(path)

@@ -26,19 +26,20 @@ from mllm_classify.config.chat import (
     Request,
     VLLMModel,
 )
-from mllm_classify.config.dataset import (
-    Dataset,
-    Equivalences,
-    ImagenetDataset,
-    ImagenetLabels,
-    LabelSet,
-    Pictures,
-    SecondLabelSet,
-    TableDataset,
-)
+from mllm_classify.config.dataset import ImagenetDataset, ImagenetLabels, TableDataset
 from mllm_classify.config.encoders import Encoder, EncoderSection, OpenAIEncoder, OpenClipEncoder
+from mllm_classify.config.every_dataset import Dataset, Equivalences, LabelSet, Pictures, SecondLabelSet
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Mark
 from mllm_classify.config.models import Model, RecordedModel, Resources
+from mllm_classify.config.pictured import (
+    FolderDataset,
+    HubDataset,
+    NamingDataset,
+    OwnLabels,
+    PicturedDataset,
+    TorchvisionDataset,
+    WebDataset,
+)
 from mllm_classify.config.study import Author, Bundle, Config, Mapping, Tables
 from mllm_classify.config.tasks import Choices, Sample, TaskPrompt, Variant
 from mllm_classify.config.vision import (
@@ -63,9 +64,16 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "dataset": Dataset,
     "dataset, source table": TableDataset,
     "dataset, source imagenet": ImagenetDataset,
+    "dataset, sources folder, hub, webdataset and torchvision": PicturedDataset,
+    "dataset, sources folder, hub and torchvision": NamingDataset,
+    "dataset, source folder": FolderDataset,
+    "dataset, source hub": HubDataset,
+    "dataset, source webdataset": WebDataset,
+    "dataset, source torchvision": TorchvisionDataset,
     "dataset.pictures": Pictures,
     "dataset.imgt, and dataset.regt": LabelSet,
     "dataset.imgt, source imagenet": ImagenetLabels,
+    "dataset.imgt, sources folder, hub, webdataset and torchvision": OwnLabels,
     "dataset.regt": SecondLabelSet,
     "dataset.equivalences": Equivalences,
     "encoder, and each of encoders": EncoderSection,

@@ -16,6 +16,7 @@ from mllm_classify.plan.lineage import Lineages
 log = logging.getLogger("mllm_classify")
 
 COMMANDS = {
+    "new": "new",
     "dataset": "dataset.command",
     "embed": "embed.command",
     "predict": "predict.command",
@@ -67,6 +68,9 @@ def main() -> int:
     end_without_snakemake()
     try:
         with border(job):
+            if args.config is None:  # it is to be written
+                args.run(args)
+                return 0
             config = load(args.config)
             if args.lineage:
                 check_lineage(args, config)

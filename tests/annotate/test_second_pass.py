@@ -306,7 +306,8 @@ def test_a_name_that_begins_like_a_formula_is_text_to_a_spreadsheet():
 
 @pytest.mark.parametrize("names", [NAMES, ["1", "0", "2"], ["a|b", "c", "N"]])
 def test_the_label_file_says_what_was_decided(folder, names):
-    from mllm_classify.config.dataset import SecondLabelSet, TableDataset
+    from mllm_classify.config.dataset import TableDataset
+    from mllm_classify.config.every_dataset import SecondLabelSet
 
     first = labelled(*((f"#{number}", [number]) for number in range(len(names))), ("none", []), ("both", [0, 1]))
     none = decisions(KEYED.clear(), read([], "e", names), NO_EQUIVALENCES)

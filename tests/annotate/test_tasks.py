@@ -221,7 +221,7 @@ def test_pictures_are_copied_under_their_content_s_name(folder):
     (folder / "n01/coffee.PNG").write_bytes(COFFEE)
     (folder / "n01/coffee.tiff").write_bytes(COFFEE)
     key = pl.DataFrame({"image_id": ["x", "y"], "file": ["coffee.PNG", "coffee.tiff"], "sha256": [sha256(COFFEE)] * 2})
-    dataset = SimpleNamespace(folder=str(folder / "n01"), reading=AS_PILLOW)
+    dataset = SimpleNamespace(root=str(folder / "n01"), reading=AS_PILLOW)
     pictures.write(key, dataset, folder / "shown")
     assert [path.name for path in (folder / "shown").iterdir()] == [picture("a.png", sha256(COFFEE))]
     assert (folder / "shown" / picture("x.PNG", sha256(COFFEE))).read_bytes() == COFFEE

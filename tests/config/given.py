@@ -33,6 +33,13 @@ WHOLE = {
 }
 PRICES = {"input": 1, "output": 2}
 IMAGENET = {"source": "imagenet", "name": "i", "label": "I"}
+PICTURED = [
+    {"source": "folder", "name": "f", "label": "F", "folder": "pictures"},
+    {"source": "hub", "name": "h", "label": "H", "repository": "a/b", "split": "test"},
+    {"source": "webdataset", "name": "w", "label": "W", "folder": "shards", "shards": "*.tar", "classes": "c.txt"},
+    {"source": "torchvision", "name": "t", "label": "T", "set": "FakeData", "classes": "c.txt"},
+]
+"""Data sets whose pictures bring their labels."""
 ONLY_RECORDED = {"dataset": IMAGENET, "models": [RECORDED]}
 COMPARING = [
     {"name": "siglip", "label": "S", "kind": "open_clip", "model": "hf-hub:a/b", "templates": "t.txt"},

@@ -1,9 +1,6 @@
 import pytest
 
-from mllm_classify.config.dataset import (
-    ImagenetDataset,
-    TableDataset,
-)
+from mllm_classify.config.dataset import ImagenetDataset, TableDataset
 from mllm_classify.config.identity import identity
 from tests.config.given import IMAGENET, ONLY_RECORDED, WHOLE, loaded, whole
 

@@ -12,18 +12,14 @@ from mllm_classify.config.chat import (
     Request,
     VLLMModel,
 )
-from mllm_classify.config.dataset import (
-    AnyDataset,
-    Equivalences,
-    ImagenetLabels,
-    LabelSet,
-    SecondLabelSet,
-)
+from mllm_classify.config.dataset import AnyDataset, ImagenetLabels
 from mllm_classify.config.encoders import Encoder, OpenAIEncoder, OpenClipEncoder
+from mllm_classify.config.every_dataset import Equivalences, LabelSet, SecondLabelSet
 from mllm_classify.config.identity import identity
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CONTENT, DISPLAY, RUNTIME
 from mllm_classify.config.models import RecordedModel, Resources
+from mllm_classify.config.pictured import OwnLabels
 from mllm_classify.config.tasks import Sample, TaskPrompt, Variant
 from mllm_classify.config.vision import (
     Classifier,
@@ -40,6 +36,7 @@ from tests.config.given import (
     IMAGENET,
     ONLY_RECORDED,
     OPEN_CLIP_ENCODER,
+    PICTURED,
     PRICES,
     SERVED_ENCODER,
     WHOLE,
@@ -49,7 +46,7 @@ from tests.config.given import (
 
 
 def every_section():
-    classes = [*get_args(get_args(AnyDataset)[0]), LabelSet, ImagenetLabels, SecondLabelSet]
+    classes = [*get_args(get_args(AnyDataset)[0]), LabelSet, ImagenetLabels, OwnLabels, SecondLabelSet]
     classes += [Equivalences, Encoder, TaskPrompt, Variant, Sample]
     classes += [Resources, Classifier, Request, Picture, Prices, Batch]
     classes += [TimmModel, ConseModel, EndpointModel, EngineModel, RecordedModel]
@@ -81,7 +78,8 @@ def sections(folder):
     imagenet = loaded(
         folder, ONLY_RECORDED | {"dataset": IMAGENET | {"classes": "c.txt", "mustelidae": "m.json"}}
     ).dataset
-    found = [table, imagenet, table.imgt, imagenet.imgt, table.regt, table.equivalences]
+    pictured = [loaded(folder, whole(dataset=it)).dataset for it in PICTURED]
+    found = [table, imagenet, *pictured, table.imgt, imagenet.imgt, pictured[0].imgt, table.regt, table.equivalences]
     found += [read.encoder, read.tasks["OW"], read.variants[0], read.variants[0].sample]
     found += [read.models[0].resources, read.models[1].classifier]
     found += [read.models[2].request, read.models[2].picture, Prices(input=1, output=2), Batch()]
@@ -212,5 +210,5 @@ def test_of_the_manifest_only_three_columns_count(folder, sections, content, sam
 def test_marks_are_those_of_the_documented_keys():
     assert {key for section in every_section() for key in section.model_fields
             if CONTENT in section.model_fields[key].metadata} == {
-        "classes", "names", "mustelidae", "file", "templates", "prompt", "chat_template", "images",
+        "classes", "synsets", "names", "mustelidae", "file", "templates", "prompt", "chat_template", "images",
     }  # fmt: skip

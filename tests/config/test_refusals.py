@@ -112,7 +112,10 @@ from tests.config.given import (
             "config.yaml: dataset.imgt.table: unknown key (value 'l.csv')",
         ),
         (whole("dataset", source="imagenett"), "config.yaml: dataset.source: 'imagenett'"),
-        (whole("dataset", source=None), "config.yaml: dataset.source: missing; one of imagenet, table"),
+        (
+            whole("dataset", source=None),
+            "config.yaml: dataset.source: missing; one of folder, hub, imagenet, table, torchvision, webdataset",
+        ),
         (
             whole("dataset", "regt", format="real"),
             "dataset.regt.format: 'real' labels ImageNet's validation images; needs source: imagenet",

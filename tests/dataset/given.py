@@ -5,7 +5,8 @@ import json
 import polars as pl
 import pytest
 
-from mllm_classify.config.dataset import ImagenetDataset, SecondLabelSet
+from mllm_classify.config.dataset import ImagenetDataset
+from mllm_classify.config.every_dataset import SecondLabelSet
 from mllm_classify.dataset.classes import Lookup, classes
 from mllm_classify.dataset.label_files import second_labels
 from mllm_classify.dataset.labels import LABELS

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from mllm_classify.config.dataset import ImagenetDataset, LabelSet, TableDataset
+from mllm_classify.config.dataset import ImagenetDataset, TableDataset
+from mllm_classify.config.every_dataset import LabelSet
 from mllm_classify.dataset.classes import CLASSES, Lookup, classes
 from mllm_classify.io.files import InputError
 
@@ -125,7 +126,9 @@ def test_other_names_of_imagenets_classes_keep_the_synsets(folder):
 @pytest.mark.parametrize("count", [999, 1001])
 def test_imagenet_has_1000_names(folder, count):
     (folder / "names.txt").write_text("name\n" * count)
-    assert message(classes, imagenet(names="names.txt")) == f"names.txt: {count} names; ImageNet-1k has 1000 classes"
+    assert message(classes, imagenet(names="names.txt")) == (
+        f"names.txt: {count} names; package:timm/data/_info/imagenet_synsets.txt has synsets of 1000 classes"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mllm_classify.config.dataset import Equivalences, ImagenetDataset
+from mllm_classify.config.dataset import ImagenetDataset
+from mllm_classify.config.every_dataset import Equivalences
 from mllm_classify.dataset.classes import Lookup, classes
 from mllm_classify.dataset.equivalences import admissible, admits
 from mllm_classify.io.files import InputError

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 from polars.testing import assert_frame_equal
 
-from mllm_classify.config.dataset import ImagenetDataset, LabelSet, TableDataset
+from mllm_classify.config.dataset import ImagenetDataset, TableDataset
+from mllm_classify.config.every_dataset import LabelSet
 from mllm_classify.dataset.classes import classes
 from mllm_classify.dataset.images import IMAGES, images
 from mllm_classify.io.files import InputError, sha256

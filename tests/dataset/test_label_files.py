@@ -1,6 +1,7 @@
 from typing import get_args
 
-from mllm_classify.config.dataset import SOURCES, SecondLabelSet
+from mllm_classify.config.dataset import SOURCES
+from mllm_classify.config.every_dataset import SecondLabelSet
 from mllm_classify.dataset import images, label_files
 from mllm_classify.dataset.label_files import expert_labels
 from tests.dataset.given import IMAGENET, LOOKUP

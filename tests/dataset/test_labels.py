@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from mllm_classify.config.dataset import Equivalences, LabelSet, SecondLabelSet, TableDataset
+from mllm_classify.config.dataset import TableDataset
+from mllm_classify.config.every_dataset import Equivalences, LabelSet, SecondLabelSet
 from mllm_classify.dataset.classes import classes as read_classes
 from mllm_classify.dataset.labels import category, labels
 from mllm_classify.io.files import PROJECT

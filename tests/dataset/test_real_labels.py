@@ -5,7 +5,8 @@ from collections import Counter
 import polars as pl
 import pytest
 
-from mllm_classify.config.dataset import LabelSet, TableDataset
+from mllm_classify.config.dataset import TableDataset
+from mllm_classify.config.every_dataset import LabelSet
 from mllm_classify.config.load import load
 from mllm_classify.dataset.classes import classes as read_classes
 from mllm_classify.dataset.images import images

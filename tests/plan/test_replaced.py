@@ -9,7 +9,7 @@ from mllm_classify.plan.replaced import noted, replaced
 
 
 def test_each_replacement_is_another_parameter_that_stays(folder, caplog):
-    config = SimpleNamespace(dataset=SimpleNamespace(folder=str(folder), name="d"))
+    config = SimpleNamespace(dataset=SimpleNamespace(root=str(folder), name="d"))
     (folder / "a.png").write_bytes(b"first")
     kept = noted("d").with_name(stamps.STAMPS)
     kept.parent.mkdir(parents=True)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import polars as pl
 
 from mllm_classify.dataset.images import IMAGES
+from mllm_classify.io import places
 from mllm_classify.io.reading import AS_PILLOW
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.job import PredictJob
@@ -14,7 +15,7 @@ from mllm_classify.predict.job import PredictJob
 
 def job(model, images: Images, classes: pl.DataFrame | list[str] = (), **options) -> PredictJob:
     """A model's job about some images. By default it reports to nobody."""
-    files = [str(images.path(place).absolute()) for place in range(len(images))]
+    files = [places.told(file, images._folder) for file in images._files]
     columns = ("image_id", "file", "sha256")
     registered = [dict(zip(columns, it, strict=True)) for it in zip(images.ids, files, images.digests, strict=True)]
     if not isinstance(classes, pl.DataFrame):
@@ -26,7 +27,7 @@ def job(model, images: Images, classes: pl.DataFrame | list[str] = (), **options
         "lineage": "lineage",
         "progress": lambda _total, _what: lambda *_: None,
     }
-    return PredictJob(model, SimpleNamespace(folder=None, reading=AS_PILLOW), classes=classes, **known | options)
+    return PredictJob(model, SimpleNamespace(root=None, reading=AS_PILLOW), classes=classes, **known | options)
 
 
 def predictions(kind, model, images: Images, classes: pl.DataFrame, **options) -> pl.DataFrame:

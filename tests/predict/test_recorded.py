@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from mllm_classify.config.dataset import ImagenetDataset, LabelSet, TableDataset
+from mllm_classify.config.dataset import ImagenetDataset, TableDataset
+from mllm_classify.config.every_dataset import LabelSet
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.io.files import InputError
 from mllm_classify.predict import recorded

@@ -7,7 +7,7 @@ import random
 import polars as pl
 import pytest
 
-from mllm_classify.config.dataset import Equivalences
+from mllm_classify.config.every_dataset import Equivalences
 from mllm_classify.dataset.classes import CLASSES, Lookup
 from mllm_classify.dataset.equivalences import admissible, admits
 from mllm_classify.dataset.labels import LABELS, category

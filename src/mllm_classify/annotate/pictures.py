@@ -19,7 +19,7 @@ def write(key: pl.DataFrame, dataset: "AnyDataset", target: Path) -> None:
 
     Raises InputError where a picture is gone, or is another than was registered.
     """
-    images = Images(key, dataset.folder, dataset.reading)
+    images = Images(key, dataset.root, dataset.reading)
     for number, (file, digest) in enumerate(key.select("file", "sha256").iter_rows()):
         path = target / picture(file, digest)
         if path.exists():

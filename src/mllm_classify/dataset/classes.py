@@ -1,6 +1,6 @@
 """The class list: names, and for ImageNet synsets."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
@@ -22,20 +22,33 @@ DIGITS = 20
 """Fewer digits make the number of a class; Python refuses to read thousands."""
 
 
-def classes(dataset: "AnyDataset") -> pl.DataFrame:
-    """The class list: ids are 0-based positions in the file; ImageNet's are the order of sorted synsets.
+class ClassList(NamedTuple):
+    """Class names in the order of their ids, and their synsets where they have such."""
 
-    `same_name` lists all classes that answers cannot tell from this one, because their names are equal after
-    lower-casing and stripping (ImageNet's 657 and 744 are both "missile"); the class itself is among them.
-    """
+    names: list[str]
+    synsets: list[str] | None = None
+
+
+def classes(dataset: "AnyDataset") -> pl.DataFrame:
+    """The class list that a file holds: ids are 0-based positions in it; ImageNet's are the order of sorted synsets."""
+    assert dataset.names_file is not None
     file = dataset.names_file
     synsets = None if dataset.synsets_file is None else read_text(dataset.synsets_file).split()
     names = read_names(file)
     if synsets is not None and len(names) != len(synsets):
-        msg = f"{file}: {len(names)} names; ImageNet-1k has {len(synsets)} classes"
+        msg = f"{file}: {len(names)} names; {dataset.synsets_file} has synsets of {len(synsets)} classes"
         raise InputError(msg)
+    return numbered(ClassList(names, synsets))
+
+
+def numbered(listed: ClassList) -> pl.DataFrame:
+    """A class list with the columns of CLASSES.
+
+    `same_name` lists all classes that answers cannot tell from this one, because their names are equal after
+    lower-casing and stripping (ImageNet's 657 and 744 are both "missile"); the class itself is among them.
+    """
     frame = pl.DataFrame(
-        {"class_id": range(len(names)), "name": names, "synset": synsets},
+        {"class_id": range(len(listed.names)), "name": listed.names, "synset": listed.synsets},
         schema_overrides={name: CLASSES[name] for name in ("class_id", "name", "synset")},
     )
     key = pl.col("name").str.to_lowercase().str.strip_chars()

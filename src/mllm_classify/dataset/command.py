@@ -22,18 +22,18 @@ def add(stages: Any) -> None:
 
 
 def write_images(args: argparse.Namespace, config: Config) -> None:
-    from mllm_classify.dataset.classes import CLASSES, classes
-    from mllm_classify.dataset.images import IMAGES, files_of, images, remarks
+    from mllm_classify.dataset.classes import CLASSES
+    from mllm_classify.dataset.images import IMAGES, class_list, files_of, images, remarks
     from mllm_classify.dataset.labels import labels
 
     dataset = config.dataset
-    names = classes(dataset)
+    names = class_list(dataset)
     registered = images(dataset, names, lambda total: progress(total, "images"))
     # all models wait for this stage: a mistake in the labels shows before any of them is asked
     labels(registered, names, dataset)
     parquet.write(names, CLASSES, args.classes)
     parquet.write(registered, IMAGES, args.images)
-    stamps.keep(Path(args.images).with_name(stamps.STAMPS), files_of(registered), dataset.folder)
+    stamps.keep(Path(args.images).with_name(stamps.STAMPS), files_of(registered), dataset.root)
     for remark in remarks(registered, dataset):
         log.info("%s: %s", dataset.name, remark)
     log.info("%s: %d images, %d classes", dataset.name, len(registered), len(names))

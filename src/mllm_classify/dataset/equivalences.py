@@ -9,7 +9,7 @@ from mllm_classify.io.records import read_json
 from mllm_classify.io.text import shown
 
 if TYPE_CHECKING:
-    from mllm_classify.config.dataset import Equivalences
+    from mllm_classify.config.every_dataset import Equivalences
     from mllm_classify.dataset.classes import Lookup
 
 Admits = dict[int, frozenset[int]]

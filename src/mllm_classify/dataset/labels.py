@@ -12,7 +12,8 @@ from mllm_classify.io.files import InputError
 from mllm_classify.io.text import spelling
 
 if TYPE_CHECKING:
-    from mllm_classify.config.dataset import AnyDataset, LabelSet, SecondLabelSet
+    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.config.every_dataset import LabelSet, SecondLabelSet
 
 LABELS: dict[str, pl.DataType] = {
     "image_id": pl.String(),
@@ -48,7 +49,8 @@ def labels(images: pl.DataFrame, classes: pl.DataFrame, dataset: "AnyDataset") -
     lookup = Lookup(classes)
     equal = admits(dataset.equivalences, lookup)
     ids = images["image_id"].to_list()
-    originals = original_labels(dataset, lookup)
+    own = dict(zip(ids, images["own_label"], strict=True)) if "own_label" in images.columns else {}
+    originals = original_labels(dataset, lookup, own)
     first = _checked("dataset.imgt", dataset.imgt, originals, ids, only_these=dataset.only_registered)
     second: Readings = {}
     if dataset.regt is not None:
@@ -116,14 +118,14 @@ def _checked(key: str, options: "LabelSet", readings: Readings, ids: list[str], 
     if len(unknown) == len(readings):
         example = next(iter(readings), None)
         msg = (
-            f"{options.file}: labels none of the {len(ids)} images, such as {ids[0]!r}; its own are such as {example!r}"
+            f"{options.file or key}: labels none of the {len(ids)} images, such as {ids[0]!r}; its own are such as {example!r}"
             f"{spelling(unknown, ids)}"
         )
         raise InputError(msg)
     missing = [repr(image_id) for image_id in ids if image_id not in readings]
     if missing and options.missing == "error":
         msg = (
-            f"{options.file}: no label for {len(missing)} of {len(ids)} images: {_examples(missing)}. Label them"
+            f"{options.file or key}: no label for {len(missing)} of {len(ids)} images: {_examples(missing)}. Label them"
             f"{f' ({options.none} where no class applies)' if hasattr(options, 'none') else ''}, or set {key}.missing: exclude to leave them "
             "out of every table"
         )

@@ -116,8 +116,9 @@ def paper(config: Config) -> dict[str, list[dict[str, str]]]:  # noqa: ARG001 (t
 
 
 def other_names(config: Config) -> str | None:
-    """The paper's class list, where classes have other names."""
-    return None if read_names(config.dataset.names_file) == read_names(PAPER_NAMES) else PAPER_NAMES
+    """The paper's class list, where classes have other names, or only the pictures say which."""
+    file = config.dataset.names_file
+    return None if file is not None and read_names(file) == read_names(PAPER_NAMES) else PAPER_NAMES
 
 
 def official_pairs(config: Config) -> bool:

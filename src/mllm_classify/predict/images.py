@@ -1,11 +1,11 @@
 """Reading the images that were registered, and only those."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mllm_classify.io.files import InputError, locate, regular, sha256
+from mllm_classify.io import places
+from mllm_classify.io.files import InputError, sha256
 from mllm_classify.io.pictures import Look, decoded
 from mllm_classify.io.reading import AS_PILLOW, Reading
 
@@ -44,13 +44,13 @@ class Images:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def path(self, index: int) -> Path:
-        """Where the file of one image lies."""
-        return locate(self._files[index], self._folder)
+    def exists(self, index: int) -> bool:
+        """Whether the file is there in which one image lies."""
+        return places.exists(self._files[index], self._folder)
 
     def told(self, index: int) -> str:
-        """Which image it is, and where its file lies, for messages."""
-        return f"image {self.ids[index]!r}: {self.path(index).absolute()}"
+        """Which image it is, and where it lies, for messages."""
+        return f"image {self.ids[index]!r}: {places.told(self._files[index], self._folder)}"
 
     def seen(self) -> list[str]:
         """What tells the pictures apart as models see them: a file's SHA-256, and what else is done to it."""
@@ -72,7 +72,7 @@ class Images:
         Raises InputError when the file is gone, or is no longer the one that the dataset stage saw.
         """
         try:
-            content = regular(self.path(index)).read_bytes()
+            content = places.read(self._files[index], self._folder)
         except OSError as error:
             msg = f"{self.told(index)} cannot be read ({error.strerror}); dataset.folder says where images are"
             raise InputError(msg) from None

@@ -228,12 +228,12 @@ def pictures(examples: pl.DataFrame, registered: pl.DataFrame, dataset: "AnyData
     Raises InputError where a file is another than was registered.
     """
     shown = registered.filter(pl.col("image_id").is_in(examples["image_id"].implode()))
-    images = Images(shown, dataset.folder, dataset.reading)
+    images = Images(shown, dataset.root, dataset.reading)
     return {image_id: _opened(images, index) for index, image_id in enumerate(images.ids)}
 
 
 def _opened(images: Images, index: int) -> Image.Image | None:
-    if not images.path(index).exists():
+    if not images.exists(index):
         return None
     content = images.read(index)
     try:

@@ -1,7 +1,8 @@
 import polars as pl
 import pytest
 
-from mllm_classify.config.dataset import ImagenetDataset, LabelSet, SecondLabelSet, TableDataset
+from mllm_classify.config.dataset import ImagenetDataset, TableDataset
+from mllm_classify.config.every_dataset import LabelSet, SecondLabelSet
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.formats.table import labelled_images
 from mllm_classify.dataset.label_files import original_labels, second_labels

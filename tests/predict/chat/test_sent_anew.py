@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from mllm_classify.config.chat import EndpointModel, Picture
-from mllm_classify.config.dataset import LabelSet, TableDataset
+from mllm_classify.config.dataset import TableDataset
+from mllm_classify.config.every_dataset import LabelSet
 from mllm_classify.config.tasks import TaskPrompt
 from mllm_classify.dataset.images import images, remarks
 from mllm_classify.io.reading import AS_PILLOW, Reading

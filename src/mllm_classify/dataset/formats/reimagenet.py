@@ -7,7 +7,8 @@ from mllm_classify.dataset.readings import Reading, Readings, Records, add, labe
 from mllm_classify.io.records import image_id, read_records
 
 if TYPE_CHECKING:
-    from mllm_classify.config.dataset import AnyDataset, SecondLabelSet
+    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.config.every_dataset import SecondLabelSet
     from mllm_classify.dataset.classes import Lookup
 
 NOT_SURE = -1

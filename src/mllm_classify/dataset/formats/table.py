@@ -9,7 +9,8 @@ from mllm_classify.io.records import image_id, read_records
 from mllm_classify.io.text import short
 
 if TYPE_CHECKING:
-    from mllm_classify.config.dataset import AnyDataset, SecondLabelSet
+    from mllm_classify.config.dataset import AnyDataset
+    from mllm_classify.config.every_dataset import SecondLabelSet
     from mllm_classify.dataset.classes import Lookup
 
 

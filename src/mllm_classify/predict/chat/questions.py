@@ -303,7 +303,7 @@ def questionnaire_of(job: "PredictJob[ChatModel]") -> Questionnaire:
     return Questionnaire(
         job.model,
         job.tasks,
-        Images(job.images, job.dataset.folder, job.dataset.reading),
+        Images(job.images, job.dataset.root, job.dataset.reading),
         job.classes.sort("class_id")["name"].to_list(),
         variants=job.variants,
         multiple=multiple,

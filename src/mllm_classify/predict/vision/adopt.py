@@ -38,7 +38,7 @@ def sources(job: "Job") -> dict[str, Any]:
     The same for all shards. Weights that no file of the configuration holds are known by their name and revision only.
     """
     embeddings = None if job.class_embeddings is None else job.class_embeddings.sort("class_id")["embedding"]
-    seen = Images(job.images, job.dataset.folder, job.dataset.reading).seen()
+    seen = Images(job.images, job.dataset.root, job.dataset.reading).seen()
     return {
         "settings": identity(job.model),
         "weights": weights(job.model),
@@ -110,7 +110,7 @@ def check_images(path: Path, earlier: pl.DataFrame, job: "Job") -> None:
     if not earlier.select("image_id", "status").equals(expected):
         msg = f"{path} is of other images than those that are registered"
         raise InputError(msg)
-    images = Images(job.images.filter(pl.col("problem").is_null()), job.dataset.folder, job.dataset.reading)
+    images = Images(job.images.filter(pl.col("problem").is_null()), job.dataset.root, job.dataset.reading)
     report = job.progress(len(images), f"images of {job.model.name} looked at again")
     for place in range(len(images)):
         report(place)

@@ -15,7 +15,8 @@ import safetensors.torch
 import torch
 from torch.utils.data import BatchSampler
 
-from mllm_classify.io.files import InputError, digest, regular, written
+from mllm_classify.io import places
+from mllm_classify.io.files import InputError, digest, written
 from mllm_classify.io.pictures import decoded
 from mllm_classify.io.reading import AS_PILLOW, Reading
 from mllm_classify.loading.devices import usable_device
@@ -38,7 +39,7 @@ TYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
 @dataclass(frozen=True)
 class Files:
-    """Files of a folder, read as they are."""
+    """Pictures by their places in a folder, read as they are."""
 
     names: list[str]
     folder: str
@@ -46,10 +47,10 @@ class Files:
 
     def picture(self, place: int) -> "Image.Image":
         """The picture of a file. Raises InputError where it cannot be read or decoded."""
-        path = Path(self.folder) / self.names[place]
-        told = f"train.images: {self.names[place]}: {path.absolute()}"
+        name = self.names[place]
+        told = f"train.images: {name}: {places.told(name, self.folder)}"
         try:
-            return decoded(regular(path).read_bytes(), self.reading)
+            return decoded(places.read(name, self.folder), self.reading)
         except OSError as error:
             msg = f"{told} cannot be read ({error.strerror}); train.folder says where"
         except InputError as error:

@@ -56,7 +56,7 @@ def predicted(job: "PredictJob[VisionModel]", load: Callable[[], Ranker]) -> tup
 def shown(job: "PredictJob[VisionModel]") -> Images:
     """The images that a job shows its model: of those that can be decoded, its shard's."""
     decodable = job.images.filter(pl.col("problem").is_null())
-    return Images(sharded(decodable, *job.shard, job.model.together), job.dataset.folder, job.dataset.reading)
+    return Images(sharded(decodable, *job.shard, job.model.together), job.dataset.root, job.dataset.reading)
 
 
 def with_errors(rankings: pl.DataFrame, job: "PredictJob[VisionModel]") -> pl.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from mllm_classify.io.files import InputError, locate
+from mllm_classify.io.files import InputError
 from mllm_classify.predict.images import Images
 from mllm_classify.report.explorer.data import Data
 
@@ -92,7 +92,7 @@ def registered_pictures(images: pl.DataFrame, labels: pl.DataFrame, dataset: "An
     files = images.filter(
         pl.col("file").is_not_null() & pl.col("problem").is_null() & pl.col("image_id").is_in(evaluated.implode())
     )
-    pictures = Images(files, dataset.folder, dataset.reading)
-    if not len(pictures) or not locate(files["file"][0], dataset.folder).exists():
+    pictures = Images(files, dataset.root, dataset.reading)
+    if not len(pictures) or not pictures.exists(0):
         return {}
     return dict(zip(pictures.ids, thumbnails(pictures), strict=False))

@@ -8,5 +8,6 @@ class Registered(NamedTuple):
 
     place: str  # that names it in errors
     image_id: str
-    file: str | None  # None where there are predictions only
+    file: str | None  # its place (`io.places`); None where there are predictions only
     sha256: str  # that the manifest demands, or empty
+    own_label: int | None = None  # its class, where the source says that

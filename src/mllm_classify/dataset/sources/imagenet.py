@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.label_files import original_labels
-from mllm_classify.dataset.registered import Registered
+from mllm_classify.dataset.sources.registered import Registered
 from mllm_classify.dataset.validation_images import validation_ids, validation_number
 from mllm_classify.io.files import InputError, read_text
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mllm_classify.dataset.formats.table import labelled_images
-from mllm_classify.dataset.registered import Registered
+from mllm_classify.dataset.sources.registered import Registered
 from mllm_classify.io.files import read_csv
 
 if TYPE_CHECKING:
