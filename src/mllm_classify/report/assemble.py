@@ -58,8 +58,9 @@ def open_on(shown: str, report: Path, path: Path) -> None:
             if name == page:
                 content = linked(content.decode(), page, names).encode()
             elif PurePosixPath(name).name == "report.html":
-                opening = OPENING.replace("PATH", json.dumps(shown))
-                content = content.decode().replace("</body>", f"{opening}</body>").encode()
+                # libraries in the page have the tag in their texts
+                before, end, after = content.decode().rpartition("</body>")
+                content = f"{before}{OPENING.replace('PATH', json.dumps(shown))}{end}{after}".encode()
             changed.writestr(name, content)
 
 

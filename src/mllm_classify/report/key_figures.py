@@ -18,7 +18,7 @@ CATEGORIES = {
     "M-": "several ReGT labels, the ImGT label not among them",
     "N": "no class of the list",
 }
-"""The paper's Table 1 in words. Equivalent classes count as one."""
+"""The paper's Table 1 in words: by the labels as they are, without equivalences."""
 
 
 class KeyFigure(NamedTuple):

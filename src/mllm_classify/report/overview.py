@@ -57,7 +57,8 @@ def overview(
         gains=tables["gains"].to_dicts() if "gains" in tables else [],
         drawings={name: base64.b64encode(content).decode() for name, content in drawings.items()},
         entries=entries,
-        links={Path(entry.file).stem: entry for group in entries.values() for entry in group},
+        # of a page and its pictures the page, which comes first
+        links={Path(it.file).stem: it for group in entries.values() for it in reversed(group)},
     )  # fmt: skip
 
 
