@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from stated import origin
 from studies import write_config, write_simulated
 from tabulate import tabulate
 
@@ -112,6 +113,7 @@ def main() -> None:
         *columns.values(),
         strict=True,
     )
+    print(origin(), end="\n\n")
     print(f"The fastest of {args.runs} runs each; the largest process took {peak:.0f} MB\n")
     print(tabulate(rows, ["", *columns], tablefmt="pipe"))
 

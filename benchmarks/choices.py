@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from stated import origin
 from studies import in_own_process, write_config, write_simulated
 from tabulate import tabulate
 
@@ -119,6 +120,7 @@ def main() -> None:
         peer = in_own_process(__file__, "--only", "loop", "--folder", name, "--images", str(args.images))
     best = min(found, key=lambda run: run["seconds"])
     scaled = peer["seconds"] * best["questions"] / peer["questions"]
+    print(origin(), end="\n\n")
     print(f"{best['questions']:,} questions with 4 options; ours: the fastest of {runs}\n")
     rows = [
         ("options", f"{best['seconds']:.1f} s"),

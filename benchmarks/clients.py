@@ -286,6 +286,7 @@ def compare(count: int, at_once: int, runs: int, inspect: str | None) -> list[li
 
 
 def main() -> None:
+    from stated import origin
     from tabulate import tabulate
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -310,6 +311,7 @@ def main() -> None:
         "requests",
         "of the loop",
     ]
+    print(origin(), end="\n\n")
     print(tabulate(rows, heads, tablefmt="github", disable_numparse=True))
 
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from stated import origin
 from studies import write_config, write_simulated
 from tabulate import tabulate
 
@@ -110,6 +111,7 @@ def main() -> None:
         statistics.median(one / other for one, other in pairs),
         min(p[0] for p in pairs) / min(p[1] for p in pairs),
     ]
+    print(origin(), end="\n\n")
     print(f"snakemake -n, {jobs} jobs, {runs} runs in turns\n")
     print(
         tabulate([*rows, ("ratio", f"{ratio[1]:.2f}", f"{ratio[0]:.2f}")], ["", "fastest", "median"], tablefmt="pipe")

