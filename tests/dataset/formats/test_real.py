@@ -52,7 +52,7 @@ def test_an_image_without_a_list_is_named(folder):
 def test_real_labels_no_other_images(folder):
     file = write_json(folder, [[1]])
     assert refusal(read, "real", file, ["cat"]) == (
-        "r.json: ReaL labels images by their number in ILSVRC2012_val_00000001, which 'cat' has not"
+        "r.json: ReaL labels images by the number in their name (ILSVRC2012_val_00000001); 'cat' has none"
     )
 
 
