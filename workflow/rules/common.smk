@@ -150,5 +150,6 @@ def shown(file, category, title):
 def get_written(output):
     """The files of a table or figure; the report shows those that people look at."""
     return [
-        shown(file, output.category, output.title) if output.title and file.endswith(SHOWN) else file for file in output.files
+        shown(file, output.category, output.title) if output.title and file.endswith(SHOWN) else file
+        for file in output.files
     ]
