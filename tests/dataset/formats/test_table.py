@@ -138,7 +138,7 @@ def test_a_word_that_means_nothing_elsewhere_is_a_class(folder, ending):
     assert {image: set(it.classes) for image, it in single.items()} == expected
     regt = SecondLabelSet(label="R", file=write_table(folder, ending, rows, "classes"), none="None")
     expected["8"] = set()
-    assert "stands for a class, and for none of them" in refusal(second_labels, table(), regt, lookup, [])
+    assert "is a class, and also the word for no class at all" in refusal(second_labels, table(), regt, lookup, [])
     regt = regt.model_copy(update={"none": "no class"})
     file = write_table(folder, ending, [*rows[:7], ("8", "no class")], "classes")
     several = second_labels(table(), regt.model_copy(update={"file": file}), lookup, [])
