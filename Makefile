@@ -11,13 +11,23 @@ CPU_BUILDS = UV_FIND_LINKS=$(PIP_FIND_LINKS) UV_EXTRA_INDEX_URL=$(PIP_EXTRA_INDE
 # What vLLM's CPU build asks for though it does without: it does not load beside a CPU build of torch, or is large.
 NOT_ON_CPU = torchvision torchaudio torchcodec triton
 
-.PHONY: table3 estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm test-browser test-annotate check annotate annotate-read verify-bundle lint lock reference
+.PHONY: table3 demo estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm test-browser test-annotate test-benchmarks check annotate annotate-read verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
 	$(BIN)/snakemake --cores 2 results/table3.csv
 	@echo
 	@cat results/table3.md
+
+# The same, and the study's page in a browser; where there is no display, the page's path.
+PAGE = results/overview.html
+demo: .venv/installed
+	$(BIN)/snakemake --cores 2 $(PAGE)
+	@echo
+	@echo "The study's page: $(CURDIR)/$(PAGE)"
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
+	  $(BIN)/python -c 'import pathlib, sys, webbrowser; webbrowser.open(pathlib.Path(sys.argv[1]).absolute().as_uri())' $(PAGE); \
+	fi
 
 install: .venv/installed
 
@@ -92,6 +102,12 @@ test-browser: .venv/installed-dev
 test-annotate: .venv/installed-dev .venv-annotate/installed
 	$(call apt_install,chromium chromedriver,chromium chromium-driver)
 	$(BIN)/pytest --numprocesses 0 tests/label_studio
+
+# Every script of benchmarks/ at its smallest size (Debian, root, unless Chromium and zip are installed): that it runs, not how
+# fast.
+test-benchmarks: .venv/installed-dev
+	$(call apt_install,chromium chromedriver zip,chromium chromium-driver zip)
+	$(BIN)/pytest --numprocesses 0 tests/benchmarks
 
 # make verify-bundle BUNDLE=results/bundle.zip, and with EMBED=--embed the embeddings, too. -P: nothing is imported from the
 # folder in which it is called.

@@ -1,8 +1,8 @@
 """The bundle's seconds, memory and size, next to plain `zip` of the very same files.
 
-    python benchmarks/bundle.py [--recorded FOLDER] [--runs 5]
+    python benchmarks/bundle.py [--recorded FOLDER] [--runs 5] [--study FOLDER]
 
-Two studies are made and archived: the embedded default, and twelve recorded models on ImageNet's 50,000 images. FOLDER
+Two studies are made and archived, or the finished one in the folder --study: the embedded default, and twelve recorded models on ImageNet's 50,000 images. FOLDER
 holds their Parquet files as docs/recorded.md makes them; without it, predictions are simulated. Bundling and zipping
 take turns; bundling includes its start, the search for keys and paths of the machine, all sums and the RO-Crate.
 """
@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from stated import origin
 from studies import write_config, write_simulated
 from tabulate import tabulate
 
@@ -46,7 +47,7 @@ def timed(command: list[str], folder: Path) -> float:
     return time.perf_counter() - started
 
 
-def measure(folder: Path, runs: int) -> list[str]:
+def measure(folder: Path, runs: int, *, verified: bool = True) -> list[str]:
     snakemake(folder, "all", "results/bundle.zip")
     bundling = ["bash", "-c", bundle_command(folder)]
     bundle, plain, unpacked = folder / "results/bundle.zip", folder / "plain.zip", folder / "unpacked"
@@ -59,49 +60,62 @@ def measure(folder: Path, runs: int) -> list[str]:
         ours.append(timed(bundling, folder))
     sizes = [path.stat().st_size / 1e6 for path in (bundle, plain)]
     files = [path for path in unpacked.rglob("*") if path.is_file()]
-    verifying = timed([sys.executable, "-m", "mllm_classify.bundle.verify", str(bundle)], PROJECT)
+    verifying = timed([sys.executable, "-m", "mllm_classify.bundle.verify", str(bundle)], PROJECT) if verified else None
     return [
         f"{len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB",
         *(f"{min(times):.2f} s" for times in (ours, zips)),
         *(f"{size:.1f} MB" for size in sizes),
         f"{min(ours) / min(zips):.1f}",
         f"{sizes[0] / sizes[1]:.2f}",
-        f"{verifying:.0f} s",
+        "" if verifying is None else f"{verifying:.0f} s",
     ]
+
+
+def both(folder: Path, args: argparse.Namespace) -> dict[str, list[str]]:
+    """What is measured of the embedded default and of ImageNet, which are made in the folder."""
+    default, imagenet = folder / "default", folder / "imagenet"
+    default.mkdir()
+    shutil.copy(PROJECT / "config.yaml", default)
+    columns = {"embedded default": measure(default, args.runs)}
+    imagenet.mkdir()
+    # inside of the study, as a user would have them
+    if args.recorded is None:
+        write_simulated(imagenet / "recorded")
+    else:
+        shutil.copytree(args.recorded, imagenet / "recorded")
+    os.chdir(imagenet)
+    write_config(imagenet / "config.yaml", Path("recorded"), MODELS)
+    columns[f"{MODELS} models, ImageNet"] = measure(imagenet, args.runs)
+    os.chdir(PROJECT)
+    return columns
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--recorded", type=Path)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--study", type=Path, help="a finished study, which is archived alone, and not verified")
     args = parser.parse_args()
     if shutil.which("zip") is None:
         sys.exit("zip is needed: apt-get install zip")
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    columns = []
+    columns: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as name:
-        default, imagenet = Path(name) / "default", Path(name) / "imagenet"
-        default.mkdir()
-        shutil.copy(PROJECT / "config.yaml", default)
-        columns.append(measure(default, args.runs))
-        imagenet.mkdir()
-        # inside of the study, as a user would have them
-        if args.recorded is None:
-            write_simulated(imagenet / "recorded")
+        if args.study is not None:
+            columns[args.study.name] = measure(
+                shutil.copytree(args.study, Path(name) / "study"), args.runs, verified=False
+            )
         else:
-            shutil.copytree(args.recorded, imagenet / "recorded")
-        os.chdir(imagenet)
-        write_config(imagenet / "config.yaml", Path("recorded"), MODELS)
-        columns.append(measure(imagenet, args.runs))
-        os.chdir(PROJECT)
+            columns = both(Path(name), args)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     rows = zip(
         ["in it", "bundle", "zip", "bundle", "zip", "ratio of the times", "ratio of the sizes", "verified in"],
-        *columns,
+        *columns.values(),
         strict=True,
     )
+    print(origin(), end="\n\n")
     print(f"The fastest of {args.runs} runs each; the largest process took {peak:.0f} MB\n")
-    print(tabulate(rows, ["", "embedded default", f"{MODELS} models, ImageNet"], tablefmt="pipe"))
+    print(tabulate(rows, ["", *columns], tablefmt="pipe"))
 
 
 if __name__ == "__main__":

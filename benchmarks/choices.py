@@ -1,6 +1,6 @@
 """Options of 50,000 images x 5 variants x 31 repeats: seconds, memory, size, and the ratio to a loop over questions.
 
-    python benchmarks/choices.py [--recorded FOLDER] [--images 500]
+    python benchmarks/choices.py [--recorded FOLDER] [--images 500] [--smallest]
 
 FOLDER holds pnasnet5large.parquet as docs/recorded.md makes it, whose confusions make distractors; without it, predictions
 are simulated. The peer is what one would write first: for every question `random.sample` of the classes that are not right,
@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from stated import origin
 from studies import in_own_process, write_config, write_simulated
 from tabulate import tabulate
 
@@ -102,22 +103,25 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--recorded", type=Path)
     parser.add_argument("--images", type=int, default=500, help="that the peer makes questions of")
+    parser.add_argument("--smallest", action="store_true", help="few images, once: whether it works")
     parser.add_argument("--only", choices=["ours", "loop"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.only:
         print(json.dumps(ours(args.folder) if args.only == "ours" else loop(args.folder, args.images)))
         return
+    classes, runs = (2, 1) if args.smallest else (1000, 3)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if args.recorded is None:
-            write_simulated(folder / "recorded")
-        write_config(folder / "config.yaml", args.recorded or folder / "recorded", 12)
-        runs = [in_own_process(__file__, "--only", "ours", "--folder", name) for _ in range(3)]
+            write_simulated(folder / "recorded", classes)
+        write_config(folder / "config.yaml", args.recorded or folder / "recorded", 12, classes)
+        found = [in_own_process(__file__, "--only", "ours", "--folder", name) for _ in range(runs)]
         peer = in_own_process(__file__, "--only", "loop", "--folder", name, "--images", str(args.images))
-    best = min(runs, key=lambda run: run["seconds"])
+    best = min(found, key=lambda run: run["seconds"])
     scaled = peer["seconds"] * best["questions"] / peer["questions"]
-    print(f"{best['questions']:,} questions with 4 options; ours: the fastest of 3 runs\n")
+    print(origin(), end="\n\n")
+    print(f"{best['questions']:,} questions with 4 options; ours: the fastest of {runs}\n")
     rows = [
         ("options", f"{best['seconds']:.1f} s"),
         ("writing", f"{best['writing']:.1f} s"),

@@ -1,7 +1,7 @@
 """Seconds, processor time and memory of asking many questions: our job, a plain aiohttp loop, and inspect-ai.
 
     python3 -m venv .venv-inspect && .venv-inspect/bin/pip install inspect-ai==0.3.285 openai
-    python benchmarks/clients.py [--inspect .venv-inspect/bin/inspect] [--runs 3] [--quick]
+    python benchmarks/clients.py [--inspect .venv-inspect/bin/inspect] [--runs 3] [--quick | --smallest]
 
 A server on this machine answers each request after 200 ms, however many there are at once. The prompt is that of CW with
 ImageNet's 1,000 class names; the images are distinct JPEGs of 224 x 224 pixels. Ours is the whole job, from its start
@@ -25,6 +25,7 @@ from typing import NamedTuple
 DELAY = 0.2
 SIZES = [(500, 32), (2000, 128), (10_000, 64)]
 """Images, and requests at once."""
+SMALLEST = [(20, 10)]
 
 
 def serve() -> None:
@@ -150,14 +151,12 @@ def write_images(folder: Path, count: int) -> None:
 
 def write_study(folder: Path, url: str, count: int, at_once: int) -> None:
     """What the dataset stage leaves, and a configuration of one endpoint."""
-    import polars as pl
     import yaml
 
     from mllm_classify.config.load import load
     from mllm_classify.dataset.classes import CLASSES, classes
-    from mllm_classify.dataset.images import IMAGES
+    from mllm_classify.dataset.images import IMAGES, images
     from mllm_classify.io import parquet
-    from mllm_classify.io.files import sha256
 
     files = [f"{number}.jpg" for number in range(count)]
     (folder / "labels.csv").write_text("image_id,class\n" + "".join(f"{file},0\n" for file in files))
@@ -176,12 +175,10 @@ def write_study(folder: Path, url: str, count: int, at_once: int) -> None:
         ],
     }  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    images = [
-        {"image_id": file, "file": file, "sha256": sha256((folder / "images" / file).read_bytes())} for file in files
-    ]
-    parquet.write(pl.DataFrame(images), IMAGES, folder / "images.parquet")
-    names = classes(load(folder / "config.yaml").dataset)
+    dataset = load(folder / "config.yaml").dataset
+    names = classes(dataset)
     parquet.write(names, CLASSES, folder / "classes.parquet")
+    parquet.write(images(dataset, names), IMAGES, folder / "images.parquet")
 
 
 def write_prompt(folder: Path) -> None:
@@ -289,17 +286,19 @@ def compare(count: int, at_once: int, runs: int, inspect: str | None) -> list[li
 
 
 def main() -> None:
+    from stated import origin
     from tabulate import tabulate
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inspect", help="the inspect command of an environment that has inspect-ai")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="without the 10,000 images")
+    parser.add_argument("--smallest", action="store_true", help="few images, once: whether it works")
     args = parser.parse_args()
     inspect = args.inspect and str(Path(args.inspect).absolute())
     rows = []
-    for count, at_once in SIZES[: 2 if args.quick else 3]:
-        rows += compare(count, at_once, 1 if count > 5000 else args.runs, inspect)
+    for count, at_once in SMALLEST if args.smallest else SIZES[: 2 if args.quick else 3]:
+        rows += compare(count, at_once, 1 if args.smallest or count > 5000 else args.runs, inspect)
     heads = [
         "images",
         "who",
@@ -312,6 +311,7 @@ def main() -> None:
         "requests",
         "of the loop",
     ]
+    print(origin(), end="\n\n")
     print(tabulate(rows, heads, tablefmt="github", disable_numparse=True))
 
 

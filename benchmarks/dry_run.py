@@ -1,6 +1,6 @@
 """`snakemake -n` on a configuration of many models, next to an empty workflow of as many jobs.
 
-    python benchmarks/dry_run.py [--models 67] [--runs 5]
+    python benchmarks/dry_run.py [--models 67] [--runs 5] [--smallest]
 
 The empty workflow has the same rules in number and shape: files, wildcards and shell commands, no configuration.
 """
@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from stated import origin
 from studies import write_config, write_simulated
 from tabulate import tabulate
 
@@ -86,31 +87,32 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--models", type=int, default=67)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--smallest", action="store_true", help="two models of few images, once: whether it works")
     args = parser.parse_args()
+    models, runs, classes = (2, 1, 2) if args.smallest else (args.models, args.runs, 1000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_simulated(folder / "recorded")
-        write_config(folder / "config.yaml", folder / "recorded", args.models)
+        write_simulated(folder / "recorded", classes)
+        write_config(folder / "config.yaml", folder / "recorded", models, classes)
         (folder / "empty").mkdir()
         ours = (folder, PROJECT / "Snakefile", "--configfile", "config.yaml")
         _, jobs = dry_run(*ours)
         # images, labels, the models, scores and `all` are not tables
-        (folder / "empty/Snakefile").write_text(EMPTY.format(models=args.models, tables=jobs - args.models - 4))
+        (folder / "empty/Snakefile").write_text(EMPTY.format(models=models, tables=jobs - models - 4))
         empty = (folder / "empty", folder / "empty/Snakefile")
         assert dry_run(*empty)[1] == jobs
         # in turns, so that both see the same machine
-        pairs = [(dry_run(*ours)[0], dry_run(*empty)[0]) for _ in range(args.runs)]
+        pairs = [(dry_run(*ours)[0], dry_run(*empty)[0]) for _ in range(runs)]
     rows = [
         (what, f"{min(times):.2f} s", f"{statistics.median(times):.2f} s")
-        for what, times in zip(
-            (f"{args.models} recorded models", "empty workflow"), zip(*pairs, strict=True), strict=True
-        )
+        for what, times in zip((f"{models} recorded models", "empty workflow"), zip(*pairs, strict=True), strict=True)
     ]
     ratio = [
         statistics.median(one / other for one, other in pairs),
         min(p[0] for p in pairs) / min(p[1] for p in pairs),
     ]
-    print(f"snakemake -n, {jobs} jobs, {args.runs} runs in turns\n")
+    print(origin(), end="\n\n")
+    print(f"snakemake -n, {jobs} jobs, {runs} runs in turns\n")
     print(
         tabulate([*rows, ("ratio", f"{ratio[1]:.2f}", f"{ratio[0]:.2f}")], ["", "fastest", "median"], tablefmt="pipe")
     )

@@ -3,7 +3,7 @@
 .venv/bin/python benchmarks/explorer.py results/explorer.html
 
 Needs Debian's chromium and chromium-driver (make test-browser installs them). `--models 20` also makes a page of that
-many invented models that answer 50,000 images in words, each answer another.
+many invented models that answer 50,000 images (--images) in words, each answer another.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import stated
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
@@ -27,7 +28,6 @@ from mllm_classify.report.explorer.pictures import with_pictures
 from mllm_classify.tables.table import Study
 
 REPEATS = 5
-IMAGES = 50_000
 CLASSES = 1000
 MEASURES = "return Object.fromEntries(performance.getEntriesByType('measure').map((it) => [it.name, it.duration]))"
 FILTER = """
@@ -64,13 +64,13 @@ def browser() -> webdriver.Chrome:
     return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
 
 
-def measured(path: Path) -> list[tuple[str, str]]:
+def measured(path: Path, repeats: int) -> list[tuple[str, str]]:
     """What was measured of one page, in words."""
     found = [("page, MB", f"{path.stat().st_size / 1e6:.1f}")]
     views, filters = [], {}
     driver = browser()
     try:
-        for _ in range(REPEATS):
+        for _ in range(repeats):
             driver.get("about:blank")
             start = time.perf_counter()
             driver.get(path.absolute().as_uri())
@@ -85,7 +85,7 @@ def measured(path: Path) -> list[tuple[str, str]]:
         )
         for name, view in {**FILTERS, "one model right, another wrong": two}.items():
             times = []
-            for _ in range(REPEATS):
+            for _ in range(repeats):
                 driver.execute_async_script(FILTER, "under=imgt")
                 times.append(driver.execute_async_script(FILTER, view.format(image=image)))
             filters[name] = statistics.median(seconds for seconds, _ in times), times[0][1]
@@ -108,18 +108,18 @@ def measured(path: Path) -> list[tuple[str, str]]:
     return [*found, ("memory, MB", f"{memory / 1e6:.0f}")]
 
 
-def invented(models: int) -> Data:
+def invented(models: int, images: int) -> Data:
     """A page's columns for models that answer every image in other words, 60 characters each, three tasks a model."""
     generator = np.random.default_rng(0)
     names = [f"model-{number}" for number in range(models)]
-    texts = [f"answer {number} of a model that says what it sees, at some length" for number in range(models * IMAGES)]
+    texts = [f"answer {number} of a model that says what it sees, at some length" for number in range(models * images)]
     several = {"sets": ["", *map(str, range(CLASSES))], "names": [f"class {number}" for number in range(CLASSES)]}
     columns = {
         **several,
-        "ids": [f"ILSVRC2012_val_{number:08}" for number in range(1, IMAGES + 1)],
-        "categories": generator.integers(0, len(SUBSETS["A"]), IMAGES).astype(np.uint8),
-        "imgt": generator.integers(1, CLASSES + 1, IMAGES).astype(np.uint16),
-        "regt": generator.integers(1, CLASSES + 1, IMAGES).astype(np.uint16),
+        "ids": [f"ILSVRC2012_val_{number:08}" for number in range(1, images + 1)],
+        "categories": generator.integers(0, len(SUBSETS["A"]), images).astype(np.uint8),
+        "imgt": generator.integers(1, CLASSES + 1, images).astype(np.uint16),
+        "regt": generator.integers(1, CLASSES + 1, images).astype(np.uint16),
         "texts": texts,
         "full_lengths": np.array([len(text) for text in texts], dtype=np.uint32),
         "nearest": generator.integers(1, CLASSES + 1, len(texts)).astype(np.uint16),
@@ -128,11 +128,11 @@ def invented(models: int) -> Data:
     }
     answers, rows = [], []
     for place, name in enumerate(names):
-        columns[f"answer{place}"] = np.arange(1, IMAGES + 1, dtype=np.uint32) + place * IMAGES
+        columns[f"answer{place}"] = np.arange(1, images + 1, dtype=np.uint32) + place * images
         answers.append({"model": name, "task": "CW", "variant": "", "repeat": 0, "column": f"answer{place}"})
         for scoring in ("CW+", "CW", "CW inclusion"):
-            columns[f"set{len(rows)}"] = generator.integers(1, CLASSES + 1, IMAGES).astype(np.uint16)
-            columns[f"flags{len(rows)}"] = (FLAGS["asked"] | 2 * generator.integers(0, 8, IMAGES)).astype(np.uint8)
+            columns[f"set{len(rows)}"] = generator.integers(1, CLASSES + 1, images).astype(np.uint16)
+            columns[f"flags{len(rows)}"] = (FLAGS["asked"] | 2 * generator.integers(0, 8, images)).astype(np.uint8)
             rows.append(answers[-1] | {"scoring": scoring, "main": scoring == "CW+", "answer": place, "ranking": None})
     study = Study(f"{models} invented models", "one", "all", None, f"classes ({CLASSES})")
     facts = {
@@ -148,14 +148,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE")
     parser.add_argument("--models", type=int, default=0, help="of a page with invented answers in words")
+    parser.add_argument("--images", type=int, default=50_000, help="of that page")
+    parser.add_argument("--repeats", type=int, default=REPEATS)
     args = parser.parse_args()
+    print(stated.origin())
     for path in args.pages:
-        print(f"\n{path}\n{tabulate(measured(path))}")
+        print(f"\n{path}\n{tabulate(measured(path, args.repeats))}")
     if args.models:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "explorer.html"
-            write(invented(args.models), path)
-            print(f"\n{args.models} invented models that answer in words\n{tabulate(measured(path))}")
+            write(invented(args.models, args.images), path)
+            print(f"\n{args.models} invented models that answer in words\n{tabulate(measured(path, args.repeats))}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from stated import origin
 from tabulate import tabulate
 
 from mllm_classify.predict.vision.features import ROWS
@@ -89,6 +90,7 @@ def main() -> None:
         [what, f"{best[what]:.2f}", f"{max(found):.2f}", f"{operations / best[what] / 1e12:.3f}",
          f"{best['plain product'] / best[what]:.2f}"] for what, found in taken.items()
     ]  # fmt: skip
+    print(origin(), end="\n\n")
     print(tabulate(table, ["what", "seconds", "slowest run", "TFLOP/s", "of the product"], tablefmt="github"))
 
 

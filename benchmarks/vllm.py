@@ -27,6 +27,7 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 from PIL import Image
+from stated import origin
 from tabulate import tabulate
 
 from mllm_classify.config.chat import EndpointModel, VLLMModel
@@ -131,6 +132,7 @@ def main() -> None:
         spread = f"{min(rates):.1f} to {max(rates):.1f}"
         rows.append((way, rate, spread, 100 * cached, answers["completion_tokens"].mean(), ratio))
     tokens = found["CW, list before the image"][0]["prompt_tokens"].mean()
+    print(origin(), end="\n\n")
     print(
         f"{args.rounds} rounds of {args.images} images, {len(NAMES)} classes, prompts of {tokens:.0f} tokens, 8 at once\n"
     )

@@ -79,7 +79,7 @@ def test_an_output_that_a_configuration_has_not_is_refused_with_what_it_needs(na
     config = SHIPPED.model_copy(update={"dataset": dataset, "models": SHIPPED.models[:1]})
     with pytest.raises(InputError) as caught:
         make.make(argparse.Namespace(outputs=["table2", name], config="c.yaml"), config)
-    assert str(caught.value) == f"c.yaml: has no {name}; that needs {words}: docs/configuration.md"
+    assert str(caught.value) == f"c.yaml: has no {name}, which needs {words}: docs/configuration.md"
 
 
 def test_no_value_condition_or_module_is_without_an_output() -> None:
@@ -128,4 +128,4 @@ def plain(value: Any) -> Any:
 def test_what_is_shown_has_a_caption_and_only_that() -> None:
     captions = {path.stem for path in (PROJECT / lineage.CAPTIONS).glob("*.rst")}
     shown = {name for name, output in OUTPUTS.items() if output.title}
-    assert captions == shown | {"workflow", "panels", "provenance", "explorer"}
+    assert captions == shown | {"workflow", "overview", "panels", "provenance", "explorer"}

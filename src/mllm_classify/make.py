@@ -30,7 +30,7 @@ def result_of(output: Output, config: Config) -> Any:
 def make(args: argparse.Namespace, config: Config) -> None:
     for name in args.outputs:
         if lacking := unmet(config, OUTPUTS[name]):
-            msg = f"{args.config}: has no {name}; that needs {' and '.join(lacking)}: docs/configuration.md"
+            msg = f"{args.config}: has no {name}, which needs {' and '.join(lacking)}: docs/configuration.md"
             raise InputError(msg)
     for name in args.outputs:
         _write(OUTPUTS[name], config)

@@ -39,6 +39,11 @@ class Output(NamedTuple):
         return f"{'figures' if self.form == 'figure' else 'tables'}.{self.name}"
 
     @property
+    def category(self) -> str:
+        """Under which heading the report shows it."""
+        return "Figures" if self.form == "figure" else "Tables"
+
+    @property
     def files(self) -> list[str]:
         """Its files, the first one first."""
         return [f"results/{self.name}.{ending}" for ending in ENDINGS[self.form]]
@@ -240,6 +245,10 @@ OUTPUTS: Final = {
     )
 }
 """By name, in the order in which the report shows them."""
+
+KEY_TABLES: Final = ("table2", "table3", "table4", "table5", "ranking", "mcnemar", "gains")
+KEY_FIGURES: Final = ("change", "ranks", "tasks", "oop")
+"""What the overview shows of them, as far as a study has it."""
 
 DERIVED: Final = {"study": ("about", "labels", "classes"), "images": ("labels",), "models": ("entries",)}
 """Parameters that functions of `tables.given` make of files and values, by the names of theirs."""

@@ -48,7 +48,7 @@ def test_a_variant_and_words_of_a_file_may_be_examined(folder):
             annotating(model="lite", sources=["lite", "ReGT"]),
             "annotate.model: 'lite' ranks classes; name a model that answers in words",
         ),
-        (annotating(sources=["api", "ReGT", "api"]), "annotate.sources: 'api' stands twice"),
+        (annotating(sources=["api", "ReGT", "api"]), "annotate.sources: 'api' appears twice"),
         (annotating(sources=["ReGT"]), "annotate.sources: 'api' is missing: annotators decide between it and others"),
         (annotating(sources=["api", "ImGT"]), "annotate.sources: 'ReGT' is missing"),
         (

@@ -237,7 +237,7 @@ def test_agreement_of_one_is_unknown_and_so_is_kappa_of_one_answer():
         ),
         (
             [task("t", annotation(box=["maze"]))],
-            "e.json: task 1: 'box' is no part of this labelling configuration; is it an export of another project?",
+            "e.json: task 1: 'box' is not part of this labelling configuration; is it an export of another project?",
         ),
     ],
 )

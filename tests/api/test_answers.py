@@ -224,7 +224,7 @@ def test_content_may_come_in_parts(parts, text, reasoning):
 
 @pytest.mark.parametrize("content", [3, {"text": "a"}, ["a"], [{"type": "image_url"}], [{"type": "text", "text": 3}]])
 def test_a_content_of_another_form_is_not_read(content):
-    with pytest.raises(UnreadableError, match="a content of a form that is not known"):
+    with pytest.raises(UnreadableError, match="content of an unknown form"):
         read(said(content))
 
 

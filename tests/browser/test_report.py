@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from selenium import webdriver
@@ -14,7 +15,7 @@ from tests.browser.conftest import Page
 from tests.waiting import PATIENCE
 from tests.workflow.study import Study
 
-SECTIONS = ["Examples", "Explorer", "Figures", "Provenance", "Tables"]
+SECTIONS = ["At a glance", "Examples", "Explorer", "Figures", "Provenance", "Tables"]
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +78,26 @@ def drawn(page: Page, element: WebElement) -> bool:
         size = "return arguments[0].decode().then(() => arguments[0].naturalWidth * arguments[0].naturalHeight)"
         return page.driver.execute_script(size, element) > 10_000
     page.driver.switch_to.frame(element)
-    found = appears(page, lambda: page.all("#table tbody tr, #cards .card"))
+    found = appears(page, lambda: page.all("#table tbody tr, #images tbody tr, .cards li, #cards .card"))
     page.driver.switch_to.default_content()
     return bool(found)
+
+
+def test_it_opens_on_the_key_figures_whose_links_lead_on(page: Page, report: Path) -> None:
+    frame = entry(page, {})
+    assert frame.get_dom_attribute("src").endswith("/overview.html")
+    page.driver.switch_to.frame(frame)
+    assert appears(page, lambda: page.one("h1")).text == "Key figures"
+    assert len(page.all(".cards li")) >= 5
+    sizes = page.driver.execute_script("return [...document.images].map((it) => it.naturalWidth)")
+    assert sizes
+    assert all(sizes)
+    for link in {it.get_attribute("href") for it in page.all("a")}:
+        assert Path(unquote(urlsplit(link).path)).exists(), link
+    press(page, page.one("a[href*='explorer.html#category=']"))
+    assert appears(page, lambda: page.one("#category")).get_attribute("value")
+    page.driver.switch_to.default_content()
+    assert [url for url in page.requests() if not url.startswith((report.parent.as_uri(), "data:", "blob:"))] == []
 
 
 def test_everything_appears_without_a_network(page: Page, report: Path) -> None:

@@ -26,7 +26,7 @@ GROUPS = {"name": "groups", "task": "CW", "images": 4, "prompt": "several.txt"}
             whole("models", 2, tasks=["OW", "CW-constrained"]) | {"tasks": WHOLE["tasks"] | CONSTRAINED},
             "models[2].tasks: 'CW-constrained' is compared with CW+; add CW",
         ),
-        (asking(GROUPS, GROUPS), "variants: the name 'groups' stands twice"),
+        (asking(GROUPS, GROUPS), "variants: the name 'groups' appears twice"),
         (asking(GROUPS | {"images": 1, "order": "class"}), "variants: 'groups': order 'class' concerns several images"),
         (asking({"name": "v", "task": "OW", "images": 2}), "variants: 'v': images 2: needs a prompt of its own"),
         (asking(GROUPS | {"task": "CW-constrained"}), "variants: 'groups': a constrained answer is one name"),

@@ -175,12 +175,12 @@ from tests.config.given import (
             choosing(variants=["ImGT + some"]),
             "config.yaml: choices.variants[0]: 'ImGT + some': input should be 'ImGT + random'",
         ),
-        (choosing(variants=["ImGT + random"] * 2), "config.yaml: choices.variants: 'ImGT + random' stands twice"),
+        (choosing(variants=["ImGT + random"] * 2), "config.yaml: choices.variants: 'ImGT + random' appears twice"),
         (choosing(variants=[]), "config.yaml: choices.variants: []: list should have at least 1 item"),
         (choosing(answer="number"), "config.yaml: choices.answer: 'number': input should be 'name' or 'letter'"),
         (
             choosing(models=[TIMM, ENGINE | {"tasks": ["MC"]}], tasks={"MC": {"prompt": "mc.txt"}}),
-            "choices.variants: 'ImGT + 999 (CW)' puts the prompt of CW; add it under tasks:",
+            "choices.variants: 'ImGT + 999 (CW)' uses the prompt of CW; add it under tasks:",
         ),
         (
             choosing(dataset=whole("dataset", regt=None)["dataset"]),
@@ -223,8 +223,8 @@ def test_long_values_are_cut(folder):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("dataset:\n  name: a\n  label: b\n  name: c\n", "config.yaml: line 4: the key 'name' stands twice"),
-        ("models: []\nencoder: {}\nmodels: []\n", "config.yaml: line 3: the key 'models' stands twice"),
+        ("dataset:\n  name: a\n  label: b\n  name: c\n", "config.yaml: line 4: the key 'name' appears twice"),
+        ("models: []\nencoder: {}\nmodels: []\n", "config.yaml: line 3: the key 'models' appears twice"),
         ("models: [\n", "config.yaml: line 2: "),
         ("models:\n\t- a\n", "config.yaml: line 2: found character '\\t'"),
         ("models: !!python/object:os.system {}\n", "config.yaml: line 1: could not determine a constructor"),

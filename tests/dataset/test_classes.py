@@ -142,7 +142,7 @@ def test_imagenet_has_1000_names(folder, count):
         ("c.txt", "cat\n\ndog\n", "c.txt: class 1 has no name"),
         ("c.txt", "", "c.txt: no classes"),
         ("c.json", '["cat", "a\\nb"]', "c.json: class 1: 'a\\nb' has a line break, a tab or another control character"),
-        ("c.json", "[" * 5000, "c.json: more than 100 lists and objects within one another"),
+        ("c.json", "[" * 5000 + "]" * 5000, "c.json: lists and objects nested more than 100 deep"),
         ("c.json", '["cat", ' + "9" * 5000 + "]", "c.json: a number has thousands of digits"),
         (
             "c.csv",
@@ -151,7 +151,7 @@ def test_imagenet_has_1000_names(folder, count):
         ),
         ("c.csv", "id,name\n1,cat\n2,dog\n", "c.csv:2: id '1': must be 0, for classes are numbered from 0 in order"),
         ("c.csv", "class_id,name\n0,cat\n2,dog\n", "c.csv:3: class_id '2': must be 1"),
-        ("c.txt", "id,name\n0,cat\n1,dog\n", "c.txt: numbers stand before the names, as in '0,cat'; a text file has a"),
+        ("c.txt", "id,name\n0,cat\n1,dog\n", "c.txt: numbers stand before the names, as in '0,cat'; a text file holds"),
         ("c.txt", "0: cat\n1: dog\n2: cow\n", "c.txt: numbers stand before the names, as in '1: dog'"),
         ("c.txt", "0 cat\n1 dog\n2 cow\n", "c.txt: numbers stand before the names, as in '1 dog'"),
         ("c.txt", "Class_Name\ncat\ndog\n", "c.txt: the first line, 'Class_Name', looks like the head of a column"),
@@ -184,7 +184,7 @@ def test_a_name_that_is_a_number_is_the_name_where_it_is_text():
 @pytest.mark.parametrize("written", [-1, 4, "4", "-1", "1.0", "", "N", "cat", 1.0, True, False, None, [1], {}])
 def test_what_is_no_class_is_named_with_its_place(written):
     assert message(lookup(*NAMES).one, "l.csv:2", written) == (
-        f"l.csv:2: {written!r} is no class: neither one of the 4 names nor an id from 0 to 3"
+        f"l.csv:2: {written!r} is not a class: neither one of the 4 names nor an id from 0 to 3"
     )
 
 

@@ -57,4 +57,4 @@ def test_a_pipe_in_place_of_a_list_is_refused_at_once(folder, file):
 
 
 def test_a_lookup_takes_no_number_that_python_refuses_to_read():
-    assert "is no class" in refusal(lookup("cat").one, "l.csv:2", "9" * 5000)
+    assert "is not a class" in refusal(lookup("cat").one, "l.csv:2", "9" * 5000)

@@ -128,7 +128,7 @@ def test_a_missing_column_is_named(folder):
 def test_a_sha256_that_stands_twice_is_not_skipped(folder):
     (folder / "a.png").write_bytes(PNG)
     found = message(registered, manifest(folder, "a,a.png,00,", header="image_id,file,sha256,sha256"))
-    assert found.startswith("i.csv: the column 'sha256' stands twice")
+    assert found.startswith("i.csv: the column 'sha256' appears twice")
 
 
 def test_shipped_manifest_fits_the_installed_pictures():
@@ -325,8 +325,8 @@ def test_an_absent_folder_is_named(folder, names, originals):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("weasel\nweazel\n", "c.txt:2: 'weazel' is no class: neither one of the 1000 names nor an id from 0 to 999"),
-        ("1000\n", "c.txt:1: '1000' is no class"),
+        ("weasel\nweazel\n", "c.txt:2: 'weazel' is not a class: neither one of the 1000 names nor an id from 0 to 999"),
+        ("1000\n", "c.txt:1: '1000' is not a class"),
         ("missile\n", "c.txt:1: 'missile' is the name of several classes; write one of the ids [657, 744]"),
         ("# none\n", "dataset 'i': no images"),
     ],

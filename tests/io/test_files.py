@@ -128,7 +128,7 @@ def test_rows_know_the_line_of_the_file(folder):
         ("image_id,klass\na,1\n", "a.csv: no column 'class'; the header is 'image_id,klass'"),
         ("", "a.csv: no column 'image_id'; the header is ''"),
         ('image_id,class\na,"1\n', "a.csv:2: not CSV (unexpected end of data)"),
-        ("image_id,class,class\na,1,2\n", "a.csv: the column 'class' stands twice"),
+        ("image_id,class,class\na,1,2\n", "a.csv: the column 'class' appears twice"),
     ],
 )
 def test_a_broken_table_is_named_by_file_line_and_value(folder, content, expected):

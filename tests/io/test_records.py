@@ -120,8 +120,8 @@ def test_what_was_written_as_parquet_is_read(tmp_path_factory, pairs):
             "r.jsonl:2: a record with image_id, class is needed, not {'image_id': 'b'}",
         ),
         ("r.jsonl", '["a", 1]\n', "r.jsonl:1: a record with image_id, class is needed, not ['a', 1]"),
-        ("r.jsonl", '{"image_id": "a", "class": 1, "class": 2}\n', "r.jsonl:1: 'class' stands twice"),
-        ("r.json", '{"a": 1, "b": 2, "a": 1}', "r.json: 'a' stands twice"),
+        ("r.jsonl", '{"image_id": "a", "class": 1, "class": 2}\n', "r.jsonl:1: 'class' appears twice"),
+        ("r.json", '{"a": 1, "b": 2, "a": 1}', "r.json: 'a' appears twice"),
         ("r.json", '[{"image_id": "a", "class": 1}, {"class": 1}]',
          "r.json: record 2: a record with image_id, class is needed, not {'class': 1}"),
         ("r.json", '"a"', "r.json: must be a JSON list of records, or an object from image ids to labels"),
@@ -166,5 +166,5 @@ def test_json_is_read_as_it_was_written(tmp_path_factory, value):
 
 def test_a_doubled_key_is_found_at_any_depth(folder):
     (folder / "r.json").write_text('{"a": [{"b": 1, "c": 2, "b": 1}]}')
-    with pytest.raises(InputError, match=r"^r\.json: 'b' stands twice$"):
+    with pytest.raises(InputError, match=r"^r\.json: 'b' appears twice$"):
         read_json("r.json")

@@ -116,7 +116,7 @@ def test_a_model_of_the_hub_is_fetched_at_the_revision_and_without_files_that_ma
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "ViT-B-33"}, r"model: 'ViT-B-33' is no model of open_clip .*hf-hub:OWNER/NAME, or folder"),
+        ({"model": "ViT-B-33"}, r"model: 'ViT-B-33' is not a model of open_clip .*hf-hub:OWNER/NAME, or folder"),
         ({"model": "."}, r"model: \. needs open_clip_config.json and one of open_clip_model.safetensors"),
         ({"model": SIGLIPS[0]}, f"pretrained: missing; {SIGLIPS[0]} has webli"),
         ({"model": SIGLIPS[0], "pretrained": "laion"}, r"pretrained: 'laion' is neither a tag of .* \(webli\) nor a"),
@@ -158,7 +158,7 @@ class Payload:
 def test_code_inside_a_checkpoint_is_refused_and_does_not_run(folders, tmp_path):
     torch.save({"logit_scale": Payload(tmp_path / "executed")}, tmp_path / "w.pt")
     found = vlm.source(OpenClip(model=str(folders["clip"])))._replace(weights=tmp_path / "w.pt")
-    with pytest.raises(InputError, match=r"w\.pt is no checkpoint of .*, or not of tensors alone"):
+    with pytest.raises(InputError, match=r"w\.pt is not a checkpoint of .*, or not of tensors alone"):
         vlm.weighted(found)
     assert not (tmp_path / "executed").exists()
 
@@ -166,7 +166,7 @@ def test_code_inside_a_checkpoint_is_refused_and_does_not_run(folders, tmp_path)
 def test_weights_of_another_model_are_an_input_error(folders):
     found = vlm.source(OpenClip(model=str(folders["clip"])))
     other = folders["siglip"] / "open_clip_model.safetensors"
-    with pytest.raises(InputError, match=r"pretrained: .* is no checkpoint of local-dir"):
+    with pytest.raises(InputError, match=r"pretrained: .* is not a checkpoint of local-dir"):
         vlm.weighted(found._replace(weights=other))
 
 

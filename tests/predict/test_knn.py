@@ -228,8 +228,8 @@ def test_progress_is_reported_of_the_training_images_too(study):
     ("lines", "message"),
     [
         ([], "t.csv: no images"),
-        (["0.png,purple"], r"t.csv:2: 'purple' is no class"),
-        (["0.png,1", "0.png,2"], "t.csv: the image '0.png' stands twice"),
+        (["0.png,purple"], r"t.csv:2: 'purple' is not a class"),
+        (["0.png,1", "0.png,2"], "t.csv: the image '0.png' appears twice"),
         (["99.png,1"], r"train.images: 99.png: .* cannot be read .*; train.folder says where"),
     ],
 )
@@ -242,5 +242,5 @@ def test_broken_training_sets_are_input_errors(study, lines, message):
 def test_unknown_encoders_and_poolings_are_input_errors(study):
     with pytest.raises(InputError, match="architecture: 'vit_8b' is not a model of timm"):
         predict(study, architecture="vit_8b")
-    with pytest.raises(InputError, match="pool: 'median' is no pooling of this architecture"):
+    with pytest.raises(InputError, match="pool: 'median' is not a pooling of this architecture"):
         predict(study, pool="median")

@@ -201,4 +201,5 @@ PARADIGMS = pl.DataFrame(
 
 def as_read(table):
     """A table as its CSV is read: text, null where a cell is empty."""
-    return pl.read_csv(io.StringIO(table.rows.write_csv()), infer_schema=False)
+    rows = table if isinstance(table, pl.DataFrame) else table.rows
+    return pl.read_csv(io.StringIO(rows.write_csv()), infer_schema=False)

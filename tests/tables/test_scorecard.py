@@ -197,7 +197,7 @@ def test_the_papers_images_may_be_chosen_by_a_list_of_classes(card):
 
 def test_a_published_name_that_does_not_exist_is_an_error(card):
     with pytest.raises(
-        InputError, match=r"models: Other: published: 'GPT-5' is no row of Table 3; one of .*EfficientNet-L2"
+        InputError, match=r"models: Other: published: 'GPT-5' is not a row of Table 3; write one of .*EfficientNet-L2"
     ):
         card({"Ours": "EfficientNet-L2", "Other": "GPT-5"})
 

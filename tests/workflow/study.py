@@ -35,6 +35,7 @@ MESSAGES = {
     "Estimating what chat models cost": "estimate",
     "Choosing examples": "panels",
     "Saying where the figures come from": "provenance",
+    "Showing the key figures": "overview",
     "Putting the report together": "report",
     "Archiving the study": "bundle",
     "Showing every image and answer": "explorer",

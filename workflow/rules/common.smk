@@ -8,8 +8,8 @@ from snakemake.exceptions import WorkflowError
 
 from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import OUTPUTS, SHOWN
-from mllm_classify.plan.files import PATTERNS, bundled, inputs, output_inputs, reported
+from mllm_classify.outputs import KEY_TABLES, OUTPUTS, SHOWN
+from mllm_classify.plan.files import OVERVIEW, PAGES, PATTERNS, bundled, inputs, linked, output_inputs, reported
 from mllm_classify.plan.plan import hand_on, plan
 from mllm_classify.plan.values import unmet
 
@@ -137,24 +137,19 @@ def get_tables():
     return [OUTPUTS[name].files[0] for name in OUTLINE.outputs]
 
 
+def get_key_tables():
+    """The tables that the overview reads, as far as this configuration has them."""
+    return get_files(*(name for name in KEY_TABLES if name in OUTLINE.outputs))
+
+
 def shown(file, category, title):
     """A file that the report shows, with the caption of its name."""
     return report(file, caption=f"../report/{Path(file).stem}.rst", category=category, labels={"title": title})
 
 
-def rendered(name, title, category):
-    """The files of a table. The report shows its HTML."""
-    return [
-        f"results/{name}.csv",
-        f"results/{name}.md",
-        shown(f"results/{name}.html", category, title),
-        f"results/{name}.tex",
-    ]
-
-
 def get_written(output):
     """The files of a table or figure; the report shows those that people look at."""
-    category = "Figures" if output.form == "figure" else "Tables"
     return [
-        shown(file, category, output.title) if output.title and file.endswith(SHOWN) else file for file in output.files
+        shown(file, output.category, output.title) if output.title and file.endswith(SHOWN) else file
+        for file in output.files
     ]

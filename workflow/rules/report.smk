@@ -6,8 +6,8 @@ rule panels:
         get_files("images", "labels", "classes", "scores", "predictions", "mappings"),
     output:
         table="results/panels.csv",
-        rendering=shown("results/panels.html", "Examples", "What every model said"),
-        figure=[shown("results/panels.svg", "Examples", "Pictures")] if OUTLINE.pictures else [],
+        rendering=shown(*PAGES["results/panels.html"]),
+        figure=[shown(*PAGES["results/panels.svg"])] if OUTLINE.pictures else [],
         pdf="results/panels.pdf" if OUTLINE.pictures else [],
     log:
         "logs/report/panels.log",
@@ -25,7 +25,10 @@ rule provenance:
     input:
         get_files("images", "labels", "classes", "predictions"),
     output:
-        rendered("provenance", "Where the figures come from", "Provenance"),
+        "results/provenance.csv",
+        "results/provenance.md",
+        shown(*PAGES["results/provenance.html"]),
+        "results/provenance.tex",
     log:
         "logs/report/provenance.log",
     localrule: True
@@ -43,7 +46,7 @@ rule explorer:
     input:
         get_files("images", "classes", "labels", "scores", "predictions", "mappings"),
     output:
-        shown("results/explorer.html", "Explorer", "Every image and answer"),
+        shown(*PAGES["results/explorer.html"]),
     log:
         "logs/report/explorer.log",
     localrule: True
@@ -55,9 +58,26 @@ rule explorer:
         "python -m mllm_classify report explorer --lineage {params.lineage} --output {output} 2>&1 | tee {log}"
 
 
+rule overview:
+    input:
+        get_key_tables(),
+        [it.path for it in linked(OUTLINE)],
+    output:
+        shown(*PAGES[OVERVIEW]),
+    log:
+        "logs/report/overview.log",
+    localrule: True
+    params:
+        lineage=get_lineage("overview"),
+    message:
+        "Showing the key figures"
+    shell:
+        "python -m mllm_classify report overview --lineage {params.lineage} --output {output} 2>&1 | tee {log}"
+
+
 rule report:
     input:
-        reported(OUTLINE),
+        [it.path for it in reported(OUTLINE)],
     output:
         "results/report.zip",
     log:

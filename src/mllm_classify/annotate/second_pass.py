@@ -141,7 +141,7 @@ def _said(annotation: dict[str, Any], place: str, numbers: dict[str, int]) -> tu
         elif control == NEITHER:
             neither |= set(map(str, values))
         else:
-            msg = f"{place}: {shown(control)} is no part of this labelling configuration; is it an export of another project?"
+            msg = f"{place}: {shown(control)} is not part of this labelling configuration; is it an export of another project?"
             raise InputError(msg)
     if annotation.get("was_cancelled"):
         return "skipped", frozenset()
@@ -342,5 +342,7 @@ def _written(lookup: Lookup, class_id: int, name: str) -> str:
                 return text
         except InputError:
             continue
-    msg = f"class {class_id}: neither its id nor its name {name!r} is its own in a label file; rename the class"
+    msg = (
+        f"class {class_id}: its id and its name {name!r} both stand for another class in a label file; rename the class"
+    )
     raise InputError(msg)

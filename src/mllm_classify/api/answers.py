@@ -140,7 +140,7 @@ def _content(content: Any) -> tuple[str, str | None]:
             thoughts.append(inner if isinstance(inner, str) else _content(inner)[0])
         else:
             shown = kind if isinstance(kind, str) else type(part).__name__
-            msg = f"a content of a form that is not known: {shown:.50}"
+            msg = f"content of an unknown form: {shown:.50}"
             raise UnreadableError(msg)
     return "".join(texts), "\n".join(filter(None, thoughts)) or None
 

@@ -37,7 +37,7 @@ def api_key(entry: str, variable: str | None) -> str:
         msg = f"{where} is not set; export the key"
         raise InputError(msg)
     if not (key.isascii() and key.isprintable()):
-        msg = f"{where} holds characters that no key has; export it again"
+        msg = f"{where} contains characters that no key contains; export it again"
         raise InputError(msg)
     return key
 

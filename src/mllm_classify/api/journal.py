@@ -77,7 +77,7 @@ def read(folder: Path, check: Check) -> Answers:
         try:
             regular(path, None)
         except OSError as error:
-            msg = f"{path}: cannot be read ({error.strerror}); a journal's files are its own: move this one away"
+            msg = f"{path}: cannot be read ({error.strerror}); only journals belong in this folder: move the file away"
             raise InputError(msg) from None
         with path.open("rb") as file:
             for number, (length, line) in enumerate(_lines(file), 1):

@@ -48,7 +48,7 @@ def extract(archive: zipfile.ZipFile, folder: Path) -> list[str]:
     names = archive.namelist()
     if len(names) > BUNDLE_ENTRIES:
         return [f"{len(names):,} files, more than the {BUNDLE_ENTRIES:,} that a bundle may have"]
-    problems = [f"{name}: stands twice" for name, times in sorted(Counter(names).items()) if times > 1]
+    problems = [f"{name}: appears twice" for name, times in sorted(Counter(names).items()) if times > 1]
     problems += [f"{name!a}: would leave the archive's folder" for name in names if not confined.is_inside(name)]
     size = sum(entry.file_size for entry in archive.infolist())
     if size > (free := shutil.disk_usage(folder.parent).free):

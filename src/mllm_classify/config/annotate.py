@@ -67,7 +67,7 @@ class Annotate(Section):
     def _misfits(self, models: dict[str, Model]) -> Iterator[str]:
         """Names that stand where they cannot."""
         if twice := [name for name in self.sources if self.sources.count(name) > 1]:
-            yield f"annotate.sources: {twice[0]!r} stands twice"
+            yield f"annotate.sources: {twice[0]!r} appears twice"
         for name in (self.model, "ReGT"):
             if name not in self.sources:
                 yield f"annotate.sources: {name!r} is missing: annotators decide between it and others"

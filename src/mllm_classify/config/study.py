@@ -143,7 +143,7 @@ class Config(Section):
             raise ValueError(msg)
         names = [variant.name for variant in self.variants]
         if twice := [name for name in names if names.count(name) > 1]:
-            msg = f"variants: the name {twice[0]!r} stands twice"
+            msg = f"variants: the name {twice[0]!r} appears twice"
             raise ValueError(msg)
         return self
 
@@ -216,7 +216,7 @@ class Config(Section):
             msg = f"tables.compared: {unknown[0]!r} is not among the models, which are {', '.join(known)}"
             raise ValueError(msg)
         if len(set(names)) < len(names):
-            msg = f"tables.compared: {names[0]!r} stands twice; name two models"
+            msg = f"tables.compared: {names[0]!r} appears twice; name two models"
             raise ValueError(msg)
         return self
 
@@ -232,10 +232,10 @@ class Config(Section):
         self._check_reference(self.choices)
         variants = [*self.choices.variants, *(self.choices.earlier.variants if self.choices.earlier else [])]
         if twice := [it for it in variants if variants.count(it) > 1]:
-            msg = f"choices.variants: {twice[0]!r} stands twice"
+            msg = f"choices.variants: {twice[0]!r} appears twice"
             raise ValueError(msg)
         if with_choices and CW.name not in self.tasks and (whole := [it for it in variants if CW.name in it]):
-            msg = f"choices.variants: {whole[0]!r} puts the prompt of {CW.name}; add it under tasks:"
+            msg = f"choices.variants: {whole[0]!r} uses the prompt of {CW.name}; add it under tasks:"
             raise ValueError(msg)
         if self.dataset.regt is None and (needing := [it for it in variants if "ReGT" in it]):
             msg = f"choices.variants: {needing[0]!r} needs a second label set; add dataset.regt, or list the variants to ask"

@@ -18,7 +18,7 @@ KNOWN = ("null", "bool", "int", "float", "str", "seq", "map")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without what JSON has not, and without a key that stands twice: that would replace the first in silence.
+    """YAML without what JSON has not, and without a key that appears twice: that would replace the first in silence.
 
     A date is text, as it is written.
     """
@@ -33,7 +33,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _error("a key must be text; text that begins with { or [ needs quotes", key_node)
             if key_node.value in seen:
-                problem = f"the key {shown(key_node.value)} stands twice"
+                problem = f"the key {shown(key_node.value)} appears twice"
                 raise _error(problem, key_node)
             seen.add(key_node.value)
         mapping = super().construct_mapping(node, deep)

@@ -98,7 +98,7 @@ class Lookup:
                 msg = f"{place}: {shown(value)} is the name of several classes; write one of the ids {ids}"
                 raise InputError(msg)
             return ids[0]
-        msg = f"{place}: {shown(value)} is no class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"
+        msg = f"{place}: {shown(value)} is not a class: neither one of the {self.count} names nor an id from 0 to {self.count - 1}"
         raise InputError(msg)
 
 

@@ -50,7 +50,7 @@ def _add_row(
     group = [lookup.one(place, member) for member in row["classes"].split("|")]
     admitted = [lookup.one(place, member) for member in row["admits"].split("|")] if row["admits"] else []
     if not admitted and len(set(group)) < 2:
-        msg = f"{place}: classes {shown(row['classes'])} is no group; two classes at least, with | between"
+        msg = f"{place}: classes {shown(row['classes'])} is not a group; write at least two classes, with | between"
         raise InputError(msg)
     if not admitted:
         _add_group(admitted_by, group)

@@ -179,7 +179,7 @@ def read_csv(name: str, *columns: str) -> list[tuple[str, dict[str, str]]]:
     header = [column.strip() for column in records[0][1]] if records else []
     twice = [column for column in header if column and header.count(column) > 1]
     if twice:
-        msg = f"{name}: the column {shown(twice[0])} stands twice in the header {shown(','.join(header), 300)}"
+        msg = f"{name}: the column {shown(twice[0])} appears twice in the header {shown(','.join(header), 300)}"
         raise InputError(msg)
     missing = [column for column in columns if column not in header]
     if missing:

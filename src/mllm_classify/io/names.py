@@ -80,8 +80,8 @@ def _lines(file: str) -> list[str]:
         problem = f"numbers stand before the names, as in {shown(lines[1])}"
     if problem:
         msg = (
-            f"{file}: {problem}; a text file has a name a line, a .csv file columns id and name, and a .json file a list of "
-            "names whatever they are"
+            f"{file}: {problem}; a text file holds one name a line, a .csv file the columns id and name, and a .json file a "
+            "list of any names"
         )
         raise InputError(msg)
     return lines

@@ -147,7 +147,7 @@ def without_alpha(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         return image.convert("I").point(lambda value: value / 257).convert("L")
     if image.mode in ("I", "F"):
-        msg = "has 32 bits a channel, of which nothing says what is black and what white; save it with 8 or 16"
+        msg = "has 32 bits a channel, and nothing says which values are black and white; save it with 8 or 16"
         raise InputError(msg)
     if image.mode in ("1", "L", "LA"):
         return image.convert("L")

@@ -107,7 +107,7 @@ def _json(text: str, place: str) -> Any:
         mapping = dict(pairs)
         if len(mapping) < len(pairs):
             twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-            msg = f"{place}: {shown(twice)} stands twice"
+            msg = f"{place}: {shown(twice)} appears twice"
             raise InputError(msg)
         return mapping
 
@@ -126,7 +126,7 @@ def _json(text: str, place: str) -> Any:
         content = None
     many = text.count("[") + text.count("{") > JSON_DEPTH
     if many and (content is None or deeper(content, JSON_DEPTH)):
-        msg = f"{place}: more than {JSON_DEPTH} lists and objects within one another"
+        msg = f"{place}: lists and objects nested more than {JSON_DEPTH} deep"
         raise InputError(msg)
     return content
 

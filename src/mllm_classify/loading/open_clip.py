@@ -98,7 +98,7 @@ def source(config: "OpenClip") -> Source:
     folder = locate(config.model)
     if not folder.is_dir():
         msg = (
-            f"model: {config.model!r} is no model of open_clip {open_clip.__version__} (open_clip.list_models()), "
+            f"model: {config.model!r} is not a model of open_clip {open_clip.__version__} (open_clip.list_models()), "
             "hf-hub:OWNER/NAME, or folder"
         )
         raise InputError(msg)
@@ -222,7 +222,7 @@ def weighted(origin: Source) -> Any:
         open_clip.load_checkpoint(model, str(path), strict=True, weights_only=True)
     except Exception as error:  # noqa: BLE001 (whatever an unknown file makes the readers raise)
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        msg = f"pretrained: {path} is no checkpoint of {origin.name}, or not of tensors alone ({reason})"
+        msg = f"pretrained: {path} is not a checkpoint of {origin.name}, or not of tensors alone ({reason})"
         raise InputError(msg) from None
     return model
 

@@ -124,7 +124,7 @@ def _load(model: torch.nn.Module, weights: str) -> None:
         msg = f"weights: {weights} is not a checkpoint of tensors alone ({reason})"
         raise InputError(msg) from None
     if not isinstance(tensors, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
-        msg = f"weights: {weights} holds something else than a table of tensors"
+        msg = f"weights: {weights} is not a table of tensors"
         raise InputError(msg)
     wanted = model.state_dict()
     if len(tensors) != len(wanted):

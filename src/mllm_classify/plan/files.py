@@ -110,9 +110,36 @@ def bundled(outline: Outline) -> list[str]:
     return [it.path for it in files] + [path for name in outline.outputs for path in OUTPUTS[name].files]
 
 
-def reported(outline: Outline) -> list[str]:
-    """What the report shows: tables and figures with a title, examples, the explorer, and where all of it comes from."""
-    tables = [path for name in outline.outputs if OUTPUTS[name].title for path in OUTPUTS[name].files]
-    pages = ["results/panels.html", "results/explorer.html", "results/provenance.html"]
-    pages += ["results/panels.svg"] if outline.pictures else []
-    return [path for path in [*tables, *pages] if path.rpartition(".")[2] in SHOWN]
+class Shown(NamedTuple):
+    """A file that the report shows: under which heading, and what as."""
+
+    path: str
+    category: str
+    title: str
+
+
+PAGES = {
+    page.path: page
+    for page in (
+        Shown("results/overview.html", "At a glance", "Key figures"),
+        Shown("results/panels.html", "Examples", "What every model said"),
+        Shown("results/panels.svg", "Examples", "Pictures"),
+        Shown("results/explorer.html", "Explorer", "Every image and answer"),
+        Shown("results/provenance.html", "Provenance", "Where the figures come from"),
+    )
+}
+"""What the report shows beside tables and figures, by path. The report opens on the first."""
+OVERVIEW = next(iter(PAGES))
+
+
+def reported(outline: Outline) -> list[Shown]:
+    """All that the report shows: the overview, what it links to, in the order of `outputs`, and the other pages."""
+    outputs = [OUTPUTS[name] for name in outline.outputs if OUTPUTS[name].title]
+    shown = [Shown(path, it.category, it.title) for it in outputs for path in it.files if path.endswith(SHOWN)]
+    overview, *others = [page for page in PAGES.values() if outline.pictures or page.path != "results/panels.svg"]
+    return [overview, *sorted(shown, key=lambda it: it.category), *others]
+
+
+def linked(outline: Outline) -> list[Shown]:
+    """What the overview links to."""
+    return [it for it in reported(outline) if it.path != OVERVIEW]

@@ -14,16 +14,14 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.files import PROJECT, digest, sha256
 from mllm_classify.outputs import DERIVED, OUTPUTS, parts
 from mllm_classify.plan.code import PACKAGE, code_digest
-from mllm_classify.plan.files import File, inputs, output_inputs
+from mllm_classify.plan.files import File, inputs, linked, output_inputs
 from mllm_classify.plan.outline import outline
 from mllm_classify.plan.values import VALUES, about, entries, mapping_values
 
 CAPTIONS = "workflow/report"
-PAGE = "report/explorer"
-"""The folder of what the explorer's page is made of beside its code."""
 FORMS = {"table": "tables.render", "figure": "figures.style"}
 """What writes the files of an output, by its form."""
-WHOLE = ("provenance", "report", "bundle")
+WHOLE = ("provenance", "overview", "report", "bundle")
 """Jobs that hold the configuration itself and depend on all others, in the order of their lineages."""
 
 
@@ -168,10 +166,8 @@ class Lineages:
         return Job(spec, ["report.panels", "tables.given"], ["score", "images", "labels"])
 
     def _explorer(self) -> Job:
-        page = sorted(path for path in (PACKAGE / PAGE).rglob("*.*") if path.suffix in (".html", ".css", ".js"))
-        pieces = [[path.name, sha256(path.read_bytes())] for path in page]
         # scores know predictions, mappings and labels
-        spec = [about(self.config), entries(self.config), pieces]
+        spec = [about(self.config), entries(self.config), _pieces("report/explorer/*", "report/explorer/js/*")]
         return Job(
             spec,
             [*(f"report.explorer.{it}" for it in ("columns", "pictures", "document")), "tables.given"],
@@ -181,9 +177,17 @@ class Lineages:
     def _provenance(self) -> Job:
         return Job(self.config.model_dump(mode="json"), ["report.provenance"], sorted(self.names()))
 
+    def _overview(self) -> Job:
+        shown = [tuple(it) for it in linked(self.outline)]
+        return Job(
+            [about(self.config), shown, _pieces("report/*")],
+            ["report.overview", "tables.given"],
+            [*sorted(self.names()), "provenance"],
+        )
+
     def _report(self) -> Job:
         captions = [sha256(path.read_bytes()) for path in sorted((PROJECT / CAPTIONS).glob("*.rst"))]
-        return Job(captions, ["report.assemble"], [*sorted(self.names()), "provenance"])
+        return Job(captions, ["report.assemble"], [*sorted(self.names()), "provenance", "overview"])
 
     def _bundle(self) -> Job:
         return Job(self.config.model_dump(mode="json"), ["bundle.archive"], sorted(self.names()))
@@ -192,6 +196,12 @@ class Lineages:
 def lineages(config: Config) -> dict[str, str]:
     """The lineages of all jobs of a configuration."""
     return Lineages(config).every()
+
+
+def _pieces(*patterns: str) -> list[list[str]]:
+    """Names and SHA-256s of what pages are made of beside code: templates, styles and scripts."""
+    paths = sorted(path for pattern in patterns for path in PACKAGE.glob(pattern))
+    return [[path.name, sha256(path.read_bytes())] for path in paths if path.suffix in (".html", ".css", ".js")]
 
 
 def _jobs(files: Iterable[File]) -> list[str]:

@@ -153,7 +153,7 @@ def shard(text: str) -> tuple[int, int]:
     """`2/3` as (2, 3): the second of three."""
     number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        msg = f"{text!r} is no shard; 1/3 to 3/3 are those of three"
+        msg = f"{text!r} is not a shard; of three, they are 1/3, 2/3 and 3/3"
         raise argparse.ArgumentTypeError(msg)
     return int(number), int(count)
 

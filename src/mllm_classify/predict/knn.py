@@ -63,7 +63,7 @@ def training_images(
 ) -> "tuple[features.Files, npt.NDArray[np.int64]]":
     """The labelled images, and the class of each.
 
-    Raises InputError where there are none, one stands twice, or a class is none of the data set's.
+    Raises InputError where there are none, one appears twice, or a class is none of the data set's.
     """
     lookup = Lookup(classes)
     names, labels = [], []
@@ -76,7 +76,7 @@ def training_images(
     if len(set(names)) < len(names):
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        msg = f"{train.images}: the image {twice!r} stands twice"
+        msg = f"{train.images}: the image {twice!r} appears twice"
         raise InputError(msg)
     return features.Files(names, train.folder, reading), np.array(labels, dtype=np.int64)
 

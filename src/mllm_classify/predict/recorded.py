@@ -52,7 +52,7 @@ def recorded(
     or a list of which the first counts. A column `task` says what an answer in words was given to.
 
     Raises InputError, with the number of each kind of mistake and examples, where values are of the wrong type, ids are
-    no classes, an image stands twice, or the file's images are not the registered ones. With `images: intersection`,
+    no classes, an image appears twice, or the file's images are not the registered ones. With `images: intersection`,
     images that only one side has are left out; with `nulls: count`, answers of null are errors of the model's.
     """
     with border(model.file):
@@ -153,7 +153,7 @@ def _column_of_texts(given: pl.Series) -> pl.Series:
 
 
 def _column_of_rankings(given: pl.Series, classes: int) -> pl.Series:
-    """A Parquet column of ids, of lists of them, or of text, as rankings; null where one is no class, or stands twice."""
+    """A Parquet column of ids, of lists of them, or of text, as rankings; null where one is no class, or appears twice."""
     if given.dtype == pl.String:
         return pl.Series([_ranking(text, classes) for text in given], dtype=RANKING)
     if given.dtype.is_integer():

@@ -1,4 +1,4 @@
-"""The commands of what people look at: examples, where all comes from, the explorer, and the report of all of it."""
+"""The commands of what people look at: key figures, examples, provenance, the explorer, and the report of all of it."""
 
 import argparse
 import logging
@@ -10,7 +10,8 @@ from mllm_classify.cli import parts as subcommands
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.files import sha256, written
-from mllm_classify.plan.files import reported
+from mllm_classify.outputs import KEY_FIGURES, KEY_TABLES, OUTPUTS
+from mllm_classify.plan.files import linked, reported
 from mllm_classify.tables.inputs import Given
 
 log = logging.getLogger("mllm_classify")
@@ -25,6 +26,8 @@ def add(stages: Any) -> None:
     sources = command(several, "provenance", provenance, "provenance", "Where the figures come from.")
     sources.add_argument("--commit", default="", help="the commit that the code is of, if that is known")
     files(sources, "output", output="the .csv; .md, .html, .tex beside it")
+    first = command(several, "overview", overview, "overview", "The page of key figures on which the report opens.")
+    files(first, "output", output="the .html")
     whole = command(several, "assemble", assemble, "report", "Put the parts together, with captions.")
     files(whole, "output", output="the .zip")
     page = command(several, "explorer", explorer, "explorer", "One page with every image and every answer.")
@@ -71,10 +74,29 @@ def provenance(args: argparse.Namespace, config: Config) -> None:
     write(table, Path(args.output))
 
 
+def overview(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.report import overview
+
+    given = Given(config)
+    study_has = set(given.outline.outputs)
+    entries: dict[str, list[overview.Entry]] = {}
+    for it in linked(given.outline):
+        entries.setdefault(it.category, []).append(overview.Entry(Path(it.path).name, it.title))
+    page = overview.overview(
+        {name: given[name] for name in KEY_TABLES if name in study_has},
+        {name: Path(OUTPUTS[name].files[0]).read_bytes() for name in KEY_FIGURES if name in study_has},
+        entries,
+        given["study"],
+    )
+    with written(args.output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    log.info("%s", args.output)
+
+
 def assemble(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.report.assemble import assemble
 
-    assemble(reported(Given(config).outline), args.config, Path(args.output))
+    assemble([it.path for it in reported(Given(config).outline)], args.config, Path(args.output))
     log.info("%s: %.1f MB", args.output, Path(args.output).stat().st_size / 1e6)
 
 

@@ -75,7 +75,7 @@ def _columns(study: Study) -> dict[str, Column]:
         ),
         "text_pairs": Column(
             "pairs",
-            "pairs: the same of any two repeats. Kappa: Fleiss' (1971), of classes. Images that were not answered in every "
+            "pairs: the same for any two repeats. Kappa: Fleiss' (1971), of classes. Images that were not answered in every "
             "repeat are left out of these.",
         ),
         "class_all": Column("Class"),

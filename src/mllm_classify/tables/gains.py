@@ -85,7 +85,7 @@ def _columns(study: Study, *, compared: bool) -> dict[str, Column]:
         "gain": Column(
             "Gain",
             "Means over the models of a paradigm, each at its task of Table 3. CI: paired bootstrap over the images; other "
-            "models of the same paradigm may differ by more, as least and most say.",
+            "models of the same paradigm may differ by more, as Least and Most show.",
         ),
         "gain_interval": INTERVAL,
         "gain_min": Column("Least"),

@@ -57,7 +57,7 @@ def scorecard(
     rows = []
     for label, name in published:
         if name not in names:
-            msg = f"models: {label}: published: {name!r} is no row of Table 3; one of {', '.join(names)}"
+            msg = f"models: {label}: published: {name!r} is not a row of Table 3; write one of {', '.join(names)}"
             raise InputError(msg)
         for table, columns in COMPARED.items():
             for theirs in (row for row in paper[table] if row["model"] == name):

@@ -84,7 +84,7 @@ def sensitivity(
             "clusters": Column(
                 "Clusters",
                 "CI: bootstrap of clusters: images of one request are drawn together. Where each repeat has other "
-                "requests, each resample is of one repeat, and the interval rather too wide.",
+                "requests, each resample is of one repeat, and the interval is somewhat too wide.",
             ),
             "ImGT_A": Column(study.named("ImGT")),
             "ImGT_A_vs_main": Column("vs main"),

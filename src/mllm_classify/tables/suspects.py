@@ -87,8 +87,8 @@ def _columns(study: Study) -> dict[str, Column]:
         "other": Column("Models say", words=True),
         "votes": Column(
             "Votes",
-            "Votes: models that are wrong by ImGT and name this one other class; right: models that are right by ImGT. Were "
-            "the label what models say, the first would become right and the second wrong. Ranked by votes, then by fewest "
+            "Votes: models that are wrong by ImGT and name this one other class; right: models that are right by ImGT. If the "
+            "label were what models say, the first would become right and the second wrong. Ranked by votes, then by fewest "
             "right, then by the image's name; ReGT is not used.",
         ),
         "right": Column("Right"),

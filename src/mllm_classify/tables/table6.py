@@ -207,7 +207,7 @@ def _columns(rows: pl.DataFrame, study: Study) -> dict[str, Column]:
         "share_fallback": Column("Fallback", latex=False),
         "difficulty": Column(
             "Difficulty",
-            "Difficulty: how many percent of its images of the offered label the reference takes for another option.",
+            "Difficulty: the percentage of images of the offered label that the reference takes for another option.",
         ),
     }
 

@@ -50,10 +50,10 @@ def test_the_experts_labels(folder, call):
         (expert(356, None, "basic"), "new_label is null and label_type 'basic'; only custom and uncertain say what"),
         (expert(356, None, "multilabel"), "new_label is null and label_type 'multilabel'; only"),
         (expert(356, None, None), "new_label is null and label_type None; only"),
-        (expert(356, 1000, "basic"), "1000 is no class"),
-        (expert(356, [356, -1], "multilabel"), "-1 is no class"),
+        (expert(356, 1000, "basic"), "1000 is not a class"),
+        (expert(356, [356, -1], "multilabel"), "-1 is not a class"),
         (expert(356, "weasel", "basic"), "'weasel' is neither a class id nor a list of them"),
-        (expert(1000, 356, "basic"), "1000 is no class"),
+        (expert(1000, 356, "basic"), "1000 is not a class"),
         ({"old_label": 356, "new_label": 356}, "must have old_label, new_label and label_type"),
         (356, "must have old_label, new_label and label_type"),
     ],
@@ -66,7 +66,7 @@ def test_a_broken_entry_of_the_expert_is_named(folder, entry, expected):
 def test_an_image_that_the_expert_labelled_twice_is_refused(folder):
     entry = json.dumps(expert(356, 356, "basic"))
     (folder / "r.json").write_text(f'{{"{val(1)}.JPEG": {entry}, "{val(1)}.JPEG": {entry}}}')
-    assert refusal(read_expert, "r.json") == f"r.json: '{val(1)}.JPEG' stands twice"
+    assert refusal(read_expert, "r.json") == f"r.json: '{val(1)}.JPEG' appears twice"
     write_json(folder, {f"{val(1)}.JPEG": expert(356, 356, "basic"), val(1): expert(356, 356, "basic")})
     assert refusal(read_expert, "r.json") == (
         f"r.json: '{val(1)}': image {val(1)!r} is labelled at r.json: '{val(1)}.JPEG' already"

@@ -32,7 +32,7 @@ def test_real_is_read_as_it_was_written(tmp_path_factory, lists):
 def test_an_id_of_real_that_is_no_class_is_named(folder, wrong):
     file = write_json(folder, [[1], wrong])
     assert refusal(read, "real", file, [val(1), val(2)]).startswith(f"r.json: list 1 ({val(2)}): ")
-    assert "is no class" in refusal(read, "real", file, [val(1), val(2)])
+    assert "is not a class" in refusal(read, "real", file, [val(1), val(2)])
 
 
 @pytest.mark.parametrize("wrong", [None, 1.5, {}])
@@ -52,7 +52,7 @@ def test_an_image_without_a_list_is_named(folder):
 def test_real_labels_no_other_images(folder):
     file = write_json(folder, [[1]])
     assert refusal(read, "real", file, ["cat"]) == (
-        "r.json: ReaL labels images by their number in ILSVRC2012_val_00000001, which 'cat' has not"
+        "r.json: ReaL labels images by the number in their name (ILSVRC2012_val_00000001); 'cat' has none"
     )
 
 

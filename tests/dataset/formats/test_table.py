@@ -112,13 +112,13 @@ def test_an_empty_list_does_not_say_that_no_class_applies(folder, ending):
 )  # fmt: skip
 def test_what_is_no_class_is_named_with_its_line(folder, label, named):
     file = write_lines(folder, {"image_id": "a", "classes": 0}, {"image_id": "b", "classes": label})
-    assert refusal(read_table, file).startswith(f"r.jsonl:2: {named} is no class: neither one of the 7 names")
+    assert refusal(read_table, file).startswith(f"r.jsonl:2: {named} is not a class: neither one of the 7 names")
 
 
 @pytest.mark.parametrize("label", [7, -1, 1.0, True, "7", "N", "0|1", [0], [], {}])
 def test_imgt_is_one_class(folder, label):
     file = write_json(folder, {"a": 0, "b": label})
-    assert refusal(read_imgt, file).startswith(f"r.json: 'b': {label!r} is no class")
+    assert refusal(read_imgt, file).startswith(f"r.json: 'b': {label!r} is not a class")
 
 
 WORDS = ["N", "none", "nan", "null", "true", "1", "NA", "", "None"]
@@ -139,7 +139,7 @@ def test_a_word_that_means_nothing_elsewhere_is_a_class(folder, ending):
     assert {image: set(it.classes) for image, it in single.items()} == expected
     regt = SecondLabelSet(label="R", file=write_table(folder, ending, rows, "classes"), none="None")
     expected["8"] = set()
-    assert "stands for a class, and for none of them" in refusal(second_labels, table(), regt, lookup, [])
+    assert "is a class, and also the word for no class at all" in refusal(second_labels, table(), regt, lookup, [])
     regt = regt.model_copy(update={"none": "no class"})
     file = write_table(folder, ending, [*rows[:7], ("8", "no class")], "classes")
     several = second_labels(table(), regt.model_copy(update={"file": file}), lookup, [])
@@ -151,7 +151,7 @@ def test_what_stands_for_a_class_cannot_stand_for_none_of_them(folder, none, nam
     (folder / "r.csv").write_text("image_id,classes\nx,a\n")
     regt = SecondLabelSet(label="R", file="r.csv", none=none)
     assert refusal(second_labels, table(), regt, named(names), []) == (
-        f"r.csv: {none!r} stands for a class, and for none of them; set dataset.regt.none to a word that is neither the name "
+        f"r.csv: {none!r} is a class, and also the word for no class at all; set dataset.regt.none to a word that is neither the name "
         "nor the number of a class"
     )
 
@@ -175,7 +175,7 @@ def test_an_image_with_a_label_and_an_empty_one_is_labelled_twice(folder):
 
 def test_a_doubled_key_is_refused(folder):
     (folder / "r.json").write_text('{"a": 0, "b": 1, "a": 0}')
-    assert refusal(read_table, "r.json") == "r.json: 'a' stands twice"
+    assert refusal(read_table, "r.json") == "r.json: 'a' appears twice"
 
 
 @pytest.mark.parametrize("column", ["label", "class"])

@@ -91,7 +91,7 @@ def test_a_reply_of_status_200_that_is_no_completion_is_an_error(predict, tmp_pa
 def test_what_is_not_understood_was_paid_for_and_is_kept_but_is_no_answer(predict, tmp_path, content, monkeypatch):
     whole = completion("", choices=[{"message": {"content": content}, "finish_reason": "stop"}])
     with chat_server(lambda body: whole if number_of(body) == 2 else "espresso") as server:
-        with pytest.raises(InputError, match=r"1 of 5 requests failed.*a content of a form that is not known"):
+        with pytest.raises(InputError, match=r"1 of 5 requests failed.*content of an unknown form"):
             predict(server.url)
         assert len(server.requests) == 5
     records = journal.read(tmp_path / "journal", check_record)

@@ -160,7 +160,7 @@ def another_image(study):
         (changed_setting, "other settings or files: precision", "computed again, .* came out otherwise"),
         (changed_image, "16.png has changed since it was registered", "16.png has changed since it was registered"),
         (changed_and_registered_image, "other settings or files: images", "computed again, the ranking of image '16.png'"),
-        (another_image, "other settings or files: images", "is of other images than those that are registered"),
+        (another_image, "other settings or files: images", "was made from other images than those that are registered"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("aged", [False, True])

@@ -84,7 +84,7 @@ CASES: dict[str, tuple[Callable[[Study], None], str]] = {
         r"resources/photos/images\.csv:\d+: file 'package:skimage/data/absent\.png' not found",
     ),
     "label outside the class list": (
-        edit("resources/photos/imgt.csv", "rocket,657", "rocket,1000"), r"resources/photos/imgt\.csv:\d+: '1000' is no class",
+        edit("resources/photos/imgt.csv", "rocket,657", "rocket,1000"), r"resources/photos/imgt\.csv:\d+: '1000' is not a class",
     ),
     "image labelled twice": (
         edit("resources/photos/regt.csv", "brick,N,", "cat,N,x\nbrick,N,"), r"resources/photos/regt\.csv:\d+: image 'cat' is labelled at",

@@ -68,7 +68,7 @@ def test_a_file_that_stands_twice_is_reported(archived: Archived, tmp_path: Path
     shutil.copy(archived.path, tmp_path / "b.zip")
     with zipfile.ZipFile(tmp_path / "b.zip", "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("config.yaml", "a")
-    assert verify(tmp_path / "b.zip") == ["config.yaml: stands twice"]
+    assert verify(tmp_path / "b.zip") == ["config.yaml: appears twice"]
 
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
@@ -15,10 +16,10 @@ from mllm_classify.outputs import OUTPUTS
 from tests.workflow.study import SMALL, Study, existing, made_from
 
 CLASSES = ["<script>alert(1)</script>", "=1+1", "$x_1$ & co", "stone wall", "missile"]
-ALWAYS = {"provenance", "report"}
+ALWAYS = {"provenance", "overview", "report"}
 EXISTING = existing("regt", "several_models")
 SHOWN = {
-    *("provenance.html", "panels.svg", "panels.html", "explorer.html"),
+    *("overview.html", "provenance.html", "panels.svg", "panels.html", "explorer.html"),
     *(f"{name}.{'svg' if OUTPUTS[name].form == 'figure' else 'html'}" for name in EXISTING if OUTPUTS[name].title),
 }
 
@@ -100,8 +101,21 @@ def test_everything_has_a_caption_a_category_and_a_title(archive: zipfile.ZipFil
         assert entry["labels"]["title"]
         assert entry["caption"].startswith("<p>")
     assert "ImGT" in page
-    for category in ("Examples", "Figures", "Provenance", "Tables"):
+    for category in ("At a glance", "Examples", "Figures", "Provenance", "Tables"):
         assert f'"{category}"' in page
+
+
+def test_the_overview_leads_to_all_that_the_report_shows(archive: zipfile.ZipFile, study: Reported) -> None:
+    """In results/ to the files beside it, in the archive to those in other folders."""
+    names = {Path(name).name: name for name in archive.namelist()}
+    inside = PurePosixPath(names["overview.html"])
+    beside = (study.folder / "results/overview.html").read_text()
+    for page, above in ((beside, False), (archive.read(str(inside)).decode(), True)):
+        links = {it.partition("#")[0] for it in re.findall(r'<a href="([^"]+)"', page)}
+        assert {Path(link).name for link in links} == SHOWN - {"overview.html"}
+        assert all(link.startswith("../") == above for link in links)
+    for link in links:
+        assert str(inside.parents[1] / link.removeprefix("../")) in names.values()
 
 
 def test_names_and_answers_are_text_and_no_file_tells_of_this_machine(

@@ -25,7 +25,7 @@ def read(_dataset: "AnyDataset", labels: "SecondLabelSet", lookup: "Lookup", ima
     for image_id in image_ids:
         number = validation_number(image_id)
         if number is None:
-            msg = f"{file}: ReaL labels images by their number in ILSVRC2012_val_00000001, which {image_id!r} has not"
+            msg = f"{file}: ReaL labels images by the number in their name (ILSVRC2012_val_00000001); {image_id!r} has none"
             raise InputError(msg)
         if not 1 <= number <= len(lists):
             msg = f"{file}: {len(lists)} lists, none for {image_id!r}"

@@ -21,7 +21,7 @@ def read(dataset: "AnyDataset", labels: "SecondLabelSet", lookup: "Lookup", _ima
     """
     if lookup.knows(labels.none):
         msg = (
-            f"{labels.file}: {labels.none!r} stands for a class, and for none of them; set dataset.regt.none to a word "
+            f"{labels.file}: {labels.none!r} is a class, and also the word for no class at all; set dataset.regt.none to a word "
             "that is neither the name nor the number of a class"
         )
         raise InputError(msg)

@@ -94,7 +94,7 @@ def answered(
                 f"model {model.name!r}: {errors} of {rows} answers cannot be read, the first to task {first['task']}"
                 f"{first['variant'] and ' ' + repr(first['variant'])}, image {first['image_id']!r}: {first['error']}"
             )
-        msg = f"{said}; max_errors: {model.max_errors} is what the entry tolerates"
+        msg = f"{said}; the entry tolerates {model.max_errors} (max_errors)"
         raise InputError(msg)
     return frame, made_with
 

@@ -231,7 +231,7 @@ class Asker(Sender):
 
 
 def still_missing(questionnaire: "Questionnaire", known: journal.Answers) -> Iterator["Question"]:
-    """The questions without an answer; one that stands twice (an image that the data set holds twice) once."""
+    """The questions without an answer; one that appears twice (an image that the data set holds twice) once."""
     seen: set[str] = set()
     for question in questionnaire:
         if question.key not in known and question.key not in seen:

@@ -108,7 +108,7 @@ def check_images(path: Path, earlier: pl.DataFrame, job: "Job") -> None:
         "image_id", pl.when(pl.col("problem").is_null()).then(pl.lit("ok")).otherwise(pl.lit("error")).alias("status")
     )
     if not earlier.select("image_id", "status").equals(expected):
-        msg = f"{path} is of other images than those that are registered"
+        msg = f"{path} was made from other images than those that are registered"
         raise InputError(msg)
     images = Images(job.images.filter(pl.col("problem").is_null()), job.dataset.root, job.dataset.reading)
     report = job.progress(len(images), f"images of {job.model.name} looked at again")

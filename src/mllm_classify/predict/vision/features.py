@@ -74,7 +74,7 @@ def headless(model: Any, pool: str | None) -> None:
     try:
         model.reset_classifier(0, **({} if pool is None else {"global_pool": pool}))
     except (AssertionError, ValueError) as error:
-        msg = f"pool: {pool!r} is no pooling of this architecture ({error})"
+        msg = f"pool: {pool!r} is not a pooling of this architecture ({error})"
         raise InputError(msg) from None
 
 
