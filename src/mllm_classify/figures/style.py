@@ -77,7 +77,7 @@ def name_lines(axes: Axes, names: list[str]) -> None:
 
 
 def scale_percent(axes: Axes, *ends: np.ndarray) -> None:
-    """Let an axis reach from 0 to 100 %, or from where intervals begin (their lower ends) if they leave most of it empty."""
+    """Let an axis reach from 0 to 100 %, or from where intervals begin (their lower ends) if they leave a third of it empty."""
     lowest = min((float(np.nanmin(values)) for values in ends if not np.isnan(values).all()), default=0.0)
-    axes.set_xlim(max(0.0, lowest - 8) if lowest > 50 else -2, 102)
+    axes.set_xlim(max(0.0, lowest - 8) if lowest > 33 else -2, 102)
     axes.grid(axis="x", linewidth=0.3)

@@ -92,9 +92,9 @@ def _mapping(table4: pl.DataFrame, table5: pl.DataFrame) -> str:
     if not {"CW", "CW+"} <= right.keys():
         return ""
     return (
-        f"{short(name, 40)} answers CW with words that are not on the class list for {rate} % of the images; counted as "
-        f"wrong (CW), they leave it at {right['CW']} % ({column[:4]}); mapped to the nearest class embedding (CW+), they "
-        f"bring it to {right['CW+']} %."
+        f"{short(name, 40)} answers {rate} % of the closed-world questions with words that are not on the class list. With "
+        f"these counted as wrong (CW), its {column[:4]} accuracy is {right['CW']} %; with each mapped to the nearest class "
+        f"(CW+), {right['CW+']} %."
     )
 
 
