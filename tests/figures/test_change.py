@@ -11,3 +11,12 @@ def test_the_change_is_drawn_from_one_accuracy_to_the_other_the_best_model_first
     shown = drawn_texts(figure, tmp_path)
     assert axes.get_xlabel().startswith("accuracy (%), n = 40; ")
     assert {"+12.50", "-5.00", "$b$ <s> · OW", "ImGT (old)", "ReGT (new)"} <= set(shown)
+
+
+def test_no_interval_is_cut_off_by_the_axis():
+    figure = change(TABLE3)
+    (axes,) = figure.axes
+    reached = [x for lines in axes.collections for segment in lines.get_segments() for x in segment[:, 0]]
+    assert reached
+    assert axes.get_xlim()[0] < min(reached)
+    assert max(reached) < axes.get_xlim()[1]

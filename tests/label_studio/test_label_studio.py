@@ -173,20 +173,20 @@ class Page:
 
 @pytest.fixture(scope="module")
 def export(study: Study, server: Server, driver: webdriver.Chrome) -> list[dict]:
-    """Two annotators have labelled: one the astronaut and china, the other the astronaut."""
+    """Two annotators have labelled: one the car and the astronaut, the other the car."""
     page = Page(driver, server)
     page.log_in()
     page.open()
     assert page.picture() == (512, 512)
-    assert {"football helmet", "space shuttle", "None of the classes", "I cannot tell"} < page.boxes().keys()
+    assert {"convertible", "jeep", "None of the classes", "I cannot tell"} < page.boxes().keys()
     if kept := os.environ.get("SCREENSHOT"):
         driver.save_screenshot(kept)
-    page.boxes()["football helmet"].click()
+    page.boxes()["convertible"].click()
     page.submit()
-    assert page.picture() == (640, 427)
-    assert "tile roof" in page.boxes()
-    page.boxes()["lakeshore"].click()
-    page.search("palace")
+    assert page.picture() == (512, 512)
+    assert "football helmet" in page.boxes()
+    page.boxes()["space shuttle"].click()
+    page.search("football helmet")
     page.submit()
     assert page.requests() == []
 
@@ -197,8 +197,8 @@ def export(study: Study, server: Server, driver: webdriver.Chrome) -> list[dict]
         other = Page(theirs, server)
         other.sign_up(address, "another@localhost.localdomain")
         other.open()
-        other.boxes()["football helmet"].click()
-        other.boxes()["space shuttle"].click()
+        other.boxes()["convertible"].click()
+        other.boxes()["jeep"].click()
         other.submit()
         assert other.requests() == []
 
@@ -226,7 +226,7 @@ def test_the_server_is_for_this_machine_and_those_who_can_log_in(server: Server,
 def test_what_was_labelled_is_read_back_and_the_tables_change(study: Study, export: list[dict]) -> None:
     results, config = study.folder / "results", study.config
     key = pl.read_parquet(results / "annotate/key.parquet").to_dicts()
-    assert [len(item["annotations"]) for item in sorted(export, key=lambda it: it["id"])] == [2, 1, 0]
+    assert [len(item["annotations"]) for item in sorted(export, key=lambda it: it["id"])] == [2, 1, 0, 0]
     rows, decided = read_second_pass(results, config["models"], config["annotate"], key, export)
     done = study.run(
         *(sys.executable, "-m", "mllm_classify", "annotate", "read", "--export", "export.json"),
@@ -236,10 +236,10 @@ def test_what_was_labelled_is_read_back_and_the_tables_change(study: Study, expo
     assert study.differences("second_pass", rows) == []
     names = class_names(results)
     assert {image: {names[it] for it in classes} for image, classes in decided.items()} == {
-        "astronaut": {"football helmet"}, "china": {"lakeshore", "palace"},
+        "car_on_rocks": {"convertible"}, "astronaut": {"football helmet", "space shuttle"},
     }  # fmt: skip
     whole = study.rows("second_pass")[-1]
-    assert [whole[it] for it in ("tasks", "preferred", "combined", "unlabelled")] == ["3", "50.00", "50.00", "1"]
+    assert [whole[it] for it in ("tasks", "preferred", "combined", "unlabelled")] == ["4", "50.00", "50.00", "2"]
     assert [whole[it] for it in ("annotators", "shared", "exact")] == ["2", "1", "0.00"]
 
     before = study.rows("table2")[0]
@@ -247,19 +247,20 @@ def test_what_was_labelled_is_read_back_and_the_tables_change(study: Study, expo
     study.write_config(config)
     study.make(*TABLES)
     after = study.rows("table2")[0]
-    assert ([before[it] for it in ("S+", "S-")], [after[it] for it in ("S+", "S-")]) == (["1", "0"], ["0", "1"])
+    assert [before[it] for it in ("S+", "S-", "M+")] == ["12", "0", "10"]
+    assert [after[it] for it in ("S+", "S-", "M+")] == ["11", "1", "10"]
     assert after["regt"] == "second pass"
-    assert study.rows("disputed")[-1]["disputed"] == "1"
+    assert study.rows("disputed")[-1]["disputed"] == "2"
 
 
 def test_what_was_labelled_outlives_the_server(study: Study, server: Server, export: list[dict]) -> None:
-    assert "3 tasks, 3 of them new" in server.printed
+    assert "4 tasks, 4 of them new" in server.printed
     stopped(server)
     refused = study.run(PYTHON, "-m", "mllm_classify.annotate.label_studio", "export", "--output", "late.json")
     assert refused.returncode == 1
     assert "make annotate starts the server, and must be running" in refused.stderr
     again = started(study)
-    assert "3 tasks, 0 of them new" in again.printed
+    assert "4 tasks, 0 of them new" in again.printed
     done = study.run(PYTHON, "-m", "mllm_classify.annotate.label_studio", "export", "--output", "again.json")
     assert done.returncode == 0, done.stderr
     kept = json.loads((study.folder / "again.json").read_text())

@@ -111,6 +111,11 @@ def majority(sets: list[frozenset[int]]) -> frozenset[int] | None:
     return frozenset() if len([it for it in sets if not it]) > len(sets) / 2 else None
 
 
+def moment(annotation: dict) -> tuple[str, int]:
+    """When an annotation was made: of those of one second the one with the higher id is the later one."""
+    return annotation["updated_at"], annotation["id"]
+
+
 class Read:
     """What an export says of each task."""
 
@@ -122,7 +127,7 @@ class Read:
         self.latest: dict[tuple[str, int], dict] = {}
         for task, annotation in self.everything:
             who = task, annotation["completed_by"]
-            if who not in self.latest or annotation["updated_at"] > self.latest[who]["updated_at"]:
+            if who not in self.latest or moment(annotation) > moment(self.latest[who]):
                 self.latest[who] = annotation
 
     def usable(self, task: str) -> list[frozenset[int]]:

@@ -37,7 +37,7 @@ TOP = 10
 PREFERENCE = 10.0
 """By how much (in cosine similarity, divided by their number) the listed names are nearer."""
 SHARPNESS = 20.0
-"""What cosine similarities are multiplied by to be logits. At temperature 1 half of the demonstration's answers vary."""
+"""What cosine similarities are multiplied by to be logits. At temperature 1 a third of the demonstration's answers vary."""
 
 
 class Sampling(NamedTuple):

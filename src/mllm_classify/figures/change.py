@@ -29,6 +29,7 @@ def change(table3: pl.DataFrame) -> Figure:
     names = [f"{short(model, LONGEST)} · {task}" for model, task in rows.select("model", "task").iter_rows()]
     places = np.arange(rows.height)
     before, after, difference = numbers(rows, "ImGT_compared", "ReGT_A", "change")
+    lowest = numbers(rows, "ImGT_compared_low", "ReGT_A_low")
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.3 + 0.34 * rows.height), layout="constrained")
         axes = figure.add_subplot()
@@ -36,7 +37,7 @@ def change(table3: pl.DataFrame) -> Figure:
         _draw_accuracies(axes, rows, "ImGT", "ImGT_compared", 0, -0.12)
         _draw_accuracies(axes, rows, "ReGT", "ReGT_A", 1, 0.12)
         name_lines(axes, names)
-        scale_percent(axes, before, after)
+        scale_percent(axes, *lowest)
         for row, value in enumerate(difference):
             if not np.isnan(value):
                 axes.annotate(

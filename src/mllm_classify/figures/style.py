@@ -76,8 +76,8 @@ def name_lines(axes: Axes, names: list[str]) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def scale_percent(axes: Axes, *shown: np.ndarray) -> None:
-    """Let an axis reach from 0 to 100 %, or from where the numbers begin if they leave most of it empty."""
-    lowest = min((float(np.nanmin(values)) for values in shown if not np.isnan(values).all()), default=0.0)
-    axes.set_xlim(max(0.0, lowest - 8) if lowest > 50 else -2, 102)
+def scale_percent(axes: Axes, *ends: np.ndarray) -> None:
+    """Let an axis reach from 0 to 100 %, or from where intervals begin (their lower ends) if they leave a third of it empty."""
+    lowest = min((float(np.nanmin(values)) for values in ends if not np.isnan(values).all()), default=0.0)
+    axes.set_xlim(max(0.0, lowest - 8) if lowest > 33 else -2, 102)
     axes.grid(axis="x", linewidth=0.3)

@@ -41,7 +41,7 @@ def tasks(table4: pl.DataFrame) -> Figure:
             name_lines(axes, [short(model, LONGEST) for model in models])
             if panel:
                 axes.set_yticklabels([])
-            scale_percent(axes, *numbers(rows, *(f"{each}_A" for each in shown)))
+            scale_percent(axes, *numbers(rows, *(f"{each}_A_low" for each in shown)))
             axes.set_title(f"{name} accuracy (%)", fontsize=9)
             axes.hlines(np.arange(len(models) - 1) + 0.5, *axes.get_xlim(), color="0.85", linewidth=0.5)
         figure.legend(frameon=False, loc="outside upper center", ncols=len(scorings))

@@ -30,6 +30,7 @@ def add(stages: Any) -> None:
     files(first, "output", output="the .html")
     whole = command(several, "assemble", assemble, "report", "Put the parts together, with captions.")
     files(whole, "output", output="the .zip")
+    command(several, "summary", summary, "summary", "Table 3 for a terminal, and what it says.")
     page = command(several, "explorer", explorer, "explorer", "One page with every image and every answer.")
     files(page, "output", output="the .html")
 
@@ -98,6 +99,13 @@ def assemble(args: argparse.Namespace, config: Config) -> None:
 
     assemble([it.path for it in reported(Given(config).outline)], args.config, Path(args.output))
     log.info("%s: %.1f MB", args.output, Path(args.output).stat().st_size / 1e6)
+
+
+def summary(_: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.report.summary import summary
+
+    given = Given(config)
+    print(summary(*(given[name] for name in ("table3", "table4", "table5"))), end="")
 
 
 def explorer(args: argparse.Namespace, config: Config) -> None:

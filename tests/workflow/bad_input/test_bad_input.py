@@ -60,7 +60,7 @@ def picture(content: bytes) -> Callable[[Study], None]:
     def apply(study: Study) -> None:
         (study.folder / "picture.png").write_bytes(content)
         row = next(row for row in (study.folder / IMAGES).read_text().splitlines() if row.startswith("coffee,"))
-        study.edit(IMAGES, row, f"coffee,{study.folder}/picture.png,,coffee")
+        study.edit(IMAGES, row, f"coffee,{study.folder}/picture.png,")
 
     return apply
 
@@ -80,7 +80,7 @@ CASES: dict[str, tuple[Callable[[Study], None], str]] = {
     "unreadable image": (picture(b"no picture"), r"resources/photos/images\.csv:\d+: file '.*picture\.png' is not an image"),
     "truncated image": (picture(truncated()), r"resources/photos/images\.csv:\d+: file '.*picture\.png' cannot be decoded"),
     "absent image": (
-        edit(IMAGES, "skimage/data/text.png", "skimage/data/absent.png"),
+        edit(IMAGES, "skimage/data/brick.png", "skimage/data/absent.png"),
         r"resources/photos/images\.csv:\d+: file 'package:skimage/data/absent\.png' not found",
     ),
     "label outside the class list": (
@@ -90,7 +90,7 @@ CASES: dict[str, tuple[Callable[[Study], None], str]] = {
         edit("resources/photos/regt.csv", "brick,N,", "cat,N,x\nbrick,N,"), r"resources/photos/regt\.csv:\d+: image 'cat' is labelled at",
     ),
     "image without a label": (
-        edit("resources/photos/imgt.csv", "rocket,657\n", ""), r"resources/photos/imgt\.csv: no label for 1 of 18 images: 'rocket'\. Label them",
+        edit("resources/photos/imgt.csv", "rocket,657,missile\n", ""), r"resources/photos/imgt\.csv: no label for 1 of 30 images: 'rocket'\. Label them",
     ),
     "engine that does not exist": (
         entry("command", ["no-such-engine", "{port}"]), r"model 'chat': command: 'no-such-engine' is not a program",

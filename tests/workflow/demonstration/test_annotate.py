@@ -19,7 +19,7 @@ from tests.plain.files import class_names, records
 from tests.plain.second_pass import class_of, disputed, examined, read_second_pass
 from tests.workflow.study import Study
 
-DISPUTED = ["astronaut", "china", "stereo_motorcycle"]
+DISPUTED = ["car_on_rocks", "astronaut", "motorcycle", "grace_hopper"]
 
 
 @pytest.fixture(scope="module")
@@ -133,25 +133,25 @@ def test_what_becomes_of_exports_equals_an_independent_computation(
 def test_an_export_becomes_labels_and_with_them_the_tables_change(
     demonstration_copy: Study, key: list[dict], tmp_path: Path
 ) -> None:
-    """The astronaut's label goes, china gets one more, and the motorcycle is not annotated."""
+    """The astronaut's label goes, the car gets one more, and two images are not annotated."""
     study = demonstration_copy
     config = study.config
     results = study.folder / "results"
     names = class_names(results)
-    astronaut, china, motorcycle = key
-    both = [names[class_id] for class_id in (*china["regt"], *china["predicted"])]
+    car, astronaut, *others = key
+    both = [names[class_id] for class_id in (*car["regt"], *car["predicted"])]
     export = [
         task(astronaut["task"], annotation(proposed=["football helmet"])),
-        task(china["task"], annotation(other=both)),
-        task(motorcycle["task"]),
+        task(car["task"], annotation(other=both)),
+        *(task(other["task"]) for other in others),
     ]
     file = read_back(study, export, tmp_path)
     rows, decided = read_second_pass(results, config["models"], config["annotate"], key, export)
     assert study.differences("second_pass", rows) == []
     assert [(row["category"], row["preferred"], row["combined"], row["unlabelled"]) for row in rows] == [
-        ("M-", "0.00", "100.00", "1"), ("S+", "100.00", "0.00", "0"), ("all", "50.00", "50.00", "1"),
+        ("M+", "0.00", "100.00", "0"), ("M-", "", "", "1"), ("S+", "100.00", "0.00", "1"), ("all", "50.00", "50.00", "2"),
     ]  # fmt: skip
-    assert decided == {"astronaut": [560], "china": sorted([*china["regt"], *china["predicted"]])}
+    assert decided == {"astronaut": [560], "car_on_rocks": sorted([*car["regt"], *car["predicted"]])}
 
     config["dataset"]["regt"] = {"label": "second pass", "file": str(file)}
     (study.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -159,18 +159,18 @@ def test_an_export_becomes_labels_and_with_them_the_tables_change(
     labels = pl.read_parquet(results / "dataset/photos/labels.parquet")
     now = dict(labels.select("image_id", "regt").iter_rows())
     assert now["astronaut"] == decided["astronaut"]
-    assert now["china"] == decided["china"]
+    assert now["car_on_rocks"] == decided["car_on_rocks"]
     assert now["camera"] == [538, 872]
     # the astronaut was S+
-    assert study.rows("table2")[0]["S+"] == "0"
+    assert study.rows("table2")[0]["S+"] == "11"
     assert study.rows("table2")[0]["S-"] == "1"
     assert {row["category"]: row["disputed"] for row in study.rows("disputed")} == {
-        "S+": "0", "S-": "0", "M+": "0", "M-": "1", "all": "1",
+        "S+": "1", "S-": "0", "M+": "0", "M-": "1", "all": "2",
     }  # fmt: skip
     stale = study.run(
         *(sys.executable, "-m", "mllm_classify", "annotate", "read", "--export", str(tmp_path / "export.json")),
         *("--labels", str(tmp_path / "again.csv"), "--output", "results/again.csv"),
     )
     assert stale.returncode == 1
-    assert "2 of 3 tasks were made under another ReGT" in stale.stderr
+    assert "2 of 4 tasks were made under another ReGT" in stale.stderr
     assert not (tmp_path / "again.csv").exists()

@@ -16,8 +16,15 @@ README = (PROJECT / "README.md").read_text()
 BLOCKS = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 
 
-def test_it_shows_the_table_that_the_demonstration_prints(demonstration: Study) -> None:
-    assert (demonstration.folder / "results/table3.md").read_text().strip() in README
+def test_it_shows_what_the_demonstration_prints(demonstration: Study) -> None:
+    done = demonstration.run(sys.executable, "-m", "mllm_classify", "report", "summary")
+    assert done.returncode == 0, done.stderr
+    assert f"```text\n{done.stdout}```\n" in README
+
+
+def test_it_shows_a_figure_of_the_same_run(demonstration: Study) -> None:
+    (shown,) = re.findall(r"!\[.+\]\((.+\.svg)\)", README)
+    assert (PROJECT / shown).read_bytes() == (demonstration.folder / "results/change.svg").read_bytes()
 
 
 @pytest.mark.parametrize("command", re.findall(r"^\.venv/bin/python (.+)$", README, re.MULTILINE))

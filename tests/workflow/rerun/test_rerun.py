@@ -92,7 +92,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "moved folder": (reconfigure(lambda c: c["dataset"].update(folder="/elsewhere")), set()),
     "command line": (lambda s: s.edit("src/mllm_classify/cli.py", "PROGRESS_INTERVAL = 5.0", "PROGRESS_INTERVAL = 9"), set()),
     "label of a model": (reconfigure(lambda c: model(c, "conse").update(label="Renamed")), of("entries")),
-    "label of the data set": (reconfigure(lambda c: c["dataset"].update(label="18 (demonstration)")), of("about", "reference")),
+    "label of the data set": (reconfigure(lambda c: c["dataset"].update(label="30 (demonstration)")), of("about", "reference")),
     "label of a label set": (reconfigure(lambda c: c["dataset"]["regt"].update(label="seen")), NAMED),
     "label of the equivalences": (reconfigure(lambda c: c["dataset"]["equivalences"].update(label="E")), NAMED),
     "rule for images in N": (reconfigure(lambda c: c.update(tables={"n_images": "excluded"})), NAMED),
@@ -168,10 +168,10 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "code of the choices": (
         lambda s: s.edit("src/mllm_classify/choices/options.py", "BLOCK = 65536", "BLOCK = 4096"), CHOICES,
     ),
-    "title of an image": (lambda s: s.edit("resources/photos/images.csv", ",rocket\n", ",launch\n"), set()),
+    "comment in the manifest": (lambda s: s.edit("resources/photos/images.csv", "# Version 2.", "# Version two."), set()),
     "removed image": (
         lambda s: [s.edit(f"resources/photos/{file}.csv", row, "#") for file, row in
-                   {"images": "text,package", "imgt": "text,623", "regt": "text,N"}.items()] and None,
+                   {"images": "rocket,package", "imgt": "rocket,657", "regt": "rocket,N"}.items()] and None,
         PIPELINE,
     ),
     "function that only scoring uses": (
