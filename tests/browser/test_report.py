@@ -78,7 +78,7 @@ def drawn(page: Page, element: WebElement) -> bool:
         size = "return arguments[0].decode().then(() => arguments[0].naturalWidth * arguments[0].naturalHeight)"
         return page.driver.execute_script(size, element) > 10_000
     page.driver.switch_to.frame(element)
-    found = appears(page, lambda: page.all("#table tbody tr, #images tbody tr, .cards li, #cards .card"))
+    found = appears(page, lambda: page.all("div#table tbody tr, .cards li"))
     page.driver.switch_to.default_content()
     return bool(found)
 
