@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from xdist.scheduler import LoadScopeScheduling
 
 # no test depends on how busy the machine is
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -39,20 +38,6 @@ LONG = (
     "tests/plan/test_code.py::test_an_operator_turned_around",
 )
 """Tests that `make check` leaves to `make test`: none of them starts a study, and together they take minutes."""
-SHARING_THE_DEMONSTRATION = ("demonstration", "readme", "relocated", "rerun")
-
-
-class Grouped(LoadScopeScheduling):
-    """Tests that share an expensive fixture run in one process: those of a file, and all that use the demonstration."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        sharing = any(f"tests/workflow/{folder}/" in file for folder in SHARING_THE_DEMONSTRATION)
-        return "demonstration" if sharing else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Grouped:
-    return Grouped(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
