@@ -180,10 +180,10 @@ With a file, images are prepared as the tags of the model's name say. open_clip 
 
 ## How a job computes
 
-Processes of their own decode images (`workers:`) while the device computes; on a CPU each computes what it has decoded.
-With `precision: bf16` or `fp16` the log says how many of the first 256 images have another first class than in fp32.
-Finished parts (`part:` images each) lie beside the output until it is written: a job that was killed goes on from there, as
-long as nothing that decides its results has changed. An image that cannot be decoded ends the study before any model runs,
+Separate processes (`workers:`) decode images while the device computes; on a CPU each process computes what it has decoded.
+With `precision: bf16` or `fp16`, the log says for how many of the first 256 images the first class differs from that in fp32.
+Finished parts (`part:` images each) are kept beside the output until it is written: a job that was killed goes on from there,
+unless something that decides its results has changed. An image that cannot be decoded ends the study before any model runs,
 naming the file; with `dataset.corrupt: count` it is a wrong answer of every model, and tables count it among the errors.
 
 ## k-NN
