@@ -8,10 +8,12 @@ held, nothing may lie beside them, and a server may have been asked twice for wh
 
 import argparse
 import json
+import os
 import random
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 import zipfile
@@ -28,6 +30,7 @@ from mllm_classify.bundle.archive import CRATE, ENVIRONMENT, SUMS
 from tests.chat_server import ChatServer, chat_server, digest
 from tests.workflow.study import Study
 
+PYTHON = Path(sys.executable)
 CONCURRENCY = 4
 DELAY = 0.03
 """Seconds that the server takes for an answer."""
@@ -93,7 +96,8 @@ class Killed:
         return subprocess.Popen(
             command,
             cwd=self.study.folder,
-            env=self.study.whole_environment,
+            # the interpreter that runs this is the jobs'
+            env=self.study.whole_environment | {"PATH": os.pathsep.join([str(PYTHON.parent), os.environ["PATH"]])},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
         )

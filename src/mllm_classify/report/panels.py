@@ -290,7 +290,7 @@ def draw(examples: pl.DataFrame, pictures: dict[str, Image.Image | None]) -> Fig
 def _heading(panel: pl.DataFrame) -> list[str]:
     image_id, imgt, regt = panel.select("image_id", "imgt_label", "regt_labels").row(0)
     lines = [short(image_id, 60), f"ImGT: {short(imgt, 60)}"]
-    return lines if regt is None else [*lines, f"ReGT: {short(regt, 60) or '(none)'}"]
+    return lines if regt is None else [*lines, f"ReGT: {short(regt, 48) or '(none)'}"]
 
 
 def path(answer: dict[str, Any]) -> str:
