@@ -76,7 +76,7 @@ def extremes(rows: list[Judged], n_images: str) -> Cells:
 
 
 def truncated(rows: list[Judged]) -> Cells:
-    return {"n_truncated": str(sum(row.finish_reason == "length" for row in rows))}
+    return {"n_truncated": str(sum(row.finish_reason == "length" and row.status != "error" for row in rows))}
 
 
 def count_status(rows: list[Judged], status: str) -> int:

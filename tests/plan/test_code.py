@@ -30,6 +30,7 @@ DIGESTED = {module: sorted(job for job, of in MODULES.items() if module in reach
 PLANNING = ("__main__", "cli", "make", "outputs", "plan", "config", "tables.inputs")
 """What no job's digest may hold but of those that hold the configuration itself: a new key would ask every model again."""
 NO_RESULT = {
+    "report.summary": "prints what finished tables hold, and writes no file",
     "bundle.verify": "compares files with others, and writes none",
     "annotate.label_studio": "serves Label Studio, from its own environment",
     "annotate.pictures": "copies pictures to where they are served",

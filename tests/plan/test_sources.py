@@ -9,7 +9,7 @@ import yaml
 from mllm_classify.config.load import load
 from mllm_classify.dataset.images import class_list, files_of, images
 from mllm_classify.io import stamps
-from mllm_classify.plan.lineage import lineages
+from mllm_classify.plan.lineage import WHOLE, lineages
 from mllm_classify.plan.replaced import noted, replaced
 from tests.config.given import whole
 from tests.dataset import pictured
@@ -62,8 +62,8 @@ def test_a_data_set_that_moved_changes_no_lineage_and_no_byte(study, source):
     shutil.move("here", "elsewhere/away")
     for moved in ("elsewhere/away", str(study / "elsewhere/away")):
         after = configured(source, moved)
-        assert {job: it for job, it in lineages(after).items() if job not in ("provenance", "report", "bundle")} == {
-            job: it for job, it in known.items() if job not in ("provenance", "report", "bundle")
+        assert {job: it for job, it in lineages(after).items() if job not in WHOLE} == {
+            job: it for job, it in known.items() if job not in WHOLE
         }
         assert images(after.dataset, class_list(after.dataset)).equals(found)
     assert not any("elsewhere" in str(row) for row in found.iter_rows())
