@@ -177,7 +177,7 @@ class Killed:
             process.wait()
             _, alive = psutil.wait_procs(family, timeout=60)
             wrong = [f"process {it.pid} goes on" for it in alive]
-            self.study.run("snakemake", "--unlock")
+            self.study.snakemake("--unlock")
             done = self.study.snakemake(*TARGETS[:1])
             if done.returncode != 0:
                 wrong.append(done.stderr[-500:])

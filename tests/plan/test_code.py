@@ -16,6 +16,7 @@ from mllm_classify.plan import code
 from mllm_classify.plan.code import PACKAGE, code_digest, reached
 from mllm_classify.plan.lineage import WHOLE, Lineages
 from tests.plan.mutation import functions, mutated
+from tests.pythons import other_pythons
 
 SHIPPED = Lineages(load(PROJECT / "config.yaml"))
 MODULES = {
@@ -159,3 +160,31 @@ def test_the_command_line_imports_no_polars() -> None:
     listing = "import sys; import mllm_classify.__main__; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", listing], check=True, capture_output=True, text=True)
     assert "polars" not in done.stdout.split()
+
+
+TREES = """
+import ast, hashlib, sys
+from pathlib import Path
+from mllm_classify.plan import code
+for path in sys.argv[1:]:
+    pieces = []
+    code._write(ast.parse(Path(path).read_bytes()), pieces)
+    print(path, hashlib.sha256(repr(pieces).encode()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("python", other_pythons(), ids=lambda path: Path(path).parents[1].name)
+def test_code_has_the_same_digest_on_every_python(tmp_path: Path, python: str) -> None:
+    """Python 3.12.1 ends a format that holds a value with an empty text."""
+    formats = tmp_path / "formats.py"
+    formats.write_text('a = f"{{{b:0{c}}}}", f"{b!r:>{c}}{c}", f"{b:{c}.{d}f}", f"", f"{b}" "e" f"{c}"\n')
+    paths = [str(formats), *(str(path) for path in sorted(PACKAGE.rglob("*.py")))]
+    trees = [
+        subprocess.run(
+            [it, "-c", TREES, *paths],
+            env={"PYTHONPATH": str(PACKAGE.parent)}, cwd=tmp_path, check=True, capture_output=True, text=True,
+        ).stdout.splitlines()
+        for it in (sys.executable, python)
+    ]  # fmt: skip
+    assert len(trees[0]) == len(paths)
+    assert trees[0] == trees[1]

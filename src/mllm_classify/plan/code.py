@@ -13,7 +13,7 @@ from mllm_classify.io.files import digest, sha256, written
 PACKAGE = Path(__file__).parents[1]
 KEPT = Path(".snakemake/mllm-classify")
 """Folder of what is known of modules, in a folder in which Snakemake runs."""
-VERSION = f"code-{sys.version_info.major}.{sys.version_info.minor}-1.json"
+VERSION = f"code-{sys.version_info.major}.{sys.version_info.minor}-2.json"
 """Its file: another one where modules may be read otherwise. The last number is raised when that is changed here."""
 
 
@@ -104,6 +104,8 @@ def _write(node: Any, pieces: list[str]) -> None:
         value = getattr(node, name, None)
         if isinstance(value, list):
             kept = [it for it in value if _runs(it)] if name in ("body", "orelse") else value
+            if isinstance(node, ast.JoinedStr):  # Python 3.12.1 ends a format that holds a value with an empty text
+                kept = [it for it in value if not (isinstance(it, ast.Constant) and it.value == "")]
             if kept:
                 pieces.append(f"{name}[")
                 for item in kept:

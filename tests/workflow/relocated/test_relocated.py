@@ -10,24 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pythons import other_pythons
 from tests.workflow.study import PROJECT, Study, made_from, outputs_of
-
-
-def other_pythons() -> list[str]:
-    """One interpreter of every other supported version that this machine has, on PATH or under pyenv."""
-    versions = {"3.11", "3.12", "3.13"} - {".".join(str(part) for part in sys.version_info[:2])}
-    installed = Path.home() / ".pyenv/versions"
-    found = []
-    for version in sorted(versions):
-        candidates = [shutil.which(f"python{version}"), *installed.glob(f"{version}.*/bin/python3")]
-        found += [str(path) for path in candidates if path and works(path)][:1]
-    return found
-
-
-def works(python: str | Path) -> bool:
-    """Not every python3.x on PATH is one: a version manager's may only say that it has none."""
-    return subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode == 0
-
 
 EXISTING = outputs_of(PROJECT / "config.yaml")
 
