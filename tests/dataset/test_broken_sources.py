@@ -10,7 +10,7 @@ import pytest
 
 from mllm_classify.dataset.images import images
 from mllm_classify.dataset.labels import labels
-from mllm_classify.io import columns, places, tar
+from mllm_classify.io import class_folders, columns, places, tar
 from mllm_classify.io.files import InputError
 from tests.dataset import pictured
 from tests.dataset.pictured import CIFAR10, encoded, registered
@@ -39,7 +39,7 @@ def refusal(make, *arguments):
         (["a/1.png", "b/1.png"], {"classes": "c.txt"}, "dataset.folder: class 'b': 'b' is not a class: neither one of the 2"),
         (["a/1.png", "b/1.png"], {"names": "n.csv"}, "n.csv: no name for 1 of 2 classes, 'b' among them"),
         (["a/1.png", "c/1.png"], {"names": "n.csv"}, "n.csv: classes 'a' and 'c' are both called 'X'; give each its own"),
-        (["a/1.png"], {"names": "twice.csv"}, "twice.csv:3: class 'a' stands twice"),
+        (["a/1.png"], {"names": "twice.csv"}, "twice.csv:3: class 'a' appears twice"),
         (["a/1.png"], {"names": "list.json"}, "list.json: must be a JSON object from classes to names"),
         (["a/1.png"], {"names": "n.txt"}, "n.txt:2: a class and its name are needed, with a blank between them"),
     ],
@@ -187,7 +187,7 @@ GOOD = [("a.png", RED), ("a.cls", b"0"), ("b.png", BLUE), ("b.cls", b"1")]
 @pytest.mark.parametrize(
     ("members", "more", "said"),
     [
-        ([*GOOD, ("a.png", BLUE)], {}, "{top}/s.tar: member 'a.png' stands twice"),
+        ([*GOOD, ("a.png", BLUE)], {}, "{top}/s.tar: member 'a.png' appears twice"),
         ([*GOOD, ("c.png", BLUE)], {}, "s.tar: sample 'c': has no .cls with its class, but 'png' (dataset.labels)"),
         ([*GOOD, ("c.cls", b"0")], {}, "s.tar: sample 'c': has 0 pictures, not one, among its endings 'cls' (dataset.image)"),
         ([*GOOD, ("a.jpg", RED)], {}, "s.tar: sample 'a': has 2 pictures, not one"),
@@ -300,3 +300,33 @@ def test_of_several_commits_in_the_cache_one_must_be_named(folder, monkeypatch):
     said = refusal(registered, pictured.hub())
     assert said.startswith("dataset.repository: 'me/pictures' is in the cache several times (default/0.0.0/0123")
     assert pictured.hub(revision=pictured.COMMIT).root == str(place)
+
+
+# how much is read
+
+
+def test_a_file_with_too_many_or_too_large_pictures_is_refused(folder, monkeypatch):
+    (folder / "top").mkdir()
+    (folder / "classes.txt").write_text("airplane\nautomobile\n")
+    write_tar("top/s.tar", GOOD)
+    pl.DataFrame({"image": [RED, BLUE], "label": ["a", "b"]}).write_parquet("test.parquet")
+    pictured.folders("classes", [("a", RED, 0), ("b", BLUE, 0), ("c", RED, 1)])
+    readers = {
+        tar: pictured.webdataset("top"), columns: pictured.hub(folder="."), class_folders: pictured.folder("classes"),
+    }  # fmt: skip
+    for reader, limit, said in (
+        (tar, {"ENTRIES": 3}, "top/s.tar: member 'b.cls' is one too many: no more than 3 are read"),
+        (tar, {"FILE_BYTES": len(RED) - 1}, f"top/s.tar: member 'a.png' has {len(RED)} bytes, more than the {len(RED) - 1} "),
+        (columns, {"ENTRIES": 1}, "test.parquet: 2 rows; no more than 1 are read"),
+        (columns, {"FILE_BYTES": len(RED) - 1}, f"{len(RED)} bytes, more than the {len(RED) - 1} that are read"),
+        (class_folders, {"ENTRIES": 2}, "classes: more than 2 pictures"),
+    ):  # fmt: skip
+        for cached in (tar._members, columns._opened):
+            cached.cache_clear()
+        registered(readers[reader])
+        with monkeypatch.context() as patched:
+            for name, value in limit.items():
+                patched.setattr(reader, name, value)
+            for cached in (tar._members, columns._opened):
+                cached.cache_clear()
+            assert said in refusal(registered, readers[reader])

@@ -31,7 +31,7 @@ def members(path: Path) -> dict[str, Member]:
     """The regular files in a tar file by their names, in its order; folders and links are none.
 
     Raises InputError naming the file, and the member where there is one: it cannot be read, is compressed, damaged or cut
-    off; a name stands twice, or is not UTF-8; a member is too large.
+    off; a name appears twice, or is not UTF-8; a member is too large.
     """
     try:
         state = regular(path, None).stat()
@@ -89,7 +89,7 @@ def _add(found: dict[str, Member], it: tarfile.TarInfo, path: Path, size: int) -
         problem = "ends after the file's end; was it cut off?"
     elif it.isreg() and not it.issparse():
         if it.name in found:
-            problem = "stands twice"
+            problem = "appears twice"
         elif it.size > FILE_BYTES:
             problem = f"has {it.size:,} bytes, more than the {FILE_BYTES:,} that are read of a picture"
         elif len(found) >= ENTRIES:

@@ -98,7 +98,7 @@ def read_mapping(file: str) -> dict[str, str]:
     names: dict[str, str] = {}
     for place, key, name in pairs:
         if key in names:
-            msg = f"{place}: class {shown(key)} stands twice"
+            msg = f"{place}: class {shown(key)} appears twice"
             raise InputError(msg)
         names[key] = name.strip()
     return names
