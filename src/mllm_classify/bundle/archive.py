@@ -38,6 +38,8 @@ CODE = (
     *(
         ".ci",
         ".gitignore",
+        "CHANGELOG.md",
+        "CITATION.cff",
         "CONTRIBUTING.md",
         "LICENSE",
         "Makefile",
