@@ -29,7 +29,9 @@ def test_what_is_refused_for_good_is_asked_once_and_tolerated_as_often_as_said(t
         chosen.update(one.digest for one in server.received[10 : 10 + refused])
     with fault_server(pick) as server:
         job = Job(tmp_path / "job", 150, server.url, max_errors=refused - 1)
-        with pytest.raises(InputError, match=rf"{refused} of 150 requests failed.*the entry tolerates {refused - 1} \(max_errors\)"):
+        with pytest.raises(
+            InputError, match=rf"{refused} of 150 requests failed.*the entry tolerates {refused - 1} \(max_errors\)"
+        ):
             job.ask()
         assert len(server.received) == 150
         job.change(max_errors=refused)
