@@ -1,12 +1,14 @@
 """Class folders, the hub's caches, tar shards and torchvision's data sets, each as its own library writes them."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mllm_classify.dataset.labels import labels
+from mllm_classify.io import torchvision_sets
 from mllm_classify.io.files import locate, sha256
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.vision.loader import batches
@@ -176,6 +178,15 @@ def test_torchvisions_fake_data_are_made_anew_and_the_same(folder):
     assert images["sha256"].n_unique() == images.height == 7
     reader = Images(images, None)
     assert {len(reader.read(number)) for number in range(7)} == {224 * 224 * 3 + len(b"P6\n224 224\n255\n")}
+
+
+def test_items_that_threads_ask_for_at_once_are_the_same(folder):
+    """`FakeData` draws from torch's one generator."""
+    place = torchvision_sets.written("FakeData", {"size": 64, "image_size": [3, 32, 32]})
+    alone = [torchvision_sets.picture(place, None, item) for item in range(64)]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(8):
+            assert list(pool.map(lambda item: torchvision_sets.picture(place, None, item), range(64))) == alone
 
 
 def test_a_place_is_first_a_file_of_that_name(folder):

@@ -1,14 +1,17 @@
 """Torchvision's data set classes, by name: their items, without a download.
 
 Pictures that lie in files of their own are read there. Others, which the library holds as arrays, are PPM files of the
-same pixels: bytes that no version of an encoder changes.
+same pixels: bytes that no version of an encoder changes. Items are made one at a time: `FakeData` draws them from torch's
+one generator, and other classes move in a file that they keep open.
 """
 
 import errno
 import inspect
 import json
+import os
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from mllm_classify.io.borders import brief
@@ -50,7 +53,7 @@ def picture(places: str, folder: str | None, item: int) -> bytes:
         data = _opened(places, folder)
         if item >= len(data):
             raise OSError(errno.ENOENT, f"the data set has {len(data)} items")
-        image = data[item][0].convert("RGB")
+        image = _item(data, item)[0].convert("RGB")
     except InputError as error:
         raise OSError(errno.EIO, str(error)) from None
     except (AttributeError, TypeError, ValueError, LookupError, EOFError) as error:
@@ -63,11 +66,16 @@ def label(data: Any, item: int) -> int:
     """The class of an item. Raises InputError where it has several, or none."""
     targets = getattr(data, "targets", None)
     try:
-        value = targets[item] if targets is not None and len(targets) == len(data) else data[item][1]
+        value = targets[item] if targets is not None and len(targets) == len(data) else _item(data, item)[1]
         return int(value)
     except (TypeError, ValueError, LookupError):
         msg = f"item {item} has no class"
         raise InputError(msg) from None
+
+
+def _item(data: Any, item: int) -> Any:
+    with _making:
+        return data[item]
 
 
 @lru_cache(maxsize=4)
@@ -99,3 +107,13 @@ def _opened(places: str, folder: str | None) -> Any:
             f"downloaded here: torchvision.datasets.{name}(..., download=True) does that"
         )
         raise InputError(msg) from error
+
+
+def _forget() -> None:
+    """Another thread may have held the lock when a process was forked."""
+    global _making  # noqa: PLW0603
+    _making = Lock()
+
+
+_making = Lock()
+os.register_at_fork(after_in_child=_forget)
