@@ -9,6 +9,7 @@ import inspect
 import json
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from mllm_classify.io.borders import brief
@@ -21,6 +22,7 @@ OURS = ("root", "download", "transform", "transforms", "target_transform", "load
 """Arguments that are not the user's to give."""
 FILES = ("samples", "_samples", "_image_files", "_images", "imgs")
 """Attributes in which classes of the library list the files of their items."""
+_one_item = Lock()
 
 
 def written(name: str, options: dict[str, Any]) -> str:
@@ -50,7 +52,8 @@ def picture(places: str, folder: str | None, item: int) -> bytes:
         data = _opened(places, folder)
         if item >= len(data):
             raise OSError(errno.ENOENT, f"the data set has {len(data)} items")
-        image = data[item][0].convert("RGB")
+        with _one_item:  # FakeData draws by torch's one generator
+            image = data[item][0].convert("RGB")
     except InputError as error:
         raise OSError(errno.EIO, str(error)) from None
     except (AttributeError, TypeError, ValueError, LookupError, EOFError) as error:
