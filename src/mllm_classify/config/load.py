@@ -47,14 +47,16 @@ def _tag(key: str, detail: Any) -> str:
 def _explain(detail: Any) -> str:
     """One validation error as `key: value: what to do`."""
     # pydantic puts the chosen kind of model, or source of a data set, into the path; users know no such level
-    chosen = {"models": 2, "encoders": 2, "dataset": 1, "encoder": 1}.get(str(next(iter(detail["loc"]), "")))
+    section, *within = map(str, detail["loc"] or [""])
+    further = section == "datasets" and within[1:2] == ["dataset"]
+    chosen = 3 if further else {"models": 2, "encoders": 2, "dataset": 1, "encoder": 1}.get(section)
     key = ""
     for number, part in enumerate(detail["loc"]):
         if isinstance(part, int):
             key += f"[{part}]"
         elif number != chosen:
             key += f".{part}" if key else part
-    section = key.partition("[")[0]
+    section = "dataset" if further else section
     noun = {"dataset": "source of a data set", "encoder": "kind of encoder", "encoders": "kind of encoder"}.get(
         section, "kind of model"
     )
@@ -72,6 +74,8 @@ def _explain(detail: Any) -> str:
         case "value_error":
             # a model does not know its place in the list, nor a section within whose it is
             said = re.sub(r"^(models|encoder)(?= \()", lambda _: key, str(detail["ctx"]["error"]))
+            if further:
+                said = re.sub(r"^dataset(?=\.)", f"datasets[{within[0]}].dataset", said)
             return said if said.startswith(re.split(r"[.\[]", key)[0]) else f"{key}: {said}"
         case _:
             return f"{key}: {value}: {detail['msg'][0].lower()}{detail['msg'][1:]}"

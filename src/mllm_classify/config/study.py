@@ -1,13 +1,15 @@
 """A whole configuration, and what of it must fit together."""
 
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from mllm_classify.config.annotate import Annotate
 from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
+from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, studies
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.config.models import Model
@@ -74,6 +76,7 @@ class Config(Section):
     """A whole `config.yaml`."""
 
     dataset: AnyDataset
+    datasets: list[FurtherDataset] = Field([], description="further data sets, which the same models see")
     encoder: AnyEncoder | None = Field(None, description="the one by which all tables but the encoders' are made")
     encoders: list[AnyEncoder] = Field([], description="further ones, compared with it in results/encoders.csv")
     tasks: dict[TaskName, TaskPrompt] = Field({})
@@ -84,6 +87,29 @@ class Config(Section):
     annotate: Annotate | None = None
     bundle: Annotated[Bundle, RUNTIME] = Bundle()
     models: list[AnyModel] = Field(min_length=1)
+    _results: str = PrivateAttr(RESULTS)
+
+    @property
+    def results(self) -> str:
+        """The folder of the tables of this data set."""
+        return self._results
+
+    def in_folder(self, results: str) -> Self:
+        """The same study, whose tables are in another folder."""
+        self._results = results
+        return self
+
+    @cached_property
+    def studies(self) -> "dict[str, Config]":
+        """The study of each data set alone, by its name, the main one first."""
+        return studies(self)
+
+    def study(self, dataset: str) -> "Config":
+        """The study of one data set alone. Raises InputError where there is none of that name."""
+        if dataset in self.studies:
+            return self.studies[dataset]
+        msg = f"--dataset: {dataset!r} is not in the configuration; it has {', '.join(self.studies)}"
+        raise InputError(msg)
 
     @model_validator(mode="after")
     def _distinct_models(self) -> Self:
@@ -264,6 +290,12 @@ class Config(Section):
     def _what_annotators_need(self) -> Self:
         if self.annotate is not None and (problem := self.annotate.problem(self)):
             raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
+    def _every_dataset(self) -> Self:
+        check_names(self)
+        assert self.studies  # each is checked as it is made
         return self
 
     def named_encoder(self, name: str) -> AnyEncoder:

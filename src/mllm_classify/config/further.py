@@ -1,0 +1,117 @@
+"""Data sets beside the main one: what each has of its own, and the study of each alone."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from mllm_classify.config.chat import ChatModel
+from mllm_classify.config.dataset import AnyDataset
+from mllm_classify.config.kinds import AnyModel
+from mllm_classify.config.marks import CONTENT, Name, Section
+from mllm_classify.config.models import RecordedModel
+from mllm_classify.config.tasks import Choices
+from mllm_classify.tasks import TASK
+
+if TYPE_CHECKING:
+    from mllm_classify.config.study import Config
+
+RESULTS = "results"
+"""The folder of everything that the main data set's jobs make."""
+TAKEN = ("annotate", "asked", "choices", "dataset", "embeddings", "mapping", "predictions")
+"""Folders in there, which are named after stages: no data set of `datasets` can have such a name."""
+FILES = (".csv", ".html", ".json", ".md", ".parquet", ".pdf", ".svg", ".tex", ".zip")
+"""How the names of files in there end."""
+PLACE = "{dataset}"
+"""In the name of a file of recorded predictions: the name of the data set that they are about."""
+
+
+class FurtherDataset(Section):
+    """A data set beside the main one. Models, encoders, tasks and rules of tables are the study's; these are its own."""
+
+    dataset: AnyDataset = Field(description="the data set, as in `dataset`; its tables are in results/NAME/")
+    choices: Choices | None = Field(None, description="its options; without them, no model is asked MC about it")
+    templates: Annotated[str | None, CONTENT] = Field(
+        None, description="its templates, in place of those of the main encoder and of zero-shot classifiers"
+    )
+    models: list[Name] | None = Field(None, min_length=1, description="the models that see it; by default all")
+
+
+def studies(study: "Config") -> "dict[str, Config]":
+    """The study of each data set alone, by its name, the main one first.
+
+    Raises ValueError where something of a data set does not fit the rest.
+    """
+    whole = type(study)
+    main = study
+    if study.datasets or any(isinstance(it, RecordedModel) and PLACE in it.file for it in study.models):
+        models = [_recorded(model, study.dataset.name) for model in study.models]
+        main = study.model_copy(update={"datasets": [], "models": models})
+    found = {study.dataset.name: main}
+    for number, further in enumerate(study.datasets):
+        try:
+            alone = whole.model_validate(_alone(study, further, number))
+        except ValidationError as error:
+            detail = error.errors()[0]
+            msg = f"datasets[{number}] ({further.dataset.name}): {detail.get('ctx', {}).get('error', detail['msg'])}"
+            raise ValueError(msg) from None
+        found[further.dataset.name] = alone.in_folder(f"{RESULTS}/{further.dataset.name}")
+    return found
+
+
+def check_names(study: "Config") -> None:
+    """Raises ValueError where two data sets share a name or label, or one has the name of what lies beside its folder."""
+    others = [(f"datasets[{number}].dataset", it.dataset) for number, it in enumerate(study.datasets)]
+    for where, dataset in others:
+        if dataset.name.lower() in TAKEN or dataset.name.lower().endswith(FILES):
+            msg = (
+                f"{where}.name: {dataset.name!r} would be a folder of {RESULTS}/, where a stage's or a table's files have "
+                "such a name; choose another"
+            )
+            raise ValueError(msg)
+    for key in ("name", "label"):
+        seen: dict[str, str] = {}
+        for where, dataset in [("dataset", study.dataset), *others]:
+            value = getattr(dataset, key)
+            if (known := value.lower()) in seen:
+                msg = f"{where}.{key}: {value!r} is also {seen[known]}.{key}; give each its own"
+                raise ValueError(msg)
+            seen[known] = where
+
+
+def _alone(study: "Config", further: FurtherDataset, number: int) -> dict[str, Any]:
+    """The configuration of a data set's study: the whole one's, with what the data set has of its own."""
+    names = [model.name for model in study.models]
+    if unknown := [name for name in further.models or [] if name not in names]:
+        msg = f"datasets[{number}].models: {unknown[0]!r} is not among the models, which are {', '.join(names)}"
+        raise ValueError(msg)
+    seeing = [model for model in study.models if further.models is None or model.name in further.models]
+    models = [adapted for model in seeing if (adapted := _adapted(model, further)) is not None]
+    if not models:
+        msg = f"datasets[{number}].choices: missing; its models are asked MC only"
+        raise ValueError(msg)
+    encoder = study.encoder
+    if encoder is not None and further.templates is not None:
+        encoder = encoder.model_copy(update={"templates": further.templates})
+    tables, left = study.tables, {model.name for model in models}
+    if not left.issuperset(tables.compared or []):
+        tables = tables.model_copy(update={"compared": None})
+    own = {"dataset": further.dataset, "choices": further.choices, "encoder": encoder, "models": models}
+    return dict(study) | own | {"tables": tables, "datasets": [], "annotate": None}
+
+
+def _adapted(model: AnyModel, further: FurtherDataset) -> AnyModel | None:
+    """A model's entry as a data set's study has it; none where that has nothing to ask it."""
+    model = _recorded(model, further.dataset.name)
+    if further.templates is not None and "templates" in type(model).model_fields:
+        return model.model_copy(update={"templates": further.templates})
+    if isinstance(model, ChatModel) and further.choices is None and model.asks_choices:
+        tasks = [task for task in model.tasks if not TASK[task].options]
+        return model.model_copy(update={"tasks": tasks}) if tasks else None
+    return model
+
+
+def _recorded(model: AnyModel, dataset: str) -> AnyModel:
+    """The entry with the file of recorded predictions of a data set, where its name says that there is one for each."""
+    if not isinstance(model, RecordedModel) or PLACE not in model.file:
+        return model
+    return model.model_copy(update={"file": model.file.replace(PLACE, dataset)})
