@@ -72,6 +72,7 @@ def main() -> int:
                 args.run(args)
                 return 0
             config = load(args.config)
+            config = config.study(args.dataset or config.dataset.name)
             if args.lineage:
                 check_lineage(args, config)
             cli.forget_keys(args, config)

@@ -39,6 +39,7 @@ def command(where: Any, name: str, run: Run, job: str, text: str) -> argparse.Ar
         default=os.environ.get(CONFIG_VARIABLE, "config.yaml"),
         help=f"the configuration (default: ${CONFIG_VARIABLE}, else config.yaml)",
     )
+    added.add_argument("--dataset", help="the name of one of datasets: (default: the main one, dataset:)")
     added.add_argument(
         "--lineage", help="stop unless the job has this lineage: Snakemake's guard against edits during a run"
     )

@@ -38,7 +38,7 @@ def make(args: argparse.Namespace, config: Config) -> None:
 
 def _write(output: Output, config: Config) -> None:
     result = result_of(output, config)
-    path = Path(output.files[0])
+    path = Path(config.results, output.files[0])
     if output.form == "table":
         from mllm_classify.tables.render import write
 

@@ -45,8 +45,8 @@ class Output(NamedTuple):
 
     @property
     def files(self) -> list[str]:
-        """Its files, the first one first."""
-        return [f"results/{self.name}.{ending}" for ending in ENDINGS[self.form]]
+        """The names of its files, the first one first."""
+        return [f"{self.name}.{ending}" for ending in ENDINGS[self.form]]
 
 
 def _output(name: str, takes: str, doing: str, title: str = "", exists: str = "", form: Form = "table") -> Output:

@@ -9,7 +9,17 @@ from snakemake.exceptions import WorkflowError
 from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
 from mllm_classify.outputs import KEY_TABLES, OUTPUTS, SHOWN
-from mllm_classify.plan.files import OVERVIEW, PAGES, PATTERNS, bundled, inputs, linked, output_inputs, reported
+from mllm_classify.plan.files import (
+    OVERVIEW,
+    PAGES,
+    PATTERNS,
+    bundled,
+    inputs,
+    linked,
+    output_inputs,
+    reported,
+    written,
+)
 from mllm_classify.plan.plan import hand_on, plan
 from mllm_classify.plan.values import unmet
 
@@ -30,7 +40,7 @@ def read_plan():
 
 def require_provenance():
     """Without its records, Snakemake takes old tables for new: an appended model would be ignored."""
-    tables = [path for output in OUTPUTS.values() if (path := Path(output.files[0])).exists()]
+    tables = [path for output in OUTPUTS.values() if (path := Path("results", output.files[0])).exists()]
     metadata = Path(".snakemake/metadata")
     if tables and not (metadata.is_dir() and any(metadata.iterdir())):
         raise WorkflowError(
@@ -41,7 +51,8 @@ def require_provenance():
 
 
 PLAN = read_plan()
-OUTLINE = PLAN.outline
+OUTLINE = PLAN.outlines[PLAN.main]
+FURTHER = [name for name in PLAN.outlines if name != PLAN.main]
 MODELS = OUTLINE.models
 require_provenance()
 hand_on(PLAN)
@@ -59,29 +70,61 @@ def matching(names):
 
 
 wildcard_constraints:
+    dataset=matching(FURTHER),
     model=matching(MODELS),
     encoder=matching(OUTLINE.encoders),
 
 
-def pattern(name):
-    """Where a file of a stage lies, with the rule's wildcards."""
-    return PATTERNS[name].replace("{dataset}", OUTLINE.dataset)
+class Scope:
+    """What a stage's rule is about: the main data set, or, with a wildcard, one of the others."""
+
+    def __init__(self, further):
+        self.further = further
+        self.results = "results/{dataset}" if further else OUTLINE.results
+        self.dataset = "{dataset}" if further else OUTLINE.dataset
+        self.option = " --dataset {wildcards.dataset}" if further else ""
+
+    def rule(self, name):
+        """The name of the rule of a stage."""
+        return f"{name}_further" if self.further else name
+
+    def pattern(self, name):
+        """Where a file of a stage lies, with the rule's wildcards."""
+        return PATTERNS[name].replace("{dataset}", self.dataset).replace("{results}", self.results)
+
+    def log(self, name):
+        """Where a rule's log lies, with the rule's wildcards."""
+        return f"logs/datasets/{{dataset}}/{name}.log" if self.further else f"logs/{name}.log"
+
+
+SCOPES = [Scope(further=False), *([Scope(further=True)] if FURTHER else [])]
+
+
+def outline_of(wildcards):
+    """The outline of the data set that a job is about."""
+    return PLAN.outlines[getattr(wildcards, "dataset", PLAN.main)]
 
 
 def get_lineage(job):
     """Params function: the lineage of a job, whose name may hold wildcards."""
 
     def lineage(wildcards):
-        name = job.format_map(wildcards)
-        if name not in PLAN.lineages:
-            needs = unmet(load(PLAN.config), OUTPUTS[name]) if name in OUTPUTS else ["what bears that name"]
+        name, dataset = job.format_map(wildcards), outline_of(wildcards).dataset
+        if name not in PLAN.lineages[dataset]:
+            study = load(PLAN.config).study(dataset)
+            needs = unmet(study, OUTPUTS[name]) if name in OUTPUTS else ["what bears that name"]
             raise WorkflowError(
                 f"{name}: not part of {Path(PLAN.config).name}, which would need {' and '.join(needs)}: "
                 "docs/configuration.md"
             )
-        return PLAN.lineages[name]
+        return PLAN.lineages[dataset][name]
 
     return lineage
+
+
+def get_replaced(wildcards):
+    """Params function: which pictures were replaced so far."""
+    return PLAN.replaced[outline_of(wildcards).dataset]
 
 
 def get_resource(key):
@@ -93,35 +136,56 @@ def get_resource(key):
     return resource
 
 
-def get_files(*names):
+def files_of(outline, *names):
     """The files behind names of PATTERNS, GROUPS or OUTPUTS: of a stage, of several models, or of other outputs."""
-    return [it.path for name in names for it in inputs(OUTLINE, name).values()]
+    return [it.path for name in names for it in inputs(outline, name).values()]
+
+
+def get_files(*names):
+    """Input function: the files behind these names, of the data set that the job is about."""
+    return lambda wildcards: files_of(outline_of(wildcards), *names)
+
+
+def get_encoded_classes(wildcards):
+    """The class embeddings of the main encoder, where there is one."""
+    of = outline_of(wildcards)
+    return files_of(of, "class_embeddings") if of.encoders else []
 
 
 def get_class_embeddings(wildcards):
     """What a model needs of the embed stage: class embeddings for ConSE, nothing for others."""
-    return get_files("class_embeddings") if MODELS[wildcards.model].class_embeddings else []
+    of = outline_of(wildcards)
+    return files_of(of, "class_embeddings") if of.models[wildcards.model].class_embeddings else []
 
 
 def get_choices(wildcards):
     """The options of a model that is asked multiple-choice questions."""
-    return pattern("choices") if MODELS[wildcards.model].choices else []
+    of = outline_of(wildcards)
+    return files_of(of, "choices") if of.models[wildcards.model].choices else []
 
 
 def get_labels(wildcards):
     """The labels, for models of which the predictions depend on them."""
-    return pattern("labels") if MODELS[wildcards.model].labels else []
+    of = outline_of(wildcards)
+    return files_of(of, "labels") if of.models[wildcards.model].labels else []
 
 
-def get_reference():
+def get_reference(wildcards):
     """The predictions of the model whose confusions make options; nothing where a file holds them."""
-    return pattern("predictions").format(model=OUTLINE.reference) if OUTLINE.reference else []
+    of = outline_of(wildcards)
+    return inputs(of, "predictions")[of.reference].path if of.reference else []
 
 
 def get_shards(wildcards):
     """The parts of a sharded model's predictions."""
-    count = MODELS[wildcards.model].shards
-    return expand(pattern("shard"), model=wildcards.model, shard=range(1, count + 1), shards=count)
+    of, count = outline_of(wildcards), MODELS[wildcards.model].shards
+    names = {"dataset": of.dataset, "model": wildcards.model, "shards": count}
+    return [PATTERNS["shard"].format(shard=shard, **names) for shard in range(1, count + 1)]
+
+
+def get_output_inputs(output):
+    """Input function: what an output is made from."""
+    return lambda wildcards: [it.path for it in output_inputs(outline_of(wildcards), output)]
 
 
 def get_commit(wildcards):
@@ -133,13 +197,13 @@ def get_commit(wildcards):
 
 
 def get_tables():
-    """The tables and figures that this configuration has."""
-    return [OUTPUTS[name].files[0] for name in OUTLINE.outputs]
+    """The tables and figures that this configuration has, of all data sets."""
+    return [written(of, OUTPUTS[name])[0] for of in PLAN.outlines.values() for name in of.outputs]
 
 
 def get_key_tables():
     """The tables that the overview reads, as far as this configuration has them."""
-    return get_files(*(name for name in KEY_TABLES if name in OUTLINE.outputs))
+    return files_of(OUTLINE, *(name for name in KEY_TABLES if name in OUTLINE.outputs))
 
 
 def shown(file, category, title):
@@ -147,9 +211,13 @@ def shown(file, category, title):
     return report(file, caption=f"../report/{Path(file).stem}.rst", category=category, labels={"title": title})
 
 
-def get_written(output):
-    """The files of a table or figure; the report shows those that people look at."""
+def get_written(scope, output):
+    """The files of a table or figure; the report shows those of the main data set that people look at."""
     return [
-        shown(file, output.category, output.title) if output.title and file.endswith(SHOWN) else file
-        for file in output.files
+        (
+            shown(file, output.category, output.title)
+            if output.title and file.endswith(SHOWN) and not scope.further
+            else file
+        )
+        for file in (f"{scope.results}/{name}" for name in output.files)
     ]

@@ -1,16 +1,22 @@
-rule score:
-    input:
-        labels=pattern("labels"),
-        classes=pattern("classes"),
-        models=get_files("scored", "worded_predictions"),
-    output:
-        pattern("scores"),
-    log:
-        "logs/score.log",
-    localrule: True
-    params:
-        lineage=get_lineage("score"),
-    message:
-        "Scoring all models"
-    shell:
-        "python -m mllm_classify score --lineage {params.lineage} --output {output} 2>&1 | tee {log}"
+for scope in SCOPES:
+
+    rule:
+        name:
+            scope.rule("score")
+        input:
+            labels=scope.pattern("labels"),
+            classes=scope.pattern("classes"),
+            models=get_files("scored", "worded_predictions"),
+        output:
+            scope.pattern("scores"),
+        log:
+            scope.log("score"),
+        localrule: True
+        params:
+            lineage=get_lineage("score"),
+        message:
+            "Scoring all models"
+        shell:
+            "python -m mllm_classify score"
+            + scope.option
+            + " --lineage {params.lineage} --output {output} 2>&1 | tee {log}"

@@ -33,7 +33,7 @@ from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, InputError
 from mllm_classify.outputs import OUTPUTS
-from mllm_classify.plan.files import bundled, output_inputs
+from mllm_classify.plan.files import bundled, output_inputs, written
 from mllm_classify.plan.outline import outline
 from mllm_classify.plan.replaced import noted
 from mllm_classify.plan.values import PUBLISHED
@@ -185,7 +185,7 @@ def _make(work: Path, config: Config, kept: set[str]) -> str:
     Tables and figures are made many to a process: to start one for each would take most of the time.
     """
     planned = outline(config)
-    outputs = {path for name in planned.outputs for path in OUTPUTS[name].files}
+    outputs = {path for name in planned.outputs for path in written(planned, OUTPUTS[name])}
     done = [confined.snakemake(work, sorted(set(bundled(planned)) - kept - outputs), MAKING)]
     takes = {
         name: {it.job for it in output_inputs(planned, OUTPUTS[name])} & OUTPUTS.keys() for name in planned.outputs

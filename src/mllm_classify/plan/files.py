@@ -17,9 +17,10 @@ PATTERNS = {
     "choices": "results/choices/{dataset}.parquet",
     "confusions": "results/choices/{dataset}.confusions.parquet",
     "mapping": "results/mapping/{encoder}/{dataset}/{model}.parquet",
-    "scores": "results/scores.parquet",
+    "scores": "{results}/scores.parquet",
+    "estimate": "{results}/estimate.csv",
 }
-"""Files of the stages, with wildcards as rules have them."""
+"""Files of the stages, with wildcards as rules have them; `results` is the folder of a data set's tables."""
 JOBS = {
     "images": "images",
     "classes": "images",
@@ -31,6 +32,7 @@ JOBS = {
     "confusions": "choices",
     "mapping": "mapping/{encoder}/{model}",
     "scores": "score",
+    "estimate": "estimate",
 }
 """The jobs that make them."""
 
@@ -48,7 +50,7 @@ Files = dict[Any, File]
 
 def file(outline: Outline, name: str, model: str = "", encoder: str = "") -> File:
     """A file of a stage: of a model, and of an encoder (the main one), where there is one of each."""
-    wildcards = {"dataset": outline.dataset, "encoder": encoder or outline.encoder, "model": model}
+    wildcards = {"results": outline.results, "dataset": outline.dataset, "encoder": encoder or outline.encoder, "model": model}
     return File(PATTERNS[name].format(**wildcards), JOBS[name].format(**wildcards))
 
 
@@ -85,7 +87,12 @@ def inputs(outline: Outline, name: str) -> Files:
         return GROUPS[name](outline)
     if name in PATTERNS:
         return {name: file(outline, name)}
-    return {name: File(OUTPUTS[name].files[0], name)} if name in OUTPUTS else {}
+    return {name: File(written(outline, OUTPUTS[name])[0], name)} if name in OUTPUTS else {}
+
+
+def written(outline: Outline, output: Output) -> list[str]:
+    """The files of an output, the first one first."""
+    return [f"{outline.results}/{name}" for name in output.files]
 
 
 def output_inputs(outline: Outline, output: Output) -> list[File]:
@@ -107,7 +114,7 @@ def bundled(outline: Outline) -> list[str]:
     ]
     if outline.choices:
         files += [file(outline, name) for name in ("choices", "confusions")]
-    return [it.path for it in files] + [path for name in outline.outputs for path in OUTPUTS[name].files]
+    return [it.path for it in files] + [path for name in outline.outputs for path in written(outline, OUTPUTS[name])]
 
 
 class Shown(NamedTuple):
@@ -135,7 +142,7 @@ OVERVIEW = next(iter(PAGES))
 def reported(outline: Outline) -> list[Shown]:
     """All that the report shows: the overview, what it links to, in the order of `outputs`, and the other pages."""
     outputs = [OUTPUTS[name] for name in outline.outputs if OUTPUTS[name].title]
-    shown = [Shown(path, it.category, it.title) for it in outputs for path in it.files if path.endswith(SHOWN)]
+    shown = [Shown(path, it.category, it.title) for it in outputs for path in written(outline, it) if path.endswith(SHOWN)]
     overview, *others = [page for page in PAGES.values() if outline.pictures or page.path != "results/panels.svg"]
     return [overview, *sorted(shown, key=lambda it: it.category), *others]
 

@@ -23,6 +23,7 @@ class PlannedModel(NamedTuple):
 class Outline(NamedTuple):
     """What a configuration comes to."""
 
+    results: str  # the folder of the tables
     dataset: str
     encoder: str  # the main one
     encoders: list[str]
@@ -40,8 +41,9 @@ class Outline(NamedTuple):
 
 
 def outline(config: Config) -> Outline:
-    """What a configuration comes to."""
+    """What a configuration comes to for its main data set."""
     return Outline(
+        config.results,
         config.dataset.name,
         config.encoder.name if config.encoder else "none",
         [encoder.name for encoder in config.every_encoder],

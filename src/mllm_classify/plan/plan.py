@@ -6,7 +6,7 @@ has been edited. It takes the plan from the environment; what the job itself rea
 
 import json
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mllm_classify.config.load import load
 from mllm_classify.plan import code
@@ -18,23 +18,39 @@ VARIABLE = "MLLM_CLASSIFY_PLAN"
 
 
 class Plan(NamedTuple):
+    """All by the data set's name, the main one first."""
+
     config: str
-    outline: Outline
-    lineages: dict[str, str]
-    replaced: str  # which pictures were replaced so far
+    outlines: dict[str, Outline]
+    lineages: dict[str, dict[str, str]]  # of its jobs
+    replaced: dict[str, str]  # which of its pictures were replaced so far
+
+    @property
+    def main(self) -> str:
+        """The name of the main data set."""
+        return next(iter(self.outlines))
 
 
 def plan(path: str) -> Plan:
     """The plan in the environment; without one, that of a configuration. Raises InputError where that is wrong."""
     if VARIABLE in os.environ:
-        config, outline, known, pictures = json.loads(os.environ[VARIABLE])
-        models = {name: PlannedModel(*model) for name, model in outline[-1].items()}
-        return Plan(config, Outline(*outline)._replace(models=models), known, pictures)
-    config = load(path)
-    lineages = Lineages(config)
-    plan = Plan(path, lineages.outline, lineages.every(), replaced(config))
+        config, outlines, *others = json.loads(os.environ[VARIABLE])
+        return Plan(config, {name: _outline(*facts) for name, facts in outlines.items()}, *others)
+    studies = load(path).studies
+    lineages = {name: Lineages(study) for name, study in studies.items()}
+    plan = Plan(
+        path,
+        {name: it.outline for name, it in lineages.items()},
+        {name: it.every() for name, it in lineages.items()},
+        {name: replaced(study) for name, study in studies.items()},
+    )
     code.keep()
     return plan
+
+
+def _outline(*facts: Any) -> Outline:
+    models = {name: PlannedModel(*model) for name, model in facts[-1].items()}
+    return Outline(*facts)._replace(models=models)
 
 
 def hand_on(plan: Plan) -> None:

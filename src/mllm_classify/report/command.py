@@ -85,7 +85,7 @@ def overview(args: argparse.Namespace, config: Config) -> None:
         entries.setdefault(it.category, []).append(overview.Entry(Path(it.path).name, it.title))
     page = overview.overview(
         {name: given[name] for name in KEY_TABLES if name in study_has},
-        {name: Path(OUTPUTS[name].files[0]).read_bytes() for name in KEY_FIGURES if name in study_has},
+        {name: Path(config.results, OUTPUTS[name].files[0]).read_bytes() for name in KEY_FIGURES if name in study_has},
         entries,
         given["study"],
     )
