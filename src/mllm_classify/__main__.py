@@ -11,7 +11,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.files import InputError, TerminatedError
 from mllm_classify.io.orphans import end_without_snakemake
-from mllm_classify.plan.lineage import Lineages
+from mllm_classify.plan.lineage import CHANGED, Lineages
 
 log = logging.getLogger("mllm_classify")
 
@@ -20,6 +20,7 @@ COMMANDS = {
     "dataset": "dataset.command",
     "embed": "embed.command",
     "predict": "predict.command",
+    "ask": "predict.command",
     "gather": "predict.command",
     "adopt": "predict.command",
     "estimate": "predict.command",
@@ -53,11 +54,7 @@ def check_lineage(args: argparse.Namespace, config: Config) -> None:
     except KeyError:
         now = None
     if now != args.lineage:
-        msg = (
-            f"{args.config}: the configuration, a file that it names, or the code has changed since this run was "
-            "started; let the other jobs end and start Snakemake again"
-        )
-        raise InputError(msg)
+        raise InputError(CHANGED % args.config)
 
 
 def main() -> int:
@@ -72,7 +69,8 @@ def main() -> int:
                 args.run(args)
                 return 0
             config = load(args.config)
-            config = config.study(args.dataset or config.dataset.name)
+            if not args.across:
+                config = config.study(args.dataset or config.dataset.name)
             if args.lineage:
                 check_lineage(args, config)
             cli.forget_keys(args, config)

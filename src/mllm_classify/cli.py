@@ -31,19 +31,23 @@ FILES = {
 Run = Callable[[argparse.Namespace, "Config"], None]
 
 
-def command(where: Any, name: str, run: Run, job: str, text: str) -> argparse.ArgumentParser:
-    """A command of `where`, a parser's subparsers. `job` is the name of the job that it is, for --lineage."""
+def command(where: Any, name: str, run: Run, job: str, text: str, *, across: bool = False) -> argparse.ArgumentParser:
+    """A command of `where`, a parser's subparsers. `job` is the name of the job that it is, for --lineage.
+
+    It is given the study of one data set, or, where it goes `across` them, the whole configuration.
+    """
     added: argparse.ArgumentParser = where.add_parser(name, help=text, description=text)
     added.add_argument(
         "--config",
         default=os.environ.get(CONFIG_VARIABLE, "config.yaml"),
         help=f"the configuration (default: ${CONFIG_VARIABLE}, else config.yaml)",
     )
-    added.add_argument("--dataset", help="the name of one of datasets: (default: the main one, dataset:)")
+    if not across:
+        added.add_argument("--dataset", help="the name of one of datasets: (default: the main one, dataset:)")
     added.add_argument(
         "--lineage", help="stop unless the job has this lineage: Snakemake's guard against edits during a run"
     )
-    added.set_defaults(run=run, job=job)
+    added.set_defaults(run=run, job=job, across=across)
     return added
 
 

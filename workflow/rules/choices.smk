@@ -19,8 +19,6 @@ for scope in SCOPES:
         message:
             "Choosing the options of every question"
         shell:
-            "python -m mllm_classify choices"
-            + scope.option
-            + " --lineage {params.lineage} --labels {input.labels} --classes {input.classes}"
+            "python -m mllm_classify choices --lineage {params.lineage} --labels {input.labels} --classes {input.classes}"
             " --predictions {input.predictions} --class-embeddings {input.class_embeddings} --choices {output.choices}"
             " --confusions {output.confusions} 2>&1 | tee {log}"

@@ -82,7 +82,6 @@ class Scope:
         self.further = further
         self.results = "results/{dataset}" if further else OUTLINE.results
         self.dataset = "{dataset}" if further else OUTLINE.dataset
-        self.option = " --dataset {wildcards.dataset}" if further else ""
 
     def rule(self, name):
         """The name of the rule of a stage."""
@@ -106,7 +105,10 @@ def outline_of(wildcards):
 
 
 def get_lineage(job):
-    """Params function: the lineage of a job, whose name may hold wildcards."""
+    """Params function: the lineage of a job, whose name may hold wildcards, and --dataset for one of the others.
+
+    Both are one parameter: the main data set's jobs have the same parameters whether or not there are others.
+    """
 
     def lineage(wildcards):
         name, dataset = job.format_map(wildcards), outline_of(wildcards).dataset
@@ -117,7 +119,8 @@ def get_lineage(job):
                 f"{name}: not part of {Path(PLAN.config).name}, which would need {' and '.join(needs)}: "
                 "docs/configuration.md"
             )
-        return PLAN.lineages[dataset][name]
+        option = "" if dataset == PLAN.main else f" --dataset {dataset}"
+        return PLAN.lineages[dataset][name] + option
 
     return lineage
 
@@ -168,6 +171,27 @@ def get_labels(wildcards):
     """The labels, for models of which the predictions depend on them."""
     of = outline_of(wildcards)
     return files_of(of, "labels") if of.models[wildcards.model].labels else []
+
+
+def get_asked_datasets(wildcards):
+    """Params function: the data sets that a model is asked about at once."""
+    return PLAN.asked[wildcards.model].datasets
+
+
+def get_asked(wildcards):
+    """What a model that is asked about several data sets at once is asked with."""
+    found = []
+    for name in PLAN.asked[wildcards.model].datasets:
+        of = PLAN.outlines[name]
+        model = of.models[wildcards.model]
+        needed = {"images": True, "classes": True, "choices": model.choices, "labels": model.labels}
+        found += files_of(of, *(it for it, needs in needed.items() if needs))
+    return found
+
+
+def get_mark(wildcards):
+    """The mark of a model that was asked about several data sets at once, for predictions that are made after it."""
+    return PLAN.marks.get(outline_of(wildcards).dataset, {}).get(wildcards.model, [])
 
 
 def get_reference(wildcards):

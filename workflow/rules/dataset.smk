@@ -15,9 +15,7 @@ for scope in SCOPES:
         message:
             "Checking every image of the data set"
         shell:
-            "python -m mllm_classify dataset images"
-            + scope.option
-            + " --lineage {params.lineage} --images {output.images}"
+            "python -m mllm_classify dataset images --lineage {params.lineage} --images {output.images}"
             " --classes {output.classes} 2>&1 | tee {log}"
 
 
@@ -39,7 +37,5 @@ for scope in SCOPES:
         message:
             "Reading both label sets"
         shell:
-            "python -m mllm_classify dataset labels"
-            + scope.option
-            + " --lineage {params.lineage} --images {input.images}"
+            "python -m mllm_classify dataset labels --lineage {params.lineage} --images {input.images}"
             " --classes {input.classes} --output {output} 2>&1 | tee {log}"

@@ -17,9 +17,7 @@ for scope in SCOPES:
         message:
             "Embedding the class names with {wildcards.encoder}"
         shell:
-            "python -m mllm_classify embed classes"
-            + scope.option
-            + " --lineage {params.lineage} --encoder {wildcards.encoder}"
+            "python -m mllm_classify embed classes --lineage {params.lineage} --encoder {wildcards.encoder}"
             " --classes {input} --output {output} 2>&1 | tee {log}"
 
 
@@ -42,7 +40,5 @@ for scope in SCOPES:
         message:
             "Embedding the answers of {wildcards.model} with {wildcards.encoder}"
         shell:
-            "python -m mllm_classify embed answers"
-            + scope.option
-            + " --lineage {params.lineage} --encoder {wildcards.encoder}"
+            "python -m mllm_classify embed answers --lineage {params.lineage} --encoder {wildcards.encoder}"
             " --model {wildcards.model} --predictions {input} --output {output} 2>&1 | tee {log}"

@@ -19,7 +19,5 @@ for scope in SCOPES:
         message:
             "Estimating what chat models cost"
         shell:
-            "python -m mllm_classify estimate"
-            + scope.option
-            + " --lineage {params.lineage} --images {input.images} --classes {input.classes}"
+            "python -m mllm_classify estimate --lineage {params.lineage} --images {input.images} --classes {input.classes}"
             " --labels {input.labels} --choices {params.choices} --output {output} 2>&1 | tee {log}"

@@ -19,8 +19,6 @@ for scope in SCOPES:
         message:
             "Mapping the answers of {wildcards.model} to classes with {wildcards.encoder}"
         shell:
-            "python -m mllm_classify mapping"
-            + scope.option
-            + " --lineage {params.lineage} --encoder {wildcards.encoder}"
+            "python -m mllm_classify mapping --lineage {params.lineage} --encoder {wildcards.encoder}"
             " --model {wildcards.model} --predictions {input.predictions} --classes {input.classes}"
             " --class-embeddings {input.class_embeddings} --answer-embeddings {input.answer_embeddings} --choices {input.choices} --output {output} 2>&1 | tee {log}"

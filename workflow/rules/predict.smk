@@ -9,6 +9,7 @@ for scope in SCOPES:
             class_embeddings=get_class_embeddings,
             choices=get_choices,
             labels=get_labels,
+            asked=get_mark,
         output:
             scope.pattern("predictions"),
         log:
@@ -26,7 +27,7 @@ for scope in SCOPES:
         message:
             "Asking {wildcards.model}"
         shell:
-            "python -m mllm_classify predict" + scope.option + " --lineage {params.lineage} --model {wildcards.model}"
+            "python -m mllm_classify predict --lineage {params.lineage} --model {wildcards.model}"
             " {params.shard} --images {input.images} --classes {input.classes} --class-embeddings {input.class_embeddings}"
             " --choices {input.choices} --labels {input.labels} --output {output} 2>&1 | tee {log}"
 
@@ -61,7 +62,7 @@ for scope in SCOPES:
         message:
             "Asking {wildcards.model}, shard {wildcards.shard} of {wildcards.shards}"
         shell:
-            "python -m mllm_classify predict" + scope.option + " --lineage {params.lineage} --model {wildcards.model}"
+            "python -m mllm_classify predict --lineage {params.lineage} --model {wildcards.model}"
             " {params.shard} --images {input.images} --classes {input.classes} --class-embeddings {input.class_embeddings}"
             " --choices {input.choices} --labels {input.labels} --output {output} 2>&1 | tee {log}"
 
@@ -86,5 +87,31 @@ for scope in SCOPES:
         message:
             "Gathering the shards of {wildcards.model}"
         shell:
-            "python -m mllm_classify gather" + scope.option + " --lineage {params.lineage} --model {wildcards.model}"
+            "python -m mllm_classify gather --lineage {params.lineage} --model {wildcards.model}"
             " --images {input.images} --inputs {input.shards} --output {output} 2>&1 | tee {log}"
+
+
+# a model whose engine is started once for several data sets; none where it has to answer about one only
+rule ask:
+    input:
+        get_asked,
+    output:
+        "results/asked/{model}/{asking}.json",
+    log:
+        "logs/ask/{model}/{asking}.log",
+    wildcard_constraints:
+        model=matching(PLAN.asked),
+        # earlier ones stay as they are
+        asking=matching(Path(it.mark).stem for it in PLAN.asked.values()),
+    threads: get_resource("cpus")
+    resources:
+        gpu=get_resource("gpus"),
+        mem_mb=get_resource("mem_mb"),
+        runtime=get_resource("runtime"),
+    params:
+        datasets=get_asked_datasets,
+    message:
+        "Asking {wildcards.model} about {params.datasets}"
+    shell:
+        "python -m mllm_classify ask --model {wildcards.model} --asking {wildcards.asking} --datasets {params.datasets}"
+        " --output {output} 2>&1 | tee {log}"

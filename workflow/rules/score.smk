@@ -17,6 +17,4 @@ for scope in SCOPES:
         message:
             "Scoring all models"
         shell:
-            "python -m mllm_classify score"
-            + scope.option
-            + " --lineage {params.lineage} --output {output} 2>&1 | tee {log}"
+            "python -m mllm_classify score --lineage {params.lineage} --output {output} 2>&1 | tee {log}"

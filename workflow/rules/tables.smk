@@ -18,6 +18,4 @@ for scope in SCOPES:
             message:
                 output.doing
             shell:
-                "python -m mllm_classify make {params.output}"
-                + scope.option
-                + " --lineage {params.lineage} 2>&1 | tee {log}"
+                "python -m mllm_classify make {params.output} --lineage {params.lineage} 2>&1 | tee {log}"

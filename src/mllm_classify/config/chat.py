@@ -181,6 +181,10 @@ class ChatModel(Model):
         return self.variants
 
     @property
+    def starts_engine(self) -> bool:
+        return True
+
+    @property
     def served(self) -> str:
         """The model's name in requests."""
         return self.model
@@ -261,6 +265,10 @@ class EngineModel(ChatModel):
     start_timeout: Annotated[float, RUNTIME, Field(gt=0, le=WEEK)] = Field(
         600, description="seconds until it must answer"
     )
+
+    @property
+    def starts_engine(self) -> bool:
+        return True
 
 
 class VLLMModel(ChatModel):

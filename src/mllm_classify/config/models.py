@@ -51,6 +51,11 @@ class Model(Section):
         return False
 
     @property
+    def starts_engine(self) -> bool:
+        """Whether its job starts a server of its own, which can be asked about several data sets."""
+        return False
+
+    @property
     def needs_pictures(self) -> bool:
         """Whether it looks at picture files."""
         return True

@@ -50,7 +50,12 @@ Files = dict[Any, File]
 
 def file(outline: Outline, name: str, model: str = "", encoder: str = "") -> File:
     """A file of a stage: of a model, and of an encoder (the main one), where there is one of each."""
-    wildcards = {"results": outline.results, "dataset": outline.dataset, "encoder": encoder or outline.encoder, "model": model}
+    wildcards = {
+        "results": outline.results,
+        "dataset": outline.dataset,
+        "encoder": encoder or outline.encoder,
+        "model": model,
+    }
     return File(PATTERNS[name].format(**wildcards), JOBS[name].format(**wildcards))
 
 
@@ -142,7 +147,9 @@ OVERVIEW = next(iter(PAGES))
 def reported(outline: Outline) -> list[Shown]:
     """All that the report shows: the overview, what it links to, in the order of `outputs`, and the other pages."""
     outputs = [OUTPUTS[name] for name in outline.outputs if OUTPUTS[name].title]
-    shown = [Shown(path, it.category, it.title) for it in outputs for path in written(outline, it) if path.endswith(SHOWN)]
+    shown = [
+        Shown(path, it.category, it.title) for it in outputs for path in written(outline, it) if path.endswith(SHOWN)
+    ]
     overview, *others = [page for page in PAGES.values() if outline.pictures or page.path != "results/panels.svg"]
     return [overview, *sorted(shown, key=lambda it: it.category), *others]
 

@@ -24,6 +24,12 @@ FORMS = {"table": "tables.render", "figure": "figures.style"}
 WHOLE = ("provenance", "overview", "report", "bundle")
 """Jobs that hold the configuration itself and depend on all others, in the order of their lineages."""
 
+CHANGED = (
+    "%s: the configuration, a file that it names, or the code has changed since this run was started; let the other jobs "
+    "end and start Snakemake again"
+)
+"""Why a job stops that does not depend on what Snakemake planned and will record."""
+
 
 class Job(NamedTuple):
     """What a job depends on."""

@@ -12,6 +12,7 @@ class PlannedModel(NamedTuple):
 
     worded: bool
     chat: bool  # asked over a chat protocol
+    engine: bool  # served by one job that can ask about several data sets
     probable: bool  # whether the scores of its rankings are probabilities
     class_embeddings: bool
     choices: bool
@@ -57,6 +58,7 @@ def outline(config: Config) -> Outline:
             model.name: PlannedModel(
                 model.worded,
                 model in config.chat_models,
+                model.starts_engine and model.shards == 1,
                 model.probable,
                 model.needs_class_embeddings,
                 model.asks_choices,

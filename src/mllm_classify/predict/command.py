@@ -2,15 +2,20 @@
 
 import argparse
 import importlib
+import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.cli import command, files, progress
 from mllm_classify.io.files import InputError, written
-from mllm_classify.plan.lineage import lineages
+from mllm_classify.plan.files import file
+from mllm_classify.plan.lineage import CHANGED, Lineages, lineages
+from mllm_classify.plan.together import asked_lineage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mllm_classify.config.kinds import AnyModel
     from mllm_classify.config.models import Model
     from mllm_classify.config.study import Config
@@ -72,6 +77,28 @@ def predict(args: argparse.Namespace, config: "Config") -> None:
     else:
         parquet.write(frame, PREDICTIONS, job.output, made_with)
     log.info("%s: %d predictions in %s", model.name, len(frame), job.output)
+
+
+def ask(args: argparse.Namespace, config: "Config") -> None:
+    from mllm_classify.predict.chat.together import ask as asked
+
+    known = {name: Lineages(config.study(name)) for name in args.datasets}
+    lineages = {name: {f"predict/{args.model}": it[f"predict/{args.model}"]} for name, it in known.items()}
+    if not asked_lineage(args.model, args.datasets, lineages).startswith(args.asking):
+        raise InputError(CHANGED % args.config)
+
+    def jobs() -> "Iterator[PredictJob[Any]]":
+        for name in sorted(args.datasets):
+            study = config.study(name)
+            model = study.model(args.model)
+            found = {it: file(known[name].outline, it).path for it in ("images", "classes", "choices", "labels")}
+            found["labels"] = found["labels"] if study.needs_labels(model) else ""
+            yield job_of(argparse.Namespace(**vars(args) | found), study, model, args.output)
+
+    model = config.model(args.model)
+    asked(jobs(), kind_of(model).serving(model, Path(args.journal) / model.name))
+    with written(args.output) as temporary:
+        temporary.write_text(json.dumps(lineages, indent=2, sort_keys=True) + "\n")
 
 
 def kind_of(model: "AnyModel") -> Any:
@@ -185,6 +212,18 @@ def add(stages: Any) -> None:
     )
     predicting.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     files(predicting, "output")
+
+    together = command(
+        stages, "ask", ask, "ask/{model}",
+        "Ask a model about several data sets, for which its engine is started once. Their predictions find the answers.",
+        across=True,
+    )  # fmt: skip
+    together.add_argument("--model", required=True, help="the model's name in the configuration")
+    together.add_argument("--datasets", nargs="+", required=True, metavar="NAME", help="the names of data sets")
+    together.add_argument("--asking", default="", metavar="DIGEST", help="stop unless this is what is asked")
+    together.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
+    together.set_defaults(shard=(1, 1), class_embeddings=None)
+    files(together, "output")
 
     estimating = command(
         stages,

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from mllm_classify.predict.chat.answering import answered
+from mllm_classify.predict.chat.answering import Serving, answered
 from mllm_classify.predict.chat.engine import LOG, running
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
     from mllm_classify.config.chat import EngineModel
@@ -18,6 +20,10 @@ def predict(job: "PredictJob[EngineModel]") -> "tuple[pl.DataFrame, list[Environ
 
     The engine runs only if an answer is missing.
     """
-    model = job.model
+    return answered(job, serving(job.model, job.journal))
+
+
+def serving(model: "EngineModel", journal: "Path") -> Serving:
+    """Runs the entry's command."""
     command = [part.replace("{gpus}", str(model.resources.gpus)) for part in model.command]
-    return answered(job, lambda: running(model.name, command, model.start_timeout, job.journal / LOG))
+    return lambda: running(model.name, command, model.start_timeout, journal / LOG)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.io.files import InputError, locate
-from mllm_classify.predict.chat.answering import Served, answered
+from mllm_classify.predict.chat.answering import Served, Serving, answered
 from mllm_classify.predict.chat.engine import LOG, running
 
 if TYPE_CHECKING:
@@ -25,14 +25,18 @@ def predict(job: "PredictJob[VLLMModel]") -> "tuple[pl.DataFrame, list[Environme
 
     vLLM runs only if an answer is missing.
     """
-    model = job.model
+    return answered(job, serving(job.model, job.journal))
 
-    def serving() -> AbstractContextManager[Served]:
+
+def serving(model: "VLLMModel", journal: Path) -> Serving:
+    """Runs vLLM."""
+
+    def starting() -> AbstractContextManager[Served]:
         serve = command(model)
         programs = Path(serve[0]).parent
-        return running(model.name, serve, model.start_timeout, job.journal / LOG, programs)
+        return running(model.name, serve, model.start_timeout, journal / LOG, programs)
 
-    return answered(job, serving)
+    return starting
 
 
 def command(model: "VLLMModel") -> list[str]:

@@ -71,19 +71,9 @@ def answered(
     Only what its journal lacks is asked; `serving` gives the URL for that. Raises InputError where more answers are
     missing than the entry tolerates, naming how many and why; what came is in the journal.
     """
-    model, questionnaire = job.model, questionnaire_of(job)
-    known = journal.read(job.journal, replies.check_record)
+    model = job.model
+    questionnaire, missing, failures = asked(job, serving, transport, instead)
     rows = questionnaire.rows()
-    report = job.progress(rows, "answers")
-    missing = sum(len(question.images) for question in asking.still_missing(questionnaire, known))
-    log.info("%s lacks %d of %d answers", job.journal, missing, rows)
-    failures: dict[str, asking.Failure] = {}
-    if missing:
-        _key(model)
-        with serving() as served:
-            log.info("asking %s for %d answers", served.url, missing)
-            way = _Way(job.journal, report, rows - missing, job.shard[1], transport, instead)
-            failures = asyncio.run(_ask_missing(questionnaire, known, served, way))
     frame, made_with, errors = collected(questionnaire, job.journal, failures)
     if errors > model.max_errors or any(failure.ours for failure in failures.values()):
         if failures:
@@ -97,6 +87,37 @@ def answered(
         msg = f"{said}; the entry tolerates {model.max_errors} (max_errors)"
         raise InputError(msg)
     return frame, made_with
+
+
+class Asked(NamedTuple):
+    """What was asked: all questions, how many answers were missing, and why some still are."""
+
+    questionnaire: "Questionnaire"
+    missing: int
+    failures: dict[str, asking.Failure]
+
+
+def asked(
+    job: "PredictJob[ChatModel]",
+    serving: Serving,
+    transport: "Callable[[ChatModel, str], client.Transport]" = http_transport,
+    instead: Instead | None = None,
+) -> Asked:
+    """Ask what the journal of a job lacks; `serving` gives the URL for that."""
+    questionnaire = questionnaire_of(job)
+    known = journal.read(job.journal, replies.check_record)
+    rows = questionnaire.rows()
+    report = job.progress(rows, "answers")
+    missing = sum(len(question.images) for question in asking.still_missing(questionnaire, known))
+    log.info("%s lacks %d of %d answers", job.journal, missing, rows)
+    failures: dict[str, asking.Failure] = {}
+    if missing:
+        _key(job.model)
+        with serving() as served:
+            log.info("asking %s for %d answers", served.url, missing)
+            way = _Way(job.journal, report, rows - missing, job.shard[1], transport, instead)
+            failures = asyncio.run(_ask_missing(questionnaire, known, served, way))
+    return Asked(questionnaire, missing, failures)
 
 
 class _Way(NamedTuple):

@@ -1,0 +1,165 @@
+"""Studies of several data sets: what a change schedules, who is asked what, and how often an engine starts.
+
+The predictions of one model about three data sets are made: that is what an engine is needed for.
+"""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.waiting import PATIENCE, wait_until
+from tests.workflow.study import Study, reconfigure
+
+pytestmark = pytest.mark.study
+SERVER = Path(__file__).parents[2] / "chat_server.py"
+COLOURS = {"f": 10, "g": 20, "h": 30}
+"""Data sets of two classes, and what their pictures' colours begin with."""
+IMAGES = {"small": 4, "f": 2, "g": 2, "h": 2}
+TASKS = 2
+STARTING = "starting the engine"
+
+
+def entry(name: str) -> dict:
+    return {"dataset": {"source": "folder", "name": name, "label": name.upper(), "folder": name}}
+
+
+def predictions(*names: str) -> list[str]:
+    return [f"results/predictions/{name}/chat.parquet" for name in names]
+
+
+class Studied(Study):
+    """A study of the small data set and others, which are asked about one model of an engine that logs each request."""
+
+    def prepare(self) -> None:
+        self.shrink(
+            kind="engine",
+            tasks=["OW", "CW"],
+            min_cached_share=0,
+            command=[sys.executable, str(SERVER), "--port={port}", "--log=asked.log"],
+        )
+        for name, first in COLOURS.items():
+            for number, of in enumerate(("cat", "dog")):
+                folder = self.folder / name / of
+                folder.mkdir(parents=True)
+                Image.new("RGB", (8, 8), (first, number, 0)).save(folder / "1.png")
+        self.have("f", "g")
+
+    def have(self, *names: str) -> None:
+        """Configure these data sets beside the small one, in this order."""
+        reconfigure(lambda config: config.update(datasets=[entry(name) for name in names], variants=[]))(self)
+
+    @property
+    def names(self) -> list[str]:
+        return ["small", *(it["dataset"]["name"] for it in self.config.get("datasets", []))]
+
+    def predict(self) -> tuple[int, int]:
+        """Make all predictions. How many requests that took, and how often the engine was started."""
+        log = self.folder / "asked.log"
+        log.unlink(missing_ok=True)
+        done = self.snakemake(*predictions(*self.names))
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, said
+        asked = len(log.read_text().splitlines()) if log.exists() else 0
+        return asked, said.count(STARTING)
+
+    def jobs(self) -> list[str]:
+        """What Snakemake would run for all predictions: messages, sorted."""
+        done = self.snakemake("-n", *predictions(*self.names))
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, said
+        return sorted(re.findall(r"^Job \d+: (.+)$", said, re.MULTILINE))
+
+    def contents(self) -> dict[str, bytes]:
+        return {path: (self.folder / path).read_bytes() for path in predictions(*self.names)}
+
+
+def questions(*names: str, tasks: int = TASKS) -> int:
+    return tasks * sum(IMAGES[name] for name in names)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    study = Studied(tmp_path_factory.mktemp("datasets") / "study", _demonstration())
+    study.prepare()
+    return study
+
+
+def _demonstration() -> dict:
+    import yaml
+
+    from tests.workflow.study import PROJECT
+
+    return yaml.safe_load((PROJECT / "config.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def finished(prepared: Studied) -> Studied:
+    """All predictions made, in one go."""
+    assert prepared.predict() == (questions("small", "f", "g"), 1)
+    return prepared
+
+
+@pytest.fixture
+def study(finished: Studied, tmp_path: Path) -> Iterator[Studied]:
+    shutil.copytree(finished.folder, tmp_path / "study", symlinks=True)
+    copied = finished.at(tmp_path / "study")
+    copied.__class__ = Studied
+    yield copied
+
+
+def test_an_engine_is_started_once_and_nothing_is_left_to_do(study):
+    assert study.jobs() == []
+    assert study.predict() == (0, 0)
+
+
+def test_the_order_changes_nothing(study):
+    study.have("g", "f")
+    assert study.jobs() == []
+
+
+def test_an_appended_data_set_makes_its_own_files_only(study):
+    before = study.contents()
+    study.have("h", "f", "g")
+    assert study.jobs() == ["Asking chat", "Checking every image of the data set"]
+    assert study.predict() == (questions("h"), 1)
+    assert study.contents().items() >= before.items()
+    assert study.jobs() == []
+
+
+def test_a_data_set_removed_takes_nothing_with_it(study):
+    study.have("f")
+    assert study.jobs() == []
+    reconfigure(lambda config: config.pop("datasets"))(study)
+    assert study.jobs() == []
+
+
+def test_a_deleted_file_is_made_of_the_journal(study):
+    before = study.contents()
+    for path in predictions("small", "g"):
+        (study.folder / path).unlink()
+    assert study.predict() == (0, 0)
+    assert study.contents() == before
+    assert study.jobs() == []
+
+
+def test_a_changed_prompt_is_asked_about_every_data_set_by_one_engine(study):
+    study.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of")
+    assert study.predict() == (questions("small", "f", "g", tasks=1), 1)
+    assert study.jobs() == []
+
+
+def test_a_changed_prompt_and_an_appended_data_set_at_once(study):
+    """What Snakemake says is to run is masked by what runs before it, where inputs are called ancient."""
+    study.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of")
+    study.have("f", "g", "h")
+    for path in predictions("f"):
+        (study.folder / path).unlink()
+    assert study.predict() == (questions("small", "f", "g", tasks=1) + questions("h"), 1)
+    assert study.jobs() == []
