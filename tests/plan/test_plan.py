@@ -22,11 +22,11 @@ def test_rules_know_who_is_asked_over_a_chat_protocol_and_whose_questions_need_l
     content = (PROJECT / "config.yaml").read_text()
     (folder / "config.yaml").write_text(content)
     made = plan(str(folder / "config.yaml"))
-    assert made.outline.named("chat") == ["conse-chat"]
-    assert {name for name, model in made.outline.models.items() if model.labels} == set()
-    assert {name for name, model in made.outline.models.items() if model.choices} == {"conse-chat"}
+    assert made.outlines[made.main].named("chat") == ["conse-chat"]
+    assert {name for name, model in made.outlines[made.main].models.items() if model.labels} == set()
+    assert {name for name, model in made.outlines[made.main].models.items() if model.choices} == {"conse-chat"}
     content = content.replace("cw.v1.txt\n", "cw.v1.txt\n    sample:\n      per_class: 1\n")
     (folder / "config.yaml").write_text(content)
     made = plan(str(folder / "config.yaml"))
-    assert {name for name, model in made.outline.models.items() if model.labels} == {"conse-chat"}
-    assert "estimate" in made.lineages
+    assert {name for name, model in made.outlines[made.main].models.items() if model.labels} == {"conse-chat"}
+    assert "estimate" in made.lineages[made.main]

@@ -3,19 +3,20 @@
 The predictions of one model about three data sets are made: that is what an engine is needed for.
 """
 
+import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+import yaml
 from PIL import Image
 
-from tests.waiting import PATIENCE, wait_until
-from tests.workflow.study import Study, reconfigure
+from tests.waiting import wait_until
+from tests.workflow.study import PROJECT, Study, reconfigure
 
 pytestmark = pytest.mark.study
 SERVER = Path(__file__).parents[2] / "chat_server.py"
@@ -23,6 +24,7 @@ COLOURS = {"f": 10, "g": 20, "h": 30}
 """Data sets of two classes, and what their pictures' colours begin with."""
 IMAGES = {"small": 4, "f": 2, "g": 2, "h": 2}
 TASKS = 2
+CONCURRENCY = 2
 STARTING = "starting the engine"
 
 
@@ -42,7 +44,8 @@ class Studied(Study):
             kind="engine",
             tasks=["OW", "CW"],
             min_cached_share=0,
-            command=[sys.executable, str(SERVER), "--port={port}", "--log=asked.log"],
+            concurrency=CONCURRENCY,
+            command=[sys.executable, str(SERVER), "--port={port}", "--log=asked.log", "--delay=0.1"],
         )
         for name, first in COLOURS.items():
             for number, of in enumerate(("cat", "dog")):
@@ -56,18 +59,27 @@ class Studied(Study):
         reconfigure(lambda config: config.update(datasets=[entry(name) for name in names], variants=[]))(self)
 
     @property
+    def requests(self) -> int:
+        """How many requests the engine has seen since its log was removed."""
+        log = self.folder / "asked.log"
+        return len(log.read_text().splitlines()) if log.exists() else 0
+
+    @property
     def names(self) -> list[str]:
         return ["small", *(it["dataset"]["name"] for it in self.config.get("datasets", []))]
 
     def predict(self) -> tuple[int, int]:
         """Make all predictions. How many requests that took, and how often the engine was started."""
-        log = self.folder / "asked.log"
-        log.unlink(missing_ok=True)
+        (self.folder / "asked.log").unlink(missing_ok=True)
         done = self.snakemake(*predictions(*self.names))
         said = done.stdout + done.stderr
         assert done.returncode == 0, said
-        asked = len(log.read_text().splitlines()) if log.exists() else 0
-        return asked, said.count(STARTING)
+        return self.requests, said.count(STARTING)
+
+    def processes(self) -> list[psutil.Process]:
+        """What runs in this study's folder."""
+        found = psutil.process_iter(["cwd"])
+        return [it for it in found if it.info["cwd"] and Path(it.info["cwd"]).is_relative_to(self.folder)]
 
     def jobs(self) -> list[str]:
         """What Snakemake would run for all predictions: messages, sorted."""
@@ -85,18 +97,11 @@ def questions(*names: str, tasks: int = TASKS) -> int:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    study = Studied(tmp_path_factory.mktemp("datasets") / "study", _demonstration())
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Studied:
+    config = yaml.safe_load((PROJECT / "config.yaml").read_text())
+    study = Studied(tmp_path_factory.mktemp("datasets") / "study", config)
     study.prepare()
     return study
-
-
-def _demonstration() -> dict:
-    import yaml
-
-    from tests.workflow.study import PROJECT
-
-    return yaml.safe_load((PROJECT / "config.yaml").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +112,14 @@ def finished(prepared: Studied) -> Studied:
 
 
 @pytest.fixture
-def study(finished: Studied, tmp_path: Path) -> Iterator[Studied]:
-    shutil.copytree(finished.folder, tmp_path / "study", symlinks=True)
-    copied = finished.at(tmp_path / "study")
-    copied.__class__ = Studied
-    yield copied
+def study(finished: Studied, tmp_path: Path) -> Studied:
+    return copied(finished, tmp_path / "study")
+
+
+def copied(study: Studied, folder: Path) -> Studied:
+    other = study.copy(folder)
+    other.__class__ = Studied
+    return other
 
 
 def test_an_engine_is_started_once_and_nothing_is_left_to_do(study):
@@ -163,3 +171,34 @@ def test_a_changed_prompt_and_an_appended_data_set_at_once(study):
         (study.folder / path).unlink()
     assert study.predict() == (questions("small", "f", "g", tasks=1) + questions("h"), 1)
     assert study.jobs() == []
+
+
+def test_what_was_killed_asks_for_the_rest(study):
+    """All of it: Snakemake, the job that asks, and its engine."""
+    study.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of")
+    (study.folder / "asked.log").unlink()
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *predictions(*study.names)]
+    running = subprocess.Popen(
+        command, cwd=study.folder, env=study.whole_environment, start_new_session=True, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_until(lambda: study.requests > CONCURRENCY)  # some of these were answered
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    wait_until(lambda: not study.processes())
+    before = study.requests
+    study.run(sys.executable, "-m", "snakemake", "--unlock")
+    asked, started = study.predict()
+    assert started == 1
+    lacking = questions(*study.names, tasks=1)
+    assert lacking - before <= asked <= lacking - before + CONCURRENCY
+    assert study.jobs() == []
+
+
+def test_an_engine_that_does_not_start_is_tried_once_and_all_is_left_to_do(study):
+    reconfigure(lambda config: config["models"][0].update(command=["false", "{port}"]))(study)
+    done = study.snakemake("--keep-going", *predictions(*study.names))
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert said.count("the engine ended with status 1 before it answered") == 1
+    assert study.jobs() == ["Asking chat"] * 3 + ["Asking chat about f g small"]
