@@ -12,7 +12,7 @@ import pytest
 from mllm_classify import make
 from mllm_classify.config.load import load
 from mllm_classify.io.files import PROJECT, InputError
-from mllm_classify.outputs import DERIVED, OUTPUTS, Output, parts
+from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, Output, parts
 from mllm_classify.plan import lineage, values
 from mllm_classify.plan.code import PACKAGE, reached
 from mllm_classify.plan.files import GROUPS, PATTERNS
@@ -21,12 +21,14 @@ from mllm_classify.plan.values import CONDITIONS, VALUES
 from mllm_classify.tables import given
 
 EVERY = [pytest.param(output, id=name) for name, output in OUTPUTS.items()]
+ALL = [*EVERY, *(pytest.param(output, id=name) for name, output in ACROSS.items())]
+"""Those about all data sets, too."""
 SHIPPED = load(PROJECT / "config.yaml")
 ELSEWHERE = ("config", "plan", "cli", "make", "outputs", "tables.inputs", "__main__")
 """Rooms that know the configuration: what a table's code reaches of them could tell it what its row does not say."""
 
 
-@pytest.mark.parametrize("output", EVERY)
+@pytest.mark.parametrize("output", ALL)
 def test_a_function_takes_what_its_row_says_and_nothing_else(output: Output) -> None:
     function = getattr(importlib.import_module(f"mllm_classify.{output.module}"), output.name)
     parameters = inspect.signature(function).parameters.values()
@@ -41,7 +43,7 @@ def test_an_outputs_code_reaches_no_configuration(output: Output) -> None:
     assert not {module for module in modules if module.startswith(ELSEWHERE)}
 
 
-@pytest.mark.parametrize("output", EVERY)
+@pytest.mark.parametrize("output", ALL)
 def test_an_outputs_own_code_opens_no_file(output: Output) -> None:
     """What it knows of the study it was given; resources that it reads are in its row, as values."""
     tree = ast.parse((PACKAGE / f"{output.module.replace('.', '/')}.py").read_bytes())
@@ -78,7 +80,7 @@ def test_an_output_that_a_configuration_has_not_is_refused_with_what_it_needs(na
     dataset = SHIPPED.dataset.model_copy(update={"regt": None})
     config = SHIPPED.model_copy(update={"dataset": dataset, "models": SHIPPED.models[:1]})
     with pytest.raises(InputError) as caught:
-        make.make(argparse.Namespace(outputs=["table2", name], config="c.yaml"), config)
+        make.make(argparse.Namespace(outputs=["table2", name], config="c.yaml", dataset=None), config)
     assert str(caught.value) == f"c.yaml: has no {name}, which needs {words}: docs/configuration.md"
 
 
@@ -90,7 +92,9 @@ def test_no_value_condition_or_module_is_without_an_output() -> None:
     shared = {"__init__", "table", "render", "given", "inputs", "style", "accuracy_columns"}
     for room in ("tables", "figures"):
         modules = {path.stem for path in (PACKAGE / room).glob("*.py")} - shared
-        assert modules == {output.name for output in OUTPUTS.values() if output.module.startswith(f"{room}.")}
+        assert modules == {
+            output.name for output in (*OUTPUTS.values(), *ACROSS.values()) if output.module.startswith(f"{room}.")
+        }
 
 
 @pytest.mark.parametrize("name", OUTPUTS)

@@ -11,7 +11,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.files import InputError, TerminatedError
 from mllm_classify.io.orphans import end_without_snakemake
-from mllm_classify.plan.lineage import CHANGED, Lineages
+from mllm_classify.plan.lineage import CHANGED, lineage
 
 log = logging.getLogger("mllm_classify")
 
@@ -49,11 +49,7 @@ def parser(stage: str | None) -> argparse.ArgumentParser:
 
 def check_lineage(args: argparse.Namespace, config: Config) -> None:
     """Stop a job whose configuration or code is no longer what Snakemake planned and will record."""
-    try:
-        now = Lineages(config)[args.job.format_map(vars(args))]
-    except KeyError:
-        now = None
-    if now != args.lineage:
+    if lineage(config, args.job.format_map(vars(args)), args.dataset) != args.lineage:
         raise InputError(CHANGED % args.config)
 
 
@@ -69,10 +65,10 @@ def main() -> int:
                 args.run(args)
                 return 0
             config = load(args.config)
-            if not args.across:
-                config = config.study(args.dataset or config.dataset.name)
             if args.lineage:
                 check_lineage(args, config)
+            if not args.across:
+                config = config.study(args.dataset or config.dataset.name)
             cli.forget_keys(args, config)
             args.run(args, config)
     except TerminatedError as error:

@@ -42,8 +42,7 @@ def command(where: Any, name: str, run: Run, job: str, text: str, *, across: boo
         default=os.environ.get(CONFIG_VARIABLE, "config.yaml"),
         help=f"the configuration (default: ${CONFIG_VARIABLE}, else config.yaml)",
     )
-    if not across:
-        added.add_argument("--dataset", help="the name of one of datasets: (default: the main one, dataset:)")
+    added.add_argument("--dataset", help="the name of one of datasets: (default: the main one, dataset:)")
     added.add_argument(
         "--lineage", help="stop unless the job has this lineage: Snakemake's guard against edits during a run"
     )

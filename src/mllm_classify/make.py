@@ -13,7 +13,7 @@ from mllm_classify.cli import command
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import OUTPUTS, Output
+from mllm_classify.outputs import ACROSS, OUTPUTS, Output
 from mllm_classify.plan.values import unmet
 from mllm_classify.tables.inputs import Given
 
@@ -29,15 +29,34 @@ def result_of(output: Output, config: Config) -> Any:
 
 def make(args: argparse.Namespace, config: Config) -> None:
     for name in args.outputs:
+        if name in ACROSS and len(config.studies) == 1:
+            msg = f"{args.config}: has no {name}, which needs further data sets (datasets): docs/datasets.md"
+            raise InputError(msg)
+    for name in (it for it in args.outputs if it in ACROSS):
+        _write(ACROSS[name], result_across(ACROSS[name], config), config)
+    make_each(
+        [name for name in args.outputs if name in OUTPUTS], args, config.study(args.dataset or config.dataset.name)
+    )
+
+
+def result_across(output: Output, config: Config) -> Any:
+    """What an output's function makes of the figures of all data sets."""
+    accuracies = {name: Given(study)["accuracy"] for name, study in config.studies.items()}
+    function = getattr(importlib.import_module(f"mllm_classify.{output.module}"), output.name)
+    return function(accuracies, config.tables.n_images)
+
+
+def make_each(names: list[str], args: argparse.Namespace, config: Config) -> None:
+    """Outputs of one data set."""
+    for name in names:
         if lacking := unmet(config, OUTPUTS[name]):
             msg = f"{args.config}: has no {name}, which needs {' and '.join(lacking)}: docs/configuration.md"
             raise InputError(msg)
-    for name in args.outputs:
-        _write(OUTPUTS[name], config)
+    for name in names:
+        _write(OUTPUTS[name], result_of(OUTPUTS[name], config), config)
 
 
-def _write(output: Output, config: Config) -> None:
-    result = result_of(output, config)
+def _write(output: Output, result: Any, config: Config) -> None:
     path = Path(config.results, output.files[0])
     if output.form == "table":
         from mllm_classify.tables.render import write
@@ -56,5 +75,8 @@ def _write(output: Output, config: Config) -> None:
 
 def add(stages: Any) -> None:
     """The command and its arguments."""
-    making = command(stages, "make", make, "{outputs[0]}", "Make tables and figures from the files of the stages.")
-    making.add_argument("outputs", nargs="+", choices=OUTPUTS, metavar="NAME", help=f"of {', '.join(OUTPUTS)}")
+    making = command(
+        stages, "make", make, "{outputs[0]}", "Make tables and figures from the files of the stages.", across=True
+    )
+    every = [*OUTPUTS, *ACROSS]
+    making.add_argument("outputs", nargs="+", choices=every, metavar="NAME", help=f"of {', '.join(every)}")

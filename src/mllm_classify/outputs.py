@@ -246,6 +246,14 @@ OUTPUTS: Final = {
 }
 """By name, in the order in which the report shows them."""
 
+ACROSS: Final = {
+    output.name: output
+    for output in (
+        _output("datasets", "accuracies n_images", "Accuracy on every data set", "Accuracy on every data set"),
+    )
+}
+"""Those of studies of several data sets that are about all of them."""
+
 KEY_TABLES: Final = ("table2", "table3", "table4", "table5", "ranking", "mcnemar", "gains")
 KEY_FIGURES: Final = ("change", "ranks", "tasks", "oop")
 """What the overview shows of them, as far as a study has it."""

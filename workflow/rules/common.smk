@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import KEY_TABLES, OUTPUTS, SHOWN
+from mllm_classify.outputs import ACROSS, KEY_TABLES, OUTPUTS, SHOWN
 from mllm_classify.plan.files import (
     OVERVIEW,
     PAGES,
@@ -212,6 +212,11 @@ def get_output_inputs(output):
     return lambda wildcards: [it.path for it in output_inputs(outline_of(wildcards), output)]
 
 
+def get_accuracies(wildcards):
+    """The accuracies of all data sets."""
+    return [path for name in sorted(PLAN.outlines) for path in files_of(PLAN.outlines[name], "accuracy")]
+
+
 def get_commit(wildcards):
     """Params function: the commit that the bundle's code is of, as far as git knows."""
     described = subprocess.run(
@@ -222,7 +227,8 @@ def get_commit(wildcards):
 
 def get_tables():
     """The tables and figures that this configuration has, of all data sets."""
-    return [written(of, OUTPUTS[name])[0] for of in PLAN.outlines.values() for name in of.outputs]
+    each = [written(of, OUTPUTS[name])[0] for of in PLAN.outlines.values() for name in of.outputs]
+    return each + [written(OUTLINE, ACROSS[name])[0] for name in PLAN.across]
 
 
 def get_key_tables():

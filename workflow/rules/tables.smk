@@ -19,3 +19,25 @@ for scope in SCOPES:
                 output.doing
             shell:
                 "python -m mllm_classify make {params.output} --lineage {params.lineage} 2>&1 | tee {log}"
+
+
+# those about all data sets
+for output in [ACROSS[name] for name in PLAN.across]:
+
+    rule:
+        name:
+            output.name
+        input:
+            get_accuracies,
+        output:
+            written(OUTLINE, output),
+        log:
+            f"logs/tables/{output.name}.log",
+        localrule: True
+        params:
+            lineage=PLAN.across[output.name],
+            output=output.name,
+        message:
+            output.doing
+        shell:
+            "python -m mllm_classify make {params.output} --lineage {params.lineage} 2>&1 | tee {log}"

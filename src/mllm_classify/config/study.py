@@ -1,6 +1,5 @@
 """A whole configuration, and what of it must fit together."""
 
-from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -99,15 +98,15 @@ class Config(Section):
         self._results = results
         return self
 
-    @cached_property
+    @property
     def studies(self) -> "dict[str, Config]":
         """The study of each data set alone, by its name, the main one first."""
         return studies(self)
 
     def study(self, dataset: str) -> "Config":
         """The study of one data set alone. Raises InputError where there is none of that name."""
-        if dataset in self.studies:
-            return self.studies[dataset]
+        if (study := self.studies.get(dataset)) is not None:
+            return study
         msg = f"--dataset: {dataset!r} is not in the configuration; it has {', '.join(self.studies)}"
         raise InputError(msg)
 

@@ -12,7 +12,7 @@ from mllm_classify.config.identity import identity
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import PROJECT, digest, sha256
-from mllm_classify.outputs import DERIVED, OUTPUTS, parts
+from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, parts
 from mllm_classify.plan.code import PACKAGE, code_digest
 from mllm_classify.plan.files import File, inputs, linked, output_inputs
 from mllm_classify.plan.outline import outline
@@ -197,6 +197,33 @@ class Lineages:
 
     def _bundle(self) -> Job:
         return Job(self.config.model_dump(mode="json"), ["bundle.archive"], sorted(self.names()))
+
+
+def lineage(config: Config, job: str, dataset: str | None = None) -> str | None:
+    """The lineage of a job: of one data set (the main one), or of all. None where the configuration has no such job."""
+    if job in ACROSS:
+        return across({name: Lineages(study) for name, study in config.studies.items()}).get(job)
+    try:
+        return Lineages(config.study(dataset or config.dataset.name))[job]
+    except KeyError:
+        return None
+
+
+def across(each: dict[str, Lineages]) -> dict[str, str]:
+    """The lineages of the jobs that are about all data sets, from those of each by its name. None of one data set alone."""
+    if len(each) == 1:
+        return {}
+    _, main = next(iter(each.items()))
+    return {
+        name: digest(
+            {
+                "spec": [main.config.tables.n_images, sorted(each)],
+                "code": code_digest(output.module, "io.parquet", FORMS[output.form]),
+                "inputs": [each[it]["accuracy"] for it in sorted(each)],
+            }
+        )
+        for name, output in ACROSS.items()
+    }
 
 
 def lineages(config: Config) -> dict[str, str]:

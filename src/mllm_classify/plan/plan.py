@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mllm_classify.config.load import load
 from mllm_classify.plan import code
-from mllm_classify.plan.lineage import Lineages
+from mllm_classify.plan.lineage import Lineages, across
 from mllm_classify.plan.outline import Outline, PlannedModel
 from mllm_classify.plan.replaced import replaced
 from mllm_classify.plan.together import Asked, marks, together
@@ -19,11 +19,12 @@ VARIABLE = "MLLM_CLASSIFY_PLAN"
 
 
 class Plan(NamedTuple):
-    """All but `asked` by the data set's name, the main one first."""
+    """All but `across` and `asked` is by the data set's name, the main one first."""
 
     config: str
     outlines: dict[str, Outline]
     lineages: dict[str, dict[str, str]]  # of its jobs
+    across: dict[str, str]  # lineages of the jobs that are about all data sets
     replaced: dict[str, str]  # which of its pictures were replaced so far
     asked: dict[str, Asked]  # models that are asked about several data sets at once, by their names
     marks: dict[str, dict[str, str]]  # the mark that a model's predictions are made after
@@ -37,16 +38,17 @@ class Plan(NamedTuple):
 def plan(path: str) -> Plan:
     """The plan in the environment; without one, that of a configuration. Raises InputError where that is wrong."""
     if VARIABLE in os.environ:
-        config, facts, lineages, pictures, asked, known = json.loads(os.environ[VARIABLE])
+        config, facts, lineages, all_sets, pictures, asked, known = json.loads(os.environ[VARIABLE])
         outlines = {name: _outline(*it) for name, it in facts.items()}
-        return Plan(config, outlines, lineages, pictures, {name: Asked(*it) for name, it in asked.items()}, known)
+        together_asked = {name: Asked(*it) for name, it in asked.items()}
+        return Plan(config, outlines, lineages, all_sets, pictures, together_asked, known)
     studies = load(path).studies
     each = {name: Lineages(study) for name, study in studies.items()}
     outlines = {name: it.outline for name, it in each.items()}
     lineages = {name: it.every() for name, it in each.items()}
     asked = together(outlines, lineages)
     pictures = {name: replaced(study) for name, study in studies.items()}
-    plan = Plan(path, outlines, lineages, pictures, asked, marks(outlines, asked))
+    plan = Plan(path, outlines, lineages, across(each), pictures, asked, marks(outlines, asked))
     code.keep()
     return plan
 

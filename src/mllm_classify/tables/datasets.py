@@ -1,0 +1,117 @@
+"""Every model on every data set, and on all of them."""
+
+import polars as pl
+
+from mllm_classify.measures.intervals import t_factors
+from mllm_classify.tables.table import FAMILY, MODEL, TASK, Column, Table, fixed
+
+ROW = ["measure", "task", "name"]
+"""What tells rows apart: under which labels, at which task, which model."""
+MEAN = ["macro", *(f"macro_{over}_{end}" for over in ("images", "datasets") for end in ("low", "high"))]
+
+
+def datasets(accuracies: dict[str, pl.DataFrame], n_images: str) -> Table:
+    """Accuracy of every model and task on each data set, and its mean over data sets, mean rank and wins.
+
+    `accuracies` are results/accuracy.parquet of each data set by its name; `n_images` is the rule for images without a
+    label. Columns: A_NAME, accuracy on a data set in percent, with Wilson's interval and n_NAME; `macro`, their mean, with
+    two 95 % intervals: over the images of these data sets, and over data sets like these; `mean_rank` and `wins`, among the
+    rows of the same task and label set; `datasets`, how many these are over. All but the first are null of a row without a
+    figure for each data set that has the label set: means over different data sets cannot be compared.
+    """
+    cells = _cells(accuracies, n_images)
+    rows = cells.select(*ROW, "model", "family").unique().join(_summaries(cells), on=ROW, how="left")
+    for name in sorted(accuracies):
+        own = cells.filter(pl.col("dataset") == name).select(
+            *ROW, *(pl.col(it).alias(it.replace("A", f"A_{name}")) for it in ("A", "A_low", "A_high")),
+            pl.col("n").alias(f"n_{name}"),
+        )  # fmt: skip
+        rows = rows.join(own, on=ROW, how="left")
+    rows = rows.sort("measure", "task", "macro", "model", descending=[False, False, True, False], nulls_last=True)
+    shown = [it for name in sorted(accuracies) for it in (f"A_{name}", f"A_{name}_low", f"A_{name}_high", f"n_{name}")]
+    floats = [*MEAN, "mean_rank", *(it for it in shown if not it.startswith("n_"))]
+    labels = {name: frame["dataset"].first() or name for name, frame in accuracies.items()}
+    return Table(
+        rows.select("model", "task", "measure", "family", *shown, *MEAN, "mean_rank", "wins", "datasets").with_columns(
+            fixed(name, 2) for name in floats
+        ),
+        "Accuracy (%) on every data set",
+        f"{'; '.join(str(labels[name]) for name in sorted(labels))}; images without a label (N): {n_images}",
+        {
+            "model": MODEL,
+            "family": FAMILY,
+            "task": TASK,
+            "measure": Column("Labels", words=True),
+            **{f"A_{name}": Column(str(labels[name])) for name in sorted(labels)},
+            "macro": Column("Mean", "Mean: over data sets, each with the same weight, of rows that have them all."),
+            "macro_images_interval": Column(
+                "95 %, images",
+                "95 %, images: for these data sets and other images of them, combined from Wilson's intervals of each (square "
+                "and add).",
+            ),
+            "macro_datasets_interval": Column(
+                "95 %, data sets",
+                "95 %, data sets: for other data sets and their images, as if these were drawn from them (Student's interval, cut at 0 and 100).",
+                latex=False,
+            ),
+            "mean_rank": Column(
+                "Rank",
+                "Rank: mean over data sets, among rows of the same task and labels; 1 is best, ties share theirs.",
+            ),
+            "wins": Column("Wins", "Wins: data sets on which no such row is better."),
+        },
+    )
+
+
+def _cells(accuracies: dict[str, pl.DataFrame], n_images: str) -> pl.DataFrame:
+    """One row a data set, label set, task and model: accuracy `A` in percent, its interval, and the number of images."""
+    every = [frame.with_columns(pl.lit(name).alias("dataset")) for name, frame in accuracies.items()]
+    ruled = (
+        pl.when(pl.col("measure") == "ReGT")
+        .then(pl.col("n_images") == n_images)
+        .otherwise(pl.col("n_images").is_null())
+    )
+    return (
+        pl.concat(every, how="diagonal")
+        .filter(pl.col("measure").is_in(["ImGT", "ReGT"]), pl.col("subset") == "A", ruled)
+        .select(*ROW, "model", "family", "dataset", "n", A="accuracy", A_low="wilson_low", A_high="wilson_high")
+        .sort(*ROW, "dataset")
+    )
+
+
+def _summaries(cells: pl.DataFrame) -> pl.DataFrame:
+    """Means, ranks and wins of rows that have a figure for every data set with their label set.
+
+    The interval over images adds the squares of the distances from each accuracy to its bounds (Zou and Donner, 2008).
+    """
+    everywhere = pl.col("dataset").n_unique().over(ROW) == pl.col("dataset").n_unique().over("measure")
+    among = ["measure", "task", "dataset"]
+    summed = (
+        cells.filter(everywhere)
+        .with_columns(
+            pl.col("A").rank("average", descending=True).over(among).alias("rank"),
+            (pl.col("A") == pl.col("A").max().over(among)).alias("best"),
+        )
+        .group_by(ROW, maintain_order=True)
+        .agg(
+            pl.col("A").mean().alias("macro"),
+            ((pl.col("A") - pl.col("A_low")).pow(2).sum().sqrt() / pl.len()).alias("below"),
+            ((pl.col("A_high") - pl.col("A")).pow(2).sum().sqrt() / pl.len()).alias("above"),
+            pl.col("A").std().alias("deviation"),
+            pl.col("rank").mean().alias("mean_rank"),
+            pl.col("best").sum().alias("wins"),
+            pl.len().alias("datasets"),
+        )
+    )
+    half = pl.col("deviation") * pl.Series(t_factors(summed["datasets"].to_numpy()), dtype=pl.Float64).fill_nan(None)
+    return summed.select(
+        *ROW,
+        "macro",
+        (pl.col("macro") - pl.col("below")).alias("macro_images_low"),
+        (pl.col("macro") + pl.col("above")).alias("macro_images_high"),
+        (pl.col("macro") - half).clip(0, 100).alias("macro_datasets_low"),
+        (pl.col("macro") + half).clip(0, 100).alias("macro_datasets_high"),
+        "mean_rank",
+        "wins",
+        "datasets",
+    )
