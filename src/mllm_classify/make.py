@@ -41,7 +41,7 @@ def make(args: argparse.Namespace, config: Config) -> None:
 
 def result_across(output: Output, config: Config) -> Any:
     """What an output's function makes of the figures of all data sets."""
-    accuracies = {name: Given(study)["accuracy"] for name, study in config.studies.items()}
+    accuracies = {name: parquet.read(Given(study).file("accuracy").path) for name, study in config.studies.items()}
     function = getattr(importlib.import_module(f"mllm_classify.{output.module}"), output.name)
     return function(accuracies, config.tables.n_images)
 
