@@ -1,14 +1,17 @@
 """What a run of the workflow makes: decided once, by its first process, and the same for each of its jobs.
 
 A job on a cluster is a Snakemake of its own, which reads the Snakefile again, perhaps hours later, when the configuration
-has been edited. It takes the plan from the environment; what the job itself reads is compared with the plan's lineage.
+has been edited. It takes the plan from a file that the environment names; what the job itself reads is compared with the
+plan's lineage.
 """
 
 import json
 import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mllm_classify.config.load import load
+from mllm_classify.io.files import digest, written
 from mllm_classify.plan import code
 from mllm_classify.plan.lineage import Lineages, across
 from mllm_classify.plan.outline import Outline, PlannedModel
@@ -16,6 +19,7 @@ from mllm_classify.plan.replaced import replaced
 from mllm_classify.plan.together import Asked, marks, together
 
 VARIABLE = "MLLM_CLASSIFY_PLAN"
+"""Names the plan's file: no variable of the environment may have the 0.5 MB of 10 data sets and 60 models."""
 
 
 class Plan(NamedTuple):
@@ -36,9 +40,9 @@ class Plan(NamedTuple):
 
 
 def plan(path: str) -> Plan:
-    """The plan in the environment; without one, that of a configuration. Raises InputError where that is wrong."""
+    """The plan that the environment names; without one, that of a configuration. Raises InputError where that is wrong."""
     if VARIABLE in os.environ:
-        config, facts, lineages, all_sets, pictures, asked, known = json.loads(os.environ[VARIABLE])
+        config, facts, lineages, all_sets, pictures, asked, known = json.loads(Path(os.environ[VARIABLE]).read_bytes())
         outlines = {name: _outline(*it) for name, it in facts.items()}
         together_asked = {name: Asked(*it) for name, it in asked.items()}
         return Plan(config, outlines, lineages, all_sets, pictures, together_asked, known)
@@ -60,4 +64,8 @@ def _outline(*facts: Any) -> Outline:
 
 def hand_on(plan: Plan) -> None:
     """Leave the plan to the jobs that this process starts, here or on a cluster."""
-    os.environ[VARIABLE] = json.dumps(plan)
+    path = (code.KEPT / f"plan-{digest(plan)[:16]}.json").absolute()
+    if not path.exists():
+        with written(path) as temporary:
+            temporary.write_text(json.dumps(plan))
+    os.environ[VARIABLE] = str(path)

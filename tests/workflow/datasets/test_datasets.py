@@ -5,6 +5,7 @@ The predictions of one model about three data sets are made: that is what an eng
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,9 +82,9 @@ class Studied(Study):
         found = psutil.process_iter(["cwd"])
         return [it for it in found if it.info["cwd"] and Path(it.info["cwd"]).is_relative_to(self.folder)]
 
-    def jobs(self) -> list[str]:
-        """What Snakemake would run for all predictions: messages, sorted."""
-        done = self.snakemake("-n", *predictions(*self.names))
+    def jobs(self, *targets: str) -> list[str]:
+        """What Snakemake would run for all predictions, or these files: messages, sorted."""
+        done = self.snakemake("-n", *(targets or predictions(*self.names)))
         said = done.stdout + done.stderr
         assert done.returncode == 0, said
         return sorted(re.findall(r"^Job \d+: (.+)$", said, re.MULTILINE))
@@ -139,6 +140,47 @@ def test_an_appended_data_set_makes_its_own_files_only(study):
     assert study.predict() == (questions("h"), 1)
     assert study.contents().items() >= before.items()
     assert study.jobs() == []
+
+
+def test_a_study_of_one_data_set_gets_others(prepared, tmp_path):
+    study = copied(prepared, tmp_path / "study")
+    for generated in ("results", "journal", ".snakemake"):
+        shutil.rmtree(study.folder / generated, ignore_errors=True)
+    study.have()
+    assert study.predict() == (questions("small"), 1)
+    study.have("f", "g")
+    assert (
+        study.jobs() == ["Asking chat"] * 2 + ["Asking chat about f g"] + ["Checking every image of the data set"] * 2
+    )
+    assert study.predict() == (questions("f", "g"), 1)
+    assert study.jobs() == []
+
+
+def test_the_table_across_data_sets_is_all_that_one_more_or_less_makes_of_the_others(study):
+    """A run of all stages, as far as this table needs them."""
+    table = "results/datasets.csv"
+    study.make(table)
+    assert [[row[key] for key in ("task", "measure", "n_small", "n_f", "n_g")] for row in study.rows("datasets")] == [
+        [task, "ImGT", "4", "2", "2"] for task in ("CW", "CW+", "OW")
+    ] + [[task, "ReGT", "4", "", ""] for task in ("CW", "CW+", "OW")]
+    assert study.jobs(table) == []
+    study.have("f", "g", "h")
+    assert study.jobs(table) == [
+        "Accuracy on every data set",
+        "Asking chat",
+        "Checking every image of the data set",
+        "Embedding the answers of chat with minilm",
+        "Embedding the class names with minilm",
+        "Every accuracy with its intervals",
+        "Mapping the answers of chat to classes with minilm",
+        "Reading both label sets",
+        "Scoring all models",
+    ]
+    study.have("g")
+    assert study.jobs(table) == ["Accuracy on every data set"]
+    with study.restored():
+        study.edit("config.yaml", "label: G", "label: Gee")
+        assert study.jobs(table) == ["Accuracy on every data set", "Every accuracy with its intervals"]
 
 
 def test_a_data_set_removed_takes_nothing_with_it(study):
