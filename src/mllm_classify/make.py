@@ -13,7 +13,7 @@ from mllm_classify.cli import command
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import ACROSS, OUTPUTS, Output
+from mllm_classify.outputs import ACROSS, OUTPUTS, Output, tables_across
 from mllm_classify.plan.values import unmet
 from mllm_classify.tables.inputs import Given
 
@@ -41,9 +41,11 @@ def make(args: argparse.Namespace, config: Config) -> None:
 
 def result_across(output: Output, config: Config) -> Any:
     """What an output's function makes of the figures of all data sets."""
-    accuracies = {name: parquet.read(Given(study).file("accuracy").path) for name, study in config.studies.items()}
+    studies = {name: Given(study) for name, study in config.studies.items()}
+    taken = {it: {name: given[it] for name, given in studies.items()} for it in tables_across(output)}
+    rules = {it: getattr(config.tables, it) for it in output.takes if it not in taken}
     function = getattr(importlib.import_module(f"mllm_classify.{output.module}"), output.name)
-    return function(accuracies, config.tables.n_images)
+    return function(**taken, **rules)
 
 
 def make_each(names: list[str], args: argparse.Namespace, config: Config) -> None:

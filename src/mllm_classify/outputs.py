@@ -249,10 +249,13 @@ OUTPUTS: Final = {
 ACROSS: Final = {
     output.name: output
     for output in (
-        _output("datasets", "accuracies n_images", "Accuracy on every data set", "Accuracy on every data set"),
+        _output("datasets", "accuracy n_images", "Accuracy on every data set", "Accuracy on every data set"),
     )
 }
-"""Those of studies of several data sets that are about all of them."""
+"""Those of studies of several data sets that are about all of them.
+
+They take other outputs' tables, each as one of every data set by its name, and rules of tables (`tables:`).
+"""
 
 KEY_TABLES: Final = ("table2", "table3", "table4", "table5", "ranking", "mcnemar", "gains")
 KEY_FIGURES: Final = ("change", "ranks", "tasks", "oop")
@@ -265,3 +268,8 @@ DERIVED: Final = {"study": ("about", "labels", "classes"), "images": ("labels",)
 def parts(output: Output) -> list[str]:
     """The files, values and other outputs that an output is made of: what it takes, with DERIVED taken apart."""
     return list(dict.fromkeys(part for name in output.takes for part in DERIVED.get(name, (name,))))
+
+
+def tables_across(output: Output) -> list[str]:
+    """The outputs of each data set that an output about all of them is made of."""
+    return [name for name in output.takes if name in OUTPUTS]

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import ACROSS, KEY_TABLES, OUTPUTS, SHOWN
+from mllm_classify.outputs import ACROSS, KEY_TABLES, OUTPUTS, SHOWN, tables_across
 from mllm_classify.plan.files import (
     OVERVIEW,
     PAGES,
@@ -212,9 +212,9 @@ def get_output_inputs(output):
     return lambda wildcards: [it.path for it in output_inputs(outline_of(wildcards), output)]
 
 
-def get_accuracies(wildcards):
-    """The accuracies of all data sets."""
-    return [path for name in sorted(PLAN.outlines) for path in files_of(PLAN.outlines[name], "accuracy")]
+def get_across(output):
+    """What an output about all data sets is made from."""
+    return [path for name in sorted(PLAN.outlines) for path in files_of(PLAN.outlines[name], *tables_across(output))]
 
 
 def get_commit(wildcards):

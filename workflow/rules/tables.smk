@@ -28,7 +28,7 @@ for output in [ACROSS[name] for name in PLAN.across]:
         name:
             output.name
         input:
-            get_accuracies,
+            get_across(output),
         output:
             written(OUTLINE, output),
         log:

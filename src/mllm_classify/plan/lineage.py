@@ -12,7 +12,7 @@ from mllm_classify.config.identity import identity
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import PROJECT, digest, sha256
-from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, parts
+from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, parts, tables_across
 from mllm_classify.plan.code import PACKAGE, code_digest
 from mllm_classify.plan.files import File, inputs, linked, output_inputs
 from mllm_classify.plan.outline import outline
@@ -217,9 +217,12 @@ def across(each: dict[str, Lineages]) -> dict[str, str]:
     return {
         name: digest(
             {
-                "spec": [main.config.tables.n_images, sorted(each)],
+                "spec": [
+                    sorted(each),
+                    {it: getattr(main.config.tables, it) for it in output.takes if it not in OUTPUTS},
+                ],
                 "code": code_digest(output.module, "io.parquet", FORMS[output.form]),
-                "inputs": [each[it]["accuracy"] for it in sorted(each)],
+                "inputs": [each[it][taken] for taken in tables_across(output) for it in sorted(each)],
             }
         )
         for name, output in ACROSS.items()

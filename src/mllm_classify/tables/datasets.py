@@ -10,27 +10,27 @@ ROW = ["measure", "task", "name"]
 MEAN = ["macro", *(f"macro_{over}_{end}" for over in ("images", "datasets") for end in ("low", "high"))]
 
 
-def datasets(accuracies: dict[str, pl.DataFrame], n_images: str) -> Table:
+def datasets(accuracy: dict[str, pl.DataFrame], n_images: str) -> Table:
     """Accuracy of every model and task on each data set, and its mean over data sets, mean rank and wins.
 
-    `accuracies` are results/accuracy.parquet of each data set by its name; `n_images` is the rule for images without a
+    `accuracy` is results/accuracy.parquet of each data set by its name; `n_images` is the rule for images without a
     label. Columns: A_NAME, accuracy on a data set in percent, with Wilson's interval and n_NAME; `macro`, their mean, with
     two 95 % intervals: over the images of these data sets, and over data sets like these; `mean_rank` and `wins`, among the
     rows of the same task and label set; `datasets`, how many these are over. All but the first are null of a row without a
     figure for each data set that has the label set: means over different data sets cannot be compared.
     """
-    cells = _cells(accuracies, n_images)
+    cells = _cells(accuracy, n_images)
     rows = cells.select(*ROW, "model", "family").unique().join(_summaries(cells), on=ROW, how="left")
-    for name in sorted(accuracies):
+    for name in sorted(accuracy):
         own = cells.filter(pl.col("dataset") == name).select(
             *ROW, *(pl.col(it).alias(it.replace("A", f"A_{name}")) for it in ("A", "A_low", "A_high")),
             pl.col("n").alias(f"n_{name}"),
         )  # fmt: skip
         rows = rows.join(own, on=ROW, how="left")
     rows = rows.sort("measure", "task", "macro", "model", descending=[False, False, True, False], nulls_last=True)
-    shown = [it for name in sorted(accuracies) for it in (f"A_{name}", f"A_{name}_low", f"A_{name}_high", f"n_{name}")]
+    shown = [it for name in sorted(accuracy) for it in (f"A_{name}", f"A_{name}_low", f"A_{name}_high", f"n_{name}")]
     floats = [*MEAN, "mean_rank", *(it for it in shown if not it.startswith("n_"))]
-    labels = {name: frame["dataset"].first() or name for name, frame in accuracies.items()}
+    labels = {name: frame["dataset"].first() or name for name, frame in accuracy.items()}
     return Table(
         rows.select("model", "task", "measure", "family", *shown, *MEAN, "mean_rank", "wins", "datasets").with_columns(
             fixed(name, 2) for name in floats

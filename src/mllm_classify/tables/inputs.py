@@ -30,7 +30,8 @@ class Given:
         if name in VALUES:
             return VALUES[name](self.config)
         if name in OUTPUTS and name not in PATTERNS:
-            return parquet.read_figures(self.file(name).path)
+            read = parquet.read if OUTPUTS[name].form == "parquet" else parquet.read_figures
+            return read(self.file(name).path)
         if name == "examined":
             return parquet.scan(self.file(name).path)
         if name in GROUPS:
