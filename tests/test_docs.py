@@ -67,7 +67,7 @@ def test_presets_are_valid_and_their_prompts_exist(path):
 def test_the_preset_of_design_choices_varies_every_one_of_them():
     """Its plan can be made, and every field of a variant differs somewhere."""
     made = plan(str(PROJECT / "presets/sensitivity.yaml"))
-    assert {"sensitivity", "agreement", "estimate", "usage"} <= made.lineages.keys()
+    assert {"sensitivity", "agreement", "estimate", "usage"} <= made.lineages[made.main].keys()
     loaded = load(PROJECT / "presets/sensitivity.yaml")
     (model,) = loaded.models
     assert sorted(model.variants) == sorted(variant.name for variant in loaded.variants)

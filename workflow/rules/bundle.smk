@@ -1,6 +1,6 @@
 rule bundle:
     input:
-        bundled(OUTLINE),
+        get_bundled,
     output:
         "results/bundle.zip",
     log:

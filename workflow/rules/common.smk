@@ -225,6 +225,16 @@ def get_commit(wildcards):
     return described.stdout.strip()
 
 
+def get_bundled(wildcards):
+    """What the archive holds of results/."""
+    if FURTHER:
+        raise WorkflowError(
+            f"{Path(PLAN.config).name}: datasets: an archive holds a study of one data set; give each of "
+            f"{', '.join(PLAN.outlines)} a configuration of its own for that"
+        )
+    return bundled(OUTLINE)
+
+
 def get_tables():
     """The tables and figures that this configuration has, of all data sets."""
     each = [written(of, OUTPUTS[name])[0] for of in PLAN.outlines.values() for name in of.outputs]

@@ -1,0 +1,113 @@
+"""Which models are asked about several data sets at once, and which mark each job takes: from Snakemake's records."""
+
+import json
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import pytest
+
+from mllm_classify.plan.lineage import Lineages
+from mllm_classify.plan.together import marks, together
+from tests.config.given import ENGINE, PICTURED, TIMM, loaded, whole
+
+NAMES = ["d", "f", "g"]
+
+
+@pytest.fixture
+def study(folder):
+    """A planned study of three data sets with two engines, of one configuration's entry each, and another model."""
+    for name in ("c.txt", "i.csv", "l.csv", "r.csv", "e.csv", "t.txt", "ow.txt", "cw.txt"):
+        (folder / name).write_text(name)
+    return planned(folder)
+
+
+def planned(folder, names=("f", "g"), **engine):
+    entries = [{"dataset": PICTURED[0] | {"name": name, "label": name, "folder": str(folder)}} for name in names]
+    twin = ENGINE | {"name": "twin", "label": "Twin"}
+    models = [TIMM, ENGINE | {"shards": 1} | engine, twin]
+    config = loaded(folder, whole(models=models, datasets=entries, variants=[]))
+    each = {name: Lineages(study) for name, study in config.studies.items()}
+    outlines = {name: it.outline for name, it in each.items()}
+    return outlines, {
+        name: {job: it[job] for job in it.names() if job.startswith("predict/")} for name, it in each.items()
+    }
+
+
+def made(study, *datasets, model="engine", inputs=(), lineage=None):
+    """Leave predictions and Snakemake's record of them, as a run does."""
+    _, lineages = study
+    for name in datasets:
+        path = Path(f"results/predictions/{name}/{model}.parquet")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+        option = "" if name == "d" else f" --dataset {name}"
+        said = f"{lineage or lineages[name][f'predict/{model}']}{option}"
+        record = Path(".snakemake/metadata") / urlsafe_b64encode(str(path).encode()).decode()
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps({"params": [repr(""), repr(said)], "input": sorted(inputs)}))
+        for mark in inputs:
+            Path(mark).parent.mkdir(parents=True, exist_ok=True)
+            Path(mark).write_text("{}")
+
+
+def asked(study):
+    return {model: it.datasets for model, it in together(*study).items()}
+
+
+def test_what_has_no_predictions_is_asked_at_once(study):
+    assert asked(study) == {"engine": NAMES, "twin": NAMES}
+    found = together(*study)
+    assert len({Path(it.mark).stem for it in found.values()}) == 2  # though both are of one lineage
+    assert marks(study[0], found) == {name: {model: it.mark for model, it in found.items()} for name in NAMES}
+
+
+def test_one_data_set_is_asked_about_by_its_own_job(study):
+    made(study, "d", "f")
+    assert asked(study) == {"twin": NAMES}
+
+
+def test_predictions_of_another_lineage_are_asked_for_again(study):
+    made(study, "d", "f")
+    made(study, "g", lineage="0" * 64)
+    made(study, *NAMES, model="twin")
+    assert asked(study) == {}
+    made(study, "f", lineage="0" * 64)
+    assert asked(study) == {"engine": ["f", "g"]}
+
+
+def test_predictions_without_a_record_are_asked_for_again(study):
+    made(study, *NAMES)
+    for record in Path(".snakemake/metadata").iterdir():
+        record.unlink()
+    assert asked(study)["engine"] == NAMES
+
+
+def test_what_stands_keeps_the_mark_that_it_was_made_after(study):
+    before = "results/asked/engine/0123.json"
+    made(study, "d", inputs=["results/dataset/d/images.parquet", before])
+    made(study, *NAMES, model="twin")
+    found = together(*study)
+    assert asked(study) == {"engine": ["f", "g"]}
+    assert marks(study[0], found) == {
+        "d": {"engine": before},
+        "f": {"engine": found["engine"].mark},
+        "g": {"engine": found["engine"].mark},
+    }
+    Path(before).unlink()
+    assert marks(study[0], found)["d"] == {}
+
+
+def test_a_data_set_alone_keeps_its_mark_and_asks_by_its_own_job(folder, study):
+    before = "results/asked/engine/0123.json"
+    made(study, "d", inputs=[before])
+    alone = planned(folder, names=())
+    assert asked(alone) == {}
+    assert marks(alone[0], {}) == {"d": {"engine": before}}
+
+
+def test_a_study_that_never_had_others_reads_no_record(folder, study):
+    assert marks(planned(folder, names=())[0], {}) == {}
+
+
+def test_a_model_with_shards_starts_an_engine_for_each(folder, study):
+    assert "engine" not in asked(planned(folder, shards=2))
