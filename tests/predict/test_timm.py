@@ -1,5 +1,6 @@
 import io
 import logging
+import re
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,8 @@ from PIL import Image
 
 from mllm_classify.config.vision import TimmModel
 from mllm_classify.dataset.images import IMAGES
-from mllm_classify.io.files import InputError, locate, sha256
+from mllm_classify.io.files import InputError, locate, read_text, sha256
+from mllm_classify.loading.timm import Classifier
 from mllm_classify.predict import timm
 from mllm_classify.predict.images import Images, sharded
 from mllm_classify.predict.rows import PREDICTIONS, gathered
@@ -156,3 +158,65 @@ def test_progress_starts_at_none_and_ends_at_all():
 def test_another_number_of_classes_is_an_input_error(count):
     with pytest.raises(InputError, match=f"architecture: {ARCHITECTURE} has 1000 classes, the data set {count}"):
         predict(["coffee.png"], count)
+
+
+# data sets of some of its classes
+
+SYNSETS = "package:timm/data/_info/imagenet_synsets.txt"
+SOME = {285: "Egyptian cat", 967: "espresso", 281: "tabby", 657: "missile"}
+"""ImageNet's classes, in another order than there."""
+
+
+def some_classes(*, synsets=True):
+    known = read_text(SYNSETS).split()
+    return pl.DataFrame(
+        {
+            "class_id": range(4),
+            "name": list(SOME.values()),
+            "synset": [known[place] if synsets else None for place in SOME],
+        },
+        schema_overrides={"synset": pl.String},
+    )
+
+
+def predict_some(classes, **options):
+    rows = [
+        {"image_id": name, "file": f"package:skimage/data/{name}", "sha256": sha256(photograph(name))}
+        for name in PHOTOGRAPHS
+    ]
+    entry = {
+        "name": "m",
+        "label": "M",
+        "kind": "timm",
+        "architecture": ARCHITECTURE,
+        "weights": WEIGHTS,
+        "outputs": SYNSETS,
+    }
+    return predictions(timm, TimmModel(**entry | options), Images(pl.DataFrame(rows, schema=IMAGES), None), classes)
+
+
+def test_of_some_classes_only_these_are_predicted_and_share_all_probability():
+    """The same as all outputs, with those of other classes crossed out."""
+    found = predict_some(some_classes())
+    whole = Classifier(TimmModel(name="m", label="M", kind="timm", architecture=ARCHITECTURE, weights=WEIGHTS))
+    for name, class_ids, scores in found.select("image_id", "class_ids", "scores").iter_rows():
+        shares = whole.probabilities([photograph(name)])[0][list(SOME)].astype(float)
+        shares /= shares.sum()
+        assert sorted(class_ids) == [0, 1, 2, 3]
+        assert class_ids == np.argsort(-shares).tolist()
+        assert scores == pytest.approx(shares[class_ids].tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"classes": some_classes(synsets=False)}, "class 'Egyptian cat' of the data set has no synset, and the classifier's"),
+    ({"outputs": ["n02123045"]}, "class 'Egyptian cat' of the data set is 'n02124075', and the classifier's outputs"),
+    ({"outputs": ["n02123045", "n02123045"]}, "synset 'n02123045' stands twice; there must be one for each output"),
+    ({"outputs": ["n02124075", "n07920052", "n02123045", "n03773504"]}, f"{ARCHITECTURE} has 1000 classes, outputs.txt 4"),
+])  # fmt: skip
+def test_outputs_that_are_not_the_data_sets_classes_are_refused(folder, change, message):
+    options = {}
+    if "outputs" in change:
+        (folder / "outputs.txt").write_text("\n".join(change["outputs"]))
+        options["outputs"] = "outputs.txt"
+    with pytest.raises(InputError, match=re.escape(message)):
+        predict_some(change.get("classes", some_classes()), **options)

@@ -89,6 +89,11 @@ class TimmModel(VisionModel, Classifier):
 
     kind: Literal["timm"]
     family: Annotated[Literal["supervised"], DISPLAY] = Field("supervised", description="as tables show it")
+    outputs: Annotated[str | None, CONTENT] = Field(
+        None,
+        description="the synsets of its outputs, one a line, for data sets of some of these classes: only theirs are ranked, and "
+        "may be predicted; without it, its outputs are the data set's classes",
+    )
 
     @property
     def probable(self) -> bool:

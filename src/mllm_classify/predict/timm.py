@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import scipy.special
 
-from mllm_classify.io.files import InputError
+from mllm_classify.io.files import InputError, read_text
+from mllm_classify.io.text import shown
 from mllm_classify.loading.timm import Classifier
 from mllm_classify.predict.vision.inference import Network
 from mllm_classify.predict.vision.ranking import Ranker, highest, predicted
@@ -20,21 +21,50 @@ if TYPE_CHECKING:
 
 def predict(job: "PredictJob[TimmModel]") -> "tuple[pl.DataFrame, list[Environment]]":
     """The classes of highest probability, and what they were computed with."""
-    return predicted(job, lambda: ranker(job.model, job.classes.height))
+    kept = None if job.model.outputs is None else places(job.model.outputs, job.classes)
+    return predicted(job, lambda: ranker(job.model, job.classes.height, kept))
 
 
-def network(entry: "ClassifierEntry", classes: int) -> Network:
+def network(entry: "ClassifierEntry", classes: int, place: str = "the data set") -> Network:
     """A classifier whose outputs are logits (images x classes).
 
-    Raises InputError when it has another number of classes than the data set, or cannot be loaded.
+    Raises InputError when it has another number of classes than the data set, or `place`, or cannot be loaded.
     """
     classifier = Classifier(entry)
     if classifier.classes != classes:
-        msg = f"architecture: {entry.architecture} has {classifier.classes} classes, the data set {classes}"
+        msg = f"architecture: {entry.architecture} has {classifier.classes} classes, {place} {classes}"
         raise InputError(msg)
     return Network(classifier.device, classifier.transform, classifier.model)
 
 
-def ranker(model: "TimmModel", classes: int) -> Ranker:
-    """Ranks classes by their softmax probability."""
-    return Ranker(network(model, classes), lambda logits: highest(scipy.special.softmax(logits, axis=1)))
+def places(outputs: str, classes: "pl.DataFrame") -> list[int]:
+    """Which outputs of a classifier are the data set's classes, by their synsets, in the order of the classes' ids.
+
+    `outputs` is a file of the synsets of all outputs. Raises InputError where a class has none of these, or the file one
+    twice.
+    """
+    listed = read_text(outputs).split()
+    known = {synset: place for place, synset in enumerate(listed)}
+    if len(known) < len(listed):
+        twice = next(synset for place, synset in enumerate(listed) if known[synset] != place)
+        msg = f"{outputs}: synset {shown(twice)} stands twice; there must be one for each output"
+        raise InputError(msg)
+    for name, synset in classes.sort("class_id").select("name", "synset").iter_rows():
+        if synset not in known:
+            what = "has no synset" if synset is None else f"is {shown(synset)}"
+            msg = (
+                f"{outputs}: class {shown(name)} of the data set {what}, and the classifier's outputs are these synsets"
+            )
+            raise InputError(msg)
+    return [known[synset] for synset in classes.sort("class_id")["synset"]]
+
+
+def ranker(model: "TimmModel", classes: int, kept: list[int] | None = None) -> Ranker:
+    """Ranks classes by their softmax probability: all, or those of the outputs that are `kept`, among themselves."""
+    if kept is None:
+        return Ranker(network(model, classes), lambda logits: highest(scipy.special.softmax(logits, axis=1)))
+    assert model.outputs is not None
+    count = len(read_text(model.outputs).split())
+    return Ranker(
+        network(model, count, model.outputs), lambda logits: highest(scipy.special.softmax(logits[:, kept], axis=1))
+    )
