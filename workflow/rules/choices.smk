@@ -2,7 +2,7 @@ for scope in SCOPES:
 
     rule:
         name:
-            scope.rule("choices")
+            scope.called("choices")
         input:
             labels=scope.pattern("labels"),
             classes=scope.pattern("classes"),

@@ -76,15 +76,15 @@ wildcard_constraints:
 
 
 class Scope:
-    """What a stage's rule is about: the main data set, or, with a wildcard, one of the others."""
+    """The data sets of a stage's rule, which are the main one, or, with a wildcard, the others."""
 
     def __init__(self, further):
         self.further = further
         self.results = "results/{dataset}" if further else OUTLINE.results
         self.dataset = "{dataset}" if further else OUTLINE.dataset
 
-    def rule(self, name):
-        """The name of the rule of a stage."""
+    def called(self, name):
+        """The name of the rule that a stage or an output has."""
         return f"{name}_further" if self.further else name
 
     def pattern(self, name):

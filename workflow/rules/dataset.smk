@@ -2,7 +2,7 @@ for scope in SCOPES:
 
     rule:
         name:
-            scope.rule("images")
+            scope.called("images")
         output:
             images=scope.pattern("images"),
             classes=scope.pattern("classes"),
@@ -23,7 +23,7 @@ for scope in SCOPES:
 
     rule:
         name:
-            scope.rule("labels")
+            scope.called("labels")
         input:
             images=scope.pattern("images"),
             classes=scope.pattern("classes"),

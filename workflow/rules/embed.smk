@@ -2,7 +2,7 @@ for scope in SCOPES:
 
     rule:
         name:
-            scope.rule("embed_classes")
+            scope.called("embed_classes")
         input:
             scope.pattern("classes"),
         output:
@@ -25,7 +25,7 @@ for scope in SCOPES:
 
     rule:
         name:
-            scope.rule("embed_answers")
+            scope.called("embed_answers")
         input:
             scope.pattern("predictions"),
         output:

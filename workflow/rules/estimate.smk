@@ -2,7 +2,7 @@ for scope in SCOPES:
 
     rule:
         name:
-            scope.rule("estimate")
+            scope.called("estimate")
         input:
             images=scope.pattern("images"),
             classes=scope.pattern("classes"),

@@ -2,7 +2,7 @@ for scope in SCOPES:
 
     rule:
         name:
-            scope.rule("mapping")
+            scope.called("mapping")
         input:
             predictions=scope.pattern("predictions"),
             classes=scope.pattern("classes"),

@@ -2,7 +2,7 @@ for scope in SCOPES:
 
     rule:
         name:
-            scope.rule("predict")
+            scope.called("predict")
         input:
             images=scope.pattern("images"),
             classes=scope.pattern("classes"),
@@ -36,7 +36,7 @@ for scope in SCOPES:
 
     rule:
         name:
-            scope.rule("predict_shard")
+            scope.called("predict_shard")
         input:
             images=scope.pattern("images"),
             classes=scope.pattern("classes"),
@@ -71,7 +71,7 @@ for scope in SCOPES:
 
     rule:
         name:
-            scope.rule("gather")
+            scope.called("gather")
         input:
             images=scope.pattern("images"),
             shards=get_shards,

@@ -4,7 +4,7 @@ for scope in SCOPES:
 
         rule:
             name:
-                scope.rule(output.name)
+                scope.called(output.name)
             input:
                 get_output_inputs(output),
             output:
