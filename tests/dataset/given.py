@@ -24,7 +24,8 @@ def val(number):
 
 def read(format_, file, ids=()):
     """A second label set of ImageNet."""
-    return second_labels(IMAGENET, SecondLabelSet(label="R", file=file, format=format_), LOOKUP, ids)
+    labels = SecondLabelSet(label="R", file=file, format=format_, uncertain="exclude")
+    return second_labels(IMAGENET, labels, LOOKUP, ids)
 
 
 def summary(found):
@@ -40,8 +41,10 @@ def refusal(call, *arguments, **options):
 
 
 def frame(**columns):
-    """Labels with these columns, the others null."""
+    """Labels with these columns, the others null; numbers of labels are those of the labels as they are."""
     height = len(columns["image_id"])
+    columns.setdefault("n_labels", [None if it is None else len(it) for it in columns.get("regt", [None] * height)])
+    columns.setdefault("overlapping", [False] * height)
     return pl.DataFrame({name: columns.get(name, [None] * height) for name in LABELS}, schema=LABELS)
 
 

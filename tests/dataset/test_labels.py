@@ -53,12 +53,12 @@ def labelled(folder, imgt, regt=None, equivalences=None, ids="abc", first=None, 
     ],
 )
 def test_categories_are_those_of_table_1(imgt, regt, expected):
-    assert category(imgt, regt) == expected
+    assert category(imgt, regt, {}) == expected
 
 
 @given(st.lists(st.tuples(IDS, st.frozensets(IDS))))
 def test_categories_part_the_images(pairs):
-    counts = Counter(category(imgt, regt) for imgt, regt in pairs)
+    counts = Counter(category(imgt, frozenset(regt), {}) for imgt, regt in pairs)
     assert set(counts) <= {"N", "S+", "S-", "M+", "M-"}
     assert counts["N"] == sum(not regt for _, regt in pairs)
     assert counts["S+"] + counts["S-"] == sum(len(regt) == 1 for _, regt in pairs)

@@ -191,11 +191,12 @@ def test_what_a_table_says_of_a_variant_is_in_its_lineage_only(tmp_path) -> None
 
 
 def test_how_several_names_are_read_is_in_the_lineage_of_the_mapping_and_not_of_the_answers() -> None:
+    """Every table states it."""
     assert changed(configured(mapping=Mapping(several="any"))) == {
         *MAPPED,
         *SCORED,
         "annotate",
-        *of("mappings", "encoded", "examined"),
+        *of("mappings", "encoded", "examined", "about"),
     }
 
 

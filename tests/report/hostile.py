@@ -38,6 +38,7 @@ def many(count: int) -> Data:
         {
             "image_id": ids, "imgt": 1, "regt": None, "imgt_admissible": [[1]] * count, "regt_admissible": None,
             "category": None, "excluded": None, "expert": None, "expert_admissible": None,
+            "n_labels": None, "overlapping": False,
         },
         schema=LABELS,
     )  # fmt: skip
@@ -58,6 +59,7 @@ def study(answers: list[str], nearest: list[int], rankings: list[list[int]]) -> 
             "image_id": ids, "imgt": [1] * len(ids), "regt": regt, "imgt_admissible": [[1]] * len(ids),
             "regt_admissible": regt, "category": ["S-" if one else "N" for one in regt],
             "excluded": ["uncertain", *[None] * (len(ids) - 1)], "expert": None, "expert_admissible": None,
+            "n_labels": None, "overlapping": False,
         },
         schema=LABELS,
     )  # fmt: skip

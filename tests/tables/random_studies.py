@@ -86,10 +86,12 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
             "regt": regt if known else None,
             "imgt_admissible": sorted(admissible(frozenset({imgt}), equal)),
             "regt_admissible": sorted(admissible(frozenset(regt), equal)) if known else None,
-            "category": category(imgt, frozenset(regt)) if known else None,
+            "category": category(imgt, frozenset(regt), {}) if known else None,
             "excluded": "uncertain" if second_label_set and not known else None,
             "expert": expert,
             "expert_admissible": None if expert is None else sorted(admissible(frozenset(expert), equal)),
+            "n_labels": len(regt) if known else None,
+            "overlapping": False,
         }
 
     images = [f"picture {number}" for number in range(count)]

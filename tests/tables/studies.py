@@ -39,7 +39,7 @@ EVERY = TABLES | {
 }
 STUDY = Study("data", "Old labels", "New labels", "pairs.v1", "names.txt (10)")
 ONE_LABEL_SET = STUDY._replace(regt=None, equivalences=None)
-STUDY_COLUMNS = ["dataset", "imgt", "regt", "equivalences", "classes", "n_images", "excluded"]
+STUDY_COLUMNS = ["dataset", "imgt", "regt", "equivalences", "classes", "n_images", "excluded", "rules"]
 HEADERS = {
     "table2": "statistic,A,S,S+,S-,M,M+,M-,N",
     "table3": "model,task,ImGT_A,ReGT_A,ReGT_S,ReGT_S+,ReGT_S-,ReGT_M,ReGT_M+,ReGT_M-,ImGT_and_ReGT",

@@ -111,13 +111,13 @@ def test_without_a_model_that_answers_in_words_a_table_is_its_header(tmp_path, t
     write(TABLES[table](scored("v", "CW", "1", "1", "S+"), MODELS, STUDY), tmp_path / "t.csv")
     (header,) = (tmp_path / "t.csv").read_text().splitlines()
     assert header.startswith(HEADERS[table] + ",")
-    assert header.split(",")[-7:] == STUDY_COLUMNS
+    assert header.split(",")[-8:] == STUDY_COLUMNS
     assert ("Task" if table == "table4" else "M-") in (tmp_path / "t.md").read_text()
 
 
 @pytest.mark.parametrize("table", ["table2", *EVERY, "mustelidae"])
 def test_every_table_says_what_it_is_of(table):
-    study = STUDY._replace(excluded=3)
+    study = STUDY._replace(excluded=3, rules="rules that differ")
     if table == "table2":
         found = rows(table2(pl.DataFrame({"category": ["S+", "N"]}), study))
     elif table == "mustelidae":
@@ -130,7 +130,7 @@ def test_every_table_says_what_it_is_of(table):
         assert "n_A" not in row
         expected = [name for name in STUDY_COLUMNS if table != "accuracy" or name != "n_images"]
         assert list(row)[-len(expected) :] == expected
-        values = ["data", "Old labels", "New labels", "pairs.v1", "names.txt (10)", "correct", "3"]
+        values = ["data", "Old labels", "New labels", "pairs.v1", "names.txt (10)", "correct", "3", "rules that differ"]
         assert [row[name] for name in expected] == [
             value for name, value in zip(STUDY_COLUMNS, values, strict=True) if name in expected
         ]

@@ -22,9 +22,12 @@ def test_a_study_says_what_it_is_of():
         "equivalences": None,
         "class_list": "names.txt",
         "n_images": "excluded",
+        "rules": "images: all",
     }
     classes = pl.DataFrame({"class_id": range(7)})
-    assert study(about, LABELLED, classes) == Study("d", "Old", None, None, "names.txt (7)", "excluded", 1)
+    assert study(about, LABELLED, classes) == Study(
+        "d", "Old", None, None, "names.txt (7)", "excluded", 1, "images: all"
+    )
 
 
 def test_images_are_those_that_are_evaluated():

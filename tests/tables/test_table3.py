@@ -40,6 +40,7 @@ def test_table_3_on_nine_images():
         "classes": "names.txt (10)",
         "n_images": "correct",
         "excluded": "0",
+        "rules": "",
         "n": "9",
         "n_errors": "0",
         **{f"{name}_A_{case}": "55.56" for name in ("ImGT", "ReGT") for case in ("worst", "best")},

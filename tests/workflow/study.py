@@ -64,7 +64,7 @@ def outputs_of(config: Path) -> list[str]:
     return outline(load(config)).outputs
 
 
-STUDY = {"n", "dataset", "imgt", "regt", "equivalences", "classes", "n_images", "excluded", "reference"}
+STUDY = {"n", "dataset", "imgt", "regt", "equivalences", "classes", "n_images", "excluded", "rules", "reference"}
 """Columns that say what the figures of a row are of."""
 SAID = {"used_by", "what", "differs"}
 """Columns of words about a row."""

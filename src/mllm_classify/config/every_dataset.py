@@ -1,6 +1,6 @@
 """What every data set has: label sets, equivalences, how pictures are read."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,22 @@ from mllm_classify.io.reading import MAX_PIXELS, Reading
 
 NONE = "N"
 """Says in label files that no class applies. A missing label never means that."""
+AUTHORS: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "reimagenet": {
+        "regt": {"missing": "exclude", "uncertain": NONE, "categories": "equivalent"},
+        "mapping": {"several": "any"},
+        "recorded": {"images": "intersection"},
+    }
+}
+"""By the format of a second label set, the defaults of other keys with which its authors' figures come out: of `regt`, of
+`mapping`, and of recorded models."""
+
+
+def authors(given: Any) -> dict[str, dict[str, Any]]:
+    """The defaults that a configuration's second label set brings along; none where it is no configuration."""
+    for key in ("dataset", "regt", "format"):
+        given = given.get(key) if isinstance(given, dict) else None
+    return AUTHORS.get(given, {}) if isinstance(given, str) else {}
 
 
 class LabelSet(Section):
@@ -33,9 +49,28 @@ class SecondLabelSet(LabelSet):
         NONE, description="in the format table, what stands for no class at all; no class may be called that"
     )
     uncertain: Annotated[
-        Literal["exclude", "error"],
-        Choice("ours", "does not mention images on which annotators could not decide"),
-    ] = Field("exclude", description="an image whose annotators could not decide: left out and counted, or an error")
+        Literal["N", "exclude", "error"],
+        Choice("ours", "does not mention images on which annotators could not decide; its authors' later code: N"),
+    ] = Field(
+        "exclude",
+        description="an image whose annotators could not decide: N, left out and counted, or an error; `N` with "
+        "`format: reimagenet`",
+    )
+    categories: Annotated[
+        Literal["raw", "equivalent"],
+        Choice(
+            "inferred", "Table 1 compares labels as they are; its authors' later code compares them under equivalence"
+        ),
+    ] = Field(
+        "raw",
+        description="from which labels S+ to M- follow: as they are, or equivalent ones counted once, with + where one is "
+        "equivalent to ImGT; `equivalent` with `format: reimagenet`",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_its_authors(cls, given: Any) -> Any:
+        return authors({"dataset": {"regt": given}}).get("regt", {}) | given if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _sign_of_a_table(self) -> Self:
@@ -57,6 +92,14 @@ class Equivalences(Section):
     ] = Field(
         default=False,
         description="whether rows with `admits` count: labels of `classes` admit those too, not the reverse",
+    )
+    overlapping: Annotated[
+        Literal["all", "last"],
+        Choice("ours", "does not say; in its authors' later code a class has the neighbours of its last group only"),
+    ] = Field(
+        "all",
+        description="a class in several groups: equivalent to the classes of all, or, where it is predicted, to those of "
+        "the last group only; the log counts the images on which that makes a difference",
     )
 
 

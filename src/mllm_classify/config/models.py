@@ -118,7 +118,8 @@ class RecordedModel(Model):
     ] = Field(
         "all",
         description="whether the file must have just the registered images (those that `missing: exclude` leaves out of every "
-        "table may be absent), or those that both have are evaluated, and their number stated",
+        "table may be absent), or those that both have are evaluated, and their number stated; `intersection` where "
+        "`dataset.regt` is of `format: reimagenet`",
     )
 
     @field_validator("shards")

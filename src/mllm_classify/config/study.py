@@ -1,6 +1,6 @@
 """A whole configuration, and what of it must fit together."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -9,6 +9,7 @@ from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
 from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, studies
+from mllm_classify.config.every_dataset import authors
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.config.models import Model
@@ -25,7 +26,8 @@ class Mapping(Section):
         Choice("paper", "an answer that is not a class name is wrong (Sec. 2.3); it does not mention several"),
     ] = Field(
         "wrong",
-        description="an answer to CW that names several classes and nothing else: out of prompt, its first, or all of them",
+        description="an answer to CW that names several classes and nothing else: out of prompt, its first, or all of them; "
+        "`any` where `dataset.regt` is of `format: reimagenet`",
     )
 
 
@@ -109,6 +111,19 @@ class Config(Section):
             return study
         msg = f"--dataset: {dataset!r} is not in the configuration; it has {', '.join(self.studies)}"
         raise InputError(msg)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_authors_of_the_labels(cls, given: Any) -> Any:
+        if not (rules := authors(given)):
+            return given
+        of_files, models = rules["recorded"], given.get("models")
+        if isinstance(given.get("mapping", {}), dict):
+            given = given | {"mapping": rules["mapping"] | given.get("mapping", {})}
+        if isinstance(models, list):
+            recorded = [isinstance(it, dict) and it.get("kind") == "recorded" for it in models]
+            given = given | {"models": [of_files | it if own else it for it, own in zip(models, recorded, strict=True)]}
+        return given
 
     @model_validator(mode="after")
     def _distinct_models(self) -> Self:

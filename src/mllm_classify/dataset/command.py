@@ -40,9 +40,14 @@ def write_images(args: argparse.Namespace, config: Config) -> None:
 
 
 def write_labels(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.dataset.classes import Lookup
+    from mllm_classify.dataset.equivalences import remarks
     from mllm_classify.dataset.labels import LABELS, labels, numbers
 
-    labelled = labels(parquet.read(args.images), parquet.read(args.classes), config.dataset)
+    classes = parquet.read(args.classes)
+    labelled = labels(parquet.read(args.images), classes, config.dataset)
     parquet.write(labelled, LABELS, args.output)
+    for remark in remarks(config.dataset.equivalences, Lookup(classes)):
+        log.info("%s: %s", config.dataset.name, remark)
     for what, counted in numbers(labelled).items():
         log.info("%s: %s: %s", config.dataset.name, what, counted)

@@ -1,11 +1,20 @@
 """The two label sets, and the categories that follow from them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from mllm_classify.dataset.classes import Lookup
-from mllm_classify.dataset.equivalences import Admits, admissible, admits
+from mllm_classify.dataset.equivalences import (
+    OVERLAPPING,
+    Admits,
+    admissible,
+    admits,
+    admitted,
+    distinct,
+    entries,
+    shared,
+)
 from mllm_classify.dataset.label_files import expert_labels, original_labels, second_labels
 from mllm_classify.dataset.readings import Reading, Readings
 from mllm_classify.io.files import InputError
@@ -25,29 +34,36 @@ LABELS: dict[str, pl.DataType] = {
     "excluded": pl.String(),  # why the image is left out of every table; null for those that are evaluated
     "expert": pl.List(pl.Int32),  # of the weasel family; null but for images that the expert labelled for certain
     "expert_admissible": pl.List(pl.Int32),
+    "n_labels": pl.Int32(),  # of regt, by the rule for categories; null where that is
+    "overlapping": pl.Boolean(),  # whether the other rule for a class in several groups changes category or admissible classes
 }
 EXAMPLES = 3
 """How many images an error names."""
 
 
-def category(imgt: int, regt: frozenset[int]) -> str:
-    """The category of one image: N, S+, S-, M+ or M- (Table 1)."""
+def category(imgt: int, regt: frozenset[int], equal: Admits) -> str:
+    """The category of one image: N, S+, S-, M+ or M- (Table 1).
+
+    What is equivalent counts once, and as ImGT where it is equivalent to that; from labels as they are, nothing is.
+    """
     if not regt:
         return "N"
-    return ("S" if len(regt) == 1 else "M") + ("+" if imgt in regt else "-")
+    plus = regt & admissible(frozenset({imgt}), equal)
+    return ("S" if distinct(regt, equal) == 1 else "M") + ("+" if plus else "-")
 
 
 def labels(images: pl.DataFrame, classes: pl.DataFrame, dataset: "AnyDataset") -> pl.DataFrame:
     """Labels of the registered images, from the files that the configuration names.
 
-    Categories follow from the labels as they are, accuracy from the admissible ones (eq. 1). Without `regt` the second
-    label set and the categories are null.
+    Categories follow from the labels as they are, or under equivalence, accuracy from the admissible ones (eq. 1). Without
+    `regt` the second label set and the categories are null.
 
     Raises InputError naming file and place: a label that is no class, an image twice, an image without a label or with
     an uncertain one (unless they are to be excluded), a label file that is of other images or repeats another ImGT.
     """
     lookup = Lookup(classes)
     equal = admits(dataset.equivalences, lookup)
+    other = _other(dataset, lookup)
     ids = images["image_id"].to_list()
     own = dict(zip(ids, images["own_label"], strict=True)) if "own_label" in images.columns else {}
     originals = original_labels(dataset, lookup, own)
@@ -62,7 +78,7 @@ def labels(images: pl.DataFrame, classes: pl.DataFrame, dataset: "AnyDataset") -
         _agreeing(dataset.expert_file, experts, first)
     return pl.DataFrame(
         [
-            _row(image_id, dataset.regt, first.get(image_id), second.get(image_id), experts.get(image_id), equal)
+            _row(image_id, dataset.regt, first.get(image_id), second.get(image_id), experts.get(image_id), equal, other)
             for image_id in ids
         ],
         schema=LABELS,
@@ -77,6 +93,7 @@ def _row(
     second: Reading | None,
     expert: Reading | None,
     equal: Admits,
+    other: Admits | None,
 ) -> tuple[object, ...]:
     imgt = next(iter(first.classes)) if first and first.classes else None
     excluded = None
@@ -84,21 +101,50 @@ def _row(
         excluded = "no ImGT label"
     elif regt is not None and second is None:
         excluded = "no ReGT label"
-    elif second is not None and second.classes is None:
+    elif regt is not None and second is not None and second.classes is None and regt.uncertain != "N":
         excluded = "uncertain"
-    classes = second.classes if second is not None and excluded is None else None
+    classes = None if second is None or excluded else second.classes or frozenset()
     experts = expert.classes if expert is not None else None
+    derived = _derived(imgt, classes, regt, equal)
     return (
         image_id,
         imgt,
         None if classes is None else sorted(classes),
-        None if imgt is None else sorted(admissible(frozenset({imgt}), equal)),
-        None if classes is None else sorted(admissible(classes, equal)),
-        None if classes is None or imgt is None else category(imgt, classes),
+        *derived[:3],
         excluded,
         None if experts is None else sorted(experts),
         None if experts is None else sorted(admissible(experts, equal)),
+        derived.n_labels,
+        other is not None and derived != _derived(imgt, classes, regt, other),
     )
+
+
+class Derived(NamedTuple):
+    """What follows from the labels of one image."""
+
+    imgt_admissible: list[int] | None
+    regt_admissible: list[int] | None
+    category: str | None
+    n_labels: int | None
+
+
+def _derived(imgt: int | None, regt: frozenset[int] | None, options: "SecondLabelSet | None", equal: Admits) -> Derived:
+    counted_once = equal if options is not None and options.categories == "equivalent" else {}
+    return Derived(
+        None if imgt is None else sorted(admissible(frozenset({imgt}), equal)),
+        None if regt is None else sorted(admissible(regt, equal)),
+        None if regt is None or imgt is None else category(imgt, regt, counted_once),
+        None if regt is None else distinct(regt, counted_once),
+    )
+
+
+def _other(dataset: "AnyDataset", lookup: Lookup) -> Admits | None:
+    """What classes admit by the rule for a class in several groups that is not chosen; None where none is in several."""
+    found = entries(dataset.equivalences, lookup)
+    if dataset.equivalences is None or not shared(found):
+        return None
+    (other,) = {*OVERLAPPING} - {dataset.equivalences.overlapping}
+    return admitted(found, other)
 
 
 def _examples(items: list[str]) -> str:
@@ -164,4 +210,6 @@ def numbers(labelled: pl.DataFrame) -> dict[str, str]:
         counts = labelled[column].drop_nulls().value_counts(sort=True).rows()
         if counts:
             told[what] = ", ".join(f"{name} {count}" for name, count in counts)
+    if changed := labelled["overlapping"].sum():
+        told["changed by the other rule for classes in several groups (equivalences.overlapping)"] = str(changed)
     return told

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mllm_classify.config.dataset import ImagenetDataset
+from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import portable, read_csv, read_text
 from mllm_classify.io.names import read_names
@@ -19,6 +20,12 @@ PAPER_NAMES: str = ImagenetDataset.model_fields["names"].default
 """The class list of the paper: the names of its authors' package."""
 OFFICIAL = "# Origin: paper"
 """Begins a line of a file that is the authors' own."""
+
+UNCERTAIN = {"N": "N", "exclude": "left out", "error": "an error"}
+CATEGORIES = {"raw": "labels as they are", "equivalent": "equivalent labels count once"}
+OVERLAPPING = {"all": "all count", "last": "the last counts"}
+SEVERAL = {"wrong": "wrong", "first": "the first counts", "any": "any may be right"}
+"""The rules on which papers differ, as tables say them."""
 
 Value = Callable[[Config], Any]
 
@@ -33,7 +40,25 @@ def about(config: Config) -> dict[str, Any]:
         "equivalences": dataset.equivalences.label if dataset.equivalences else None,
         "class_list": dataset.class_list,
         "n_images": config.tables.n_images,
+        "rules": rules(config),
     }
+
+
+def rules(config: Config) -> str:
+    """The rules on which papers differ, in words, but that for images in N."""
+    dataset = config.dataset
+    both = [it for it in config.models if isinstance(it, RecordedModel) and it.images == "intersection"]
+    lacking = [it for it in (dataset.imgt, dataset.regt) if it is not None and it.missing == "exclude"]
+    said = []
+    if dataset.regt is not None:
+        said += [
+            f"uncertain: {UNCERTAIN[dataset.regt.uncertain]}",
+            f"categories: {CATEGORIES[dataset.regt.categories]}",
+        ]
+    if dataset.equivalences is not None:
+        said.append(f"class in several groups: {OVERLAPPING[dataset.equivalences.overlapping]}")
+    said.append(f"several classes named: {SEVERAL[config.mapping.several]}")
+    return ", ".join([*said, f"images: {'those that both have' if both or lacking else 'all'}"])
 
 
 def entries(config: Config) -> list[list[str]]:

@@ -11,8 +11,8 @@ from mllm_classify.tables.table import Study
 def study(about: dict[str, Any], labels: pl.DataFrame, classes: pl.DataFrame) -> Study:
     """What tables are of.
 
-    `about` has dataset, imgt, regt and equivalences (labels; the last two may be None), class_list (its file) and n_images
-    (the rule for images without a label). `labels` are of all images, evaluated or not.
+    `about` has dataset, imgt, regt and equivalences (labels; the last two may be None), class_list (its file), n_images
+    (the rule for images without a label) and rules (the others, in words). `labels` are of all images, evaluated or not.
     """
     return Study(
         about["dataset"],
@@ -22,6 +22,7 @@ def study(about: dict[str, Any], labels: pl.DataFrame, classes: pl.DataFrame) ->
         f"{about['class_list']} ({classes.height})",
         about["n_images"],
         int(labels["excluded"].is_not_null().sum()),
+        about["rules"],
     )
 
 

@@ -17,6 +17,7 @@ class Study(NamedTuple):
     classes: str
     n_images: str = "correct"  # or excluded: the rule for images without a label
     excluded: int = 0  # images that a label set leaves open
+    rules: str = ""  # the other rules on which papers differ
 
     def columns(self) -> list[pl.Expr]:
         """The study as columns of a table, which are the last ones of every CSV."""
@@ -35,6 +36,7 @@ class Study(NamedTuple):
             f"ReGT: {self.regt or 'none'}",
             f"equivalences: {self.equivalences or 'none'}",
             f"classes: {self.classes}",
+            *([self.rules] if self.rules else []),
         ]
         if self.excluded:
             parts.append(f"{self.excluded} images with an open label left out")

@@ -126,7 +126,8 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
         reconfigure(lambda c: c["annotate"].update(seed=1, top=5, vision="conse", sources=["ReGT", "conse-chat"])), set(),
     ),
     "how several names are read": (
-        reconfigure(lambda c: c.update(mapping={"several": "any"})), {*MAPPED, "score", *of("scores", "mappings", "encoded", "examined")},
+        reconfigure(lambda c: c.update(mapping={"several": "any"})),
+        {*MAPPED, "score", *of("scores", "mappings", "encoded", "examined", "about")},
     ),
     "revision of the chat model": (reconfigure(lambda c: model(c, "conse-chat").update(revision="2")), CHAT),
     "prompt": (lambda s: s.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of"), CHAT),

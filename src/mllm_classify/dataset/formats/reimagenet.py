@@ -19,7 +19,8 @@ def read(dataset: "AnyDataset", labels: "SecondLabelSet", lookup: "Lookup", _ima
     """JSON-lines of image_name, original_class and reannotated_labels.
 
     -1 says that the annotators were not sure: alone it makes the image uncertain, beside classes it is dropped. An empty
-    list says that no class applies; null is a missing label. Without an original_class the image is uncertain too.
+    list says that no class applies; null is a missing label. Without an original_class the image is uncertain too, unless
+    uncertain images count as N: its labels are known.
     """
     records: Records = {}
     for place, record in read_records(labels.file, "image_name", "original_class", "reannotated_labels"):
@@ -33,6 +34,6 @@ def read(dataset: "AnyDataset", labels: "SecondLabelSet", lookup: "Lookup", _ima
         repeated = record["original_class"]
         originals = [] if repeated is None else listed(place, repeated)
         original = frozenset(lookup.one(place, part) for part in originals) if originals else None
-        uncertain = original is None or (NOT_SURE in parts and not sure)
+        uncertain = (NOT_SURE in parts and not sure) or (original is None and labels.uncertain != "N")
         add(records, name, Reading(place, None if uncertain else sure, original))
     return labelled(records)
