@@ -109,10 +109,11 @@ test-benchmarks: .venv/installed-dev
 	$(call apt_install,chromium chromedriver zip,chromium chromium-driver zip)
 	$(BIN)/pytest --numprocesses 0 tests/benchmarks
 
-# make verify-bundle BUNDLE=results/bundle.zip, and with EMBED=--embed the embeddings, too. -P: nothing is imported from the
+# make verify-bundle BUNDLE=results/bundle.zip, and with EMBED=--embed the embeddings, too; with RESTRICTED="FILE ..." what
+# the bundle leaves out. -P: nothing is imported from the
 # folder in which it is called.
 verify-bundle: .venv/installed
-	$(BIN)/python -P -m mllm_classify.bundle.verify $(EMBED) $(BUNDLE)
+	$(BIN)/python -P -m mllm_classify.bundle.verify $(EMBED) $(BUNDLE) $(if $(RESTRICTED),--restricted $(RESTRICTED))
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check

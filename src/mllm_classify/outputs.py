@@ -32,6 +32,8 @@ class Output(NamedTuple):
     exists: tuple[str, ...] = ()
     """What a configuration must have (`plan.values.CONDITIONS`); all of it."""
     form: Form = "table"
+    reveals: bool = False
+    """Whether it tells of single images' labels, or of so few that it follows from what else is known."""
 
     @property
     def module(self) -> str:
@@ -49,8 +51,10 @@ class Output(NamedTuple):
         return [f"{self.name}.{ending}" for ending in ENDINGS[self.form]]
 
 
-def _output(name: str, takes: str, doing: str, title: str = "", exists: str = "", form: Form = "table") -> Output:
-    return Output(name, tuple(takes.split()), doing, title, tuple(exists.split()), form)
+def _output(
+    name: str, takes: str, doing: str, title: str = "", exists: str = "", form: Form = "table", *, reveals: bool = False
+) -> Output:
+    return Output(name, tuple(takes.split()), doing, title, tuple(exists.split()), form, reveals)
 
 
 OUTPUTS: Final = {
@@ -113,6 +117,7 @@ OUTPUTS: Final = {
             "The most frequent out-of-prompt answers",
             "The most frequent out-of-prompt answers",
             "worded",
+            reveals=True,
         ),
         _output(
             "abstention",
@@ -120,6 +125,7 @@ OUTPUTS: Final = {
             "What a threshold for out-of-prompt answers would do",
             "Thresholds for out-of-prompt answers",
             "worded",
+            reveals=True,
         ),
         _output(
             "gains",
@@ -134,6 +140,7 @@ OUTPUTS: Final = {
             "Ranking labels that deserve a second look",
             "Labels that deserve a second look",
             "several_models",
+            reveals=True,
         ),
         _output(
             "precision",
@@ -141,6 +148,7 @@ OUTPUTS: Final = {
             "Looking at the suspects' second labels",
             "How many suspects have another label",
             "several_models regt",
+            reveals=True,
         ),
         _output(
             "sensitivity",
@@ -167,8 +175,9 @@ OUTPUTS: Final = {
             "scores labels classes models study",
             "Accuracy of every model for every class",
             "Accuracy by class",
+            reveals=True,
         ),
-        _output("mcnemar", "scores images models study", "Comparing every two rows", form="csv"),
+        _output("mcnemar", "scores images models study", "Comparing every two rows", form="csv", reveals=True),
         _output(
             "encoders",
             "encoded labels classes models study encodings",
@@ -182,6 +191,7 @@ OUTPUTS: Final = {
             "Comparing every two text encoders",
             exists="encoders worded",
             form="csv",
+            reveals=True,
         ),
         _output(
             "scorecard",
@@ -196,6 +206,7 @@ OUTPUTS: Final = {
             "Counting valid answers that disagree with ReGT",
             "Valid answers that disagree with ReGT",
             "annotate",
+            reveals=True,
         ),
         _output(
             "confusions",
@@ -204,6 +215,7 @@ OUTPUTS: Final = {
             "Confusions of the reference",
             "choices",
             "figure",
+            reveals=True,
         ),
         _output(
             "difficulty",
@@ -223,6 +235,7 @@ OUTPUTS: Final = {
             "Risk and coverage of out-of-prompt answers",
             "worded",
             "figure",
+            reveals=True,
         ),
         _output(
             "class_differences",
@@ -231,6 +244,7 @@ OUTPUTS: Final = {
             "Classes on which two models differ most",
             "several_models",
             "figure",
+            reveals=True,
         ),
         _output("ranks", "ranking", "Drawing the ranks", "Ranks under both label sets", "regt", "figure"),
         _output("costs", "usage", "Drawing what chat models used", "Requests, tokens and dollars", "chat", "figure"),

@@ -23,6 +23,7 @@ import yaml
 from pydantic import BaseModel
 
 from mllm_classify.bundle.crate import CRATE, RECORDS, Entry, crate
+from mllm_classify.bundle.withheld import WITHHELD, place, restricted_files, withheld_results
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY
 from mllm_classify.config.study import Bundle, Config
 from mllm_classify.io import parquet
@@ -32,8 +33,6 @@ from mllm_classify.plan.replaced import noted
 
 SUMS = "SHA256SUMS"
 ENVIRONMENT = "environment.json"
-PACKAGED = "inputs"
-"""Copies of what the configuration reads from installed packages."""
 CODE = (
     *(
         ".ci",
@@ -64,6 +63,13 @@ In a checkout of mllm-classify, `make verify-bundle BUNDLE=...` checks the sums,
 answers, and compares. Unpacked over a fresh checkout (`make install`), `snakemake -n` has nothing to do, and a model that
 is appended to `config.yaml` there runs alone.
 """
+RESTRICTED = f"""
+## What is left out
+
+Some files may not be handed on: `{WITHHELD}` has the SHA-256 of each, and the results that are left out with them, because they
+tell of single images. Whoever has the files checks the archive with `make verify-bundle BUNDLE=... RESTRICTED="FILE ..."`;
+without them only the sums are checked, and tables cannot be made anew.
+"""
 
 Source = bytes | Path
 Contents = dict[str, Source]
@@ -75,7 +81,8 @@ def contents(config_file: str, config: Config, results: Iterable[str]) -> Conten
 
     Raises InputError where a file would give away a folder of this machine, or a key.
     """
-    results = sorted(results)  # by name: Snakemake's order may vary
+    restricted, left_out = restricted_files(config), withheld_results(config)
+    results = sorted({*results} - {*left_out})  # by name: Snakemake's order may vary
     named, text, folders = archived_configuration(config_file, config)
     records, ended = _records(results)
     code: Contents = dict(_code())
@@ -85,9 +92,13 @@ def contents(config_file: str, config: Config, results: Iterable[str]) -> Conten
         contents[replaced.as_posix()] = replaced
     contents |= {
         "config.yaml": text,
-        "README-bundle.md": README.encode(),
+        "README-bundle.md": (README + (RESTRICTED if restricted or left_out else "")).encode(),
         ENVIRONMENT: _json(_made_with(results)),
     }
+    if restricted or left_out:
+        secret = {name: digest(source) for name, source in restricted.items()}
+        contents = {name: source for name, source in contents.items() if digest(source) not in secret.values()}
+        contents[WITHHELD] = _json({"files": secret, "results": left_out})
     _without_traces(contents, code, config, folders)
     files = {name: Entry(_size(source), digest(source)) for name, source in contents.items()}
     contents[CRATE] = crate(config, files, results, ended)
@@ -180,9 +191,9 @@ def _archived(section: BaseModel, named: Contents, moved: dict[str, str]) -> dic
     rewritten = {}
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
-        if isinstance(value, str) and any(mark is CONTENT or isinstance(mark, COLUMNS) for mark in field.metadata):
-            place = f"{PACKAGED}/{value.removeprefix('package:')}" if value.startswith("package:") else portable(value)
-            named[place] = locate(value)
+        names = any(mark is CONTENT or isinstance(mark, COLUMNS) for mark in field.metadata)
+        if isinstance(value, str) and names and not getattr(section, "restricted", False):
+            named[place(value)] = locate(value)
         # a default names files, too
         inside = value if DISPLAY in field.metadata else _portable(value, named, moved)
         if key in section.model_fields_set:

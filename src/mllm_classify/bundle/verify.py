@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from graphlib import TopologicalSorter
 from itertools import zip_longest
@@ -21,9 +21,10 @@ from pathlib import Path
 import polars as pl
 
 from mllm_classify.bundle import confined
-from mllm_classify.bundle.archive import CODE, ENVIRONMENT, PACKAGED, SUMS
+from mllm_classify.bundle.archive import CODE, ENVIRONMENT, SUMS
 from mllm_classify.bundle.crate import CRATE, RECORDS
 from mllm_classify.bundle.unpacking import unpacked
+from mllm_classify.bundle.withheld import PACKAGED, WITHHELD, LeftOut, left_out, put_back
 from mllm_classify.config.encoders import OpenAIEncoder
 from mllm_classify.config.load import load
 from mllm_classify.config.marks import CLASSES
@@ -49,10 +50,11 @@ EMBEDDING = ("embed_classes", "embed_answers")
 EMBEDDINGS = "results/embeddings/"
 
 
-def verify(bundle: Path, *, embed: bool = False) -> list[str]:
+def verify(bundle: Path, *, embed: bool = False, restricted: Iterable[Path] = ()) -> list[str]:
     """What differs, a line each; nothing where the bundle is whole and its tables follow from its answers.
 
-    Raises InputError where the file is no bundle.
+    `restricted` are files that the bundle could not hold, known by their SHA-256. Where one lacks, only sums are checked,
+    and the log says so. Raises InputError where the file is no bundle, or a restricted file none of its.
     """
     with tempfile.TemporaryDirectory(prefix="bundle-") as name:
         archived = Path(name) / "archived"
@@ -65,14 +67,22 @@ def verify(bundle: Path, *, embed: bool = False) -> list[str]:
         except InputError as error:
             return str(error).replace(f"{archived}/", "").splitlines()
         _report_other_code(archived)
+        left = left_out(archived)
+        missing = put_back(archived, left, restricted)
+        names |= left.files.keys()
         _report_strangers(names, config)
-        problems = [f"{name}: missing" for name in needed(config) if name not in names]
+        if left.results:
+            log.warning("%d results are left out, as %s says: none of them is compared", len(left.results), WITHHELD)
+        if missing := missing or sorted(name for name in needed(config) if name in left.results.keys() - _anew(config)):
+            log.warning("only the sums are checked: no table can be made anew without %s", ", ".join(missing))
+            return []
+        problems = [f"{name}: missing" for name in needed(config) if name not in names | left.results.keys()]
         problems += confined.unfit(config, names)
         problems += confined.unfit_weights(config, names) if embed else []
         problems = problems or list(_of_another_version(archived))
         if problems:
             return problems
-        problems = list(_made_anew(archived, Path(name) / "anew", config))
+        problems = list(_made_anew(archived, Path(name) / "anew", config, left))
         if embed:
             problems += _embedded_anew(archived, Path(name) / "embedded", config)
         if problems:
@@ -90,6 +100,12 @@ def needed(config: Config) -> list[str]:
         # the bundle holds the classes of every encoder, whoever needs them
         files += [f"{EMBEDDINGS}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
     return files
+
+
+def _anew(config: Config) -> set[str]:
+    """What models answered, where that can be read again: from files of recorded predictions."""
+    recorded = [model.name for model in config.models if isinstance(model, RecordedModel)]
+    return {f"results/predictions/{config.dataset.name}/{name}.parquet" for name in recorded}
 
 
 def _of_another_version(archived: Path) -> Iterator[str]:
@@ -156,22 +172,22 @@ def _report_other_packages(archived: Path) -> None:
         log.warning("packages of other versions, which may be why: %s", "; ".join(differing[:20]))
 
 
-def _made_anew(archived: Path, anew: Path, config: Config) -> Iterator[str]:
+def _made_anew(archived: Path, anew: Path, config: Config, left: LeftOut) -> Iterator[str]:
     """Make all tables elsewhere, from what models answered, and compare them with the archived ones."""
     kept = set(needed(config))
-    work = confined.lay_out(archived, anew, config, kept)
+    work = confined.lay_out(archived, anew, config, kept - left.results.keys())
     results = {path.relative_to(archived).as_posix() for path in (archived / "results").rglob("*") if path.is_file()}
     results.discard(noted(config.dataset.name).as_posix())
     for model in config.models:
         if isinstance(model, RecordedModel):
-            yield from _recorded_anew(archived, work, config.dataset.name, model.name)
+            yield from _recorded_anew(archived, work, config.dataset.name, model.name, left)
     log.info("making the tables anew")
     if error := _make(work, config, kept):
         yield f"the tables cannot be made anew: {error}"
         return
     remade = {path.relative_to(work).as_posix() for path in (work / "results").rglob("*") if path.is_file()}
     yield from (f"{name}: in the archive, but no part of this study" for name in sorted(results - remade))
-    yield from (f"{name}: missing" for name in sorted(remade - results))
+    yield from (f"{name}: missing" for name in sorted(remade - results - left.results.keys()))
     compared = sorted((results & remade) - kept)
     for name in compared:
         if mismatch := difference(archived / name, work / name):
@@ -202,15 +218,18 @@ def _make(work: Path, config: Config, kept: set[str]) -> str:
     return next((_last_words(it) for it in done if it.returncode), "")
 
 
-def _recorded_anew(archived: Path, work: Path, dataset: str, model: str) -> Iterator[str]:
-    """Read a recorded model's file again: it is in the archive."""
+def _recorded_anew(archived: Path, work: Path, dataset: str, model: str, left: LeftOut) -> Iterator[str]:
+    """Read a recorded model's file again: it is in the archive, or was put there."""
     place = f"results/predictions/{dataset}/{model}.parquet"
-    read = work / f".{model}.parquet"
+    read = work / (place if place in left.results else f".{model}.parquet")
+    read.parent.mkdir(parents=True, exist_ok=True)
     registered = f"results/dataset/{dataset}"
     done = confined.run(
         work, "mllm_classify", "predict", f"--model={model}", "--config=config.yaml", f"--output={read}",
         f"--images={registered}/images.parquet", f"--classes={registered}/classes.parquet",
     )  # fmt: skip
+    if not done.returncode and place in left.results:
+        return
     problem = _last_words(done) if done.returncode else difference(archived / place, read)
     if problem:
         yield f"{place}: is not what the archived file of predictions says: {problem}"
@@ -291,11 +310,14 @@ def main() -> int:
     parser.add_argument(
         "--embed", action="store_true", help="embed all texts anew, too; needs the text encoder's weights"
     )
+    parser.add_argument(
+        "--restricted", type=Path, nargs="*", default=[], metavar="FILE", help="files that the bundle leaves out"
+    )
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         with border(args.bundle):
-            problems = verify(args.bundle.absolute(), embed=args.embed)
+            problems = verify(args.bundle.absolute(), embed=args.embed, restricted=args.restricted)
     except UnforeseenError as error:
         problems = [f"{error}; {kept_traceback(error, 'verify')}"]
     except InputError as error:
@@ -305,7 +327,7 @@ def main() -> int:
     if problems:
         print(f"{args.bundle}: {len(problems)} thing{'s' * (len(problems) > 1)} wrong", file=sys.stderr)
         return 1
-    print(f"{args.bundle}: whole; every table follows from the archived answers, to the bit")
+    print(f"{args.bundle}: whole; every table that was made anew follows from the archived answers, to the bit")
     return 0
 
 

@@ -37,6 +37,10 @@ class TableDataset(Dataset):
     def only_registered(self) -> bool:
         return True
 
+    @property
+    def chosen_by_labels(self) -> bool:
+        return self.images is None
+
     def _chosen_by(self, _labels: dict[str, Any]) -> dict[str, Any]:
         if self.images is not None:
             return {}
@@ -99,6 +103,10 @@ class ImagenetDataset(Dataset):
     @property
     def expert_file(self) -> str | None:
         return self.mustelidae
+
+    @property
+    def chosen_by_labels(self) -> bool:
+        return self.classes is not None
 
     def _chosen_by(self, labels: dict[str, Any]) -> dict[str, Any]:
         return {} if self.classes is None else {"imgt": labels["imgt"]}

@@ -12,7 +12,7 @@ NONE = "N"
 """Says in label files that no class applies. A missing label never means that."""
 AUTHORS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "reimagenet": {
-        "regt": {"missing": "exclude", "uncertain": NONE, "categories": "equivalent"},
+        "regt": {"missing": "exclude", "uncertain": NONE, "categories": "equivalent", "restricted": True},
         "mapping": {"several": "any"},
         "recorded": {"images": "intersection"},
     }
@@ -37,6 +37,11 @@ class LabelSet(Section):
         Literal["error", "exclude"],
         Choice("ours", "its label set is complete; a missing label that counted as N would score as correct"),
     ] = Field("error", description="an image without a label: an error, or left out of every table and counted")
+    restricted: Annotated[bool, RUNTIME] = Field(
+        default=False,
+        description="whether the file may not be handed on: the bundle has its SHA-256 only, and nothing that tells of single "
+        "labels; `true` with `regt.format: reimagenet`",
+    )
 
 
 class SecondLabelSet(LabelSet):
@@ -101,6 +106,16 @@ class Equivalences(Section):
         description="a class in several groups: equivalent to the classes of all, or, where it is predicted, to those of "
         "the last group only; the log counts the images on which that makes a difference",
     )
+    restricted: Annotated[bool, RUNTIME] = Field(
+        default=False, description="as for label sets; `true` of a JSON file, which is ReImageNet's"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_its_authors(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {"restricted": isinstance(given.get("file"), str) and given["file"].endswith(".json")} | given
 
 
 class Pictures(Section):
@@ -128,6 +143,10 @@ class Dataset(Section):
     label: Annotated[Label, DISPLAY] = Field(description="what tables call the data set")
     folder: Annotated[str | None, RUNTIME] = Field(
         None, description="where the image files lie; not needed where every model is recorded"
+    )
+    restricted: Annotated[bool, RUNTIME] = Field(
+        default=False,
+        description="whether the class list, and what else this section itself names, may not be handed on: as for label sets",
     )
     corrupt: Annotated[Literal["error", "count"], Choice("ours", "does not mention images that cannot be decoded")] = (
         Field(
@@ -169,6 +188,11 @@ class Dataset(Section):
     @property
     def only_registered(self) -> bool:
         """Whether label files may label no other images than those that are evaluated."""
+        return False
+
+    @property
+    def chosen_by_labels(self) -> bool:
+        """Whether ImGT says which images there are, or comes with them."""
         return False
 
     def image_id(self, written: str) -> str:

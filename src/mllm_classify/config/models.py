@@ -105,6 +105,9 @@ class RecordedModel(Model):
         "class_id", description="what it holds beside image_id: class ids (one, or a ranking), or answers in words"
     )
     task: FreeTask = Field("CW", description="what answers in words were given to, where the file has no column task")
+    restricted: Annotated[bool, RUNTIME] = Field(
+        default=False, description="whether the file may not be handed on: as for label sets"
+    )
     nulls: Annotated[
         Literal["error", "count"], Choice("ours", "does not mention requests that failed in what others recorded")
     ] = Field(

@@ -47,6 +47,10 @@ class PicturedDataset(Dataset):
         return True
 
     @property
+    def chosen_by_labels(self) -> bool:
+        return True
+
+    @property
     def synsets_file(self) -> str | None:
         return self.synsets
 

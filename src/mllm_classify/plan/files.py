@@ -107,6 +107,11 @@ def output_inputs(outline: Outline, output: Output) -> list[File]:
 
 def bundled(outline: Outline) -> list[str]:
     """All that tables were made from, and the tables with their renderings: what the bundle holds of results/."""
+    return [it.path for it in bundled_files(outline)]
+
+
+def bundled_files(outline: Outline) -> list[File]:
+    """The same, each with the job that makes it."""
     worded = outline.named("worded")
     files = [file(outline, name) for name in ("images", "classes", "labels", "scores")]
     files += inputs(outline, "predictions").values()
@@ -119,7 +124,7 @@ def bundled(outline: Outline) -> list[str]:
     ]
     if outline.choices:
         files += [file(outline, name) for name in ("choices", "confusions")]
-    return [it.path for it in files] + [path for name in outline.outputs for path in written(outline, OUTPUTS[name])]
+    return files + [File(path, name) for name in outline.outputs for path in written(outline, OUTPUTS[name])]
 
 
 class Shown(NamedTuple):
