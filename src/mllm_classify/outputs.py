@@ -209,6 +209,20 @@ OUTPUTS: Final = {
             reveals=True,
         ),
         _output(
+            "attributes",
+            "scores labels models study",
+            "Accuracy by attributes and boxes",
+            "Accuracy by attributes, labels and boxes",
+            "boxes",
+        ),
+        _output(
+            "labels_per_image",
+            "labels study",
+            "Counting labels and boxes",
+            "Labels and boxes per image",
+            "boxes",
+        ),
+        _output(
             "confusions",
             "classes confusions reference reference_model",
             "Drawing the reference's confusions",
@@ -247,6 +261,14 @@ OUTPUTS: Final = {
             reveals=True,
         ),
         _output("ranks", "ranking", "Drawing the ranks", "Ranks under both label sets", "regt", "figure"),
+        _output(
+            "label_counts",
+            "labels_per_image",
+            "Drawing numbers of labels and boxes",
+            "Labels and boxes per image",
+            "boxes",
+            "figure",
+        ),
         _output("costs", "usage", "Drawing what chat models used", "Requests, tokens and dollars", "chat", "figure"),
         _output(
             "variants",

@@ -46,8 +46,7 @@ def reimagenet(folder, originals, lines, **options):
     options = {"missing": "error", "uncertain": "exclude", "categories": "raw"} | options
     keys = ("image_name", "original_class", "reannotated_labels")
     records = [
-        dict(zip(keys, (f"{val(number)}.JPEG", original, found), strict=True))
-        | {"file_path": f"{val(number)}.JPEG", "bboxes": []}
+        dict(zip(keys, (f"{val(number)}.JPEG", original, found), strict=True)) | {"file_path": f"{val(number)}.JPEG"}
         for number, original, found in lines
     ]
     write(folder, "re.jsonl", "".join(json.dumps(record) + "\n" for record in records))

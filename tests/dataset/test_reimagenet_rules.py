@@ -1,44 +1,19 @@
 """ReImageNet by the rules of its authors, and by those of the first paper."""
 
-import json
 import random
 
 import polars as pl
 import pytest
 
-from mllm_classify.config.dataset import ImagenetDataset
 from mllm_classify.dataset.equivalences import remarks
-from mllm_classify.dataset.labels import labels, numbers
+from mllm_classify.dataset.labels import numbers
 from mllm_classify.score.score import score
-from tests.dataset.given import CLASSES, LOOKUP, refusal, val
+from tests.dataset.given import LOOKUP, refusal
+from tests.dataset.reimagenet import GROUPS, written
 from tests.plain import reimagenet as plain
 
 FIRST = {"missing": "error", "uncertain": "exclude", "categories": "raw"}
 """The rules of the first paper."""
-GROUPS = {"notebooks": [836, 837], "missiles": [657, 744], "chain": [744, 10], "three": [20, 21, 22], "alone": [30]}
-
-
-def written(folder, records, groups=GROUPS, overlapping="all", **regt):
-    """Labels of images 1, 2, ... from their original classes and labels."""
-    lines = [
-        {"image_name": f"{val(n)}.JPEG", "file_path": f"val/{val(n)}.JPEG", "original_class": [original], "bboxes": []}
-        | {"reannotated_labels": found}
-        for n, (original, found) in enumerate(records, 1)
-    ]
-    (folder / "re.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "imgt.json").write_text(json.dumps({f"{val(n)}.JPEG": it for n, (it, _) in enumerate(records, 1)}))
-    config = {"eq_classes": groups, "hier_classes": {"dog": [1, 2]}, "image_overrides": {"x": "a", "y": "b"}}
-    (folder / "class_update_config.json").write_text(json.dumps(config))
-    dataset = ImagenetDataset(
-        source="imagenet",
-        name="i",
-        label="I",
-        imgt={"file": "imgt.json"},
-        regt={"label": "R", "format": "reimagenet", "file": "re.jsonl"} | regt,
-        equivalences={"label": "E", "file": "class_update_config.json", "overlapping": overlapping},
-    )
-    ids = [val(n) for n in range(1, len(records) + 1)]
-    return labels(pl.DataFrame({"image_id": ids}), CLASSES, dataset), dataset
 
 
 @pytest.mark.parametrize(

@@ -35,10 +35,10 @@ def many(count: int) -> Data:
     """Images that one model ranks classes for, without a second label set."""
     ids = [f"image {number:06}" for number in range(count)]
     labels = pl.DataFrame(
-        {
+        dict.fromkeys(LABELS)
+        | {
             "image_id": ids, "imgt": 1, "regt": None, "imgt_admissible": [[1]] * count, "regt_admissible": None,
             "category": None, "excluded": None, "expert": None, "expert_admissible": None,
-            "n_labels": None, "overlapping": False,
         },
         schema=LABELS,
     )  # fmt: skip
@@ -55,11 +55,11 @@ def study(answers: list[str], nearest: list[int], rankings: list[list[int]]) -> 
     ids = IDS[: len(answers)]
     regt = [[place % 4] if place % 3 else [] for place in range(len(ids))]
     labels = pl.DataFrame(
-        {
+        dict.fromkeys(LABELS)
+        | {
             "image_id": ids, "imgt": [1] * len(ids), "regt": regt, "imgt_admissible": [[1]] * len(ids),
             "regt_admissible": regt, "category": ["S-" if one else "N" for one in regt],
             "excluded": ["uncertain", *[None] * (len(ids) - 1)], "expert": None, "expert_admissible": None,
-            "n_labels": None, "overlapping": False,
         },
         schema=LABELS,
     )  # fmt: skip

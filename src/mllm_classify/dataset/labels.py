@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from mllm_classify.dataset.boxes import BOXES, described
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import (
     OVERLAPPING,
@@ -36,6 +37,7 @@ LABELS: dict[str, pl.DataType] = {
     "expert_admissible": pl.List(pl.Int32),
     "n_labels": pl.Int32(),  # of regt, by the rule for categories; null where that is
     "overlapping": pl.Boolean(),  # whether the other rule for a class in several groups changes category or admissible classes
+    **BOXES,
 }
 EXAMPLES = 3
 """How many images an error names."""
@@ -66,6 +68,8 @@ def labels(images: pl.DataFrame, classes: pl.DataFrame, dataset: "AnyDataset") -
     other = _other(dataset, lookup)
     ids = images["image_id"].to_list()
     own = dict(zip(ids, images["own_label"], strict=True)) if "own_label" in images.columns else {}
+    sized = {"width", "height"} <= {*images.columns}
+    sizes = {it: (w, h) for it, w, h in images.select("image_id", "width", "height").rows() if w} if sized else {}
     originals = original_labels(dataset, lookup, own)
     first = _checked("dataset.imgt", dataset.imgt, originals, ids, only_these=dataset.only_registered)
     second: Readings = {}
@@ -78,7 +82,16 @@ def labels(images: pl.DataFrame, classes: pl.DataFrame, dataset: "AnyDataset") -
         _agreeing(dataset.expert_file, experts, first)
     return pl.DataFrame(
         [
-            _row(image_id, dataset.regt, first.get(image_id), second.get(image_id), experts.get(image_id), equal, other)
+            _row(
+                image_id,
+                dataset.regt,
+                first.get(image_id),
+                second.get(image_id),
+                experts.get(image_id),
+                equal,
+                other,
+                sizes.get(image_id),
+            )
             for image_id in ids
         ],
         schema=LABELS,
@@ -94,6 +107,7 @@ def _row(
     expert: Reading | None,
     equal: Admits,
     other: Admits | None,
+    size: tuple[int, int] | None,
 ) -> tuple[object, ...]:
     imgt = next(iter(first.classes)) if first and first.classes else None
     excluded = None
@@ -116,6 +130,7 @@ def _row(
         None if experts is None else sorted(admissible(experts, equal)),
         derived.n_labels,
         other is not None and derived != _derived(imgt, classes, regt, other),
+        *described(None if second is None or excluded else second.boxes, size, equal),
     )
 
 

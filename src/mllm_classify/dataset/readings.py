@@ -1,9 +1,12 @@
 """What a label file says of each image, whatever its format."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mllm_classify.io.files import InputError
 from mllm_classify.io.text import shown
+
+if TYPE_CHECKING:
+    from mllm_classify.dataset.boxes import Box
 
 
 class Reading(NamedTuple):
@@ -12,6 +15,7 @@ class Reading(NamedTuple):
     place: str
     classes: frozenset[int] | None  # empty where no class applies; None where the annotators could not decide
     original: frozenset[int] | None = frozenset()  # the ImGT that it repeats, if any; None where it has none
+    boxes: "tuple[Box, ...] | None" = None  # None where the file has none
 
 
 Readings = dict[str, Reading]

@@ -197,6 +197,10 @@ class Condition(NamedTuple):
 
 CONDITIONS = {
     "regt": Condition("a second label set (dataset.regt)", lambda config: config.dataset.regt is not None),
+    "boxes": Condition(
+        "labels with boxes (dataset.regt of format reimagenet)",
+        lambda config: config.dataset.regt is not None and config.dataset.regt.format == "reimagenet",
+    ),
     "several_models": Condition("several models", lambda config: len(config.models) > 1),
     "worded": Condition("a model that answers in words", lambda config: any(it.worded for it in config.models)),
     "chat": Condition("a chat model", lambda config: bool(config.chat_models)),

@@ -46,7 +46,7 @@ def test_a_line_of_reimagenet(folder, original, labels, expected):
 def test_lines_of_reimagenet_are_of_the_image_that_they_name(folder):
     file = write_lines(folder, reannotated(9, 1, [2]), reannotated(3, 4, None), reannotated(1, 5, [], bboxes=None))
     assert read("reimagenet", file) == {
-        val(9): Reading("r.jsonl:1", frozenset({2}), frozenset({1})),
+        val(9): Reading("r.jsonl:1", frozenset({2}), frozenset({1}), ()),
         val(1): Reading("r.jsonl:3", frozenset(), frozenset({5})),
     }
 
