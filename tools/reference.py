@@ -131,7 +131,7 @@ installed package.
 
 
 RULES = [
-    ("Categories S+, S-, M+, M-, N follow from the label sets as they are, without equivalences", "paper", "Table 1"),
+    ("Categories S+, S-, M+, M-, N follow from the label sets as they are, unless `categories: equivalent`", "paper", "Table 1"),
     ("Admissible labels and accuracy", "paper", "eq. 1 and 2, for ImGT and ReGT"),
     ("Answers and class names are lower-cased, and stripped of blanks at both ends", "paper", "Sec. 2.3; blanks are ours"),
     ("CW: an answer that is no listed name is wrong. CW+: it goes to the nearest class name. OW: every answer does",
@@ -166,7 +166,8 @@ RULES = [
     ("MC: equal and missing confusions are decided by probability, similarity of names, and a hash, and recorded", "ours",
      "not mentioned"),
     ("MC: an answer that names no option, or several, is out of prompt and wrong", "ours", "none was observed"),
-    ("MC: the interval is Student's over repeats", "inferred", "Table 6 has 95 % intervals without a method"),
+    ("MC: the interval is Student's over repeats, n - 1 degrees of freedom, sample deviation with n - 1", "code",
+     "Table 6 has 95 % intervals without a method"),
     ("Protocols: MC with 26 options, the most similar names as distractors, lists cut to the first classes", "ours",
      "our reading of Liu et al. (2024) and Zhang et al. (2024), which it cites"),
     ("Zero-shot: each template's embedding is normalised, averaged, and normalised again; classes by cosine", "inferred",
@@ -197,10 +198,31 @@ CHOICES_INTRODUCTION = """# What is the paper's, and what is ours
 
 Written by `make reference` from `src/mllm_classify/config/`, `tools/reference.py` and the headers of the
 files in `resources/`. *Paper*: "Multimodal Large Language Models as Image Classifiers" (Kisel, Volkov, Janouskova, Matas,
-2026) says so. *Inferred*: it does not, but its figures or words leave little else. *Ours*: it is silent, or its own is not
-public. Its supplement (prompts, encoders, the equivalence set E), its labels and its list of 625 classes are not public;
+2026) says so. *Code*: it does not, but its authors' public analysis code does, which is that of their later paper.
+*Inferred*: neither does, but its figures or words leave little else. *Ours*: all are silent, or its own is not public.
+Its supplement (prompts, encoders, the equivalence set E), the labels that it used and its list of 625 classes are not public;
 once they are, the configuration names the official files in place of ours.
+
+Its labels grew into ReImageNet (`vrg-prague/ReImageNet` on the Hugging Face hub; gated, not to be handed on): all 50,000
+validation images, with boxes, and groups of equivalent classes that succeed E. `presets/reimagenet.yaml` reads it by the rules of
+its authors, which the last table lists; nobody here has run it with the labels themselves.
 """
+LATER = [
+    ("Categories, uncertain images, answers that name several classes, images that one side lacks", "the same",
+     "`format: reimagenet`: docs/labels.md"),
+    ("A class in two groups of equivalent classes has, where it is predicted, the neighbours of the last", "the same",
+     "`equivalences.overlapping: last`"),
+    ("Labels that are equivalent to one another count once: which of them comes first", "the same, but for chains of groups",
+     "theirs takes them as Python's sets give them, ours by id; it matters for three labels that two groups link"),
+    ("A prediction of no class", "wrong on N, too, where a request failed", "theirs is right on N, like every answer"),
+    ("E1: accuracy by category", "the same", "`table3`, `table4`"),
+    ("E2: labels and boxes per image", "counts, and a figure", "`labels_per_image`, `label_counts`"),
+    ("E3, E7, E8: accuracy by attribute, by number of labels, on unambiguous images", "the same", "`attributes`"),
+    ("E6: only the labels of dominant, or of the largest, boxes count", "the same where there are pictures",
+     "`attributes`; theirs leaves answers of no class out of the column M only, ours counts them as wrong"),
+    ("E4, E8: accuracy on crops; E5: errors of derived sets; E9, E10: earlier corrections", "not made", ""),
+]  # fmt: skip
+"""What the authors' later paper does, whether it is the same here, and where."""
 ORIGIN = re.compile(r"^# Origin: (paper|inferred|ours)\. ?(.*)$", re.MULTILINE)
 
 
@@ -245,6 +267,7 @@ def choices() -> str:
     parts = {
         "Options": ["| option | default | origin | the paper |", "|:--|:--|:--|:--|", *options],
         "Rules": ["| rule | origin | the paper |", "|:--|:--|:--|", *rules],
+        "ReImageNet's authors": ["| theirs | ours | |", "|:--|:--|:--|", *(f"| {' | '.join(it)} |" for it in LATER)],
         "Files": ["| file | origin | |", "|:--|:--|:--|", *files],
     }
     return "\n".join(

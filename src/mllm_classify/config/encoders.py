@@ -16,7 +16,10 @@ class EncoderSection(Section):
     templates: Annotated[str, CONTENT] = Field(description="text file of templates, one a line, {} for the name")
     answers: Annotated[
         Literal["templates", "bare"],
-        Choice("inferred", "averages templates; whether answers pass through them too it does not say"),
+        Choice(
+            "code",
+            "averages templates; the names of its authors' prediction files say that answers passed through them, too",
+        ),
     ] = Field("templates", description="whether answers pass through the templates, as class names do")
     batch_size: Annotated[int, RUNTIME, Field(gt=0, le=100_000)] = Field(256, description="texts at once")
 

@@ -29,7 +29,7 @@ class COLUMNS(tuple[str, ...]):
 class Choice(NamedTuple):
     """Marks an option on which studies differ: where its default comes from (docs/faithfulness.md)."""
 
-    origin: Literal["paper", "inferred", "ours"]
+    origin: Literal["paper", "code", "inferred", "ours"]
     says: str
 
 

@@ -134,8 +134,8 @@ class Choices(Section):
     repeats: Annotated[
         int,
         Choice(
-            "inferred",
-            "repeats, without their number; with 31, 47 of Table 6's 48 figures are multiples of 1/(repeats x images)",
+            "code",
+            "repeats, without their number; its authors' code has 31 files, and 47 of Table 6's 48 figures fit that",
         ),
     ] = Field(
         31, gt=0, le=10_000, description="how often each question is asked, with other orders and random distractors"
