@@ -205,7 +205,7 @@ once they are, the configuration names the official files in place of ours.
 
 Its labels grew into ReImageNet (`vrg-prague/ReImageNet` on the Hugging Face hub; gated, not to be handed on): all 50,000
 validation images, with boxes, and groups of equivalent classes that succeed E. `presets/reimagenet.yaml` reads it by the rules of
-its authors, which the last table lists; nobody here has run it with the labels themselves.
+its authors, which a table below lists; nobody here has run it with the labels themselves.
 """
 LATER = [
     ("Categories, uncertain images, answers that name several classes, images that one side lacks", "the same",
@@ -220,7 +220,8 @@ LATER = [
     ("E3, E7, E8: accuracy by attribute, by number of labels, on unambiguous images", "the same", "`attributes`"),
     ("E6: only the labels of dominant, or of the largest, boxes count", "the same where there are pictures",
      "`attributes`; theirs leaves answers of no class out of the column M only, ours counts them as wrong"),
-    ("E4, E8: accuracy on crops; E5: errors of derived sets; E9, E10: earlier corrections", "not made", ""),
+    ("E9, E10: earlier corrections", "the same", "`dataset.earlier`: `corrected_accuracy`, `corrections`, `flows`"),
+    ("E4, E8: accuracy on crops; E5: errors of derived sets", "not made", ""),
 ]  # fmt: skip
 """What the authors' later paper does, whether it is the same here, and where."""
 ORIGIN = re.compile(r"^# Origin: (paper|inferred|ours)\. ?(.*)$", re.MULTILINE)

@@ -223,6 +223,20 @@ OUTPUTS: Final = {
             "boxes",
         ),
         _output(
+            "corrections",
+            "labels study",
+            "Comparing earlier corrections with the second labels",
+            "Earlier corrections, by category",
+            "earlier",
+        ),
+        _output(
+            "corrected_accuracy",
+            "scores labels models study",
+            "Accuracy under earlier corrections",
+            "Accuracy under earlier corrections",
+            "earlier",
+        ),
+        _output(
             "confusions",
             "classes confusions reference reference_model",
             "Drawing the reference's confusions",
@@ -268,6 +282,9 @@ OUTPUTS: Final = {
             "Labels and boxes per image",
             "boxes",
             "figure",
+        ),
+        _output(
+            "flows", "corrections", "Drawing earlier corrections", "Earlier corrections, as flows", "earlier", "figure"
         ),
         _output("costs", "usage", "Drawing what chat models used", "Requests, tokens and dollars", "chat", "figure"),
         _output(

@@ -52,7 +52,7 @@ def write_files(folder):
     ("content", "labelling"),
     [
         (WHOLE, {"imgt", "regt", "equivalences"}),
-        (ONLY_RECORDED, {"imgt", "regt", "equivalences", "mustelidae"}),
+        (ONLY_RECORDED, {"imgt", "regt", "equivalences", "mustelidae", "earlier"}),
     ],
     ids=["table", "imagenet"],
 )

@@ -12,7 +12,7 @@ SIZE = (100, 80)
 GROUPS = {"notebooks": [836, 837], "missiles": [657, 744], "chain": [744, 10], "three": [20, 21, 22], "alone": [30]}
 
 
-def written(folder, records, groups=GROUPS, overlapping="all", **regt):
+def written(folder, records, groups=GROUPS, overlapping="all", earlier=(), **regt):
     """Labels of images 1, 2, ... from their original classes, labels and, if any, boxes; and the data set.
 
     Pictures are SIZE large.
@@ -31,6 +31,7 @@ def written(folder, records, groups=GROUPS, overlapping="all", **regt):
         name="i",
         label="I",
         imgt={"file": "imgt.json"},
+        earlier=list(earlier),
         regt={"label": "R", "format": "reimagenet", "file": "re.jsonl"} | regt,
         equivalences={"label": "E", "file": "class_update_config.json", "overlapping": overlapping},
     )

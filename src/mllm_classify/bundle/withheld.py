@@ -83,7 +83,10 @@ def _sources(config: Config) -> Iterator[str]:
     dataset = config.dataset
     if dataset.restricted:
         yield "images"
-    if any(it is not None and it.restricted for it in (dataset.imgt, dataset.regt, dataset.equivalences)):
+    if any(
+        it is not None and it.restricted
+        for it in (dataset.imgt, dataset.regt, dataset.equivalences, *dataset.corrections)
+    ):
         yield "labels"
     if dataset.imgt.restricted and dataset.chosen_by_labels:
         yield "images"

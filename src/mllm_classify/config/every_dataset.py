@@ -15,7 +15,8 @@ AUTHORS: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "regt": {"missing": "exclude", "uncertain": NONE, "categories": "equivalent", "restricted": True},
         "mapping": {"several": "any"},
         "recorded": {"images": "intersection"},
-    }
+    },
+    "proposed": {"regt": {"missing": "exclude", "uncertain": NONE}},
 }
 """By the format of a second label set, the defaults of other keys with which its authors' figures come out: of `regt`, of
 `mapping`, and of recorded models."""
@@ -47,7 +48,7 @@ class LabelSet(Section):
 class SecondLabelSet(LabelSet):
     """The labels that the tables' ReGT columns stand for: all that apply to an image."""
 
-    format: Literal["table", "real", "reimagenet", "mustelidae"] = Field(
+    format: Literal["table", "real", "reimagenet", "mustelidae", "proposed"] = Field(
         "table", description="how the file is written: docs/labels.md"
     )
     none: Label = Field(
@@ -184,6 +185,11 @@ class Dataset(Section):
     def expert_file(self) -> str | None:
         """The file of an expert's labels of some images, if there is one."""
         return None
+
+    @property
+    def corrections(self) -> list[SecondLabelSet]:
+        """Earlier corrections of the same labels."""
+        return []
 
     @property
     def only_registered(self) -> bool:

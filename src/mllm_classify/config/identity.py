@@ -26,6 +26,8 @@ def identity(section: BaseModel) -> dict[str, Any]:
             result[key] = sha256(read_bytes(value))
         elif isinstance(value, BaseModel):
             result[key] = identity(value)
+        elif isinstance(value, list) and any(isinstance(it, BaseModel) for it in value):
+            result[key] = [identity(it) for it in value]
         else:
             result[key] = portable_values(value)
     return result

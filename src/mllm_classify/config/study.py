@@ -117,9 +117,9 @@ class Config(Section):
     def _as_authors_of_the_labels(cls, given: Any) -> Any:
         if not (rules := authors(given)):
             return given
-        of_files, models = rules["recorded"], given.get("models")
+        of_files, models = rules.get("recorded", {}), given.get("models")
         if isinstance(given.get("mapping", {}), dict):
-            given = given | {"mapping": rules["mapping"] | given.get("mapping", {})}
+            given = given | {"mapping": rules.get("mapping", {}) | given.get("mapping", {})}
         if isinstance(models, list):
             recorded = [isinstance(it, dict) and it.get("kind") == "recorded" for it in models]
             given = given | {"models": [of_files | it if own else it for it, own in zip(models, recorded, strict=True)]}

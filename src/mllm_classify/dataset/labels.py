@@ -1,6 +1,6 @@
 """The two label sets, and the categories that follow from them."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
@@ -38,6 +38,7 @@ LABELS: dict[str, pl.DataType] = {
     "n_labels": pl.Int32(),  # of regt, by the rule for categories; null where that is
     "overlapping": pl.Boolean(),  # whether the other rule for a class in several groups changes category or admissible classes
     **BOXES,
+    "earlier": pl.List(pl.Struct({"set": pl.String(), "classes": pl.List(pl.Int32), "admissible": pl.List(pl.Int32)})),
 }
 EXAMPLES = 3
 """How many images an error names."""
@@ -77,20 +78,27 @@ def labels(images: pl.DataFrame, classes: pl.DataFrame, dataset: "AnyDataset") -
         second = second_labels(dataset, dataset.regt, lookup, ids)
         second = _checked("dataset.regt", dataset.regt, second, ids, only_these=dataset.only_registered)
         _agreeing(dataset.regt.file, second, first)
+    earlier = {
+        it.label: (it, _checked("dataset.earlier", it, second_labels(dataset, it, lookup, ids), ids, only_these=False))
+        for it in dataset.corrections
+    }
     experts = expert_labels(dataset, lookup)
     if dataset.expert_file is not None:
         _agreeing(dataset.expert_file, experts, first)
     return pl.DataFrame(
         [
-            _row(
-                image_id,
-                dataset.regt,
-                first.get(image_id),
-                second.get(image_id),
-                experts.get(image_id),
-                equal,
-                other,
-                sizes.get(image_id),
+            (
+                *_row(
+                    image_id,
+                    dataset.regt,
+                    first.get(image_id),
+                    second.get(image_id),
+                    experts.get(image_id),
+                    equal,
+                    other,
+                    sizes.get(image_id),
+                ),
+                _earlier(image_id, earlier, equal) if earlier else None,
             )
             for image_id in ids
         ],
@@ -132,6 +140,19 @@ def _row(
         other is not None and derived != _derived(imgt, classes, regt, other),
         *described(None if second is None or excluded else second.boxes, size, equal),
     )
+
+
+def _earlier(
+    image_id: str, earlier: "dict[str, tuple[SecondLabelSet, Readings]]", equal: Admits
+) -> list[dict[str, Any]]:
+    """What each earlier label set that has an image, and is sure of it, says of it."""
+    said: list[dict[str, Any]] = []
+    for name, (options, readings) in earlier.items():
+        if (reading := readings.get(image_id)) is None or (reading.classes is None and options.uncertain != "N"):
+            continue
+        classes = reading.classes or frozenset()
+        said.append({"set": name, "classes": sorted(classes), "admissible": sorted(admissible(classes, equal))})
+    return said
 
 
 class Derived(NamedTuple):

@@ -197,6 +197,10 @@ class Condition(NamedTuple):
 
 CONDITIONS = {
     "regt": Condition("a second label set (dataset.regt)", lambda config: config.dataset.regt is not None),
+    "earlier": Condition(
+        "earlier corrections of labels, and a second label set (dataset.earlier, dataset.regt)",
+        lambda config: bool(config.dataset.corrections) and config.dataset.regt is not None,
+    ),
     "boxes": Condition(
         "labels with boxes (dataset.regt of format reimagenet)",
         lambda config: config.dataset.regt is not None and config.dataset.regt.format == "reimagenet",
