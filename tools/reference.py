@@ -26,7 +26,7 @@ from mllm_classify.config.chat import (
     Request,
     VLLMModel,
 )
-from mllm_classify.config.dataset import ImagenetDataset, ImagenetLabels, TableDataset
+from mllm_classify.config.dataset import CropsDataset, ImagenetDataset, ImagenetLabels, TableDataset
 from mllm_classify.config.encoders import Encoder, EncoderSection, OpenAIEncoder, OpenClipEncoder
 from mllm_classify.config.every_dataset import Dataset, Equivalences, LabelSet, Pictures, SecondLabelSet
 from mllm_classify.config.further import FurtherDataset
@@ -65,6 +65,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "dataset": Dataset,
     "dataset, source table": TableDataset,
     "dataset, source imagenet": ImagenetDataset,
+    "dataset, source crops": CropsDataset,
     "dataset, sources folder, hub, webdataset and torchvision": PicturedDataset,
     "dataset, sources folder, hub and torchvision": NamingDataset,
     "dataset, source folder": FolderDataset,
@@ -74,7 +75,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "dataset.pictures": Pictures,
     "dataset.imgt, and dataset.regt": LabelSet,
     "dataset.imgt, source imagenet": ImagenetLabels,
-    "dataset.imgt, sources folder, hub, webdataset and torchvision": OwnLabels,
+    "dataset.imgt, sources crops, folder, hub, webdataset and torchvision": OwnLabels,
     "dataset.regt": SecondLabelSet,
     "dataset.equivalences": Equivalences,
     "datasets, each": FurtherDataset,
@@ -221,7 +222,9 @@ LATER = [
     ("E6: only the labels of dominant, or of the largest, boxes count", "the same where there are pictures",
      "`attributes`; theirs leaves answers of no class out of the column M only, ours counts them as wrong"),
     ("E9, E10: earlier corrections", "the same", "`dataset.earlier`: `corrected_accuracy`, `corrections`, `flows`"),
-    ("E4, E8: accuracy on crops; E5: errors of derived sets", "not made", ""),
+    ("E4, E8: accuracy on crops of boxes, and of enlarged ones", "the same for boxes; enlarging is ours, since theirs is not public",
+     "`source: crops`: `crops`"),
+    ("E5: errors of derived sets", "not made", ""),
 ]  # fmt: skip
 """What the authors' later paper does, whether it is the same here, and where."""
 ORIGIN = re.compile(r"^# Origin: (paper|inferred|ours)\. ?(.*)$", re.MULTILINE)

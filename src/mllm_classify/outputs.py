@@ -223,6 +223,13 @@ OUTPUTS: Final = {
             "boxes",
         ),
         _output(
+            "crops",
+            "scores labels models study",
+            "Accuracy on crops",
+            "Accuracy on crops",
+            "crops",
+        ),
+        _output(
             "corrections",
             "labels study",
             "Comparing earlier corrections with the second labels",

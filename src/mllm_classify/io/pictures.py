@@ -7,6 +7,7 @@ model, or for none.
 
 import io
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -77,6 +78,23 @@ def seen(content: bytes, reading: Reading = AS_PILLOW) -> tuple[Look, Image.Imag
     except Exception as error:  # noqa: BLE001 (each of Pillow's decoders raises what it likes)
         msg = f"cannot be decoded ({one_line(str(error) or type(error).__name__)}); is it damaged?"
     raise InputError(msg)
+
+
+def part(content: bytes, rectangle: tuple[int, int, int, int]) -> bytes:
+    """A PNG file of a part of a picture: left, top, right and bottom in pixels. Raises InputError as `seen` does."""
+    cut = io.BytesIO()
+    decoded(content).crop(rectangle).save(cut, "PNG", compress_level=1)
+    return cut.getvalue()
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of a file's picture, of which only the beginning is read. Raises InputError where that is none."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return image.size
+    except Exception as error:  # noqa: BLE001 (each of Pillow's decoders raises what it likes)
+        msg = f"{path}: cannot be read as a picture ({one_line(str(error) or type(error).__name__)})"
+        raise InputError(msg) from None
 
 
 def _turn(image: Image.Image, max_pixels: int) -> AbstractContextManager[Any]:

@@ -4,6 +4,7 @@
 `test-000.tar!a/1.jpg`     a member of a tar file that is not compressed
 `test-0.parquet#17/image`  a row, counted from 0, and a column of a Parquet or Arrow file
 `torchvision:{...}#17`     an item of one of torchvision's data sets that has no file of its own
+`cats/1.jpg@0,5,90,60`     a part of any of these: left, top, right and bottom in pixels, cut out when it is read
 
 A file that is called so goes first. Names inside of files are looked up in them, and never become paths.
 """
@@ -12,12 +13,15 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from mllm_classify.io import columns, tar, torchvision_sets
-from mllm_classify.io.files import locate, regular
+from mllm_classify.io import columns, pictures, tar, torchvision_sets
+from mllm_classify.io.files import InputError, locate, regular
 
 MEMBER = re.compile(r"(.+?\.tar)!(.+)", re.DOTALL)
 ROW = re.compile(r"(.+?\.(?:parquet|arrow))#(0|[1-9]\d{0,14})/(.+)", re.DOTALL)
 ITEM = re.compile(r"(torchvision:\{.*\})#(0|[1-9]\d{0,14})", re.DOTALL)
+
+
+PART = re.compile(r"(.+)@(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})", re.DOTALL)
 
 
 class Place(NamedTuple):
@@ -28,11 +32,13 @@ class Place(NamedTuple):
     row: int = -1
     column: str = ""
     items: str = ""
+    part: tuple[int, int, int, int] | None = None
 
     @property
     def inside(self) -> str:
         """What is written after the file's name."""
-        return f"!{self.member}" if self.member else f"#{self.row}/{self.column}" if self.column else ""
+        part = f"@{','.join(map(str, self.part))}" if self.part else ""
+        return (f"!{self.member}" if self.member else f"#{self.row}/{self.column}" if self.column else "") + part
 
 
 def member(shard: str, name: str) -> str:
@@ -45,8 +51,16 @@ def row(file: str, number: int, column: str) -> str:
     return f"{file}#{number}/{column}"
 
 
+def part(written: str, rectangle: tuple[int, int, int, int]) -> str:
+    """The place of a part of a picture."""
+    return f"{written}@{','.join(map(str, rectangle))}"
+
+
 def place(written: str, folder: str | None = None) -> Place:
     """What a place means. Raises InputError as `locate` does."""
+    if (cut := PART.fullmatch(written)) and not _is_file(locate(written, folder)):
+        left, top, right, bottom = map(int, cut.groups()[1:])
+        return place(cut[1], folder)._replace(part=(left, top, right, bottom))
     if found := ITEM.fullmatch(written):
         return Place(None if folder is None else Path(folder), row=int(found[2]), items=found[1])
     found = MEMBER.fullmatch(written) or ROW.fullmatch(written)
@@ -71,8 +85,20 @@ def exists(written: str, folder: str | None = None) -> bool:
 
 
 def read(written: str, folder: str | None = None) -> bytes:
-    """The bytes of a picture. Raises OSError where they cannot be read, with the reason in words."""
+    """The bytes of a picture; of a part, those of a PNG of its pixels. Raises OSError where they cannot be read, with the
+    reason in words. Of a picture that cannot be decoded a part has all its bytes.
+    """
     it = place(written, folder)
+    content = _whole(it, folder)
+    if it.part is None:
+        return content
+    try:
+        return pictures.part(content, it.part)
+    except InputError:
+        return content
+
+
+def _whole(it: Place, folder: str | None) -> bytes:
     if it.items:
         return torchvision_sets.picture(it.items, folder, it.row)
     assert it.file is not None

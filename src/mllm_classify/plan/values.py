@@ -201,6 +201,7 @@ CONDITIONS = {
         "earlier corrections of labels, and a second label set (dataset.earlier, dataset.regt)",
         lambda config: bool(config.dataset.corrections) and config.dataset.regt is not None,
     ),
+    "crops": Condition("crops along boxes (dataset.source: crops)", lambda config: config.dataset.source == "crops"),
     "boxes": Condition(
         "labels with boxes (dataset.regt of format reimagenet)",
         lambda config: config.dataset.regt is not None and config.dataset.regt.format == "reimagenet",

@@ -12,7 +12,7 @@ from mllm_classify.io.files import InputError, read_text
 if TYPE_CHECKING:
     import polars as pl
 
-    from mllm_classify.config.dataset import ImagenetDataset
+    from mllm_classify.config.dataset import CropsDataset, ImagenetDataset
 
 
 def registered(dataset: "ImagenetDataset", classes: "pl.DataFrame") -> list[Registered]:
@@ -25,15 +25,15 @@ def registered(dataset: "ImagenetDataset", classes: "pl.DataFrame") -> list[Regi
         ids = _of_classes(dataset, dataset.classes, ids, Lookup(classes))
     if dataset.folder is None:
         return [Registered("", image_id, None, "") for image_id in ids]
-    files = _files(dataset, dataset.folder)
-    missing = [image_id for image_id in ids if image_id not in files]
+    there = files(dataset, dataset.folder)
+    missing = [image_id for image_id in ids if image_id not in there]
     if missing:
         msg = (
             f"dataset.folder: {dataset.folder!r} and its folders lack {len(missing)} of {len(ids)} images, "
             f"{missing[0]}.JPEG among them"
         )
         raise InputError(msg)
-    return [Registered(files[image_id], image_id, files[image_id], "") for image_id in ids]
+    return [Registered(there[image_id], image_id, there[image_id], "") for image_id in ids]
 
 
 def _of_classes(dataset: "ImagenetDataset", file: str, ids: list[str], lookup: Lookup) -> list[str]:
@@ -47,9 +47,9 @@ def _of_classes(dataset: "ImagenetDataset", file: str, ids: list[str], lookup: L
     return [it for it in ids if it in labels and (labels[it].classes or frozenset()) <= chosen]
 
 
-def _files(dataset: "ImagenetDataset", folder: str) -> dict[str, str]:
+def files(dataset: "ImagenetDataset | CropsDataset", folder: str) -> dict[str, str]:
     """Validation images in a folder and in the folders in it, by their id."""
-    files: dict[str, str] = {}
+    found: dict[str, str] = {}
     try:
         for entry in sorted(os.scandir(folder), key=lambda it: it.name):
             inside = sorted(it.name for it in os.scandir(entry.path)) if entry.is_dir() else None
@@ -57,11 +57,11 @@ def _files(dataset: "ImagenetDataset", folder: str) -> dict[str, str]:
                 image_id = dataset.image_id(name)
                 if validation_number(image_id) is None:
                     continue
-                if image_id in files:
-                    msg = f"dataset.folder: {folder!r} has {image_id!r} twice: {files[image_id]} and {name}"
+                if image_id in found:
+                    msg = f"dataset.folder: {folder!r} has {image_id!r} twice: {found[image_id]} and {name}"
                     raise InputError(msg)
-                files[image_id] = name
+                found[image_id] = name
     except OSError as error:
         msg = f"dataset.folder: {folder!r} cannot be read ({error.strerror})"
         raise InputError(msg) from None
-    return files
+    return found
