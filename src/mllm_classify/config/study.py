@@ -8,8 +8,8 @@ from mllm_classify.config.annotate import Annotate
 from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
-from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, studies
 from mllm_classify.config.every_dataset import authors
+from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, studies
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.config.models import Model
