@@ -29,7 +29,7 @@ def labels(rows, admitted):
                 "regt": sorted(regt),
                 "imgt_admissible": sorted(admissible(frozenset({imgt}), admitted)),
                 "regt_admissible": sorted(admissible(frozenset(regt), admitted)),
-                "category": category(imgt, frozenset(regt)),
+                "category": category(imgt, frozenset(regt), {}),
                 "excluded": None,
             }
             for number, (imgt, regt) in enumerate(rows)

@@ -23,7 +23,7 @@ def further(name="f", **values):
         (further("Mapping"), "datasets[0].dataset.name: 'Mapping' would be a folder of results/"),
         (further("table3.csv"), "datasets[0].dataset.name: 'table3.csv' would be a folder of results/"),
         (further(dataset=FOLDER | {"source": "foldr"}), "datasets[0].dataset.source: 'foldr' is no source of a data set"),
-        (further(dataset={"name": "f"}), "datasets[0].dataset.source: missing; one of folder, hub, imagenet"),
+        (further(dataset={"name": "f"}), "datasets[0].dataset.source: missing; one of crops, folder, hub, imagenet"),
         (further(dataset=FOLDER | {"fodler": "x"}), "datasets[0].dataset.fodler: unknown key (value 'x')"),
         (further(dataset=FOLDER | {"synsets": "s"}), "datasets[0].dataset.synsets: 's' are those of a class list"),
         (further(choices={"n": 1, "reference": "lite"}), "datasets[0].choices.n: 1: input should be greater than"),

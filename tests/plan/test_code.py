@@ -11,7 +11,7 @@ import pytest
 from mllm_classify.config.kinds import KINDS
 from mllm_classify.config.load import load
 from mllm_classify.io.files import PROJECT
-from mllm_classify.outputs import OUTPUTS
+from mllm_classify.outputs import ACROSS, OUTPUTS
 from mllm_classify.plan import code
 from mllm_classify.plan.code import PACKAGE, code_digest, reached
 from mllm_classify.plan.lineage import WHOLE, Lineages
@@ -23,7 +23,7 @@ MODULES = {
     **{job: SHIPPED.job(job).modules for job in [*SHIPPED.names(), *WHOLE]},
     **{f"predict, kind {kind}": [f"predict.{kind}"] for kind in KINDS},
     **{f"embed, kind {kind}": ["embed.texts", f"embed.{kind}"] for kind in ("open_clip", "openai")},
-    **{f"table {name}": [output.module] for name, output in OUTPUTS.items()},
+    **{f"table {name}": [output.module] for name, output in (OUTPUTS | ACROSS).items()},
 }
 """The code of every job that there may be."""
 DIGESTED = {module: sorted(job for job, of in MODULES.items() if module in reached(*of)) for module in

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from mllm_classify.io import columns, pictures, tar, torchvision_sets
+from mllm_classify.io import columns, tar, torchvision_sets
 from mllm_classify.io.files import InputError, locate, regular
 
 MEMBER = re.compile(r"(.+?\.tar)!(.+)", re.DOTALL)
@@ -92,6 +92,9 @@ def read(written: str, folder: str | None = None) -> bytes:
     content = _whole(it, folder)
     if it.part is None:
         return content
+    # a dry run looks at places, and loads no library of pictures
+    from mllm_classify.io import pictures
+
     try:
         return pictures.part(content, it.part)
     except InputError:
