@@ -22,11 +22,16 @@ AUTHORS: Final[dict[str, dict[str, dict[str, Any]]]] = {
 `mapping`, and of recorded models."""
 
 
-def authors(given: Any) -> dict[str, dict[str, Any]]:
-    """The defaults that a configuration's second label set brings along; none where it is no configuration."""
-    for key in ("dataset", "regt", "format"):
-        given = given.get(key) if isinstance(given, dict) else None
-    return AUTHORS.get(given, {}) if isinstance(given, str) else {}
+def by_its_authors(section: Section, of: str, format_: str | None) -> Section:
+    """A section in which keys that nobody wrote have the values that a second label set of this format brings along.
+
+    They still count as unwritten: the study of another data set has other ones. `of` is a key of AUTHORS' entries.
+    """
+    keys = {key for rules in AUTHORS.values() for key in rules.get(of, {})} - section.model_fields_set
+    own = AUTHORS.get(format_ or "", {}).get(of, {})
+    copied = section.model_copy(update={key: own.get(key, type(section).model_fields[key].default) for key in keys})
+    copied.model_fields_set.difference_update(keys)
+    return copied
 
 
 class LabelSet(Section):
@@ -76,7 +81,8 @@ class SecondLabelSet(LabelSet):
     @model_validator(mode="before")
     @classmethod
     def _as_its_authors(cls, given: Any) -> Any:
-        return authors({"dataset": {"regt": given}}).get("regt", {}) | given if isinstance(given, dict) else given
+        named = given.get("format") if isinstance(given, dict) else None
+        return AUTHORS.get(named, {}).get("regt", {}) | given if isinstance(named, str) else given
 
     @model_validator(mode="after")
     def _sign_of_a_table(self) -> Self:
@@ -185,6 +191,11 @@ class Dataset(Section):
     def expert_file(self) -> str | None:
         """The file of an expert's labels of some images, if there is one."""
         return None
+
+    @property
+    def rules_of(self) -> str | None:
+        """The format whose authors' rules hold where nothing else is written."""
+        return self.regt.format if self.regt else None
 
     @property
     def corrections(self) -> list[SecondLabelSet]:

@@ -8,11 +8,11 @@ from mllm_classify.config.annotate import Annotate
 from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
-from mllm_classify.config.every_dataset import authors
+from mllm_classify.config.every_dataset import by_its_authors
 from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, studies
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
-from mllm_classify.config.models import Model
+from mllm_classify.config.models import Model, RecordedModel
 from mllm_classify.config.tasks import Choices, TaskPrompt, Variant
 from mllm_classify.io.files import InputError
 from mllm_classify.tasks import CW, TASK, TASK_OF, TaskName
@@ -27,7 +27,7 @@ class Mapping(Section):
     ] = Field(
         "wrong",
         description="an answer to CW that names several classes and nothing else: out of prompt, its first, or all of them; "
-        "`any` where `dataset.regt` is of `format: reimagenet`",
+        "`any` where a data set's `regt` is of `format: reimagenet`, and of crops",
     )
 
 
@@ -112,18 +112,15 @@ class Config(Section):
         msg = f"--dataset: {dataset!r} is not in the configuration; it has {', '.join(self.studies)}"
         raise InputError(msg)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_authors_of_the_labels(cls, given: Any) -> Any:
-        if not (rules := authors(given)):
-            return given
-        of_files, models = rules.get("recorded", {}), given.get("models")
-        if isinstance(given.get("mapping", {}), dict):
-            given = given | {"mapping": rules.get("mapping", {}) | given.get("mapping", {})}
-        if isinstance(models, list):
-            recorded = [isinstance(it, dict) and it.get("kind") == "recorded" for it in models]
-            given = given | {"models": [of_files | it if own else it for it, own in zip(models, recorded, strict=True)]}
-        return given
+    @model_validator(mode="after")
+    def _as_authors_of_the_labels(self) -> Self:
+        format_ = self.dataset.rules_of
+        models = [
+            by_its_authors(it, "recorded", format_) if isinstance(it, RecordedModel) else it for it in self.models
+        ]
+        for key, value in {"mapping": by_its_authors(self.mapping, "mapping", format_), "models": models}.items():
+            object.__setattr__(self, key, value)  # nobody has seen it yet
+        return self
 
     @model_validator(mode="after")
     def _distinct_models(self) -> Self:
