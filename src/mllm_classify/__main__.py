@@ -31,6 +31,7 @@ COMMANDS = {
     "annotate": "annotate.command",
     "report": "report.command",
     "bundle": "bundle.command",
+    "compare": "compare.command",
 }
 """Where each stage's command is: beside the stage, and imported when it is called, as jobs pay for their own libraries."""
 

@@ -20,8 +20,9 @@ from mllm_classify.io.files import InputError, locate, portable, read_bytes, sha
 from mllm_classify.io.records import read_json
 from mllm_classify.measures.counting import COUNTED, SUBSETS
 from mllm_classify.outputs import OUTPUTS, Output, parts
-from mllm_classify.plan.files import PATTERNS, bundled_files
+from mllm_classify.plan.files import PATTERNS, bundled_files, written
 from mllm_classify.plan.lineage import Lineages
+from mllm_classify.plan.outline import Outline
 
 PACKAGED = "inputs"
 """Folder of copies of what the configuration reads from installed packages."""
@@ -64,7 +65,7 @@ def withheld_results(config: Config) -> dict[str, str]:
             why[it.path] = "has rows that follow from what is restricted"
         elif output.reveals:
             why[it.path] = "tells of single labels"
-        elif few(output):
+        elif few(of.outline, output):
             why[it.path] = f"has a figure of fewer than {FEWEST} images"
     return why
 
@@ -93,11 +94,11 @@ def _sources(config: Config) -> Iterator[str]:
     yield from (f"predict/{it.name}" for it in config.models if isinstance(it, RecordedModel) and it.restricted)
 
 
-def few(output: Output) -> bool:
+def few(outline: Outline, output: Output) -> bool:
     """Whether a table, or one that a figure is drawn from, has a figure of fewer than FEWEST images, but of some."""
     if output.form == "figure":
-        return any(few(OUTPUTS[name]) for name in parts(output) if name in OUTPUTS and name not in PATTERNS)
-    path = output.files[0]
+        return any(few(outline, OUTPUTS[name]) for name in parts(output) if name in OUTPUTS and name not in PATTERNS)
+    path = written(outline, output)[0]
     rows = pl.read_parquet(path) if path.endswith(".parquet") else pl.read_csv(path, infer_schema=False)
     if "statistic" in rows.columns:
         rows = rows.filter(pl.col("statistic") == "count").select(pl.selectors.by_name(*SUBSETS, require_all=False))

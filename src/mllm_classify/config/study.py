@@ -1,6 +1,6 @@
 """A whole configuration, and what of it must fit together."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 

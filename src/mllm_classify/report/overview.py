@@ -43,9 +43,8 @@ def overview(
     noise = label_noise(tables["table2"])
     worded = added(tables["table4"], tables["table5"], tables["mcnemar"], label_set)
     style = (FOLDER / STYLE).read_text("utf-8")
-    source = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _environment().from_string((FOLDER / TEMPLATE).read_text("utf-8")).render(
-        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{source}'; base-uri 'none'; form-action 'none'",
+    return environment().from_string((FOLDER / TEMPLATE).read_text("utf-8")).render(
+        policy=policy(style),
         style=style,
         study=study,
         label_set=label_set,
@@ -62,12 +61,18 @@ def overview(
     )  # fmt: skip
 
 
-def _environment() -> Environment:
+def policy(style: str) -> str:
+    """What a page with this style may load: nothing but pictures that are in it."""
+    source = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'sha256-{source}'; base-uri 'none'; form-action 'none'"
+
+
+def environment() -> Environment:
     """Templates in which all that is inserted is text, and visible."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                              finalize=_shown)  # fmt: skip
-    environment.filters["signed"] = lambda text: f"{float(text):+z.2f}"
-    return environment
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                       finalize=_shown)  # fmt: skip
+    made.filters["signed"] = lambda text: f"{float(text):+z.2f}"
+    return made
 
 
 def _shown(value: object) -> object:

@@ -30,7 +30,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         pixels = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(pixels).resize(SIZE).save(study.folder / f"val/{val(number)}.JPEG")
         drawn = [box([CLASS], (0, 0, *SIZE)), box([number % 1000], SQUARE)]
-        record = {"image_name": f"{val(number)}.JPEG", "original_class": [CLASS], "reannotated_labels": [CLASS, number % 1000]}
+        record = {
+            "image_name": f"{val(number)}.JPEG",
+            "original_class": [CLASS],
+            "reannotated_labels": [CLASS, number % 1000],
+        }
         lines.append(json.dumps(record | {"bboxes": drawn}))
     (study.folder / "re.jsonl").write_text("\n".join(lines) + "\n")
     (study.folder / "tench.txt").write_text("tench\n")
@@ -80,5 +84,7 @@ def test_other_labels_ask_no_model_about_the_whole_images_anew(study):
     with study.restored():
         lines = (study.folder / "re.jsonl").read_text().splitlines()
         record = json.loads(lines[0])
-        (study.folder / "re.jsonl").write_text("\n".join([json.dumps(record | {"reannotated_labels": [5]}), *lines[1:]]) + "\n")
+        (study.folder / "re.jsonl").write_text(
+            "\n".join([json.dumps(record | {"reannotated_labels": [5]}), *lines[1:]]) + "\n"
+        )
         assert "predict" not in {it.split("/")[0] for it in study.scheduled("results/table3.csv")}
