@@ -17,6 +17,7 @@ AUTHORS: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "recorded": {"images": "intersection"},
     },
     "proposed": {"regt": {"missing": "exclude", "uncertain": NONE}},
+    "label_errors": {"regt": {"missing": "exclude"}},
 }
 """By the format of a second label set, the defaults of other keys with which its authors' figures come out: of `regt`, of
 `mapping`, and of recorded models."""
@@ -53,7 +54,7 @@ class LabelSet(Section):
 class SecondLabelSet(LabelSet):
     """The labels that the tables' ReGT columns stand for: all that apply to an image."""
 
-    format: Literal["table", "real", "reimagenet", "mustelidae", "proposed"] = Field(
+    format: Literal["table", "real", "reimagenet", "mustelidae", "proposed", "label_errors"] = Field(
         "table", description="how the file is written: docs/labels.md"
     )
     none: Label = Field(
