@@ -45,7 +45,9 @@ def test_what_most_reviewers_say_counts(folder, votes, expected):
 
 def test_as_an_earlier_correction(folder):
     """The second image has no majority, and the third no record: neither is of the set."""
-    (folder / "mturk.json").write_text(json.dumps([record(1, 5, 6, guessed=4, given=1), record(2, 5, 6, given=2, guessed=2, neither=1)]))
+    (folder / "mturk.json").write_text(
+        json.dumps([record(1, 5, 6, guessed=4, given=1), record(2, 5, 6, given=2, guessed=2, neither=1)])
+    )
     found, _ = written(folder, [(5, [6]), (5, [5]), (7, [7])], earlier=[OPTIONS])
     said = found["earlier"].to_list()
     assert said == [[{"set": "Label Errors", "classes": [6], "admissible": [6]}], [], []]
