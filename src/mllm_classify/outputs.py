@@ -195,7 +195,7 @@ OUTPUTS: Final = {
         ),
         _output(
             "scorecard",
-            "table2 table3 table4 table5 published other_names official_pairs paper",
+            "table2 table3 table4 table5 table6 published other_names official_pairs paper reimagenet",
             "The paper's figures beside ours",
             exists="published",
             form="csv",
@@ -316,6 +316,9 @@ ACROSS: Final = {
 
 They take other outputs' tables, each as one of every data set by its name, and rules of tables (`tables:`).
 """
+
+OPTIONAL: Final = {"scorecard": ("table6",)}
+"""Other outputs that one takes where the study has them; else it is given None."""
 
 KEY_TABLES: Final = ("table2", "table3", "table4", "table5", "ranking", "mcnemar", "gains")
 KEY_FIGURES: Final = ("change", "ranks", "tasks", "oop")

@@ -87,12 +87,12 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
 
 
 def inputs(outline: Outline, name: str) -> Files:
-    """The files behind one part of an output: of a stage, of several models, or the table of another output."""
+    """The files behind one part of an output: of a stage, of several models, or the table of another output, if there is one."""
     if name in GROUPS:
         return GROUPS[name](outline)
     if name in PATTERNS:
         return {name: file(outline, name)}
-    return {name: File(written(outline, OUTPUTS[name])[0], name)} if name in OUTPUTS else {}
+    return {name: File(written(outline, OUTPUTS[name])[0], name)} if name in outline.outputs else {}
 
 
 def written(outline: Outline, output: Output) -> list[str]:

@@ -14,7 +14,7 @@ from mllm_classify.io.names import read_names
 from mllm_classify.outputs import Output
 
 PUBLISHED = "resources/published"
-PAPER_TABLES = ("table2", "table3", "table4", "table5")
+PAPER_TABLES = ("table2", "table3", "table4", "table5", "table6")
 """Those of the paper's tables that results/scorecard.csv sets beside ours."""
 PAPER_NAMES: str = ImagenetDataset.model_fields["names"].default
 """The class list of the paper: the names of its authors' package."""
@@ -140,6 +140,14 @@ def paper(config: Config) -> dict[str, list[dict[str, str]]]:  # noqa: ARG001 (t
     return {table: [row for _, row in read_csv(f"{PUBLISHED}/{table}.csv")] for table in PAPER_TABLES}
 
 
+def reimagenet(config: Config) -> list[dict[str, str]]:
+    """What the later paper of ReImageNet's authors says of its labels, where those are the second label set."""
+    regt = config.dataset.regt
+    if regt is None or regt.format != "reimagenet":
+        return []
+    return [row for _, row in read_csv(f"{PUBLISHED}/reimagenet.csv")]
+
+
 def other_names(config: Config) -> str | None:
     """The paper's class list, where classes have other names, or only the pictures say which."""
     file = config.dataset.names_file
@@ -181,7 +189,7 @@ VALUES: dict[str, Value] = {
             encodings,
             examination,
         ),
-        *(compared, published, paper, other_names, official_pairs),
+        *(compared, published, paper, reimagenet, other_names, official_pairs),
     )
 }
 """By the name of the parameter."""
@@ -219,7 +227,8 @@ CONDITIONS = {
         "a chat model that is asked MC", lambda config: any(it.asks_choices for it in config.models)
     ),
     "published": Condition(
-        "a model with a row of the paper (published)", lambda config: any(it.published for it in config.models)
+        "a model with a row of the paper (published), or ReImageNet's labels",
+        lambda config: any(it.published for it in config.models) or bool(reimagenet(config)),
     ),
     "annotate": Condition("annotators (annotate)", lambda config: config.annotate is not None),
     "mustelidae": Condition(
