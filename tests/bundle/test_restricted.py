@@ -80,7 +80,7 @@ class Made:
         }
         Path("config.yaml").write_text(yaml.safe_dump(config | changes))
         self.config = load("config.yaml")
-        self.results = bundled(outline(self.config))
+        self.results = bundled([outline(self.config)])
 
     def run(self, *stage, **files):
         at = {option: PATTERNS[name].format(dataset="d", encoder="none", model=model)

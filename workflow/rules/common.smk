@@ -21,6 +21,7 @@ from mllm_classify.plan.files import (
     written,
 )
 from mllm_classify.plan.plan import hand_on, plan
+from mllm_classify.plan.together import unit
 from mllm_classify.plan.values import unmet
 
 
@@ -53,6 +54,7 @@ def require_provenance():
 PLAN = read_plan()
 OUTLINE = PLAN.outlines[PLAN.main]
 FURTHER = [name for name in PLAN.outlines if name != PLAN.main]
+OUTPUTS_ACROSS = [ACROSS[name] for name in PLAN.across if name in ACROSS]
 MODELS = OUTLINE.models
 require_provenance()
 hand_on(PLAN)
@@ -125,6 +127,11 @@ def get_lineage(job):
     return lineage
 
 
+def get_lineage_of_all(job):
+    """The lineage of a job that is about all data sets."""
+    return PLAN.across.get(job) or PLAN.lineages[PLAN.main][job]
+
+
 def get_replaced(wildcards):
     """Params function: which pictures were replaced so far."""
     return PLAN.replaced[outline_of(wildcards).dataset]
@@ -175,23 +182,43 @@ def get_labels(wildcards):
 
 def get_asked_datasets(wildcards):
     """Params function: the data sets that a model is asked about at once."""
-    return PLAN.asked[wildcards.model].datasets
+    return PLAN.asked[wildcards.asking].datasets
+
+
+def get_asked_shard(wildcards):
+    """Params function: the shard of a model that is asked about them, as an option."""
+    shard = PLAN.asked[wildcards.asking].shard
+    return f"--shard {shard.replace('-of-', '/')}" if shard else ""
+
+
+def get_asked_about(wildcards):
+    """Params function: the same in words."""
+    shard = PLAN.asked[wildcards.asking].shard
+    return " ".join(get_asked_datasets(wildcards)) + (f", shard {shard.replace('-of-', ' of ')}" if shard else "")
 
 
 def get_asked(wildcards):
     """What a model that is asked about several data sets at once is asked with."""
-    found = []
-    for name in PLAN.asked[wildcards.model].datasets:
-        of = PLAN.outlines[name]
-        model = of.models[wildcards.model]
-        needed = {"images": True, "classes": True, "choices": model.choices, "labels": model.labels}
-        found += files_of(of, *(it for it, needs in needed.items() if needs))
-    return found
+    return [path for name in get_asked_datasets(wildcards) for path in asked_with(PLAN.outlines[name], wildcards.model)]
+
+
+def asked_with(outline, name):
+    """The files of one data set that a job needs to ask a model about it."""
+    model = outline.models[name]
+    needed = {
+        "images": True,
+        "classes": True,
+        "class_embeddings": model.class_embeddings,
+        "choices": model.choices,
+        "labels": model.labels,
+    }
+    return files_of(outline, *(it for it, needs in needed.items() if needs))
 
 
 def get_mark(wildcards):
     """The mark of a model that was asked about several data sets at once, for predictions that are made after it."""
-    return PLAN.marks.get(outline_of(wildcards).dataset, {}).get(wildcards.model, [])
+    shard = f"{wildcards.shard}-of-{wildcards.shards}" if "shard" in wildcards.keys() else ""
+    return PLAN.marks.get(outline_of(wildcards).dataset, {}).get(unit(wildcards.model, shard), [])
 
 
 def get_reference(wildcards):
@@ -227,18 +254,13 @@ def get_commit(wildcards):
 
 def get_bundled(wildcards):
     """What the archive holds of results/."""
-    if FURTHER:
-        raise WorkflowError(
-            f"{Path(PLAN.config).name}: datasets: an archive holds a study of one data set; give each of "
-            f"{', '.join(PLAN.outlines)} a configuration of its own for that"
-        )
-    return bundled(OUTLINE)
+    return bundled(PLAN.outlines.values())
 
 
 def get_tables():
     """The tables and figures that this configuration has, of all data sets."""
     each = [written(of, OUTPUTS[name])[0] for of in PLAN.outlines.values() for name in of.outputs]
-    return each + [written(OUTLINE, ACROSS[name])[0] for name in PLAN.across]
+    return each + [written(OUTLINE, output)[0] for output in OUTPUTS_ACROSS]
 
 
 def get_key_tables():

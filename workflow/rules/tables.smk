@@ -22,7 +22,7 @@ for scope in SCOPES:
 
 
 # those about all data sets
-for output in [ACROSS[name] for name in PLAN.across]:
+for output in OUTPUTS_ACROSS:
 
     rule:
         name:

@@ -1,9 +1,9 @@
 """Where the files of a study lie, which job makes each, and which of them a table, the report and the bundle are made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from mllm_classify.outputs import OUTPUTS, SHOWN, Output, parts
+from mllm_classify.outputs import ACROSS, OUTPUTS, SHOWN, Output, parts
 from mllm_classify.plan.outline import Outline
 
 PATTERNS = {
@@ -105,13 +105,18 @@ def output_inputs(outline: Outline, output: Output) -> list[File]:
     return [it for part in parts(output) for it in inputs(outline, part).values()]
 
 
-def bundled(outline: Outline) -> list[str]:
-    """All that tables were made from, and the tables with their renderings: what the bundle holds of results/."""
-    return [it.path for it in bundled_files(outline)]
+def bundled(outlines: Iterable[Outline]) -> list[str]:
+    """All that tables were made from, and the tables with their renderings: what the bundle holds of results/.
+
+    `outlines` are those of all data sets, the main one first.
+    """
+    main, *others = outlines
+    each = [it.path for outline in (main, *others) for it in bundled_files(outline)]
+    return each + [path for output in (ACROSS.values() if others else ()) for path in written(main, output)]
 
 
 def bundled_files(outline: Outline) -> list[File]:
-    """The same, each with the job that makes it."""
+    """The same of one data set, each with the job that makes it."""
     worded = outline.named("worded")
     files = [file(outline, name) for name in ("images", "classes", "labels", "scores")]
     files += inputs(outline, "predictions").values()
