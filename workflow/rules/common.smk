@@ -13,11 +13,13 @@ from mllm_classify.plan.files import (
     OVERVIEW,
     PAGES,
     PATTERNS,
+    START,
     bundled,
     inputs,
     linked,
     output_inputs,
-    reported,
+    reported_across,
+    whole_report,
     written,
 )
 from mllm_classify.plan.plan import hand_on, plan
@@ -96,6 +98,12 @@ class Scope:
     def log(self, name):
         """Where a rule's log lies, with the rule's wildcards."""
         return f"logs/datasets/{{dataset}}/{name}.log" if self.further else f"logs/{name}.log"
+
+    def by_pictures(self):
+        """Whether data sets have picture files, with the names of those that have, or have not, as far as there are some."""
+        names = FURTHER if self.further else [PLAN.main]
+        by_fact = {fact: [it for it in names if PLAN.outlines[it].pictures == fact] for fact in (True, False)}
+        return [(fact, found) for fact, found in by_fact.items() if found]
 
 
 SCOPES = [Scope(further=False), *([Scope(further=True)] if FURTHER else [])]
@@ -257,29 +265,52 @@ def get_bundled(wildcards):
     return bundled(PLAN.outlines.values())
 
 
+def get_written_across(output):
+    """The files of a table or figure about all data sets; the report shows those that people look at."""
+    return [
+        shown(file, START.category, output.title) if output.title and file.endswith(SHOWN) else file
+        for file in written(OUTLINE, output)
+    ]
+
+
 def get_tables():
     """The tables and figures that this configuration has, of all data sets."""
     each = [written(of, OUTPUTS[name])[0] for of in PLAN.outlines.values() for name in of.outputs]
     return each + [written(OUTLINE, output)[0] for output in OUTPUTS_ACROSS]
 
 
-def get_key_tables():
-    """The tables that the overview reads, as far as this configuration has them."""
-    return files_of(OUTLINE, *(name for name in KEY_TABLES if name in OUTLINE.outputs))
+def get_key_tables(wildcards):
+    """The tables that an overview reads, as far as its data set has them."""
+    of = outline_of(wildcards)
+    return files_of(of, *(name for name in KEY_TABLES if name in of.outputs))
 
 
-def shown(file, category, title):
+def get_linked(wildcards):
+    """What an overview links to."""
+    return [it.path for it in linked(outline_of(wildcards))]
+
+
+def shown(file, category, title, **options):
     """A file that the report shows, with the caption of its name."""
-    return report(file, caption=f"../report/{Path(file).stem}.rst", category=category, labels={"title": title})
+    return report(
+        file, caption=f"../report/{Path(file).stem}.rst", category=category, labels={"title": title}, **options
+    )
+
+
+def shown_of(scope, file, category, title):
+    """The same of a data set: a reader of several chooses one first."""
+    return shown(file, scope.dataset, title, subcategory=category) if FURTHER else shown(file, category, title)
+
+
+def get_page(scope, name):
+    """A page about a data set."""
+    page = PAGES[name]
+    return shown_of(scope, f"{scope.results}/{name}", page.category, page.title)
 
 
 def get_written(scope, output):
-    """The files of a table or figure; the report shows those of the main data set that people look at."""
+    """The files of a table or figure; the report shows those that people look at."""
     return [
-        (
-            shown(file, output.category, output.title)
-            if output.title and file.endswith(SHOWN) and not scope.further
-            else file
-        )
+        shown_of(scope, file, output.category, output.title) if output.title and file.endswith(SHOWN) else file
         for file in (f"{scope.results}/{name}" for name in output.files)
     ]

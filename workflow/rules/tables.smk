@@ -30,7 +30,7 @@ for output in OUTPUTS_ACROSS:
         input:
             get_across(output),
         output:
-            written(OUTLINE, output),
+            get_written_across(output),
         log:
             f"logs/tables/{output.name}.log",
         localrule: True

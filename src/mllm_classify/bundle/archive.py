@@ -238,7 +238,9 @@ def _records(results: Iterable[str]) -> tuple[Contents, float]:
 
 def _without_marks(record: dict[str, Any]) -> dict[str, Any]:
     """A record without the marks of jobs that asked about several data sets, as the archive has none."""
-    marks = {path for path in record["input"] if path.startswith(f"{ASKED}/")}
+    marks = {path for path in record.get("input") or [] if path.startswith(f"{ASKED}/")}
+    if not marks:
+        return record
     sums = record.get("input_checksums") or {}
     return record | {
         "input": [path for path in record["input"] if path not in marks],

@@ -23,7 +23,7 @@ FORMS = {"table": "tables.render", "figure": "figures.style"}
 """What writes the files of an output, by its form."""
 WHOLE = ("provenance", "overview", "report", "bundle")
 """Jobs that hold the configuration itself and depend on all others, in the order of their lineages."""
-OF_ALL = ("bundle",)
+OF_ALL = ("start", "report", "bundle")
 """Those of them that are about all data sets, where there are several."""
 
 CHANGED = (
@@ -229,7 +229,15 @@ def across(each: dict[str, Lineages]) -> dict[str, str]:
         )
         for name, output in ACROSS.items()
     }
-    return outputs | {job: digest([list(outputs.values()), [each[it][job] for it in sorted(each)]]) for job in OF_ALL}
+    labels = {name: of.config.dataset.label for name, of in sorted(each.items())}
+    start = {
+        "spec": [labels, next(iter(each)), _pieces("report/*")],
+        "code": code_digest("report.start"),
+        "inputs": [*outputs.values(), *(of["overview"] for _, of in sorted(each.items()))],
+    }
+    outputs["start"] = digest(start)
+    whole = {job: [*outputs.values(), *(of[job] for _, of in sorted(each.items()))] for job in ("report", "bundle")}
+    return outputs | {job: digest(before) for job, before in whole.items()}
 
 
 def lineages(config: Config) -> dict[str, str]:
