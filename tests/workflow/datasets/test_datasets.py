@@ -140,12 +140,6 @@ def test_a_data_set_removed_takes_nothing_with_it(study):
     assert study.jobs() == []
 
 
-def test_an_archive_of_several_data_sets_is_refused_before_any_work(study):
-    done = study.snakemake("-n", "results/bundle.zip")
-    assert done.returncode != 0
-    assert "config.yaml: datasets: an archive holds a study of one data set" in done.stdout + done.stderr
-
-
 def test_a_deleted_file_is_made_of_the_journal(study):
     before = study.contents()
     for path in study.predictions("small", "g"):
