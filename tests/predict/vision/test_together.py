@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from mllm_classify.config.vision import KnnModel, TimmModel
+from mllm_classify.dataset.classes import CLASSES as CLASS_LIST
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io.files import StoppedError, sha256
 from mllm_classify.predict import knn, timm
@@ -46,7 +47,8 @@ def jobs(folder, entry, classes=(CLASSES, CLASSES)):
             for n in range(5)
         ]
         images = Images(pl.DataFrame(rows, schema=IMAGES), str(folder / name))
-        made = job(entry, images, of, output=folder / f"out/{name}/m.parquet")
+        listed = pl.DataFrame({"class_id": range(len(of)), "name": of, "synset": [None] * len(of)}, CLASS_LIST)
+        made = job(entry, images, listed, output=folder / f"out/{name}/m.parquet")
         made.dataset.name = name
         yield made
 
@@ -98,6 +100,6 @@ def test_what_is_wrong_with_one_data_set_is_left_to_its_own_job(folder, monkeypa
 
 def test_weights_that_cannot_be_loaded_end_all_at_once(folder, caplog):
     caplog.set_level("INFO")
-    with pytest.raises(StoppedError, match="gone.safetensors not found"):
+    with pytest.raises(StoppedError, match=r"gone\.safetensors not found"):
         prepare(jobs(folder, classifier(weights="gone.safetensors")), timm.predict)
     assert caplog.text.count(LOADING) == 1
