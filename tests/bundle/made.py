@@ -1,4 +1,4 @@
-"""A study by recorded models, made in this process, whose second labels have classes that nothing else names."""
+"""Studies by recorded models, of labels of which some may be restricted, made in the test's process; and their archives."""
 
 import json
 import shutil
@@ -11,6 +11,7 @@ import yaml
 from mllm_classify.__main__ import main
 from mllm_classify.bundle import archive
 from mllm_classify.config.load import load
+from mllm_classify.outputs import ACROSS
 from mllm_classify.plan.files import PATTERNS, bundled
 from mllm_classify.plan.outline import outline
 
@@ -43,9 +44,9 @@ def write_labels(file, changes=()):
 
 
 class Made:
-    """A study in a folder, by recorded models, made in this process."""
+    """A study in a folder, of data set d, and of further ones that have its images, with what is given of each."""
 
-    def __init__(self, folder, monkeypatch, **changes):
+    def __init__(self, folder, monkeypatch, further=None, **changes):
         self.patch = monkeypatch
         monkeypatch.chdir(folder)
         Path("classes.txt").write_text("".join(f"{name_of(number)}\n" for number in range(60)))
@@ -63,31 +64,49 @@ class Made:
             "choices": {"reference": "m0", "per_class": "all", "repeats": 1},
             "tables": {"resamples": 100},
         }
+        if further:
+            open_regt = {"label": "R", "file": "open.csv"}
+            write_labels("open.csv")
+            entries = [
+                config["dataset"] | {"name": name, "label": name.upper(), "regt": open_regt} | own
+                for name, own in further.items()
+            ]
+            config["datasets"] = [{"dataset": entry} for entry in entries]
         Path("config.yaml").write_text(yaml.safe_dump(config | changes))
         self.config = load("config.yaml")
-        self.results = bundled(outline(self.config))
+        self.results = bundled(map(outline, self.config.studies.values()))
 
-    def run(self, *stage, **files):
-        at = {option: PATTERNS[name].format(results="results", dataset="d", encoder="none", model=model)
+    def run(self, dataset, *stage, **files):
+        results = self.config.study(dataset).results if dataset else ""
+        at = {option: PATTERNS[name].format(dataset=dataset, results=results, encoder="none", model=model)
               for option, (name, model) in files.items()}  # fmt: skip
+        of = [f"--dataset={dataset}"] if dataset else []
         for path in at.values():
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self.patch.setattr("sys.argv", ["mllm_classify", *stage, *(f"--{key}={path}" for key, path in at.items())])
+        self.patch.setattr("sys.argv", ["mllm_classify", *stage, *of, *(f"--{key}={path}" for key, path in at.items())])
         assert main() == 0, stage
 
     def make(self):
-        images, classes = ("images", ""), ("classes", "")
-        self.run("dataset", "images", images=images, classes=classes)
-        self.run("dataset", "labels", images=images, classes=classes, output=("labels", ""))
-        for model in MODELS:
-            predicted = ("predictions", model)
-            self.run("predict", f"--model={model}", images=images, classes=classes, output=predicted)
-        self.run("choices", choices=("choices", ""), confusions=("confusions", ""), labels=("labels", ""), classes=classes,
-                 predictions=("predictions", "m0"))  # fmt: skip
-        self.run("score", output=("scores", ""))
-        self.run("make", *outline(self.config).outputs)
+        for dataset in self.config.studies:
+            self.make_each(dataset)
+        if self.config.datasets:
+            self.run("", "make", *ACROSS)
         self.record()
         return self
+
+    def make_each(self, dataset):
+        images, classes = ("images", ""), ("classes", "")
+        study = self.config.study(dataset)
+        self.run(dataset, "dataset", "images", images=images, classes=classes)
+        self.run(dataset, "dataset", "labels", images=images, classes=classes, output=("labels", ""))
+        for model in MODELS:
+            predicted = ("predictions", model)
+            self.run(dataset, "predict", f"--model={model}", images=images, classes=classes, output=predicted)
+        if study.choices is not None:
+            self.run(dataset, "choices", choices=("choices", ""), confusions=("confusions", ""), labels=("labels", ""),
+                     classes=classes, predictions=("predictions", "m0"))  # fmt: skip
+        self.run(dataset, "score", output=("scores", ""))
+        self.run(dataset, "make", *outline(study).outputs)
 
     @contextmanager
     def labelled(self, changes):

@@ -27,6 +27,10 @@ ABOUT = {"withheld.json", "SHA256SUMS", "ro-crate-metadata.json"}
 """What lists files with their sums."""
 
 
+def files_of(output):
+    return [f"results/{name}" for name in output.files]
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
@@ -97,7 +101,7 @@ def test_whatever_follows_from_labels_and_has_a_row_an_image_is_left_out(made):
     kept = set(made.results) - out.keys()
     assert {PATTERNS["images"].format(dataset="d"), PATTERNS["predictions"].format(dataset="d", model="m0")} <= kept
     assert {"results/table2.csv", "results/table3.csv", "results/table3.html", "results/accuracy.parquet"} <= kept
-    revealing = {f"results/{path}" for output in OUTPUTS.values() if output.reveals for path in output.files}
+    revealing = {path for output in OUTPUTS.values() if output.reveals for path in files_of(output)}
     assert not kept & revealing
     assert out["results/suspects.csv"] == "tells of single labels"
 
@@ -115,7 +119,7 @@ def test_another_label_changes_declared_aggregates_alone(made, changes):
         after = {name: archive.digest(source) for name, source in made.contents().items()}
     assert before.keys() == after.keys()
     changed = {name for name in before if before[name] != after[name]}
-    aggregates = {f"results/{path}" for output in OUTPUTS.values() if not output.reveals for path in output.files}
+    aggregates = {path for output in OUTPUTS.values() if not output.reveals for path in files_of(output)}
     assert changed - ABOUT <= aggregates
     assert {"results/table2.csv", "results/table3.csv"} <= changed
 

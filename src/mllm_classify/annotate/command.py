@@ -8,6 +8,7 @@ from typing import Any
 
 from mllm_classify.cli import command, files, parts
 from mllm_classify.config.annotate import Annotate
+from mllm_classify.config.further import RESULTS
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.borders import border
@@ -90,7 +91,8 @@ def read_export(args: argparse.Namespace, config: Config) -> None:
     results = Path(args.results)
     dataset = results / "dataset" / config.dataset.name
     labels, classes = parquet.read(dataset / "labels.parquet"), parquet.read(dataset / "classes.parquet")
-    key = parquet.read(args.key or results / "annotate/key.parquet")
+    own = results / Path(config.results).relative_to(RESULTS)
+    key = parquet.read(args.key or own / "annotate/key.parquet")
     lookup = Lookup(classes)
     second_pass.check(key, labels)
     with border(args.export):

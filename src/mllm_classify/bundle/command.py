@@ -15,14 +15,16 @@ log = logging.getLogger("mllm_classify")
 
 def add(stages: Any) -> None:
     """The command and its arguments."""
-    making = command(stages, "bundle", bundle, "bundle", "Archive the study, for reviewers and for Zenodo.")
+    making = command(
+        stages, "bundle", bundle, "bundle", "Archive the study, for reviewers and for Zenodo.", across=True
+    )
     files(making, "output")
 
 
 def bundle(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.bundle import archive
 
-    contents = archive.contents(args.config, config, bundled(outline(config)))
+    contents = archive.contents(args.config, config, bundled(map(outline, config.studies.values())))
     archive.write(contents, args.output)
     size = Path(args.output).stat().st_size
     log.info("%s: %d files, %.1f MB", args.output, len(contents), size / 1e6)

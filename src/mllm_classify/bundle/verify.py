@@ -33,7 +33,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, InputError
-from mllm_classify.outputs import OUTPUTS
+from mllm_classify.outputs import ACROSS, OUTPUTS, tables_across
 from mllm_classify.plan.files import bundled, output_inputs, written
 from mllm_classify.plan.outline import outline
 from mllm_classify.plan.replaced import noted
@@ -79,7 +79,7 @@ def verify(bundle: Path, *, embed: bool = False, restricted: Iterable[Path] = ()
         problems = [f"{name}: missing" for name in needed(config) if name not in names | left.results.keys()]
         problems += confined.unfit(config, names)
         problems += confined.unfit_weights(config, names) if embed else []
-        problems = problems or list(_of_another_version(archived))
+        problems = problems or list(_of_another_version(archived, config))
         if problems:
             return problems
         problems = list(_made_anew(archived, Path(name) / "anew", config, left))
@@ -92,33 +92,40 @@ def verify(bundle: Path, *, embed: bool = False, restricted: Iterable[Path] = ()
 
 def needed(config: Config) -> list[str]:
     """What models answered, on what, and the embeddings: from these, all else under results/ is made anew."""
-    dataset = config.dataset.name
-    files = [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
-    files += [f"results/predictions/{dataset}/{model.name}.parquet" for model in config.models]
-    worded = [model.name for model in config.models if model.worded]
-    for encoder in config.every_encoder:
-        # the bundle holds the classes of every encoder, whoever needs them
-        files += [f"{EMBEDDINGS}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
+    files = []
+    for dataset, study in config.studies.items():
+        files += [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
+        files += [f"results/predictions/{dataset}/{model.name}.parquet" for model in study.models]
+        worded = [model.name for model in study.models if model.worded]
+        for encoder in study.every_encoder:
+            # the bundle holds the classes of every encoder, whoever needs them
+            files += [f"{EMBEDDINGS}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
     return files
 
 
 def _anew(config: Config) -> set[str]:
     """What models answered, where that can be read again: from files of recorded predictions."""
-    recorded = [model.name for model in config.models if isinstance(model, RecordedModel)]
-    return {f"results/predictions/{config.dataset.name}/{name}.parquet" for name in recorded}
+    return {f"results/predictions/{dataset}/{model}.parquet" for dataset, model in _recorded(config)}
 
 
-def _of_another_version(archived: Path) -> Iterator[str]:
+def _recorded(config: Config) -> list[tuple[str, str]]:
+    """Data set and model of recorded predictions."""
+    of_each = [(name, model) for name, study in config.studies.items() for model in study.models]
+    return [(name, model.name) for name, model in of_each if isinstance(model, RecordedModel)]
+
+
+def _of_another_version(archived: Path, config: Config) -> Iterator[str]:
     """Why an archive of a version whose scores have other columns cannot be checked here."""
-    place = archived / "results/scores.parquet"
-    try:
-        columns = list(pl.read_parquet_schema(place))
-    except (pl.exceptions.PolarsError, OSError):
-        return  # what is missing or torn is told when it is compared
-    if columns != list(SCORES):
+    for place in (f"{study.results}/scores.parquet" for study in config.studies.values()):
+        try:
+            columns = list(pl.read_parquet_schema(archived / place))
+        except (pl.exceptions.PolarsError, OSError):
+            continue  # what is missing or torn is told when it is compared
+        if columns == list(SCORES):
+            continue
         others = sorted({*columns} ^ {*SCORES})
         yield (
-            f"results/scores.parquet: by another version of mllm-classify ({', '.join(others)[:100]}); check this bundle in a "
+            f"{place}: by another version of mllm-classify ({', '.join(others)[:100]}); check this bundle in a "
             "checkout of that version, or with the code in it, if you trust that"
         )
 
@@ -177,10 +184,9 @@ def _made_anew(archived: Path, anew: Path, config: Config, left: LeftOut) -> Ite
     kept = set(needed(config))
     work = confined.lay_out(archived, anew, config, kept - left.results.keys())
     results = {path.relative_to(archived).as_posix() for path in (archived / "results").rglob("*") if path.is_file()}
-    results.discard(noted(config.dataset.name).as_posix())
-    for model in config.models:
-        if isinstance(model, RecordedModel):
-            yield from _recorded_anew(archived, work, config.dataset.name, model.name, left)
+    results -= {noted(name).as_posix() for name in config.studies}
+    for dataset, model in _recorded(config):
+        yield from _recorded_anew(archived, work, dataset, model, left)
     log.info("making the tables anew")
     if error := _make(work, config, kept):
         yield f"the tables cannot be made anew: {error}"
@@ -200,11 +206,20 @@ def _make(work: Path, config: Config, kept: set[str]) -> str:
 
     Tables and figures are made many to a process: to start one for each would take most of the time.
     """
-    planned = outline(config)
-    outputs = {path for name in planned.outputs for path in written(planned, OUTPUTS[name])}
-    done = [confined.snakemake(work, sorted(set(bundled(planned)) - kept - outputs), MAKING)]
+    outlines = {name: outline(study) for name, study in config.studies.items()}
+    outputs = {path for of in outlines.values() for name in of.outputs for path in written(of, OUTPUTS[name])}
+    across = ACROSS if len(outlines) > 1 else {}
+    outputs |= {path for output in across.values() for path in written(outlines[config.dataset.name], output)}
+    rules = MAKING if not across else (*MAKING, *(f"{rule}_further" for rule in MAKING))
+    done = [confined.snakemake(work, sorted(set(bundled(outlines.values())) - kept - outputs), rules)]
     takes = {
-        name: {it.job for it in output_inputs(planned, OUTPUTS[name])} & OUTPUTS.keys() for name in planned.outputs
+        (dataset, name): {(dataset, it.job) for it in output_inputs(of, OUTPUTS[name]) if it.job in OUTPUTS}
+        for dataset, of in outlines.items()
+        for name in of.outputs
+    }
+    takes |= {
+        ("", name): {(dataset, it) for dataset in outlines for it in tables_across(output)}
+        for name, output in across.items()
     }
     order = TopologicalSorter(takes)
     order.prepare()
@@ -212,10 +227,20 @@ def _make(work: Path, config: Config, kept: set[str]) -> str:
     with ThreadPoolExecutor(count) as pool:
         while order.is_active() and not done[-1].returncode:
             ready = order.get_ready()
-            parts = [ready[number::count] for number in range(min(count, len(ready)))]
-            done += pool.map(lambda names: confined.run(work, "mllm_classify", "make", *names), parts)
+            parts = list(_shared(ready, count))
+            done += pool.map(lambda part: confined.run(work, "mllm_classify", "make", *part), parts)
             order.done(*ready)
     return next((_last_words(it) for it in done if it.returncode), "")
+
+
+def _shared(ready: Iterable[tuple[str, str]], count: int) -> Iterator[list[str]]:
+    """Arguments of so many processes, or fewer, for each data set: the outputs that it makes."""
+    of_each: dict[str, list[str]] = {}
+    for dataset, name in ready:
+        of_each.setdefault(dataset, []).append(name)
+    for dataset, names in of_each.items():
+        option = [f"--dataset={dataset}"] if dataset else []
+        yield from ([*names[number::count], *option] for number in range(min(count, len(names))))
 
 
 def _recorded_anew(archived: Path, work: Path, dataset: str, model: str, left: LeftOut) -> Iterator[str]:
@@ -225,7 +250,7 @@ def _recorded_anew(archived: Path, work: Path, dataset: str, model: str, left: L
     read.parent.mkdir(parents=True, exist_ok=True)
     registered = f"results/dataset/{dataset}"
     done = confined.run(
-        work, "mllm_classify", "predict", f"--model={model}", "--config=config.yaml", f"--output={read}",
+        work, "mllm_classify", "predict", f"--model={model}", f"--dataset={dataset}", "--config=config.yaml", f"--output={read}",
         f"--images={registered}/images.parquet", f"--classes={registered}/classes.parquet",
     )  # fmt: skip
     if not done.returncode and place in left.results:

@@ -13,16 +13,17 @@ from typing import NamedTuple
 import polars as pl
 from pydantic import BaseModel
 
+from mllm_classify.config.further import PLACE, RESULTS
 from mllm_classify.config.marks import COLUMNS, CONTENT
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import InputError, locate, portable, read_bytes, sha256
 from mllm_classify.io.records import read_json
 from mllm_classify.measures.counting import COUNTED, SUBSETS
-from mllm_classify.outputs import OUTPUTS, Output, parts
+from mllm_classify.outputs import ACROSS, OUTPUTS, Output, parts, tables_across
 from mllm_classify.plan.files import PATTERNS, bundled_files, written
 from mllm_classify.plan.lineage import Lineages
-from mllm_classify.plan.outline import Outline
+from mllm_classify.plan.outline import outline
 
 PACKAGED = "inputs"
 """Folder of copies of what the configuration reads from installed packages."""
@@ -37,8 +38,32 @@ def place(name: str) -> str:
     return f"{PACKAGED}/{name.removeprefix('package:')}" if name.startswith("package:") else portable(name)
 
 
-def restricted_files(section: BaseModel) -> dict[str, Path]:
+class OfDataset(NamedTuple):
+    """A file of recorded predictions of which there is one for each data set."""
+
+    place: str
+    """In an archive."""
+    path: Path
+    restricted: bool
+
+
+def files_of_each(config: Config) -> Iterator[OfDataset]:
+    """The files of recorded predictions whose names hold that of a data set."""
+    for model in config.models:
+        if isinstance(model, RecordedModel) and PLACE in model.file:
+            for name, study in config.studies.items():
+                if model.name in {it.name for it in study.models}:
+                    archived = place(model.file).replace(PLACE, name)
+                    yield OfDataset(archived, locate(model.file.replace(PLACE, name)), model.restricted)
+
+
+def restricted_files(config: Config) -> dict[str, Path]:
     """The files that sections with `restricted: true` name, by their places in an archive."""
+    named = {name: path for name, path in _restricted(config).items() if PLACE not in name}
+    return named | {it.place: it.path for it in files_of_each(config) if it.restricted}
+
+
+def _restricted(section: BaseModel) -> dict[str, Path]:
     found = {}
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
@@ -47,27 +72,40 @@ def restricted_files(section: BaseModel) -> dict[str, Path]:
             found[place(value)] = locate(value)
         for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]:
             if isinstance(item, BaseModel):
-                found |= restricted_files(item)
+                found |= _restricted(item)
     return found
 
 
 def withheld_results(config: Config) -> dict[str, str]:
-    """The results that an archive leaves out, and why, in the order of `bundled_files`. Reads the tables of `results/`."""
-    if not any(_sources(config)):
-        return {}
-    of = Lineages(config)
-    reached = influenced(config, of)
+    """The results that an archive leaves out, and why, data set by data set. Reads the tables of `results/`."""
     why: dict[str, str] = {}
-    for it in bundled_files(of.outline):
-        if it.job not in reached:
+    everywhere: set[str] = set()
+    for study in config.studies.values():
+        if not any(_sources(study)):
             continue
-        if (output := OUTPUTS.get(it.job)) is None:
-            why[it.path] = "has rows that follow from what is restricted"
-        elif output.reveals:
-            why[it.path] = "tells of single labels"
-        elif few(of.outline, output):
-            why[it.path] = f"has a figure of fewer than {FEWEST} images"
+        of = Lineages(study)
+        reached = influenced(study, of)
+        everywhere |= reached
+        for it in bundled_files(of.outline):
+            if it.job not in reached:
+                continue
+            if (output := OUTPUTS.get(it.job)) is None:
+                why[it.path] = "has rows that follow from what is restricted"
+            elif said := _telling(output, study.results):
+                why[it.path] = said
+    if len(config.studies) > 1:
+        main = outline(config)
+        for output in ACROSS.values():
+            if everywhere.intersection(tables_across(output)) and (said := _telling(output, config.results)):
+                why |= dict.fromkeys(written(main, output), said)
     return why
+
+
+def _telling(output: Output, results: str) -> str:
+    """Why a table or figure that follows from what is restricted is left out; nothing where it is not."""
+    if output.reveals:
+        return "tells of single labels"
+    return f"has a figure of fewer than {FEWEST} images" if few(output, results) else ""
 
 
 def influenced(config: Config, of: Lineages) -> set[str]:
@@ -94,11 +132,11 @@ def _sources(config: Config) -> Iterator[str]:
     yield from (f"predict/{it.name}" for it in config.models if isinstance(it, RecordedModel) and it.restricted)
 
 
-def few(outline: Outline, output: Output) -> bool:
+def few(output: Output, results: str = RESULTS) -> bool:
     """Whether a table, or one that a figure is drawn from, has a figure of fewer than FEWEST images, but of some."""
     if output.form == "figure":
-        return any(few(outline, OUTPUTS[name]) for name in parts(output) if name in OUTPUTS and name not in PATTERNS)
-    path = written(outline, output)[0]
+        return any(few(OUTPUTS[name], results) for name in parts(output) if name in OUTPUTS and name not in PATTERNS)
+    path = f"{results}/{output.files[0]}"
     rows = pl.read_parquet(path) if path.endswith(".parquet") else pl.read_csv(path, infer_schema=False)
     if "statistic" in rows.columns:
         rows = rows.filter(pl.col("statistic") == "count").select(pl.selectors.by_name(*SUBSETS, require_all=False))

@@ -181,7 +181,7 @@ class ChatModel(Model):
         return self.variants
 
     @property
-    def starts_engine(self) -> bool:
+    def starts(self) -> bool:
         return True
 
     @property
@@ -267,7 +267,7 @@ class EngineModel(ChatModel):
     )
 
     @property
-    def starts_engine(self) -> bool:
+    def starts(self) -> bool:
         return True
 
 

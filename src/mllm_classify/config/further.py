@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from mllm_classify.config.annotate import Annotate
 from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.kinds import AnyModel
@@ -34,6 +35,7 @@ class FurtherDataset(Section):
         None, description="its templates, in place of those of the main encoder and of zero-shot classifiers"
     )
     models: list[Name] | None = Field(None, min_length=1, description="the models that see it; by default all")
+    annotate: Annotate | None = Field(None, description="its second annotation pass")
 
 
 def studies(study: "Config") -> "dict[str, Config]":
@@ -96,7 +98,7 @@ def _alone(study: "Config", further: FurtherDataset, number: int) -> dict[str, A
     if not left.issuperset(tables.compared or []):
         tables = tables.model_copy(update={"compared": None})
     own = {"dataset": further.dataset, "choices": further.choices, "encoder": encoder, "models": models}
-    return dict(study) | own | {"tables": tables, "datasets": [], "annotate": None}
+    return dict(study) | own | {"tables": tables, "datasets": [], "annotate": further.annotate}
 
 
 def _adapted(model: AnyModel, further: FurtherDataset) -> AnyModel | None:

@@ -51,8 +51,8 @@ class Model(Section):
         return False
 
     @property
-    def starts_engine(self) -> bool:
-        """Whether its job starts a server of its own, which can be asked about several data sets."""
+    def starts(self) -> bool:
+        """Whether a job of it begins with an engine's start, or loads weights: once for several data sets."""
         return False
 
     @property

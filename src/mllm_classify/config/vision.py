@@ -56,6 +56,10 @@ class VisionModel(Model):
     def keeps_parts(self) -> bool:
         return True
 
+    @property
+    def starts(self) -> bool:
+        return True
+
 
 class Timm(Section):
     """A model of timm and its weights."""

@@ -1,9 +1,10 @@
 """Where the files of a study lie, which job makes each, and which of them a table, the report and the bundle are made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from mllm_classify.outputs import OUTPUTS, SHOWN, Output, parts
+from mllm_classify.config.further import RESULTS
+from mllm_classify.outputs import ACROSS, OUTPUTS, SHOWN, Output, parts
 from mllm_classify.plan.outline import Outline
 
 PATTERNS = {
@@ -105,13 +106,18 @@ def output_inputs(outline: Outline, output: Output) -> list[File]:
     return [it for part in parts(output) for it in inputs(outline, part).values()]
 
 
-def bundled(outline: Outline) -> list[str]:
-    """All that tables were made from, and the tables with their renderings: what the bundle holds of results/."""
-    return [it.path for it in bundled_files(outline)]
+def bundled(outlines: Iterable[Outline]) -> list[str]:
+    """All that tables were made from, and the tables with their renderings: what the bundle holds of results/.
+
+    `outlines` are those of all data sets, the main one first.
+    """
+    main, *others = outlines
+    each = [it.path for outline in (main, *others) for it in bundled_files(outline)]
+    return each + [path for output in (ACROSS.values() if others else ()) for path in written(main, output)]
 
 
 def bundled_files(outline: Outline) -> list[File]:
-    """The same, each with the job that makes it."""
+    """The same of one data set, each with the job that makes it."""
     worded = outline.named("worded")
     files = [file(outline, name) for name in ("images", "classes", "labels", "scores")]
     files += inputs(outline, "predictions").values()
@@ -138,27 +144,61 @@ class Shown(NamedTuple):
 PAGES = {
     page.path: page
     for page in (
-        Shown("results/overview.html", "At a glance", "Key figures"),
-        Shown("results/panels.html", "Examples", "What every model said"),
-        Shown("results/panels.svg", "Examples", "Pictures"),
-        Shown("results/explorer.html", "Explorer", "Every image and answer"),
-        Shown("results/provenance.html", "Provenance", "Where the figures come from"),
+        Shown("overview.html", "At a glance", "Key figures"),
+        Shown("panels.html", "Examples", "What every model said"),
+        Shown("panels.svg", "Examples", "Pictures"),
+        Shown("explorer.html", "Explorer", "Every image and answer"),
+        Shown("provenance.html", "Provenance", "Where the figures come from"),
     )
 }
-"""What the report shows beside tables and figures, by path. The report opens on the first."""
+"""What the report shows of a data set beside tables and figures, by the name in its folder."""
 OVERVIEW = next(iter(PAGES))
+START = Shown(f"{RESULTS}/start.html", "All data sets", "Data sets")
+"""The page on which a report of several data sets opens. One of a data set alone opens on its overview."""
 
 
 def reported(outline: Outline) -> list[Shown]:
-    """All that the report shows: the overview, what it links to, in the order of `outputs`, and the other pages."""
+    """All that the report shows of a data set: the overview, what it links to, in the order of `outputs`, and the other pages."""
     outputs = [OUTPUTS[name] for name in outline.outputs if OUTPUTS[name].title]
     shown = [
         Shown(path, it.category, it.title) for it in outputs for path in written(outline, it) if path.endswith(SHOWN)
     ]
-    overview, *others = [page for page in PAGES.values() if outline.pictures or page.path != "results/panels.svg"]
+    overview, *others = [
+        page._replace(path=f"{outline.results}/{name}")
+        for name, page in PAGES.items()
+        if outline.pictures or name != "panels.svg"
+    ]
     return [overview, *sorted(shown, key=lambda it: it.category), *others]
 
 
 def linked(outline: Outline) -> list[Shown]:
-    """What the overview links to."""
-    return [it for it in reported(outline) if it.path != OVERVIEW]
+    """What the overview of a data set links to."""
+    _, *others = reported(outline)
+    return others
+
+
+def reported_across(outlines: Mapping[str, Outline]) -> list[Shown]:
+    """What the report shows of all data sets, the main one first; nothing of one alone."""
+    if len(outlines) == 1:
+        return []
+    main = next(iter(outlines.values()))
+    return [
+        START,
+        *(
+            Shown(path, START.category, it.title)
+            for it in ACROSS.values()
+            for path in written(main, it)
+            if it.title and path.endswith(SHOWN)
+        ),
+    ]
+
+
+def whole_report(outlines: Mapping[str, Outline]) -> list[Shown]:
+    """All that the report shows, the page first on which it opens."""
+    return [*reported_across(outlines), *(it for outline in in_order(outlines).values() for it in reported(outline))]
+
+
+def in_order(outlines: Mapping[str, Outline]) -> dict[str, Outline]:
+    """The outlines of all data sets as pages have them: the main one, and the others by name."""
+    main, *others = outlines
+    return {name: outlines[name] for name in (main, *sorted(others))}

@@ -23,6 +23,8 @@ FORMS = {"table": "tables.render", "figure": "figures.style"}
 """What writes the files of an output, by its form."""
 WHOLE = ("provenance", "overview", "report", "bundle")
 """Jobs that hold the configuration itself and depend on all others, in the order of their lineages."""
+OF_ALL = ("start", "report", "bundle")
+"""Those of them that are about all data sets, where there are several."""
 
 CHANGED = (
     "%s: the configuration, a file that it names, or the code has changed since this run was started; let the other jobs "
@@ -201,7 +203,7 @@ class Lineages:
 
 def lineage(config: Config, job: str, dataset: str | None = None) -> str | None:
     """The lineage of a job: of one data set (the main one), or of all. None where the configuration has no such job."""
-    if job in ACROSS:
+    if job in ACROSS or (job in OF_ALL and len(config.studies) > 1):
         return across({name: Lineages(study) for name, study in config.studies.items()}).get(job)
     try:
         return Lineages(config.study(dataset or config.dataset.name))[job]
@@ -214,7 +216,7 @@ def across(each: dict[str, Lineages]) -> dict[str, str]:
     if len(each) == 1:
         return {}
     _, main = next(iter(each.items()))
-    return {
+    outputs = {
         name: digest(
             {
                 "spec": [
@@ -227,6 +229,15 @@ def across(each: dict[str, Lineages]) -> dict[str, str]:
         )
         for name, output in ACROSS.items()
     }
+    labels = {name: of.config.dataset.label for name, of in sorted(each.items())}
+    start = {
+        "spec": [labels, next(iter(each)), _pieces("report/*")],
+        "code": code_digest("report.start"),
+        "inputs": [*outputs.values(), *(of["overview"] for _, of in sorted(each.items()))],
+    }
+    outputs["start"] = digest(start)
+    whole = {job: [*outputs.values(), *(of[job] for _, of in sorted(each.items()))] for job in ("report", "bundle")}
+    return outputs | {job: digest(before) for job, before in whole.items()}
 
 
 def lineages(config: Config) -> dict[str, str]:

@@ -12,7 +12,8 @@ class PlannedModel(NamedTuple):
 
     worded: bool
     chat: bool  # asked over a chat protocol
-    engine: bool  # served by one job that can ask about several data sets
+    starts: bool  # begins with an engine's start, or loads weights, which one job does for several data sets
+    keeps_parts: bool  # whether what it computed lies beside its predictions until they are written
     probable: bool  # whether the scores of its rankings are probabilities
     class_embeddings: bool
     choices: bool
@@ -58,7 +59,8 @@ def outline(config: Config) -> Outline:
             model.name: PlannedModel(
                 model.worded,
                 model in config.chat_models,
-                model.starts_engine and model.shards == 1,
+                model.starts,
+                model.keeps_parts,
                 model.probable,
                 model.needs_class_embeddings,
                 model.asks_choices,

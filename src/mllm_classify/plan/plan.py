@@ -30,8 +30,8 @@ class Plan(NamedTuple):
     lineages: dict[str, dict[str, str]]  # of its jobs
     across: dict[str, str]  # lineages of the jobs that are about all data sets
     replaced: dict[str, str]  # which of its pictures were replaced so far
-    asked: dict[str, Asked]  # models that are asked about several data sets at once, by their names
-    marks: dict[str, dict[str, str]]  # the mark that a model's predictions are made after
+    asked: dict[str, Asked]  # what is asked about several data sets at once, by the name of its mark
+    marks: dict[str, dict[str, str]]  # the mark that predictions of a model, or of a shard of it, are made after
 
     @property
     def main(self) -> str:
