@@ -43,6 +43,8 @@ class Output(NamedTuple):
     @property
     def category(self) -> str:
         """Under which heading the report shows it."""
+        if self.name in ACROSS:
+            return "All data sets"
         return "Figures" if self.form == "figure" else "Tables"
 
     @property
@@ -310,11 +312,40 @@ ACROSS: Final = {
     output.name: output
     for output in (
         _output("datasets", "accuracy n_images", "Accuracy on every data set", "Accuracy on every data set"),
+        _output(
+            "heatmap",
+            "datasets dataset_labels",
+            "Drawing accuracy on every data set",
+            "Accuracy on every data set, as a heat map",
+            form="figure",
+        ),
+        _output(
+            "parallel",
+            "datasets dataset_labels",
+            "Drawing models over data sets",
+            "Accuracy on every data set, in parallel coordinates",
+            form="figure",
+        ),
+        _output(
+            "effective_robustness",
+            "scores images models study dataset_labels shifted_pairs resamples",
+            "Accuracy lost from base to shifted data sets",
+            "Effective robustness",
+            "shifted",
+        ),
+        _output(
+            "shifts",
+            "effective_robustness",
+            "Drawing accuracy on shifted data sets against their base",
+            "Accuracy on shifted data sets and their base",
+            "shifted",
+            "figure",
+        ),
     )
 }
 """Those of studies of several data sets that are about all of them.
 
-They take other outputs' tables, each as one of every data set by its name, and rules of tables (`tables:`).
+What they take: `plan.across`.
 """
 
 KEY_TABLES: Final = ("table2", "table3", "table4", "table5", "ranking", "mcnemar", "gains")
@@ -328,8 +359,3 @@ DERIVED: Final = {"study": ("about", "labels", "classes"), "images": ("labels",)
 def parts(output: Output) -> list[str]:
     """The files, values and other outputs that an output is made of: what it takes, with DERIVED taken apart."""
     return list(dict.fromkeys(part for name in output.takes for part in DERIVED.get(name, (name,))))
-
-
-def tables_across(output: Output) -> list[str]:
-    """The outputs of each data set that an output about all of them is made of."""
-    return [name for name in output.takes if name in OUTPUTS]

@@ -8,7 +8,8 @@ from snakemake.exceptions import WorkflowError
 
 from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import ACROSS, KEY_TABLES, OUTPUTS, SHOWN, tables_across
+from mllm_classify.outputs import ACROSS, KEY_TABLES, OUTPUTS, SHOWN
+from mllm_classify.plan import across
 from mllm_classify.plan.files import (
     OVERVIEW,
     PAGES,
@@ -214,7 +215,7 @@ def get_output_inputs(output):
 
 def get_across(output):
     """What an output about all data sets is made from."""
-    return [path for name in sorted(PLAN.outlines) for path in files_of(PLAN.outlines[name], *tables_across(output))]
+    return across.files(output, PLAN.outlines, OUTLINE)
 
 
 def get_commit(wildcards):
@@ -252,7 +253,7 @@ def shown(file, category, title):
 
 
 def get_written(scope, output):
-    """The files of a table or figure; the report shows those of the main data set that people look at."""
+    """The files of a table or figure; the report shows those of the main data set, and of all, that people look at."""
     return [
         (
             shown(file, output.category, output.title)

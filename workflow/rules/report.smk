@@ -61,7 +61,7 @@ rule explorer:
 rule overview:
     input:
         get_key_tables(),
-        [it.path for it in linked(OUTLINE)],
+        [it.path for it in linked(OUTLINE, PLAN.across)],
     output:
         shown(*PAGES[OVERVIEW]),
     log:
@@ -77,7 +77,7 @@ rule overview:
 
 rule report:
     input:
-        [it.path for it in reported(OUTLINE)],
+        [it.path for it in reported(OUTLINE, PLAN.across)],
     output:
         "results/report.zip",
     log:

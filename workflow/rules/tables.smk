@@ -30,7 +30,7 @@ for output in [ACROSS[name] for name in PLAN.across]:
         input:
             get_across(output),
         output:
-            written(OUTLINE, output),
+            get_written(SCOPES[0], output),
         log:
             f"logs/tables/{output.name}.log",
         localrule: True

@@ -9,7 +9,7 @@ from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
 from mllm_classify.config.every_dataset import authors
-from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, studies
+from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, check_shifts, studies
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.config.models import Model
@@ -309,6 +309,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _every_dataset(self) -> Self:
         check_names(self)
+        check_shifts(self)
         assert self.studies  # each is checked as it is made
         return self
 

@@ -1,9 +1,9 @@
 """Where the files of a study lie, which job makes each, and which of them a table, the report and the bundle are made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from mllm_classify.outputs import OUTPUTS, SHOWN, Output, parts
+from mllm_classify.outputs import ACROSS, OUTPUTS, SHOWN, Output, parts
 from mllm_classify.plan.outline import Outline
 
 PATTERNS = {
@@ -149,9 +149,12 @@ PAGES = {
 OVERVIEW = next(iter(PAGES))
 
 
-def reported(outline: Outline) -> list[Shown]:
-    """All that the report shows: the overview, what it links to, in the order of `outputs`, and the other pages."""
-    outputs = [OUTPUTS[name] for name in outline.outputs if OUTPUTS[name].title]
+def reported(outline: Outline, across: Iterable[str] = ()) -> list[Shown]:
+    """All that the report shows: the overview, what it links to, in the order of `outputs`, and the other pages.
+
+    `across` are the names of outputs about all data sets.
+    """
+    outputs = [*(ACROSS[name] for name in across), *(OUTPUTS[name] for name in outline.outputs if OUTPUTS[name].title)]
     shown = [
         Shown(path, it.category, it.title) for it in outputs for path in written(outline, it) if path.endswith(SHOWN)
     ]
@@ -159,6 +162,6 @@ def reported(outline: Outline) -> list[Shown]:
     return [overview, *sorted(shown, key=lambda it: it.category), *others]
 
 
-def linked(outline: Outline) -> list[Shown]:
+def linked(outline: Outline, across: Iterable[str] = ()) -> list[Shown]:
     """What the overview links to."""
-    return [it for it in reported(outline) if it.path != OVERVIEW]
+    return [it for it in reported(outline, across) if it.path != OVERVIEW]

@@ -222,6 +222,10 @@ CONDITIONS = {
         "a model with a row of the paper (published)", lambda config: any(it.published for it in config.models)
     ),
     "annotate": Condition("annotators (annotate)", lambda config: config.annotate is not None),
+    "shifted": Condition(
+        "a data set that is shifted from another (datasets[].shifted_from)",
+        lambda config: any(it.shifted_from is not None for it in config.datasets),
+    ),
     "mustelidae": Condition(
         "expert labels (dataset.mustelidae)", lambda config: config.dataset.expert_file is not None
     ),

@@ -11,6 +11,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.files import sha256, written
 from mllm_classify.outputs import KEY_FIGURES, KEY_TABLES, OUTPUTS
+from mllm_classify.plan.across import existing
 from mllm_classify.plan.files import linked, reported
 from mllm_classify.tables.inputs import Given
 
@@ -26,9 +27,11 @@ def add(stages: Any) -> None:
     sources = command(several, "provenance", provenance, "provenance", "Where the figures come from.")
     sources.add_argument("--commit", default="", help="the commit that the code is of, if that is known")
     files(sources, "output", output="the .csv; .md, .html, .tex beside it")
-    first = command(several, "overview", overview, "overview", "The page of key figures on which the report opens.")
+    first = command(
+        several, "overview", overview, "overview", "The page of key figures on which the report opens.", across=True
+    )
     files(first, "output", output="the .html")
-    whole = command(several, "assemble", assemble, "report", "Put the parts together, with captions.")
+    whole = command(several, "assemble", assemble, "report", "Put the parts together, with captions.", across=True)
     files(whole, "output", output="the .zip")
     command(several, "summary", summary, "summary", "Table 3 for a terminal, and what it says.")
     page = command(several, "explorer", explorer, "explorer", "One page with every image and every answer.")
@@ -78,10 +81,10 @@ def provenance(args: argparse.Namespace, config: Config) -> None:
 def overview(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.report import overview
 
-    given = Given(config)
+    given = Given(config.study(config.dataset.name))
     study_has = set(given.outline.outputs)
     entries: dict[str, list[overview.Entry]] = {}
-    for it in linked(given.outline):
+    for it in linked(given.outline, existing(config)):
         entries.setdefault(it.category, []).append(overview.Entry(Path(it.path).name, it.title))
     page = overview.overview(
         {name: given[name] for name in KEY_TABLES if name in study_has},
@@ -97,7 +100,8 @@ def overview(args: argparse.Namespace, config: Config) -> None:
 def assemble(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.report.assemble import assemble
 
-    assemble([it.path for it in reported(Given(config).outline)], args.config, Path(args.output))
+    outline = Given(config.study(config.dataset.name)).outline
+    assemble([it.path for it in reported(outline, existing(config))], args.config, Path(args.output))
     log.info("%s: %.1f MB", args.output, Path(args.output).stat().st_size / 1e6)
 
 
