@@ -1,7 +1,8 @@
 import matplotlib as mpl
 import pytest
 
-from mllm_classify.figures.heatmap import best_rows, heatmap
+from mllm_classify.figures.heatmap import heatmap
+from mllm_classify.tables.datasets import best_rows
 from tests.figures.drawn import DATASET_LABELS, DATASETS, drawn_texts
 
 

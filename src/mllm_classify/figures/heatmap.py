@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from mllm_classify.figures.style import LONGEST, STYLE, name_lines, notice
 from mllm_classify.io.text import short
-from mllm_classify.tasks import CANDIDATES
+from mllm_classify.tables.datasets import best_rows
 
 LONGEST_DATASET = 26
 """Characters of a data set's label."""
@@ -56,25 +56,3 @@ def heatmap(datasets: pl.DataFrame, dataset_labels: dict[str, str]) -> Figure:
             axes.spines[side].set_visible(False)
         figure.supxlabel("ImGT accuracy (%); darker is higher; in brackets: the task", fontsize=8)
     return figure
-
-
-def best_rows(datasets: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """A row for each model, at the task on which it has figures for most data sets and then the highest mean of them.
-
-    Numbers are floats; `mean` is over the data sets that it has. Rows that have most data sets come first, then by mean.
-    """
-    columns = [f"A_{name}" for name in names]
-    order = {task: place for place, task in enumerate(CANDIDATES)}
-    numbered = datasets.filter(pl.col("measure") == "ImGT").with_columns(
-        pl.col(*columns, *(f"{name}_{end}" for name in columns for end in ("low", "high")), "macro").cast(pl.Float64)
-    )
-    return (
-        numbered.with_columns(
-            mean=pl.mean_horizontal(columns).round(9),
-            has=pl.sum_horizontal(pl.col(*columns).is_not_null()),
-            place=pl.col("task").replace_strict(order, default=len(order)),
-        )
-        .filter(pl.col("has") > 0)
-        .sort("has", "mean", "model", "place", descending=[True, True, False, False])
-        .unique("model", keep="first", maintain_order=True)
-    )

@@ -6,9 +6,10 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mllm_classify.figures.heatmap import LONGEST_DATASET, best_rows
+from mllm_classify.figures.heatmap import LONGEST_DATASET
 from mllm_classify.figures.style import COLOURS, LONGEST, MARKERS, STYLE, notice
 from mllm_classify.io.text import short
+from mllm_classify.tables.datasets import best_rows
 
 
 def parallel(datasets: pl.DataFrame, dataset_labels: dict[str, str]) -> Figure:

@@ -7,7 +7,9 @@ data set would be given by that name: of every data set, by its name.
 from typing import Any
 
 from mllm_classify.config.study import Config
-from mllm_classify.outputs import ACROSS, DERIVED, Output
+from mllm_classify.io.files import InputError
+from mllm_classify.outputs import DERIVED, Output
+from mllm_classify.outputs_across import ACROSS
 from mllm_classify.plan.files import File, inputs, written
 from mllm_classify.plan.outline import Outline
 from mllm_classify.plan.values import Value, compared, resamples, unmet
@@ -28,7 +30,25 @@ def shifted_pairs(config: Config) -> list[list[str]]:
     return sorted([it.shifted_from, it.dataset.name] for it in config.datasets if it.shifted_from is not None)
 
 
-WHOLE: dict[str, Value] = {it.__name__: it for it in (n_images, dataset_labels, shifted_pairs, compared, resamples)}
+def benchmark_scores(config: Config) -> dict[str, Any] | None:
+    """Scores on other benchmarks, by benchmark and label of the model. Raises InputError where none is a model's here."""
+    told = config.tables.benchmarks
+    if told is None:
+        return None
+    labels = {model.name: model.label for model in config.models}
+    scores = {
+        benchmark: {labels[name]: score for name, score in of.items() if name in labels}
+        for benchmark, of in told.scores().items()
+    }
+    if not any(scores.values()):
+        msg = f"{told.file}: has a score of none of the models, whose names are {', '.join(labels)}"
+        raise InputError(msg)
+    return {"label": told.label, "scores": scores}
+
+
+WHOLE: dict[str, Value] = {
+    it.__name__: it for it in (n_images, dataset_labels, shifted_pairs, benchmark_scores, compared, resamples)
+}
 """Values of the configuration, by the name of the parameter."""
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from mllm_classify.outputs import ACROSS, OUTPUTS, SHOWN, Output, parts
+from mllm_classify.outputs import OUTPUTS, SHOWN, Output, parts
+from mllm_classify.outputs_across import ACROSS
 from mllm_classify.plan.outline import Outline
 
 PATTERNS = {

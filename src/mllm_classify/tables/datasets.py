@@ -4,6 +4,7 @@ import polars as pl
 
 from mllm_classify.measures.intervals import t_factors
 from mllm_classify.tables.table import FAMILY, MODEL, TASK, Column, Table, fixed
+from mllm_classify.tasks import CANDIDATES
 
 ROW = ["measure", "task", "name"]
 """What tells rows apart: under which labels, at which task, which model."""
@@ -114,4 +115,27 @@ def _summaries(cells: pl.DataFrame) -> pl.DataFrame:
         "mean_rank",
         "wins",
         "datasets",
+    )
+
+
+def best_rows(datasets: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """A row for each model, at the task on which it has figures for most data sets and then the highest mean of them.
+
+    `datasets` is datasets.csv as it is written: text. Of its rows, those under ImGT.
+    Numbers are floats; `mean` is over the data sets that it has. Rows that have most data sets come first, then by mean.
+    """
+    columns = [f"A_{name}" for name in names]
+    order = {task: place for place, task in enumerate(CANDIDATES)}
+    numbered = datasets.filter(pl.col("measure") == "ImGT").with_columns(
+        pl.col(*columns, *(f"{name}_{end}" for name in columns for end in ("low", "high")), "macro").cast(pl.Float64)
+    )
+    return (
+        numbered.with_columns(
+            mean=pl.mean_horizontal(columns).round(9),
+            has=pl.sum_horizontal(pl.col(*columns).is_not_null()),
+            place=pl.col("task").replace_strict(order, default=len(order)),
+        )
+        .filter(pl.col("has") > 0)
+        .sort("has", "mean", "model", "place", descending=[True, True, False, False])
+        .unique("model", keep="first", maintain_order=True)
     )
