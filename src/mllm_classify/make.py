@@ -16,7 +16,7 @@ from mllm_classify.io import parquet
 from mllm_classify.io.files import InputError
 from mllm_classify.outputs import OUTPUTS, Output
 from mllm_classify.outputs_across import ACROSS
-from mllm_classify.plan.across import WHOLE, lacking
+from mllm_classify.plan.across import WHOLE, has, lacking
 from mllm_classify.plan.files import written
 from mllm_classify.plan.values import unmet
 from mllm_classify.tables.inputs import Given
@@ -44,10 +44,11 @@ def make(args: argparse.Namespace, config: Config) -> None:
 
 
 class OfEach(Mapping[str, Any]):
-    """One parameter of every data set, by its name: read when it is asked for, for not all may fit into memory."""
+    """One parameter of every data set that has it, by its name: read when it is asked for, for not all may fit into memory."""
 
     def __init__(self, name: str, studies: dict[str, Given]) -> None:
-        self.name, self.studies = name, studies
+        self.name = name
+        self.studies = {dataset: given for dataset, given in studies.items() if has(given.outline, name)}
 
     def __getitem__(self, dataset: str) -> Any:
         return self.studies[dataset][self.name]

@@ -7,7 +7,9 @@ from mllm_classify.outputs import output_row
 ACROSS: Final = {
     output.name: output._replace(across=True)
     for output in (
-        output_row("datasets", "accuracy n_images", "Accuracy on every data set", "Accuracy on every data set"),
+        output_row(
+            "datasets", "accuracy protocols models n_images", "Accuracy on every data set", "Accuracy on every data set"
+        ),
         output_row(
             "heatmap",
             "datasets dataset_labels",

@@ -8,9 +8,9 @@ from typing import Any
 
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import DERIVED, Output
+from mllm_classify.outputs import DERIVED, OUTPUTS, Output
 from mllm_classify.outputs_across import ACROSS
-from mllm_classify.plan.files import File, inputs, written
+from mllm_classify.plan.files import PATTERNS, File, inputs, written
 from mllm_classify.plan.outline import Outline
 from mllm_classify.plan.values import Value, compared, resamples, unmet
 
@@ -79,9 +79,14 @@ def told(output: Output, config: Config) -> dict[str, Any]:
     return {name: WHOLE[name](config) for name in output.takes if name in WHOLE}
 
 
+def has(outline: Outline, part: str) -> bool:
+    """Whether a data set has what such an output is made of: not all have every table."""
+    return part not in OUTPUTS or part in PATTERNS or part in outline.outputs
+
+
 def files_of_each(output: Output, outline: Outline) -> list[File]:
-    """The files of one data set that it is made of."""
-    return [file for part in of_each(output) for file in inputs(outline, part).values()]
+    """The files of one data set that it is made of, as far as there are such."""
+    return [file for part in of_each(output) if has(outline, part) for file in inputs(outline, part).values()]
 
 
 def files(output: Output, outlines: dict[str, Outline], main: Outline) -> list[str]:
