@@ -34,7 +34,7 @@ def result_of(output: Output, config: Config) -> Any:
 def make(args: argparse.Namespace, config: Config) -> None:
     for name in args.outputs:
         if name in ACROSS and (needed := lacking(config, ACROSS[name])):
-            msg = f"{args.config}: has no {name}, which needs {' and '.join(needed)}: docs/datasets.md"
+            msg = f"{args.config}: has no {name}, which needs {' and '.join(needed)}: docs/studies.md"
             raise InputError(msg)
     for name in (it for it in args.outputs if it in ACROSS):
         _write(ACROSS[name], result_across(ACROSS[name], config), config)
