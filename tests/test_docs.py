@@ -57,6 +57,21 @@ def test_data_sets_of_the_page_are_valid(tmp_path, block):
     assert load(path).dataset.has_files
 
 
+@pytest.mark.parametrize(
+    "block", re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs/studies.md").read_text(), re.DOTALL)
+)
+def test_studies_of_the_page_are_valid(tmp_path, block):
+    path = tmp_path / "config.yaml"
+    shown = yaml.safe_load(block)
+    compared = shown.get("tables", {}).get("compared", [])
+    named = [{"name": name, "label": name, "kind": "recorded", "file": "p.csv"} for name in compared]
+    whole = (
+        {key: BASE[key] for key in ("dataset", "encoder", "tasks")} | {"models": named or BASE["models"][1:2]} | shown
+    )
+    path.write_text(yaml.safe_dump(whole))
+    load(path)
+
+
 @pytest.mark.parametrize("path", sorted((PROJECT / "presets").glob("*.yaml")), ids=lambda path: path.name)
 def test_presets_are_valid_and_their_prompts_exist(path):
     loaded = load(path)

@@ -32,6 +32,7 @@ from mllm_classify.config.every_dataset import Dataset, Equivalences, LabelSet, 
 from mllm_classify.config.further import FurtherDataset
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Mark
 from mllm_classify.config.models import Model, RecordedModel, Resources
+from mllm_classify.config.outside import OutsideFigures
 from mllm_classify.config.pictured import (
     FolderDataset,
     HubDataset,
@@ -89,6 +90,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "mapping": Mapping,
     "choices": Choices,
     "tables": Tables,
+    "tables.exposure and tables.benchmarks": OutsideFigures,
     "annotate": Annotate,
     "bundle": Bundle,
     "bundle.authors": Author,

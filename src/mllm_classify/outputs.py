@@ -1,4 +1,4 @@
-"""All tables and figures that there may be, one row each: data only.
+"""All tables and figures that there may be, one row each: data only. Those about all data sets: `outputs_across`.
 
 Rules, the command for one (`python -m mllm_classify make gains`), lineage, report, bundle and tests read this list. To add
 an output, write its module, `tables/NAME.py` or `figures/NAME.py` with a function NAME, its row here, and its caption,
@@ -34,6 +34,8 @@ class Output(NamedTuple):
     form: Form = "table"
     reveals: bool = False
     """Whether it tells of single images' labels, or of so few that it follows from what else is known."""
+    across: bool = False
+    """Whether it is about all data sets of a study (`outputs_across`)."""
 
     @property
     def module(self) -> str:
@@ -43,6 +45,8 @@ class Output(NamedTuple):
     @property
     def category(self) -> str:
         """Under which heading the report shows it."""
+        if self.across:
+            return "All data sets"
         return "Figures" if self.form == "figure" else "Tables"
 
     @property
@@ -51,7 +55,7 @@ class Output(NamedTuple):
         return [f"{self.name}.{ending}" for ending in ENDINGS[self.form]]
 
 
-def _output(
+def output_row(
     name: str, takes: str, doing: str, title: str = "", exists: str = "", form: Form = "table", *, reveals: bool = False
 ) -> Output:
     return Output(name, tuple(takes.split()), doing, title, tuple(exists.split()), form, reveals)
@@ -60,58 +64,58 @@ def _output(
 OUTPUTS: Final = {
     output.name: output
     for output in (
-        _output("table2", "images study", "Table 2: images per label category", "Table 2: images per category"),
-        _output(
+        output_row("table2", "images study", "Table 2: images per label category", "Table 2: images per category"),
+        output_row(
             "table3",
             "scores models study",
             "Table 3: every model at its best task",
             "Table 3: models at their best task",
         ),
-        _output(
+        output_row(
             "table4",
             "scores models study",
             "Table 4: models that answer in words, by task",
             "Table 4: OW, CW+ and CW",
         ),
-        _output("table5", "scores models study", "Table 5: out-of-prompt answers", "Table 5: out-of-prompt answers"),
-        _output(
+        output_row("table5", "scores models study", "Table 5: out-of-prompt answers", "Table 5: out-of-prompt answers"),
+        output_row(
             "table6",
             "scores labels classes choices confusions models study resamples reference",
             "Table 6: multiple choice",
             "Table 6: multiple choice",
             "choices asks_choices",
         ),
-        _output(
+        output_row(
             "protocols",
             "scores images models study resamples options",
             "The protocols of earlier work",
             "Protocols of earlier work",
             "worded",
         ),
-        _output(
+        output_row(
             "usage", "chat_predictions prices models study", "What chat models used", "What chat models used", "chat"
         ),
-        _output(
+        output_row(
             "ranking",
             "scores images models study resamples",
             "Ranking under both label sets",
             "Ranking under both label sets",
         ),
-        _output(
+        output_row(
             "mustelidae",
             "scores labels classes models study",
             "The weasel family under the expert labels",
             "Weasel family",
             "mustelidae",
         ),
-        _output(
+        output_row(
             "breakdown",
             "scores models study",
             "What the nearest class makes of out-of-prompt answers",
             "Breakdown of out-of-prompt answers",
             "worded",
         ),
-        _output(
+        output_row(
             "oop_texts",
             "scores worded_predictions mappings classes models study",
             "The most frequent out-of-prompt answers",
@@ -119,7 +123,7 @@ OUTPUTS: Final = {
             "worded",
             reveals=True,
         ),
-        _output(
+        output_row(
             "abstention",
             "scores mappings models study",
             "What a threshold for out-of-prompt answers would do",
@@ -127,14 +131,14 @@ OUTPUTS: Final = {
             "worded",
             reveals=True,
         ),
-        _output(
+        output_row(
             "gains",
             "scores images models study resamples",
             "What the second label set does to each paradigm",
             "Gain from ImGT to ReGT by paradigm",
             "regt",
         ),
-        _output(
+        output_row(
             "suspects",
             "scores labels classes probable_rankings study",
             "Ranking labels that deserve a second look",
@@ -142,7 +146,7 @@ OUTPUTS: Final = {
             "several_models",
             reveals=True,
         ),
-        _output(
+        output_row(
             "precision",
             "suspects study",
             "Looking at the suspects' second labels",
@@ -150,42 +154,56 @@ OUTPUTS: Final = {
             "several_models regt",
             reveals=True,
         ),
-        _output(
+        output_row(
             "sensitivity",
             "scores ways models study resamples",
             "Tasks asked in other ways",
             "Sensitivity to how tasks are put",
             "ways",
         ),
-        _output(
+        output_row(
             "agreement",
             "scores chat_predictions repeated models study resamples",
             "Agreement between repeats",
             "Agreement between repeats",
             "repeated",
         ),
-        _output(
+        output_row(
             "accuracy",
             "scores images models study resamples",
             "Every accuracy with its intervals",
             form="parquet",
         ),
-        _output(
+        output_row(
             "per_class",
             "scores labels classes models study",
             "Accuracy of every model for every class",
             "Accuracy by class",
             reveals=True,
         ),
-        _output("mcnemar", "scores images models study", "Comparing every two rows", form="csv", reveals=True),
-        _output(
+        output_row(
+            "factors",
+            "scores images models study resamples factor_pairs",
+            "Gains by factors of models",
+            "Gains by factors of models",
+            "factors",
+        ),
+        output_row(
+            "exposure",
+            "per_class classes study frequencies",
+            "Accuracy by class and how often classes are named elsewhere",
+            "Accuracy by class and exposure",
+            "exposure",
+        ),
+        output_row("mcnemar", "scores images models study", "Comparing every two rows", form="csv", reveals=True),
+        output_row(
             "encoders",
             "encoded labels classes models study encodings",
             "Comparing text encoders",
             "Text encoders",
             "encoders worded",
         ),
-        _output(
+        output_row(
             "encoder_pairs",
             "encoded labels classes models study",
             "Comparing every two text encoders",
@@ -193,14 +211,14 @@ OUTPUTS: Final = {
             form="csv",
             reveals=True,
         ),
-        _output(
+        output_row(
             "scorecard",
             "table2 table3 table4 table5 table6 published other_names official_pairs paper reimagenet",
             "The paper's figures beside ours",
             exists="published",
             form="csv",
         ),
-        _output(
+        output_row(
             "disputed",
             "examined labels study examination",
             "Counting valid answers that disagree with ReGT",
@@ -208,42 +226,42 @@ OUTPUTS: Final = {
             "annotate",
             reveals=True,
         ),
-        _output(
+        output_row(
             "attributes",
             "scores labels models study",
             "Accuracy by attributes and boxes",
             "Accuracy by attributes, labels and boxes",
             "boxes",
         ),
-        _output(
+        output_row(
             "labels_per_image",
             "labels study",
             "Counting labels and boxes",
             "Labels and boxes per image",
             "boxes",
         ),
-        _output(
+        output_row(
             "crops",
             "scores labels models study",
             "Accuracy on crops",
             "Accuracy on crops",
             "crops",
         ),
-        _output(
+        output_row(
             "corrections",
             "labels study",
             "Comparing earlier corrections with the second labels",
             "Earlier corrections, by category",
             "earlier",
         ),
-        _output(
+        output_row(
             "corrected_accuracy",
             "scores labels models study",
             "Accuracy under earlier corrections",
             "Accuracy under earlier corrections",
             "earlier",
         ),
-        _output(
+        output_row(
             "confusions",
             "classes confusions reference reference_model",
             "Drawing the reference's confusions",
@@ -252,7 +270,7 @@ OUTPUTS: Final = {
             "figure",
             reveals=True,
         ),
-        _output(
+        output_row(
             "difficulty",
             "table6",
             "Drawing accuracy against difficulty",
@@ -260,10 +278,10 @@ OUTPUTS: Final = {
             "choices asks_choices",
             "figure",
         ),
-        _output("change", "table3", "Drawing the change of accuracy", "Change from ImGT to ReGT", "regt", "figure"),
-        _output("tasks", "table4", "Drawing accuracy by task", "OW, CW+ and CW", "worded", "figure"),
-        _output("oop", "table5", "Drawing the out-of-prompt rate", "Out-of-prompt rate", "worded", "figure"),
-        _output(
+        output_row("change", "table3", "Drawing the change of accuracy", "Change from ImGT to ReGT", "regt", "figure"),
+        output_row("tasks", "table4", "Drawing accuracy by task", "OW, CW+ and CW", "worded", "figure"),
+        output_row("oop", "table5", "Drawing the out-of-prompt rate", "Out-of-prompt rate", "worded", "figure"),
+        output_row(
             "coverage",
             "abstention",
             "Drawing risk against coverage",
@@ -272,7 +290,7 @@ OUTPUTS: Final = {
             "figure",
             reveals=True,
         ),
-        _output(
+        output_row(
             "class_differences",
             "per_class compared",
             "Drawing the classes on which two models differ most",
@@ -281,8 +299,8 @@ OUTPUTS: Final = {
             "figure",
             reveals=True,
         ),
-        _output("ranks", "ranking", "Drawing the ranks", "Ranks under both label sets", "regt", "figure"),
-        _output(
+        output_row("ranks", "ranking", "Drawing the ranks", "Ranks under both label sets", "regt", "figure"),
+        output_row(
             "label_counts",
             "labels_per_image",
             "Drawing numbers of labels and boxes",
@@ -290,11 +308,11 @@ OUTPUTS: Final = {
             "boxes",
             "figure",
         ),
-        _output(
+        output_row(
             "flows", "corrections", "Drawing earlier corrections", "Earlier corrections, as flows", "earlier", "figure"
         ),
-        _output("costs", "usage", "Drawing what chat models used", "Requests, tokens and dollars", "chat", "figure"),
-        _output(
+        output_row("costs", "usage", "Drawing what chat models used", "Requests, tokens and dollars", "chat", "figure"),
+        output_row(
             "variants",
             "sensitivity",
             "Drawing the tasks asked in other ways",
@@ -305,17 +323,6 @@ OUTPUTS: Final = {
     )
 }
 """By name, in the order in which the report shows them."""
-
-ACROSS: Final = {
-    output.name: output
-    for output in (
-        _output("datasets", "accuracy n_images", "Accuracy on every data set", "Accuracy on every data set"),
-    )
-}
-"""Those of studies of several data sets that are about all of them.
-
-They take other outputs' tables, each as one of every data set by its name, and rules of tables (`tables:`).
-"""
 
 OPTIONAL: Final = {"scorecard": ("table6",)}
 """Other outputs that one takes where the study has them; else it is given None."""
@@ -331,8 +338,3 @@ DERIVED: Final = {"study": ("about", "labels", "classes"), "images": ("labels",)
 def parts(output: Output) -> list[str]:
     """The files, values and other outputs that an output is made of: what it takes, with DERIVED taken apart."""
     return list(dict.fromkeys(part for name in output.takes for part in DERIVED.get(name, (name,))))
-
-
-def tables_across(output: Output) -> list[str]:
-    """The outputs of each data set that an output about all of them is made of."""
-    return [name for name in output.takes if name in OUTPUTS]

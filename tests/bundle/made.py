@@ -11,7 +11,7 @@ import yaml
 from mllm_classify.__main__ import main
 from mllm_classify.bundle import archive
 from mllm_classify.config.load import load
-from mllm_classify.outputs import ACROSS
+from mllm_classify.plan.across import existing
 from mllm_classify.plan.files import PATTERNS, bundled
 from mllm_classify.plan.outline import outline
 
@@ -74,7 +74,7 @@ class Made:
             config["datasets"] = [{"dataset": entry} for entry in entries]
         Path("config.yaml").write_text(yaml.safe_dump(config | changes))
         self.config = load("config.yaml")
-        self.results = bundled(map(outline, self.config.studies.values()))
+        self.results = bundled(map(outline, self.config.studies.values()), existing(self.config))
 
     def run(self, dataset, *stage, **files):
         results = self.config.study(dataset).results if dataset else ""
@@ -90,7 +90,7 @@ class Made:
         for dataset in self.config.studies:
             self.make_each(dataset)
         if self.config.datasets:
-            self.run("", "make", *ACROSS)
+            self.run("", "make", *existing(self.config))
         self.record()
         return self
 

@@ -167,7 +167,7 @@ def test_an_archive_is_compared_like_a_folder(studies, tmp_path, monkeypatch):
     a, b = studies
     monkeypatch.chdir(b)
     config = load("config.yaml")
-    archive.write(archive.contents("config.yaml", config, bundled(outline(config))), tmp_path / "b.zip")
+    archive.write(archive.contents("config.yaml", config, bundled([outline(config)])), tmp_path / "b.zip")
     expected = compared(tmp_path, a, b)
     assert compared(tmp_path, a, tmp_path / "b.zip") == expected
 
@@ -179,7 +179,7 @@ def test_of_an_archive_without_labels_answers_are_compared_alone(studies, tmp_pa
     config["dataset"]["regt"]["restricted"] = True
     Path("restricted.yaml").write_text(yaml.safe_dump(config))
     read = load("restricted.yaml")
-    archive.write(archive.contents("restricted.yaml", read, bundled(outline(read))), tmp_path / "b.zip")
+    archive.write(archive.contents("restricted.yaml", read, bundled([outline(read)])), tmp_path / "b.zip")
     whole = compared(tmp_path, a, b)
     found = compared(tmp_path, a, tmp_path / "b.zip")
     assert found["differences"] == []

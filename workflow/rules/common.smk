@@ -8,7 +8,9 @@ from snakemake.exceptions import WorkflowError
 
 from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import ACROSS, KEY_TABLES, OUTPUTS, SHOWN, tables_across
+from mllm_classify.outputs import KEY_TABLES, OUTPUTS, SHOWN
+from mllm_classify.outputs_across import ACROSS
+from mllm_classify.plan import across
 from mllm_classify.plan.files import (
     OVERVIEW,
     PAGES,
@@ -249,7 +251,7 @@ def get_output_inputs(output):
 
 def get_across(output):
     """What an output about all data sets is made from."""
-    return [path for name in sorted(PLAN.outlines) for path in files_of(PLAN.outlines[name], *tables_across(output))]
+    return across.files(output, PLAN.outlines, OUTLINE)
 
 
 def get_commit(wildcards):
@@ -262,7 +264,7 @@ def get_commit(wildcards):
 
 def get_bundled(wildcards):
     """What the archive holds of results/."""
-    return bundled(PLAN.outlines.values())
+    return bundled(PLAN.outlines.values(), [it.name for it in OUTPUTS_ACROSS])
 
 
 def get_written_across(output):

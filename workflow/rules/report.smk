@@ -98,8 +98,8 @@ if FURTHER:
 
     rule start:
         input:
-            [it.path for it in reported_across(PLAN.outlines) if it != START],
-            [it.path for it in whole_report(PLAN.outlines) if Path(it.path).name == OVERVIEW],
+            [it.path for it in reported_across(PLAN.outlines, [it.name for it in OUTPUTS_ACROSS]) if it != START],
+            [it.path for it in whole_report(PLAN.outlines, [it.name for it in OUTPUTS_ACROSS]) if Path(it.path).name == OVERVIEW],
         output:
             shown(START.path, START.category, START.title),
         log:
@@ -115,7 +115,7 @@ if FURTHER:
 
 rule report:
     input:
-        [it.path for it in whole_report(PLAN.outlines)],
+        [it.path for it in whole_report(PLAN.outlines, [it.name for it in OUTPUTS_ACROSS])],
     output:
         "results/report.zip",
     log:

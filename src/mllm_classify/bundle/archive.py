@@ -23,7 +23,7 @@ import yaml
 from pydantic import BaseModel
 
 from mllm_classify.bundle.crate import CRATE, RECORDS, Entry, crate
-from mllm_classify.bundle.withheld import WITHHELD, files_of_each, place, restricted_files, withheld_results
+from mllm_classify.bundle.withheld import WITHHELD, place, recorded_of_each, restricted_files, withheld_results
 from mllm_classify.config.further import PLACE
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY
 from mllm_classify.config.study import Bundle, Config
@@ -177,7 +177,7 @@ def archived_configuration(config_file: str, config: Config) -> tuple[Contents, 
     named: Contents = {}
     moved: dict[str, str] = {}
     value = _archived(config, named, moved)
-    of_each: Contents = {it.place: it.path for it in files_of_each(config) if not it.restricted}
+    of_each: Contents = {it.place: it.path for it in recorded_of_each(config) if not it.restricted}
     named = {name: path for name, path in named.items() if PLACE not in name} | of_each
     text = Path(config_file).read_bytes()
     if moved:

@@ -33,7 +33,9 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, InputError
-from mllm_classify.outputs import ACROSS, OUTPUTS, tables_across
+from mllm_classify.outputs import OUTPUTS
+from mllm_classify.outputs_across import ACROSS
+from mllm_classify.plan.across import before, existing, files_of_each
 from mllm_classify.plan.files import bundled, output_inputs, written
 from mllm_classify.plan.outline import outline
 from mllm_classify.plan.replaced import noted
@@ -208,19 +210,23 @@ def _make(work: Path, config: Config, kept: set[str]) -> str:
     """
     outlines = {name: outline(study) for name, study in config.studies.items()}
     outputs = {path for of in outlines.values() for name in of.outputs for path in written(of, OUTPUTS[name])}
-    across = ACROSS if len(outlines) > 1 else {}
-    outputs |= {path for output in across.values() for path in written(outlines[config.dataset.name], output)}
-    rules = MAKING if not across else (*MAKING, *(f"{rule}_further" for rule in MAKING))
-    done = [confined.snakemake(work, sorted(set(bundled(outlines.values())) - kept - outputs), rules)]
+    across = existing(config)
+    outputs |= {path for name in across for path in written(outlines[config.dataset.name], ACROSS[name])}
+    rules = MAKING if len(outlines) == 1 else (*MAKING, *(f"{rule}_further" for rule in MAKING))
+    done = [confined.snakemake(work, sorted(set(bundled(outlines.values(), across)) - kept - outputs), rules)]
     takes = {
         (dataset, name): {(dataset, it.job) for it in output_inputs(of, OUTPUTS[name]) if it.job in OUTPUTS}
         for dataset, of in outlines.items()
         for name in of.outputs
     }
     takes |= {
-        ("", name): {(dataset, it) for dataset in outlines for it in tables_across(output)}
-        for name, output in across.items()
-    }
+        ("", name): {
+            *((dataset, it.job) for dataset, of in outlines.items() for it in files_of_each(ACROSS[name], of)
+              if it.job in OUTPUTS),
+            *(("", it) for it in before(ACROSS[name])),
+        }
+        for name in across
+    }  # fmt: skip
     order = TopologicalSorter(takes)
     order.prepare()
     count = os.cpu_count() or 1

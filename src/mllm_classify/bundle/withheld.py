@@ -20,7 +20,9 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.files import InputError, locate, portable, read_bytes, sha256
 from mllm_classify.io.records import read_json
 from mllm_classify.measures.counting import COUNTED, SUBSETS
-from mllm_classify.outputs import ACROSS, OUTPUTS, Output, parts, tables_across
+from mllm_classify.outputs import OUTPUTS, Output, parts
+from mllm_classify.outputs_across import ACROSS
+from mllm_classify.plan.across import before, existing, files_of_each
 from mllm_classify.plan.files import PATTERNS, bundled_files, written
 from mllm_classify.plan.lineage import Lineages
 from mllm_classify.plan.outline import outline
@@ -47,7 +49,7 @@ class OfDataset(NamedTuple):
     restricted: bool
 
 
-def files_of_each(config: Config) -> Iterator[OfDataset]:
+def recorded_of_each(config: Config) -> Iterator[OfDataset]:
     """The files of recorded predictions whose names hold that of a data set."""
     for model in config.models:
         if isinstance(model, RecordedModel) and PLACE in model.file:
@@ -60,7 +62,7 @@ def files_of_each(config: Config) -> Iterator[OfDataset]:
 def restricted_files(config: Config) -> dict[str, Path]:
     """The files that sections with `restricted: true` name, by their places in an archive."""
     named = {name: path for name, path in _restricted(config).items() if PLACE not in name}
-    return named | {it.place: it.path for it in files_of_each(config) if it.restricted}
+    return named | {it.place: it.path for it in recorded_of_each(config) if it.restricted}
 
 
 def _restricted(section: BaseModel) -> dict[str, Path]:
@@ -79,25 +81,29 @@ def _restricted(section: BaseModel) -> dict[str, Path]:
 def withheld_results(config: Config) -> dict[str, str]:
     """The results that an archive leaves out, and why, data set by data set. Reads the tables of `results/`."""
     why: dict[str, str] = {}
-    everywhere: set[str] = set()
-    for study in config.studies.values():
+    reached: dict[str, set[str]] = {}
+    for name, study in config.studies.items():
         if not any(_sources(study)):
             continue
         of = Lineages(study)
-        reached = influenced(study, of)
-        everywhere |= reached
+        reached[name] = influenced(study, of)
         for it in bundled_files(of.outline):
-            if it.job not in reached:
+            if it.job not in reached[name]:
                 continue
             if (output := OUTPUTS.get(it.job)) is None:
                 why[it.path] = "has rows that follow from what is restricted"
             elif said := _telling(output, study.results):
                 why[it.path] = said
-    if len(config.studies) > 1:
-        main = outline(config)
-        for output in ACROSS.values():
-            if everywhere.intersection(tables_across(output)) and (said := _telling(output, config.results)):
-                why |= dict.fromkeys(written(main, output), said)
+    outlines = {name: outline(config.study(name)) for name in reached}
+    following: set[str] = set()
+    for name in existing(config):
+        output = ACROSS[name]
+        if following.intersection(before(output)) or any(
+            it.job in reached[dataset] for dataset, of in outlines.items() for it in files_of_each(output, of)
+        ):
+            following.add(name)
+            if said := _telling(output, config.results):
+                why |= dict.fromkeys(written(outline(config), output), said)
     return why
 
 
@@ -135,7 +141,8 @@ def _sources(config: Config) -> Iterator[str]:
 def few(output: Output, results: str = RESULTS) -> bool:
     """Whether a table, or one that a figure is drawn from, has a figure of fewer than FEWEST images, but of some."""
     if output.form == "figure":
-        return any(few(OUTPUTS[name], results) for name in parts(output) if name in OUTPUTS and name not in PATTERNS)
+        tables = {**OUTPUTS, **ACROSS}
+        return any(few(tables[name], results) for name in parts(output) if name in tables and name not in PATTERNS)
     path = f"{results}/{output.files[0]}"
     rows = pl.read_parquet(path) if path.endswith(".parquet") else pl.read_csv(path, infer_schema=False)
     if "statistic" in rows.columns:

@@ -36,6 +36,11 @@ class FurtherDataset(Section):
     )
     models: list[Name] | None = Field(None, min_length=1, description="the models that see it; by default all")
     annotate: Annotate | None = Field(None, description="its second annotation pass")
+    shifted_from: Name | None = Field(
+        None,
+        description="the data set of the same classes from which its pictures are shifted (the base), for "
+        "results/effective_robustness.csv",
+    )
 
 
 def studies(study: "Config") -> "dict[str, Config]":
@@ -78,6 +83,18 @@ def check_names(study: "Config") -> None:
                 msg = f"{where}.{key}: {value!r} is also {seen[known]}.{key}; give each its own"
                 raise ValueError(msg)
             seen[known] = where
+
+
+def check_shifts(study: "Config") -> None:
+    """Raises ValueError where the base of a shifted data set is no other of the study's."""
+    names = [study.dataset.name, *(it.dataset.name for it in study.datasets)]
+    for number, it in enumerate(study.datasets):
+        if it.shifted_from is not None and it.shifted_from not in names:
+            msg = f"datasets[{number}].shifted_from: {it.shifted_from!r} is none of the data sets, which are {', '.join(names)}"
+            raise ValueError(msg)
+        if it.shifted_from == it.dataset.name:
+            msg = f"datasets[{number}].shifted_from: {it.shifted_from!r} is this data set itself; name its base"
+            raise ValueError(msg)
 
 
 def _alone(study: "Config", further: FurtherDataset, number: int) -> dict[str, Any]:

@@ -25,6 +25,9 @@ class Model(Section):
     published: Annotated[Label | None, DISPLAY] = Field(
         None, description="the row of resources/published/ that results/scorecard.csv sets beside this model"
     )
+    factors: Annotated[dict[Name, Label], DISPLAY] = Field(
+        {}, description="what it is made of, such as `llm: Qwen2-7B`, for results/factors.csv: any names"
+    )
     resources: Annotated[Resources, RUNTIME] = Field(Resources(), description="what a scheduler is asked for")
     shards: Annotated[int, RUNTIME] = Field(
         1, gt=0, le=1000, description="jobs that share the images between them, each with these resources"

@@ -9,10 +9,11 @@ from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
 from mllm_classify.config.every_dataset import by_its_authors
-from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, studies
+from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, check_shifts, studies
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.config.models import Model, RecordedModel
+from mllm_classify.config.outside import OutsideFigures
 from mllm_classify.config.tasks import Choices, TaskPrompt, Variant
 from mllm_classify.io.files import InputError
 from mllm_classify.tasks import CW, TASK, TASK_OF, TaskName
@@ -49,7 +50,14 @@ class Tables(Section):
         None,
         min_length=2,
         max_length=2,
-        description="two models whose classes results/class_differences.svg compares; by default the two best under ImGT",
+        description="two models, the older first, whose classes results/class_differences.svg (by default the two best under "
+        "ImGT) and results/hard_classes.csv compare",
+    )
+    exposure: OutsideFigures | None = Field(
+        None, description="how often classes are named elsewhere, for results/exposure.csv"
+    )
+    benchmarks: OutsideFigures | None = Field(
+        None, description="scores of models on other benchmarks, for results/benchmarks.csv"
     )
 
 
@@ -306,6 +314,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _every_dataset(self) -> Self:
         check_names(self)
+        check_shifts(self)
         assert self.studies  # each is checked as it is made
         return self
 

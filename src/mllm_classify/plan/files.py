@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from mllm_classify.config.further import RESULTS
-from mllm_classify.outputs import ACROSS, OUTPUTS, SHOWN, Output, parts
+from mllm_classify.outputs import OUTPUTS, SHOWN, Output, parts
+from mllm_classify.outputs_across import ACROSS
 from mllm_classify.plan.outline import Outline
 
 PATTERNS = {
@@ -106,14 +107,14 @@ def output_inputs(outline: Outline, output: Output) -> list[File]:
     return [it for part in parts(output) for it in inputs(outline, part).values()]
 
 
-def bundled(outlines: Iterable[Outline]) -> list[str]:
+def bundled(outlines: Iterable[Outline], across: Iterable[str] = ()) -> list[str]:
     """All that tables were made from, and the tables with their renderings: what the bundle holds of results/.
 
-    `outlines` are those of all data sets, the main one first.
+    `outlines` are those of all data sets, the main one first, `across` the names of the outputs about all of them.
     """
     main, *others = outlines
     each = [it.path for outline in (main, *others) for it in bundled_files(outline)]
-    return each + [path for output in (ACROSS.values() if others else ()) for path in written(main, output)]
+    return each + [path for name in across for path in written(main, ACROSS[name])]
 
 
 def bundled_files(outline: Outline) -> list[File]:
@@ -177,7 +178,7 @@ def linked(outline: Outline) -> list[Shown]:
     return others
 
 
-def reported_across(outlines: Mapping[str, Outline]) -> list[Shown]:
+def reported_across(outlines: Mapping[str, Outline], across: Iterable[str]) -> list[Shown]:
     """What the report shows of all data sets, the main one first; nothing of one alone."""
     if len(outlines) == 1:
         return []
@@ -186,16 +187,17 @@ def reported_across(outlines: Mapping[str, Outline]) -> list[Shown]:
         START,
         *(
             Shown(path, START.category, it.title)
-            for it in ACROSS.values()
+            for it in map(ACROSS.__getitem__, across)
             for path in written(main, it)
             if it.title and path.endswith(SHOWN)
         ),
     ]
 
 
-def whole_report(outlines: Mapping[str, Outline]) -> list[Shown]:
+def whole_report(outlines: Mapping[str, Outline], across: Iterable[str] = ()) -> list[Shown]:
     """All that the report shows, the page first on which it opens."""
-    return [*reported_across(outlines), *(it for outline in in_order(outlines).values() for it in reported(outline))]
+    each = [it for outline in in_order(outlines).values() for it in reported(outline)]
+    return [*reported_across(outlines, across), *each]
 
 
 def in_order(outlines: Mapping[str, Outline]) -> dict[str, Outline]:

@@ -12,7 +12,9 @@ from mllm_classify.config.identity import identity
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import PROJECT, digest, sha256
-from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, parts, tables_across
+from mllm_classify.outputs import DERIVED, OUTPUTS, Output, parts
+from mllm_classify.outputs_across import ACROSS
+from mllm_classify.plan.across import before, existing, files_of_each, of_each, told
 from mllm_classify.plan.code import PACKAGE, code_digest
 from mllm_classify.plan.files import File, inputs, linked, output_inputs
 from mllm_classify.plan.outline import outline
@@ -156,9 +158,7 @@ class Lineages:
     def _output(self, name: str) -> Job:
         output = OUTPUTS[name]
         values = {part: VALUES[part](self.config) for part in parts(output) if part in VALUES}
-        modules = [output.module, "io.parquet", *(["tables.given"] if set(output.takes) & DERIVED.keys() else [])]
-        modules += [FORMS[output.form]] if output.form in FORMS else []
-        return Job(values, modules, _jobs(output_inputs(self.outline, output)))
+        return Job(values, _modules(output), _jobs(output_inputs(self.outline, output)))
 
     def _estimate(self) -> Job:
         chat = [model.model_dump(mode="json") for model in self.config.chat_models]
@@ -204,31 +204,27 @@ class Lineages:
 def lineage(config: Config, job: str, dataset: str | None = None) -> str | None:
     """The lineage of a job: of one data set (the main one), or of all. None where the configuration has no such job."""
     if job in ACROSS or (job in OF_ALL and len(config.studies) > 1):
-        return across({name: Lineages(study) for name, study in config.studies.items()}).get(job)
+        return across(config, {name: Lineages(study) for name, study in config.studies.items()}).get(job)
     try:
         return Lineages(config.study(dataset or config.dataset.name))[job]
     except KeyError:
         return None
 
 
-def across(each: dict[str, Lineages]) -> dict[str, str]:
+def across(config: Config, each: dict[str, Lineages]) -> dict[str, str]:
     """The lineages of the jobs that are about all data sets, from those of each by its name. None of one data set alone."""
     if len(each) == 1:
         return {}
-    _, main = next(iter(each.items()))
-    outputs = {
-        name: digest(
+    outputs: dict[str, str] = {}
+    for name in existing(config):
+        output = ACROSS[name]
+        outputs[name] = digest(
             {
-                "spec": [
-                    sorted(each),
-                    {it: getattr(main.config.tables, it) for it in output.takes if it not in OUTPUTS},
-                ],
-                "code": code_digest(output.module, "io.parquet", FORMS[output.form]),
-                "inputs": [each[it][taken] for taken in tables_across(output) for it in sorted(each)],
+                "spec": [told(output, config), {it: _of_one(output, each[it]) for it in sorted(each)}],
+                "code": code_digest(*_modules(output)),
+                "inputs": [outputs[it] for it in before(output)],
             }
         )
-        for name, output in ACROSS.items()
-    }
     labels = {name: of.config.dataset.label for name, of in sorted(each.items())}
     start = {
         "spec": [labels, next(iter(each)), _pieces("report/*")],
@@ -237,7 +233,19 @@ def across(each: dict[str, Lineages]) -> dict[str, str]:
     }
     outputs["start"] = digest(start)
     whole = {job: [*outputs.values(), *(of[job] for _, of in sorted(each.items()))] for job in ("report", "bundle")}
-    return outputs | {job: digest(before) for job, before in whole.items()}
+    return outputs | {job: digest(lineages) for job, lineages in whole.items()}
+
+
+def _of_one(output: Output, of: Lineages) -> list[Any]:
+    """What an output about all data sets depends on of one of them: values, and lineages of jobs."""
+    values = {part: VALUES[part](of.config) for part in of_each(output) if part in VALUES}
+    return [values, [of[job] for job in _jobs(files_of_each(output, of.outline))]]
+
+
+def _modules(output: Output) -> list[str]:
+    """The code of an output."""
+    modules = [output.module, "io.parquet", *(["tables.given"] if set(output.takes) & DERIVED.keys() else [])]
+    return modules + ([FORMS[output.form]] if output.form in FORMS else [])
 
 
 def lineages(config: Config) -> dict[str, str]:

@@ -3,10 +3,12 @@
 The same value enters the output's lineage and its function: nothing else of the configuration reaches a table.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mllm_classify.config.dataset import ImagenetDataset
+from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import portable, read_csv, read_text
@@ -126,13 +128,36 @@ def compared(config: Config) -> list[str] | None:
     return names and [config.model(name).label for name in names]
 
 
+def factor_values(config: Config) -> dict[str, dict[str, str]]:
+    """The factors of models that have some, by the models' names."""
+    return {model.name: dict(sorted(model.factors.items())) for model in _by_name(config) if model.factors}
+
+
+def factor_pairs(config: Config) -> list[list[str]]:
+    """Factor, value, other value, and the names of two models of which nothing else differs; sorted."""
+    found = []
+    values = factor_values(config)
+    for one, other in itertools.combinations(values, 2):
+        mine, theirs = values[one], values[other]
+        if mine.keys() == theirs.keys() and len(differing := [it for it in mine if mine[it] != theirs[it]]) == 1:
+            sides = sorted([(mine[differing[0]], one), (theirs[differing[0]], other)])
+            found.append([differing[0], *(value for value, _ in sides), *(name for _, name in sides)])
+    return sorted(found)
+
+
+def frequencies(config: Config) -> dict[str, Any] | None:
+    """How often classes are named elsewhere, by their names."""
+    told = config.tables.exposure
+    return {"label": told.label, "names": told.frequencies()} if told is not None else None
+
+
 def published(config: Config) -> list[list[str]]:
     """Name and label of each model that names a row of the paper's, and that row, by name."""
-    return [
-        [model.label, model.published]
-        for model in sorted(config.models, key=lambda model: model.name)
-        if model.published is not None
-    ]
+    return [[model.label, model.published] for model in _by_name(config) if model.published is not None]
+
+
+def _by_name(config: Config) -> list[AnyModel]:
+    return sorted(config.models, key=lambda model: model.name)
 
 
 def paper(config: Config) -> dict[str, list[dict[str, str]]]:  # noqa: ARG001 (the paper's, whatever is configured)
@@ -189,7 +214,7 @@ VALUES: dict[str, Value] = {
             encodings,
             examination,
         ),
-        *(compared, published, paper, reimagenet, other_names, official_pairs),
+        *(compared, factor_pairs, frequencies, published, paper, reimagenet, other_names, official_pairs),
     )
 }
 """By the name of the parameter."""
@@ -231,6 +256,20 @@ CONDITIONS = {
         lambda config: any(it.published for it in config.models) or bool(reimagenet(config)),
     ),
     "annotate": Condition("annotators (annotate)", lambda config: config.annotate is not None),
+    "compared": Condition("two models to compare (tables.compared)", lambda config: config.tables.compared is not None),
+    "factors": Condition(
+        "two models that differ in one of their factors (models[].factors)", lambda config: bool(factor_pairs(config))
+    ),
+    "exposure": Condition(
+        "how often classes are named elsewhere (tables.exposure)", lambda config: config.tables.exposure is not None
+    ),
+    "benchmarks": Condition(
+        "scores on other benchmarks (tables.benchmarks)", lambda config: config.tables.benchmarks is not None
+    ),
+    "shifted": Condition(
+        "a data set that is shifted from another (datasets[].shifted_from)",
+        lambda config: any(it.shifted_from is not None for it in config.datasets),
+    ),
     "mustelidae": Condition(
         "expert labels (dataset.mustelidae)", lambda config: config.dataset.expert_file is not None
     ),

@@ -12,7 +12,9 @@ from mllm_classify.cli import parts as subcommands
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.files import sha256, written
-from mllm_classify.outputs import ACROSS, KEY_FIGURES, KEY_TABLES, OUTPUTS
+from mllm_classify.outputs import KEY_FIGURES, KEY_TABLES, OUTPUTS
+from mllm_classify.outputs_across import ACROSS
+from mllm_classify.plan.across import existing
 from mllm_classify.plan.files import PAGES, START, Shown, in_order, linked, reported, reported_across, whole_report
 from mllm_classify.plan.outline import outline
 from mllm_classify.tables.inputs import Given
@@ -120,7 +122,9 @@ def start(args: argparse.Namespace, config: Config) -> None:
     }
     table = parquet.read_figures(str(Path(config.results, ACROSS["datasets"].files[0])))
     with written(args.output) as temporary:
-        temporary.write_text(start.start(datasets, entries(reported_across(outlines)), table), encoding="utf-8")
+        temporary.write_text(
+            start.start(datasets, entries(reported_across(outlines, existing(config))), table), encoding="utf-8"
+        )
     log.info("%s", args.output)
 
 
@@ -128,7 +132,7 @@ def assemble(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.report.assemble import assemble
 
     outlines = {name: outline(study) for name, study in config.studies.items()}
-    assemble([it.path for it in whole_report(outlines)], args.config, Path(args.output))
+    assemble([it.path for it in whole_report(outlines, existing(config))], args.config, Path(args.output))
     log.info("%s: %.1f MB", args.output, Path(args.output).stat().st_size / 1e6)
 
 
