@@ -52,7 +52,7 @@ def restricted_files(section: BaseModel) -> dict[str, Path]:
 
 
 def withheld_results(config: Config) -> dict[str, str]:
-    """The results that an archive leaves out, and why, in the order of `bundled_files`. Reads the tables of `results/`."""
+    """The results that an archive leaves out, and why. Reads the tables of `results/`."""
     if not any(_sources(config)):
         return {}
     of = Lineages(config)
@@ -67,6 +67,15 @@ def withheld_results(config: Config) -> dict[str, str]:
             why[it.path] = "tells of single labels"
         elif few(of.outline, output):
             why[it.path] = f"has a figure of fewer than {FEWEST} images"
+    kept = [
+        OUTPUTS[it.job]
+        for it in bundled_files(of.outline)
+        if it.job in OUTPUTS and it.job in reached and it.path not in why
+    ]
+    close = alike(of.outline, {it.name: it for it in kept}.values())
+    for it in bundled_files(of.outline):
+        if it.job in close:
+            why[it.path] = f"has a figure that differs from another's by fewer than {FEWEST} images"
     return why
 
 
@@ -96,17 +105,72 @@ def _sources(config: Config) -> Iterator[str]:
 
 def few(outline: Outline, output: Output) -> bool:
     """Whether a table, or one that a figure is drawn from, has a figure of fewer than FEWEST images, but of some."""
-    if output.form == "figure":
-        return any(few(outline, OUTPUTS[name]) for name in parts(output) if name in OUTPUTS and name not in PATTERNS)
-    path = written(outline, output)[0]
+    found = [_sizes(path) for path in _tables(outline, output)]
+    return any(0 < size < FEWEST for sizes in found for numbers in sizes.values() for size in numbers)
+
+
+def alike(outline: Outline, kept: Iterable[Output]) -> set[str]:
+    """The outputs to leave out since their figures, less those of others, would be of fewer than FEWEST images.
+
+    Two such numbers of images, of the same categories, are close to one another, as where a model lacks some images: what tables
+    say of them apart says, subtracted, which categories those few are of. Those with the larger number stay.
+    """
+    by_output = {it.name: [_sizes(path) for path in _tables(outline, it)] for it in kept}
+    every: dict[str, set[float]] = {}
+    for found in by_output.values():
+        for sizes in found:
+            for of, numbers in sizes.items():
+                every.setdefault(of, set()).update(numbers)
+    close = {
+        (of, one) for of, numbers in every.items() for one in numbers for other in numbers if 0 < other - one < FEWEST
+    }
+    return {
+        name
+        for name, found in by_output.items()
+        if any((of, size) in close for sizes in found for of, numbers in sizes.items() if of for size in numbers)
+    }
+
+
+def _tables(outline: Outline, output: Output) -> list[str]:
+    """The file of a table, or those of the tables that a figure is drawn from."""
+    if output.form != "figure":
+        return [written(outline, output)[0]]
+    names = [name for name in parts(output) if name in outline.outputs and name not in PATTERNS]
+    return [path for name in names for path in _tables(outline, OUTPUTS[name])]
+
+
+def _sizes(path: str) -> dict[str, set[float]]:
+    """The numbers of images in a table, by the category, or else the nested groups, that they are of; "" of disjoint groups."""
     rows = pl.read_parquet(path) if path.endswith(".parquet") else pl.read_csv(path, infer_schema=False)
-    if "statistic" in rows.columns:
-        rows = rows.filter(pl.col("statistic") == "count").select(pl.selectors.by_name(*SUBSETS, require_all=False))
-    else:
-        sizes = [it for it in rows.columns if it == "n" or (it.startswith("n_") and it not in {"n_images", *COUNTED})]
-        rows = rows.select(sizes)
-    numbers = rows.select(pl.all().cast(pl.Float64, strict=False))
-    return any(0 < value < FEWEST for row in numbers.rows() for value in row if value is not None)
+    if "statistic" in rows.columns and SUBSETS.keys() & {*rows.columns}:
+        counted = rows.filter(~pl.col("statistic").str.contains("%|percent"))
+        return {of: _numbers(counted[of]) for of in SUBSETS if of in rows.columns}
+    found: dict[str, set[float]] = {}
+    for column in rows.columns:
+        if column == "n" or (column.startswith("n_") and column not in {"n_images", *COUNTED}):
+            found |= {column.removeprefix("n_"): _numbers(rows[column])}
+    if "n" in found:
+        found |= _grouped(rows, found.pop("n"))
+    return found
+
+
+def _grouped(rows: pl.DataFrame, numbers: set[float]) -> dict[str, set[float]]:
+    """What numbers of images in a column n are of: all images, unless other columns say which."""
+    if {"set", "before"} <= {*rows.columns}:  # of each set, cells of one partition
+        whole = rows.group_by("set").agg(pl.col("n").cast(pl.Float64).sum())
+        return {"": numbers, "A": _numbers(whole["n"])}
+    if {"set", "subset"} <= {*rows.columns}:
+        return {"": numbers, "A": _numbers(rows.filter(subset="A")["n"])}
+    if "of" in rows.columns:
+        nested = rows.filter(pl.col("of").str.starts_with("several labels"))
+        return {"": numbers, "several labels": _numbers(nested["n"])}
+    if "measure" in rows.columns:
+        return {str(of): _numbers(those["n"]) for (of,), those in rows.group_by("measure")}
+    return {"": numbers} if {"statistic", "value"} & {*rows.columns} else {"A": numbers}
+
+
+def _numbers(column: pl.Series) -> set[float]:
+    return {*column.cast(pl.Float64, strict=False).drop_nulls()}
 
 
 class LeftOut(NamedTuple):
