@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import yaml
 
-from mllm_classify.bundle import archive
+from mllm_classify.bundle import archive, withheld
 from mllm_classify.bundle.verify import verify
 from mllm_classify.bundle.withheld import influenced, left_out, withheld_results
 from mllm_classify.config.load import load
@@ -129,6 +129,34 @@ def test_a_table_with_a_figure_of_few_images_is_left_out(made):
         out = withheld_results(made.config)
     for name in ("table2.csv", "table2.md", "table3.csv", "change.svg"):
         assert out[f"results/{name}"] == "has a figure of fewer than 10 images"
+
+
+def test_figures_of_models_that_lack_a_few_images_are_left_out(tmp_path, monkeypatch):
+    """m1 lacks two images. Numbers of images by category, with and without them, would say of which categories the two are."""
+    study = Made(tmp_path, monkeypatch)
+    config = yaml.safe_load(Path("config.yaml").read_text())
+    config["models"][1]["images"] = "intersection"
+    Path("config.yaml").write_text(yaml.safe_dump(config))
+    lines = Path("m1.csv").read_text().splitlines()
+    Path("m1.csv").write_text("\n".join([*lines[:3], *lines[5:]]) + "\n")
+    study.config = load("config.yaml")
+    study.make()
+    out = withheld_results(study.config)
+    for name in ("table3.csv", "table3.html", "accuracy.parquet", "change.svg"):
+        assert out[f"results/{name}"] == "has a figure that differs from another's by fewer than 10 images"
+    assert "results/table2.csv" not in out
+
+
+def test_numbers_of_labels_that_few_images_have_are_few(tmp_path):
+    rows = {"statistic": ["labels", "labels"], "value": ["1", "2"], "n": ["50", "3"]}
+    pl.DataFrame(rows).write_csv(tmp_path / "l.csv")
+    assert withheld._sizes(str(tmp_path / "l.csv")) == {"": {50.0, 3.0}}
+    counts = {"statistic": ["count", "percent"], "A": ["20", "100.0"], "S": ["12", "5.0"]}
+    pl.DataFrame(counts).write_csv(tmp_path / "t.csv")
+    assert withheld._sizes(str(tmp_path / "t.csv")) == {"A": {20.0}, "S": {12.0}}
+    earlier = {"set": ["R", "R", "Q"], "before": ["N", "S+", "N"], "after": ["N"] * 3, "n": ["20", "30", "45"]}
+    pl.DataFrame(earlier).write_csv(tmp_path / "c.csv")
+    assert withheld._sizes(str(tmp_path / "c.csv")) == {"": {20.0, 30.0, 45.0}, "A": {50.0, 45.0}}
 
 
 def test_without_its_file_a_bundle_says_what_is_not_checked_and_refuses_another(bundle, tmp_path, caplog):

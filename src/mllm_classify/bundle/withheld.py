@@ -13,7 +13,7 @@ from typing import NamedTuple
 import polars as pl
 from pydantic import BaseModel
 
-from mllm_classify.config.further import PLACE, RESULTS
+from mllm_classify.config.further import PLACE
 from mllm_classify.config.marks import COLUMNS, CONTENT
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.study import Config
@@ -25,7 +25,7 @@ from mllm_classify.outputs_across import ACROSS
 from mllm_classify.plan.across import before, existing, files_of_each
 from mllm_classify.plan.files import PATTERNS, bundled_files, written
 from mllm_classify.plan.lineage import Lineages
-from mllm_classify.plan.outline import outline
+from mllm_classify.plan.outline import Outline, outline
 
 PACKAGED = "inputs"
 """Folder of copies of what the configuration reads from installed packages."""
@@ -82,36 +82,37 @@ def withheld_results(config: Config) -> dict[str, str]:
     """The results that an archive leaves out, and why, data set by data set. Reads the tables of `results/`."""
     why: dict[str, str] = {}
     reached: dict[str, set[str]] = {}
+    outlines: dict[str, Outline] = {}
     for name, study in config.studies.items():
         if not any(_sources(study)):
             continue
         of = Lineages(study)
-        reached[name] = influenced(study, of)
-        for it in bundled_files(of.outline):
-            if it.job not in reached[name]:
-                continue
-            if (output := OUTPUTS.get(it.job)) is None:
-                why[it.path] = "has rows that follow from what is restricted"
-            elif said := _telling(output, study.results):
-                why[it.path] = said
-    outlines = {name: outline(config.study(name)) for name in reached}
-    following: set[str] = set()
+        outlines[name], reached[name] = of.outline, influenced(study, of)
+        following = [it for it in bundled_files(of.outline) if it.job in reached[name]]
+        stages = [it.path for it in following if it.job not in OUTPUTS]
+        why |= dict.fromkeys(stages, "has rows that follow from what is restricted")
+        why |= _telling(of.outline, {it.job: OUTPUTS[it.job] for it in following if it.job in OUTPUTS})
+    across: dict[str, Output] = {}
     for name in existing(config):
         output = ACROSS[name]
-        if following.intersection(before(output)) or any(
+        if across.keys() & {*before(output)} or any(
             it.job in reached[dataset] for dataset, of in outlines.items() for it in files_of_each(output, of)
         ):
-            following.add(name)
-            if said := _telling(output, config.results):
-                why |= dict.fromkeys(written(outline(config), output), said)
-    return why
+            across[name] = output
+    return why | _telling(outline(config), across)
 
 
-def _telling(output: Output, results: str) -> str:
-    """Why a table or figure that follows from what is restricted is left out; nothing where it is not."""
-    if output.reveals:
-        return "tells of single labels"
-    return f"has a figure of fewer than {FEWEST} images" if few(output, results) else ""
+def _telling(outline: Outline, following: dict[str, Output]) -> dict[str, str]:
+    """The files of tables and figures that follow from what is restricted and tell of single labels, and why each does."""
+    why = {}
+    for name, output in following.items():
+        if output.reveals:
+            why[name] = "tells of single labels"
+        elif few(outline, output):
+            why[name] = f"has a figure of fewer than {FEWEST} images"
+    close = alike(outline, [output for name, output in following.items() if name not in why])
+    why |= dict.fromkeys(sorted(close), f"has a figure that differs from another's by fewer than {FEWEST} images")
+    return {path: said for name, said in why.items() for path in written(outline, following[name])}
 
 
 def influenced(config: Config, of: Lineages) -> set[str]:
@@ -138,20 +139,75 @@ def _sources(config: Config) -> Iterator[str]:
     yield from (f"predict/{it.name}" for it in config.models if isinstance(it, RecordedModel) and it.restricted)
 
 
-def few(output: Output, results: str = RESULTS) -> bool:
+def few(outline: Outline, output: Output) -> bool:
     """Whether a table, or one that a figure is drawn from, has a figure of fewer than FEWEST images, but of some."""
-    if output.form == "figure":
-        tables = {**OUTPUTS, **ACROSS}
-        return any(few(tables[name], results) for name in parts(output) if name in tables and name not in PATTERNS)
-    path = f"{results}/{output.files[0]}"
+    found = [_sizes(path) for path in _tables(outline, output)]
+    return any(0 < size < FEWEST for sizes in found for numbers in sizes.values() for size in numbers)
+
+
+def alike(outline: Outline, kept: Iterable[Output]) -> set[str]:
+    """The outputs to leave out since their figures, less those of others, would be of fewer than FEWEST images.
+
+    Two such numbers of images, of the same categories, are close to one another, as where a model lacks some images: what tables
+    say of them apart says, subtracted, which categories those few are of. Those with the larger number stay.
+    """
+    by_output = {it.name: [_sizes(path) for path in _tables(outline, it)] for it in kept}
+    every: dict[str, set[float]] = {}
+    for found in by_output.values():
+        for sizes in found:
+            for of, numbers in sizes.items():
+                every.setdefault(of, set()).update(numbers)
+    close = {
+        (of, one) for of, numbers in every.items() for one in numbers for other in numbers if 0 < other - one < FEWEST
+    }
+    return {
+        name
+        for name, found in by_output.items()
+        if any((of, size) in close for sizes in found for of, numbers in sizes.items() if of for size in numbers)
+    }
+
+
+def _tables(outline: Outline, output: Output) -> list[str]:
+    """The file of a table, or those of the tables that a figure is drawn from."""
+    if output.form != "figure":
+        return [written(outline, output)[0]]
+    tables = {**{name: OUTPUTS[name] for name in outline.outputs}, **ACROSS}
+    names = [name for name in parts(output) if name in tables and name not in PATTERNS]
+    return [path for name in names for path in _tables(outline, tables[name])]
+
+
+def _sizes(path: str) -> dict[str, set[float]]:
+    """The numbers of images in a table, by the category, or else the nested groups, that they are of; "" of disjoint groups."""
     rows = pl.read_parquet(path) if path.endswith(".parquet") else pl.read_csv(path, infer_schema=False)
-    if "statistic" in rows.columns:
-        rows = rows.filter(pl.col("statistic") == "count").select(pl.selectors.by_name(*SUBSETS, require_all=False))
-    else:
-        sizes = [it for it in rows.columns if it == "n" or (it.startswith("n_") and it not in {"n_images", *COUNTED})]
-        rows = rows.select(sizes)
-    numbers = rows.select(pl.all().cast(pl.Float64, strict=False))
-    return any(0 < value < FEWEST for row in numbers.rows() for value in row if value is not None)
+    if "statistic" in rows.columns and SUBSETS.keys() & {*rows.columns}:
+        counted = rows.filter(~pl.col("statistic").str.contains("%|percent"))
+        return {of: _numbers(counted[of]) for of in SUBSETS if of in rows.columns}
+    found: dict[str, set[float]] = {}
+    for column in rows.columns:
+        if column == "n" or (column.startswith("n_") and column not in {"n_images", *COUNTED}):
+            found |= {column.removeprefix("n_"): _numbers(rows[column])}
+    if "n" in found:
+        found |= _grouped(rows, found.pop("n"))
+    return found
+
+
+def _grouped(rows: pl.DataFrame, numbers: set[float]) -> dict[str, set[float]]:
+    """What numbers of images in a column n are of: all images, unless other columns say which."""
+    if {"set", "before"} <= {*rows.columns}:  # of each set, cells of one partition
+        whole = rows.group_by("set").agg(pl.col("n").cast(pl.Float64).sum())
+        return {"": numbers, "A": _numbers(whole["n"])}
+    if {"set", "subset"} <= {*rows.columns}:
+        return {"": numbers, "A": _numbers(rows.filter(subset="A")["n"])}
+    if "of" in rows.columns:
+        nested = rows.filter(pl.col("of").str.starts_with("several labels"))
+        return {"": numbers, "several labels": _numbers(nested["n"])}
+    if "measure" in rows.columns:
+        return {str(of): _numbers(those["n"]) for (of,), those in rows.group_by("measure")}
+    return {"": numbers} if {"statistic", "value"} & {*rows.columns} else {"A": numbers}
+
+
+def _numbers(column: pl.Series) -> set[float]:
+    return {*column.cast(pl.Float64, strict=False).drop_nulls()}
 
 
 class LeftOut(NamedTuple):
