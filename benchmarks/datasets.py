@@ -113,8 +113,8 @@ def write_predictions(folder: Path, datasets: int, models: int) -> None:
 def snakemake(folder: Path, *arguments: str) -> Measured:
     """A run on two cores."""
     command = [
-        sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(PROJECT / "Snakefile"),
-        "--configfile", "config.yaml", *arguments,
+        sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--snakefile", str(PROJECT / "Snakefile"),
+        "--configfile", "config.yaml",
     ]  # fmt: skip
     started = time.perf_counter()
     with (folder / "said").open("wb") as said:

@@ -153,4 +153,4 @@ def plain(value: Any) -> Any:
 def test_what_is_shown_has_a_caption_and_only_that() -> None:
     captions = {path.stem for path in (PROJECT / lineage.CAPTIONS).glob("*.rst")}
     shown = {name for name, output in (OUTPUTS | ACROSS).items() if output.title}
-    assert captions == shown | {"workflow", "overview", "panels", "provenance", "explorer"}
+    assert captions == shown | {"workflow", "start", "overview", "panels", "provenance", "explorer"}

@@ -24,6 +24,7 @@ MODULES = {
     **{job: SHIPPED.job(job).modules for job in [*SHIPPED.names(), *WHOLE]},
     **{f"predict, kind {kind}": [f"predict.{kind}"] for kind in KINDS},
     **{f"embed, kind {kind}": ["embed.texts", f"embed.{kind}"] for kind in ("open_clip", "openai")},
+    "start": ["report.start"],
     **{f"table {name}": [output.module] for name, output in (OUTPUTS | ACROSS).items()},
 }
 """The code of every job that there may be."""

@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 
 from mllm_classify.config.vision import KnnModel, TimmModel
-from mllm_classify.dataset.classes import CLASSES as CLASS_LIST
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io.files import StoppedError, sha256
 from mllm_classify.predict import knn, timm
@@ -47,7 +46,9 @@ def jobs(folder, entry, classes=(CLASSES, CLASSES)):
             for n in range(5)
         ]
         images = Images(pl.DataFrame(rows, schema=IMAGES), str(folder / name))
-        listed = pl.DataFrame({"class_id": range(len(of)), "name": of, "synset": [None] * len(of)}, CLASS_LIST)
+        listed = pl.DataFrame(
+            {"class_id": range(len(of)), "name": of, "synset": pl.Series([None] * len(of), dtype=str)}
+        )
         made = job(entry, images, listed, output=folder / f"out/{name}/m.parquet")
         made.dataset.name = name
         yield made

@@ -134,14 +134,20 @@ def test_an_appended_data_set_makes_pages_of_its_own_and_those_across(study):
 
 
 def test_annotators_see_the_data_set_that_asks_for_it(study, tmp_path):
-    """Its entry has a second label set, and says whose answers to look at."""
+    """Its entry has a second label set, and says whose answers to look at: those of a model that answers in words."""
     with study.restored():
         images = [f"{of}/{number}.png" for of in ("cat", "dog") for number in range(1, EACH + 1)]
         rows = [f"{image},{'dog' if place % 3 else 'cat'}" for place, image in enumerate(images)]
         (study.folder / "second.csv").write_text("\n".join(["image_id,classes", *rows, ""]))
         config = study.config
         config["datasets"][0]["dataset"]["regt"] = {"label": "second", "file": "second.csv"}
-        config["datasets"][0]["annotate"] = {"model": "one", "sources": ["one", "ImGT", "ReGT"]}
+        config["datasets"][0]["annotate"] = {"model": "said", "sources": ["said", "ImGT", "ReGT"], "vision": "two"}
+        config["encoder"] = yaml.safe_load((PROJECT / "config.yaml").read_text())["encoder"]
+        said = {"name": "said", "label": "Said", "kind": "recorded", "column": "text", "file": "answers/{dataset}.csv"}
+        config["models"].append(said)
+        for name in ("small", "f", "g"):
+            texts = "\n".join(["image_id,text", *(f"{image},cat" for image in images), ""])
+            (study.folder / f"answers/{name}.csv").write_text(texts)
         study.write_config(config)
         done = study.snakemake("results/f/annotate/tasks.json", "results/f/disputed.csv")
         assert done.returncode == 0, done.stdout + done.stderr
