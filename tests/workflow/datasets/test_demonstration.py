@@ -31,13 +31,14 @@ def test_labels_are_those_that_the_files_names_have(name: str) -> None:
 
 def test_three_data_sets_and_what_is_said_of_all(tmp_path: Path) -> None:
     study = Study(tmp_path / "study")
-    targets = [f"results/{name}" for name in ("datasets.csv", "heatmap.svg", "parallel.svg", "hard_classes.csv")]
+    targets = [f"results/{name}" for name in ("datasets.csv", "heatmap.svg", "factors.csv", "hard_classes.csv")]
     done = study.snakemake(*targets, "--configfile", "presets/demonstration_datasets.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     found = {(row["model"], row["task"]): row for row in study.rows("datasets") if row["measure"] == "ImGT"}
-    conse = found["ConSE on EfficientNet-Lite2", "CW"]
-    assert [conse[f"n_{name}"] for name in ("photos", *CIFAR)] == ["30", "20", "20"]
-    assert conse["datasets"] == "3"
+    chat = [found[f"conse-chat, Lite{size} (not an LLM)", task] for size in (0, 2) for task in ("OW", "CW", "CW+")]
+    for row in chat:
+        assert [row[f"n_{name}"] for name in ("photos", *CIFAR)] == ["30", "20", "20"]
+        assert row["datasets"] == "3"
     lite = found["EfficientNet-Lite2", "CW"]
     assert (lite["n_photos"], lite["n_cifar10"], lite["macro"]) == ("30", "", "")
     # twenty pictures tell little, and the intervals say so
@@ -45,5 +46,12 @@ def test_three_data_sets_and_what_is_said_of_all(tmp_path: Path) -> None:
         for name in CIFAR:
             if row[f"A_{name}"]:
                 assert float(row[f"A_{name}_high"]) - float(row[f"A_{name}_low"]) > 10
+    gains = study.rows("factors")
+    assert {(row["factor"], row["value"], row["other_value"]) for row in gains} == {
+        ("classifier", "EfficientNet-Lite0", "EfficientNet-Lite2")
+    }
+    assert {(row["task"], row["measure"]) for row in gains} == {
+        (task, measure) for task in ("OW", "CW", "CW+") for measure in ("ImGT", "ReGT")
+    }
     assert {row["dataset"] for row in study.rows("hard_classes")} == {"photos", *CIFAR}
     assert "CIFAR-100, 20 pictures" in (study.folder / "results/heatmap.svg").read_text()
