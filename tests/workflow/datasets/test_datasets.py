@@ -18,6 +18,7 @@ SERVER = Path(__file__).parents[2] / "chat_server.py"
 IMAGES = {"small": 4, "f": 2, "g": 2, "h": 2}
 TASKS = 2
 CONCURRENCY = 2
+PROTOCOLS = ("CW", "CW+", "CW, inclusion", "OW", "OW, inclusion")
 STARTING = "starting the engine"
 
 
@@ -111,8 +112,8 @@ def test_the_table_across_data_sets_is_all_that_one_more_or_less_makes_of_the_ot
     table = "results/datasets.csv"
     study.make(table)
     assert [[row[key] for key in ("task", "measure", "n_small", "n_f", "n_g")] for row in study.rows("datasets")] == [
-        [task, "ImGT", "4", "2", "2"] for task in ("CW", "CW+", "OW")
-    ] + [[task, "ReGT", "4", "", ""] for task in ("CW", "CW+", "OW")]
+        [task, "ImGT", "4", "2", "2"] for task in PROTOCOLS
+    ] + [[task, "ReGT", "4", "", ""] for task in PROTOCOLS]
     assert study.jobs(table) == []
     study.have("f", "g", "h")
     assert study.jobs(table) == [
@@ -125,12 +126,33 @@ def test_the_table_across_data_sets_is_all_that_one_more_or_less_makes_of_the_ot
         "Mapping the answers of chat to classes with minilm",
         "Reading both label sets",
         "Scoring all models",
+        "The protocols of earlier work",
     ]
     study.have("g")
     assert study.jobs(table) == ["Accuracy on every data set"]
     with study.restored():
         study.edit("config.yaml", "label: G", "label: Gee")
-        assert study.jobs(table) == ["Accuracy on every data set", "Every accuracy with its intervals"]
+        assert study.jobs(table) == [
+            "Accuracy on every data set",
+            "Every accuracy with its intervals",
+            "The protocols of earlier work",
+        ]
+    figures = ["results/heatmap.svg", "results/parallel.svg"]
+    study.make(table, *figures, "results/overview.html")
+    page = (study.folder / "results/overview.html").read_text()
+    assert all(f'href="{Path(path).name}"' in page for path in [*figures, "results/datasets.html"])
+    reconfigure(lambda config: config["datasets"][0].update(shifted_from="small"))(study)
+    shifts = ["results/effective_robustness.csv", "results/shifts.svg"]
+    assert study.jobs(table, *shifts) == [
+        "Accuracy lost from base to shifted data sets",
+        "Drawing accuracy on shifted data sets against their base",
+    ]
+    study.make(*shifts)
+    assert [
+        (row["base"], row["dataset"], row["n_base"], row["n"], row["loss"] != "", row["robustness"])
+        for row in study.rows("effective_robustness")
+    ] == [("small", "g", "4", "2", True, "")]
+    assert study.jobs(table, *shifts) == []
 
 
 def test_a_data_set_removed_takes_nothing_with_it(study):
