@@ -165,6 +165,20 @@ OUTPUTS: Final = {
             "repeated",
         ),
         _output(
+            "priors",
+            "scores classes blind models study resamples",
+            "What models answer from the prompt alone",
+            "Answers from the prompt alone",
+            "blind",
+        ),
+        _output(
+            "class_priors",
+            "scores classes blind models study",
+            "How often models say each class from the prompt alone",
+            exists="blind",
+            form="csv",
+        ),
+        _output(
             "accuracy",
             "scores images models study resamples",
             "Every accuracy with its intervals",

@@ -13,7 +13,7 @@ from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, s
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.config.models import Model
-from mllm_classify.config.tasks import Choices, TaskPrompt, Variant
+from mllm_classify.config.tasks import SHOWN, Choices, TaskPrompt, Variant
 from mllm_classify.io.files import InputError
 from mllm_classify.tasks import CW, TASK, TASK_OF, TaskName
 
@@ -235,6 +235,15 @@ class Config(Section):
             for model in sorted(self.chat_models, key=lambda model: model.name)
             for variant in self.asked_variants(model)
             if variant.repeats > 1
+        ]
+
+    def blinded(self) -> list[tuple[str, str, str]]:
+        """Model, variant, and what is shown in place of images, in words: every variant in which that is so, sorted by model."""
+        return [
+            (model.name, variant.name, SHOWN[variant.pixels])
+            for model in sorted(self.chat_models, key=lambda model: model.name)
+            for variant in self.asked_variants(model)
+            if variant.pixels != "own"
         ]
 
     def needs_labels(self, model: Model) -> bool:

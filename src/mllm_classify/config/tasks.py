@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from mllm_classify.config.study import Config
 
 Layout = Literal["image_last", "system", "image_first"]
+Pixels = Literal["own", "shuffled", "grey", "none"]
+"""What is shown of an image: it as it is, its pixels in another order, grey of its size, or nothing."""
+SHOWN: "dict[Pixels, str]" = {"shuffled": "pixels shuffled", "grey": "a grey image", "none": "no image"}
+"""What is shown in place of an image, as tables say it."""
 ORDERS = {"listed": "as listed", "shuffled": "shuffled", "class": "by class"}
 """The order of several images in a request, as tables say it."""
 
@@ -58,6 +62,11 @@ class Variant(Section):
     ] = Field("listed", description="which images stand together: as they are listed, shuffled, or those of a class")
     seed: int = Field(0, ge=0, le=MOST, description="of shuffled orders, which differ between repeats")
     sample: Sample | None = Field(None, description="in place of the task's")
+    pixels: Pixels = Field(
+        "own",
+        description="what is shown of an image: it as it is, its pixels in another order, grey of its size, or nothing. What "
+        "is not `own` tells what a model answers from the prompt alone (results/priors.csv)",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -76,6 +85,9 @@ class Variant(Section):
         if self.images > 1 and TASK[self.task].constrained:
             msg = f"variants: {self.name!r}: a constrained answer is one name; images must be 1"
             raise ValueError(msg)
+        if self.images > 1 and self.pixels != "own":
+            msg = f"variants: {self.name!r}: pixels {self.pixels!r}: is for one image in a request; remove images"
+            raise ValueError(msg)
         return self
 
     def differs(self, task: TaskPrompt, model: "ChatModel") -> str:
@@ -89,12 +101,17 @@ class Variant(Section):
             f"layout {self.layout}": self.layout not in (None, model.layout),
             f"temperature {self.temperature or 0:g}": self.temperature not in (None, model.request.temperature),
             f"{self.images} images a request, {ORDERS[self.order]}": self.images > 1,
+            SHOWN.get(self.pixels, ""): self.pixels != "own",
         }
         return ", ".join(words for words, applies in ways.items() if applies) or "nothing: asked again"
 
     def between_repeats(self) -> str:
         """What changes from one repeat to the next, in words."""
-        orders = {"order of images": self.order == "shuffled", "class list": self.classes == "shuffled"}
+        orders = {
+            "order of images": self.order == "shuffled",
+            "class list": self.classes == "shuffled",
+            "order of pixels": self.pixels == "shuffled",
+        }
         return ", ".join(["seed", *(words for words, applies in orders.items() if applies)])
 
 

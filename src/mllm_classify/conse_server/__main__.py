@@ -6,6 +6,7 @@ probabilities (ConSE, Norouzi et al., ICLR 2014), and answers with the nearest t
 that timm ships, and the names that the prompt lists after "- ". These are preferred, the less the more of them there
 are: as with MLLMs, answers outside of a list are rare where it is short. Synonyms, and such answers, are therefore
 consequences of the pixels. It understands nothing else of a prompt. At a temperature above 0 it draws among the terms.
+Without a picture, all classes are equally probable.
 """
 
 import argparse
@@ -73,12 +74,15 @@ class Responder:
     def vectors(self, terms: list[str]) -> FloatArray:
         return normalised(self.encode(terms))
 
-    def answer(self, image: bytes, prompt: str, sampling: Sampling = Sampling()) -> str:  # noqa: B008 (cannot be changed)
+    def answer(self, image: bytes | None, prompt: str, sampling: Sampling = Sampling()) -> str:  # noqa: B008 (cannot be changed)
         """The term nearest to what the classifier sees, among the vocabulary and the names that the prompt lists.
 
         At a temperature, one drawn by the softmax of all similarities. What is drawn depends on the seed and the picture.
         """
-        seen = convex_combination(self.classifier.probabilities([image]), self.class_vectors, TOP)[0]
+        if image is None:
+            seen = normalised(self.class_vectors.mean(axis=0, keepdims=True))[0]
+        else:
+            seen = convex_combination(self.classifier.probabilities([image]), self.class_vectors, TOP)[0]
         names = LISTED.findall(prompt)
         # each once: prompts list the same names in ever new orders
         if unknown := sorted(set(names) - self.listed.keys()):
@@ -92,7 +96,7 @@ class Responder:
             nearness[: len(names)] += PREFERENCE / len(names)
         if sampling.temperature:
             # the highest of logits with Gumbel noise is a draw from their softmax
-            picture = int.from_bytes(hashlib.sha256(image).digest()[:8], "big")
+            picture = int.from_bytes(hashlib.sha256(image or b"").digest()[:8], "big")
             noise = np.random.default_rng([sampling.seed, picture]).gumbel(size=len(terms))
             nearness = nearness * SHARPNESS + sampling.temperature * noise
         best: str = terms[int(nearness.argmax())]
@@ -110,8 +114,8 @@ def read_request(body: Any) -> tuple[str, list[bytes]]:
     except (KeyError, TypeError) as error:
         msg = f"not a chat request: {error!r}"
         raise ValueError(msg) from None
-    if not urls or not all(str(url).startswith("data:image/") for url in urls):
-        msg = "an image is needed, as a data URL"
+    if not all(str(url).startswith("data:image/") for url in urls):
+        msg = "an image must be a data URL"
         raise ValueError(msg)
     try:
         return prompt, [base64.b64decode(url.partition("base64,")[2], validate=True) for url in urls]
@@ -155,7 +159,8 @@ def application(name: str, responder: Responder) -> web.Application:
             if body.get("model") != name:
                 return refusal(404, f"the model {body.get('model')!r} is not served here; {name!r} is")
             loop = asyncio.get_running_loop()
-            said = [await loop.run_in_executor(thread, responder.answer, image, prompt, sampling) for image in images]
+            shown: list[bytes | None] = [*images] or [None]
+            said = [await loop.run_in_executor(thread, responder.answer, image, prompt, sampling) for image in shown]
             text = said[0] if len(said) == 1 else "\n".join(f"{n}. {name}" for n, name in enumerate(said, start=1))
         except ValueError as error:
             return refusal(400, str(error))

@@ -11,7 +11,6 @@ from mllm_classify.api import answers, client, journal, replies
 from mllm_classify.api.sending import Sender
 from mllm_classify.io.files import InputError, StoppedError
 from mllm_classify.io.text import one_line
-from mllm_classify.predict.chat.pictures import data_url
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
@@ -27,9 +26,9 @@ Report = Callable[[int, str], None]
 """Told how many answers there are, and what else there is to say."""
 
 
-def expected_tokens(model: "ChatModel", put: "Template", images: int) -> int:
+def expected_tokens(model: "ChatModel", put: "Template") -> int:
     """Tokens of a prompt, before a server has counted any."""
-    return round(put.characters / CHARACTERS_PER_TOKEN) + images * (model.image_tokens or 0)
+    return round(put.characters / CHARACTERS_PER_TOKEN) + put.pictures * (model.image_tokens or 0)
 
 
 def like(question: "Question") -> tuple[str, str, int]:
@@ -137,9 +136,7 @@ class Asker(Sender):
 
     def body(self, question: "Question") -> dict[str, Any]:
         """The whole request, images included."""
-        images = self.questionnaire.images
-        urls = [data_url(images.read(place), self.model.picture, images.reading) for place in question.images]
-        return question.template.with_images(urls)
+        return question.template.with_images(self.questionnaire.urls(question))
 
     async def ask(self, question: "Question") -> dict[str, Any] | None:
         """Ask one question and journal the answer. Returns the response; None where there is none, noted as a failure."""
@@ -189,7 +186,7 @@ class Asker(Sender):
     def expected(self, question: "Question") -> int:
         """Tokens of a question's prompt: the most that the server has counted for one like it, or an estimate."""
         counted = self._largest[like(question)]
-        return counted or expected_tokens(self.model, question.template, len(question.images))
+        return counted or expected_tokens(self.model, question.template)
 
     def keep(self, question: "Question", response: dict[str, Any], about: dict[str, Any]) -> None:
         """Journal an answer, and what was sent for it."""

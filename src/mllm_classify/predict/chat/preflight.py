@@ -63,9 +63,11 @@ def questions_by_way(asker: "Asker", known: Container[str]) -> list[list["Questi
     for questions in asker.questionnaire.by_way():
         some: dict[str, Question] = {}
         unused: dict[str, Question] = {}
+        keys: set[str] = set()
         for question in questions:
-            if question.key in known:
+            if question.key in known or question.key in keys:
                 continue
+            keys.add(question.key)
             digest = asker.questionnaire.images.digests[question.images[0]]
             if len(some) < WARM_UPS:
                 some.setdefault(digest, question)
@@ -218,9 +220,9 @@ async def _check_models(asker: "Asker") -> int | None:
 async def _check_images(asker: "Asker", got: list[Answered]) -> None:
     """Different images must not all be answered alike, whatever is asked."""
     by_way: dict[tuple[str, str], set[str]] = {}
-    for one in got:
+    for one in (it for it in got if it.question.pixels == "own"):
         by_way.setdefault((one.question.task, one.question.variant), set()).add(one.answer.text)
-    if any(len(texts) > 1 for texts in by_way.values()):
+    if not by_way or any(len(texts) > 1 for texts in by_way.values()):
         return
     digests = asker.questionnaire.images.digests
     places = sorted({digest: place for place, digest in enumerate(digests)}.values())

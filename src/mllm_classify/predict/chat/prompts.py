@@ -10,7 +10,7 @@ from mllm_classify.predict.chat import constraining
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.config.tasks import Layout, Sample
+    from mllm_classify.config.tasks import Layout, Pixels, Sample
     from mllm_classify.tasks import TaskName
 
 IMAGE = "{image}"
@@ -57,6 +57,12 @@ class Template(NamedTuple):
         parts = [[{"type": "text", "text": part}] if isinstance(part, str) else part for part in contents]
         return sum(len(part["text"]) for content in parts for part in content if part["type"] == "text")
 
+    @property
+    def pictures(self) -> int:
+        """The number of its pictures."""
+        contents = [message["content"] for message in self.body["messages"]]
+        return sum(part["type"] == "image_url" for it in contents if not isinstance(it, str) for part in it)
+
 
 class Way(NamedTuple):
     """How a task is put: the main one, or a variant of it."""
@@ -73,6 +79,7 @@ class Way(NamedTuple):
     seed: int = 0
     sample: "Sample | None" = None
     classes: str = "listed"  # or shuffled
+    pixels: "Pixels" = "own"  # what is shown of an image
 
 
 def read_prompt(file: str) -> Prompt:
@@ -99,15 +106,15 @@ def lettered(names: Iterable[str]) -> str:
 def messages(layout: "Layout", text: str, images: int, detail: str | None = None) -> list[dict[str, Any]]:
     """The messages of a request. What all images share stands first, unless the layout is image_first.
 
-    One of several images stands behind its number.
+    One of several images stands behind its number. Without an image, the text is what the user says, in every layout.
     """
     url = {"url": IMAGE} if detail is None else {"url": IMAGE, "detail": detail}
     image = {"type": "image_url", "image_url": url}
-    pictures: list[dict[str, Any]] = [image]
+    pictures: list[dict[str, Any]] = [image] * images
     if images > 1:
         pictures = [part for n in range(images) for part in ({"type": "text", "text": f"Image {n + 1}:"}, image)]
     words: dict[str, Any] = {"type": "text", "text": text}
-    match layout:
+    match layout if pictures else "image_last":
         case "image_last":
             return [{"role": "user", "content": [words, *pictures]}]
         case "image_first":
@@ -129,7 +136,7 @@ def template(
         sent["seed"] = seed
     for limit in ("max_tokens", "max_completion_tokens"):
         if limit in sent:
-            sent[limit] *= images
+            sent[limit] *= max(1, images)
     body = {
         "model": model.served,
         "messages": messages(way.layout, text, images, model.request.detail),

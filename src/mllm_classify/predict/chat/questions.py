@@ -12,14 +12,15 @@ import polars as pl
 from mllm_classify.choices import draws
 from mllm_classify.choices.variants import lists_classes
 from mllm_classify.io.files import InputError, portable_values, read_bytes, sha256
-from mllm_classify.predict.chat.pictures import sent_anew
+from mllm_classify.predict.chat import altered
+from mllm_classify.predict.chat.pictures import data_url, sent_anew
 from mllm_classify.predict.chat.prompts import Template, Way, lettered, listed, numbered, read_prompt, template
 from mllm_classify.predict.images import Images
 from mllm_classify.tasks import CW, CW_CONSTRAINED, MC, OW
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.config.tasks import TaskPrompt, Variant
+    from mllm_classify.config.tasks import Pixels, TaskPrompt, Variant
     from mllm_classify.predict.job import PredictJob
     from mllm_classify.tasks import TaskName
 
@@ -51,6 +52,8 @@ class Question(NamedTuple):
     variant: str = ""
     repeat: int = 0
     group: int | None = None  # which of a variant's groups in one repeat; None where images are asked about alone
+    pixels: "Pixels" = "own"  # what is shown of the image
+    seed: int = 0  # of what is drawn
 
 
 def answer_identity(model: "ChatModel") -> dict[str, Any]:
@@ -139,6 +142,7 @@ class Questionnaire:
             variant.seed,
             variant.sample or main.sample,
             variant.classes,
+            variant.pixels,
         )
 
     def __iter__(self) -> Iterator[Question]:
@@ -201,7 +205,7 @@ class Questionnaire:
         first = self.model.request.seed
         seed = (first if isinstance(first, int) else 0) + repeat if way.repeats > 1 and first is not None else None
         choice = list(dict.fromkeys(self.names)) if way.task == CW_CONSTRAINED.name else None
-        return template(self.model, way, text, images, seed, choice)
+        return template(self.model, way, text, 0 if way.pixels == "none" else images, seed, choice)
 
     def _listing(self, way: Way, class_ids: Iterable[int]) -> str:
         names = {class_id: self.names[class_id] for class_id in class_ids}
@@ -261,8 +265,31 @@ class Questionnaire:
     def _question(
         self, put: Template, way: Way, places: tuple[int, ...], repeat: int, group: int | None = None
     ) -> Question:
-        key = question_key(put, [self._sent[place] for place in places], repeat, self._identity)
-        return Question(key, way.task, places, put, way.variant, repeat, group)
+        sent = [it for place in places if (it := self._shown(way, place)) is not None]
+        key = question_key(put, sent, repeat, self._identity)
+        return Question(key, way.task, places, put, way.variant, repeat, group, way.pixels, way.seed)
+
+    def _shown(self, way: Way, place: int) -> str | None:
+        """What tells apart what is shown of an image; None where nothing is."""
+        if way.pixels == "own":
+            return self._sent[place]
+        images = self.images
+        purpose = f"{way.variant} {way.seed}"
+        return altered.told(way.pixels, purpose, images.digests[place], images.looks[place], images.reading)
+
+    def urls(self, question: Question) -> list[str]:
+        """The pictures that a question shows, as they are sent. Raises InputError as `Images.read` does."""
+        if question.pixels == "none":
+            return []
+        images, picture = self.images, self.model.picture
+        contents = [images.read(place) for place in question.images]
+        if question.pixels == "own":
+            return [data_url(content, picture, images.reading) for content in contents]
+        purpose = draws.key(question.variant), np.uint64(question.seed), np.uint64(question.repeat)
+        return [
+            data_url(altered.picture(content, question.pixels, purpose, picture, images.reading), picture)
+            for content in contents
+        ]
 
     def _choices(self, *, refused: bool = False) -> Iterator[Question]:
         """The requests of MC. Long lists are put with the prompt of CW; that of all classes is in the repeat's order."""

@@ -19,18 +19,24 @@ class _Tally:
 
     def __init__(self) -> None:
         self.images = self.requests = self.answered = 0
-        self.text = self.pictures = self.shared = 0  # characters, images, and characters of first requests, unanswered
+        self.text = self.shared = 0  # characters, and those of first requests, unanswered
+        self.pictures = self.missing = 0  # pictures that are shown, and images that are asked about, unanswered
         self.prompt = self.cached = self.completion = 0  # tokens, as counted
         self.counted = self.counted_images = 0
         self.batched = [0, 0, 0]
         self.seen: set[str] = set()
+        self.asked: set[str] = set()
 
     def add(self, question: "Question", record: dict[str, Any] | None) -> None:
         self.images += len(question.images)
+        if question.key in self.asked:
+            return  # one request answers it: about the same picture, or without any
+        self.asked.add(question.key)
         self.requests += 1
         if record is None:
             self.text += question.template.characters
-            self.pictures += len(question.images)
+            self.pictures += question.template.pictures
+            self.missing += len(question.images)
             if question.template.digest not in self.seen:
                 self.seen.add(question.template.digest)
                 self.shared += question.template.characters
@@ -66,11 +72,11 @@ def _row(questionnaire: "Questionnaire", task: str, variant: str, tally: _Tally)
     text = round(tally.text / CHARACTERS_PER_TOKEN)
     cached = round((tally.text - tally.shared) / CHARACTERS_PER_TOKEN) if layout != "image_first" else 0
     picture = None if model.image_tokens is None else tally.pictures * model.image_tokens
-    answer = tally.pictures * model.request.limit
+    answer = tally.missing * model.request.limit
     basis = "characters" if picture is not None else "characters; image_tokens is not set"
     if tally.counted:
         # what one image costs so far, its part of the text included
-        each = tally.pictures / tally.counted_images
+        each = tally.missing / tally.counted_images
         text, picture = round(tally.prompt * each), 0
         cached, answer = round(tally.cached * each), round(tally.completion * each)
         basis = f"counted on {tally.counted} answers, text and images together"
