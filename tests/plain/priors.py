@@ -48,10 +48,10 @@ def numbers(rows: list[Judged], main: list[Judged], names: list[str], n_images: 
     if weights:
         top = min(weights, key=lambda it: (-weights[it], it))
         entropy = -sum(float(it / total) * math.log2(it / total) for it in weights.values())
-        cells |= {"top": names[top], "top_share": text(float(weights[top] / total * 100))}
+        cells |= {"most": names[top], "most_share": text(float(weights[top] / total * 100))}
         cells |= {"entropy": text(abs(entropy)), "perplexity": text(2**entropy)}
     else:
-        cells |= dict.fromkeys(("top", "top_share", "entropy", "perplexity"), "")
+        cells |= dict.fromkeys(("most", "most_share", "entropy", "perplexity"), "")
     return cells
 
 

@@ -35,19 +35,17 @@ def test_what_the_image_adds_and_what_is_left_when_the_prior_is_taken_off():
     assert (row["shown"], row["n"], row["repeats"]) == ("no image", 4, 2)
     assert [row[f"ImGT_{it}"] for it in ("A", "main", "gain", "corrected")] == ["37.50", "75.00", "37.50", "60.00"]
     assert [row[f"ReGT_{it}"] for it in ("A", "main", "gain", "corrected")] == ["0.00", "100.00", "100.00", "100.00"]
-    assert (row["n_said"], row["top"], row["top_share"], row["none"]) == (2, "cat", "71.43", "12.50")
+    assert (row["n_said"], row["most"], row["most_share"], row["none"]) == (2, "cat", "71.43", "12.50")
     entropy = -(5 / 7 * math.log2(5 / 7) + 2 / 7 * math.log2(2 / 7))
     assert (row["entropy"], row["perplexity"]) == (f"{entropy:.2f}", f"{2**entropy:.2f}")
 
 
 def test_where_the_prompt_alone_says_all_nothing_is_left_to_correct():
-    row = row_of(
-        saying(scored("CW", "11", "11"), [0], [0]), saying(scored("CW", "11", "11", "hot"), [0], [0])
-    )
+    row = row_of(saying(scored("CW", "11", "11"), [0], [0]), saying(scored("CW", "11", "11", "hot"), [0], [0]))
     assert (row["ImGT_A"], row["ImGT_gain"], row["ImGT_corrected"], row["ImGT_corrected_low"]) == (
         "100.00", "0.00", None, None,
     )  # fmt: skip
-    assert (row["top_share"], row["entropy"], row["perplexity"]) == ("100.00", "0.00", "1.00")
+    assert (row["most_share"], row["entropy"], row["perplexity"]) == ("100.00", "0.00", "1.00")
 
 
 def test_answers_that_stand_for_no_class_have_no_prior():
@@ -55,7 +53,7 @@ def test_answers_that_stand_for_no_class_have_no_prior():
         saying(scored("CW", "11", "11"), [0], [0]),
         saying(scored("CW", "00", "00", "hot", status="xe"), [0], []),
     )
-    assert (row["none"], row["n_said"], row["top"], row["perplexity"]) == ("100.00", 0, None, None)
+    assert (row["none"], row["n_said"], row["most"], row["perplexity"]) == ("100.00", 0, None, None)
 
 
 def test_the_shares_of_classes_stand_beside_those_with_the_image():

@@ -27,8 +27,8 @@ SCHEMA: dict[str, pl.DataType] = {
     **{f"{name}_{it}{end}": pl.Float64() for name in LABEL_SETS for it in MEASURES for end in ENDS},
     "none": pl.Float64(),
     "n_said": pl.Int64(),
-    "top": pl.String(),
-    "top_share": pl.Float64(),
+    "most": pl.String(),
+    "most_share": pl.Float64(),
     "entropy": pl.Float64(),
     "perplexity": pl.Float64(),
 }
@@ -106,8 +106,8 @@ def _columns(study: Study) -> dict[str, Column]:
             "Classes: how many were said; Most: the one that was said most often, and its share (%) of the answers that stand "
             "for a class. None: answers (%) that stand for no class.",
         ),
-        "top": Column("Most", words=True),
-        "top_share": Column("%"),
+        "most": Column("Most", words=True),
+        "most_share": Column("%"),
         "perplexity": Column(
             "as many as",
             "as many as: 2 to the power of the entropy of the classes said: so many, equally often, are as concentrated.",
@@ -147,7 +147,8 @@ def _accuracies(of: pl.DataFrame, main: pl.DataFrame, n_images: str, count: int)
         for measure, number in exact.items():
             low, high = percentiles(drawn[measure])
             ends = zip(ENDS, (number[0], low, high), strict=True)
-            row |= {f"{name}_{measure}{end}": float(it) if np.isfinite(it) else None for end, it in ends}
+            # the last digits of a sum must not decide how 1.135 is rounded
+            row |= {f"{name}_{measure}{end}": round(float(it), 9) if np.isfinite(it) else None for end, it in ends}
     return row
 
 
@@ -175,6 +176,6 @@ def _prior(of: pl.DataFrame, names: dict[int, str]) -> dict[str, float | int | s
         class_id, share = classes.sort(pl.col("share").round(12), "class_id", descending=[True, False]).row(0)[-2:]
         shares = classes["share"].to_numpy()
         entropy = float(max(0.0, -(shares * np.log2(shares)).sum()))
-        row |= {"top": short(names[class_id], LONGEST), "top_share": share * 100}
+        row |= {"most": short(names[class_id], LONGEST), "most_share": share * 100}
         row |= {"entropy": entropy, "perplexity": 2**entropy}
     return row

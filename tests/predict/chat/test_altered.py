@@ -48,7 +48,9 @@ def registered(folder, numbers=(0, 1, 2)):
         (folder / f"image{number}").write_bytes(picture(number))
         rows.append({"image_id": f"image{number}", "file": f"image{number}", "sha256": sha256(picture(number))})
     looks = {"format": "PNG", "width": 8, "height": 6, "traits": []}
-    return Images(pl.DataFrame([row | looks for row in rows], schema_overrides={"traits": pl.List(pl.String)}), str(folder))
+    return Images(
+        pl.DataFrame([row | looks for row in rows], schema_overrides={"traits": pl.List(pl.String)}), str(folder)
+    )
 
 
 @pytest.fixture
@@ -111,12 +113,20 @@ def test_pictures_scaled_down_are_shuffled_afterwards(asked):
 def test_no_answer_stands_for_another_variants(asked):
     questions = by_variant(questionnaire_of(asked(*BLIND, Variant(name="again", task="OW", pixels="shuffled", seed=1))))
     keys = {variant: {question.key for question in of} for variant, of in questions.items()}
-    assert {variant: len(of) for variant, of in keys.items()} == {"": 3, "nothing": 1, "grey": 1, "mixed": 3, "again": 3}
+    assert {variant: len(of) for variant, of in keys.items()} == {
+        "": 3,
+        "nothing": 1,
+        "grey": 1,
+        "mixed": 3,
+        "again": 3,
+    }
     assert len(set().union(*keys.values())) == 11
 
 
 def test_repeats_of_shuffled_pixels_have_other_orders(asked):
-    questionnaire = questionnaire_of(asked(Variant(name="mixed", task="OW", pixels="shuffled", repeats=2), numbers=(0,)))
+    questionnaire = questionnaire_of(
+        asked(Variant(name="mixed", task="OW", pixels="shuffled", repeats=2), numbers=(0,))
+    )
     first, second = by_variant(questionnaire)["mixed"]
     assert first.key != second.key
     assert (shown(questionnaire, first) != shown(questionnaire, second)).any()
@@ -163,7 +173,12 @@ def test_the_estimate_counts_requests_and_pictures_that_are_sent(asked):
     assert {name: (row["images"], row["requests"], row["image_tokens"]) for name, row in rows.items()} == {
         "": (3, 3, 300), "nothing": (3, 1, 0), "grey": (3, 1, 100), "mixed": (3, 3, 300),
     }  # fmt: skip
-    assert {name: row["answer_tokens"] for name, row in rows.items()} == {"": 192, "nothing": 64, "grey": 64, "mixed": 192}
+    assert {name: row["answer_tokens"] for name, row in rows.items()} == {
+        "": 192,
+        "nothing": 64,
+        "grey": 64,
+        "mixed": 192,
+    }
 
 
 def test_what_is_answered_alike_without_images_does_not_fail_the_preflight(asked):
@@ -171,7 +186,11 @@ def test_what_is_answered_alike_without_images_does_not_fail_the_preflight(asked
 
     def answer(body):
         content = body["messages"][-1]["content"][-1]
-        return content.get("text", "an image") if content["type"] == "text" else sha256(content["image_url"]["url"].encode())
+        return (
+            content.get("text", "an image")
+            if content["type"] == "text"
+            else sha256(content["image_url"]["url"].encode())
+        )
 
     variants = [
         Variant(name="nothing", task="OW", pixels="none", repeats=60, temperature=1.0),
