@@ -24,7 +24,6 @@ from mllm_classify.predict.chat.questions import questionnaire_of
 from mllm_classify.predict.chat.tally import estimated
 from mllm_classify.predict.images import Images
 from tests.chat_server import chat_server
-from tests.dialects import DIALECTS
 from tests.predict.endpoint.pictures import CLASSES, model
 from tests.predict.jobs import job
 
