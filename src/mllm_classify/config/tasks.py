@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from mllm_classify.config.marks import CONTENT, DISPLAY, MOST, Choice, EarlierVariant, Label, MCVariant, Name, Section
+from mllm_classify.config.vision import TrainingImages
 from mllm_classify.tasks import CW, TASK, VariedTask
 
 if TYPE_CHECKING:
@@ -28,11 +29,38 @@ class Sample(Section):
     seed: int = Field(0, ge=0, le=MOST, description="of that draw")
 
 
+class Examples(Section):
+    """Pictures of a training split that stand before each question, with their names (few-shot)."""
+
+    train: TrainingImages = Field(description="among which they are chosen; its records have a column sha256, too")
+    choose: Literal["per_class", "random", "nearest"] = Field(
+        description="n of each class or n of all, drawn by the seed and the same for all images; or the n most like the image"
+    )
+    n: int = Field(gt=0, le=10_000, description="so many")
+    seed: int = Field(0, ge=0, le=MOST, description="of that draw")
+    neighbours: Name | None = Field(
+        None, description="with nearest, the model of kind knn whose image encoder says what is most alike"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.choose == "nearest") != (self.neighbours is not None):
+            needs = (
+                "needs neighbours:, a model of kind knn"
+                if self.neighbours is None
+                else "knows no neighbours; remove them"
+            )
+            msg = f"choose: {self.choose!r} {needs}"
+            raise ValueError(msg)
+        return self
+
+
 class TaskPrompt(Section):
     """How a task is put to chat models."""
 
     prompt: Annotated[str, CONTENT] = Field(description="a versioned prompt file")
     sample: Sample | None = Field(None, description="a pilot: only these images are asked about; tables state n")
+    examples: Examples | None = Field(None, description="labelled pictures that stand before the question")
 
 
 class Variant(Section):
@@ -62,6 +90,7 @@ class Variant(Section):
     ] = Field("listed", description="which images stand together: as they are listed, shuffled, or those of a class")
     seed: int = Field(0, ge=0, le=MOST, description="of shuffled orders, which differ between repeats")
     sample: Sample | None = Field(None, description="in place of the task's")
+    examples: Examples | None = Field(None, description="in place of the task's; its prompt says that they come")
     pixels: Pixels = Field(
         "own",
         description="what is shown of an image: it as it is, its pixels in another order, grey of its size, or nothing. What "
@@ -85,6 +114,9 @@ class Variant(Section):
         if self.images > 1 and TASK[self.task].constrained:
             msg = f"variants: {self.name!r}: a constrained answer is one name; images must be 1"
             raise ValueError(msg)
+        if self.images > 1 and self.examples is not None:
+            msg = f"variants: {self.name!r}: examples: are for one image in a request; remove images"
+            raise ValueError(msg)
         if self.images > 1 and self.pixels != "own":
             msg = f"variants: {self.name!r}: pixels {self.pixels!r}: is for one image in a request; remove images"
             raise ValueError(msg)
@@ -102,6 +134,7 @@ class Variant(Section):
             f"temperature {self.temperature or 0:g}": self.temperature not in (None, model.request.temperature),
             f"{self.images} images a request, {ORDERS[self.order]}": self.images > 1,
             SHOWN.get(self.pixels, ""): self.pixels != "own",
+            told(self.examples): self.examples not in (None, task.examples),
         }
         return ", ".join(words for words, applies in ways.items() if applies) or "nothing: asked again"
 
@@ -113,6 +146,14 @@ class Variant(Section):
             "order of pixels": self.pixels == "shuffled",
         }
         return ", ".join(["seed", *(words for words, applies in orders.items() if applies)])
+
+
+def told(examples: Examples | None) -> str:
+    """What stands before a question, in words."""
+    if examples is None:
+        return "no examples"
+    which = {"per_class": "of each class", "random": "drawn", "nearest": "most alike"}[examples.choose]
+    return f"{examples.n} examples {which}"
 
 
 class Earlier(Section):

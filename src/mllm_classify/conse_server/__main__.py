@@ -34,6 +34,8 @@ from mllm_classify.predict.conse import convex_combination
 log = logging.getLogger("conse_server")
 
 LISTED = re.compile(r"^- (.+)$", re.MULTILINE)
+NUMBERED = re.compile(r"^Image \d+:$", re.MULTILINE)
+"""What stands before each of several pictures that are asked about. Of others the last one is; those before are examples."""
 TOP = 10
 PREFERENCE = 10.0
 """By how much (in cosine similarity, divided by their number) the listed names are nearer."""
@@ -104,7 +106,7 @@ class Responder:
 
 
 def read_request(body: Any) -> tuple[str, list[bytes]]:
-    """Prompt and images of a chat request. Raises ValueError with what is wrong."""
+    """Prompt of a chat request, and the images that it asks about. Raises ValueError with what is wrong."""
     try:
         contents = [message["content"] for message in body["messages"]]
         listed = [[{"type": "text", "text": part}] if isinstance(part, str) else part for part in contents]
@@ -118,7 +120,8 @@ def read_request(body: Any) -> tuple[str, list[bytes]]:
         msg = "an image must be a data URL"
         raise ValueError(msg)
     try:
-        return prompt, [base64.b64decode(url.partition("base64,")[2], validate=True) for url in urls]
+        shown = urls if NUMBERED.search(prompt) else urls[-1:]
+        return prompt, [base64.b64decode(url.partition("base64,")[2], validate=True) for url in shown]
     except ValueError as error:
         msg = f"the image is not base64: {error}"
         raise ValueError(msg) from None

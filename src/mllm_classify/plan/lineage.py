@@ -118,6 +118,8 @@ class Lineages:
         if model.prompted_tasks:
             spec["prompts"] = {task: identity(self.config.tasks[task]) for task in model.prompted_tasks}
             spec["variants"] = [identity(variant) for variant in self.config.asked_variants(model)]
+        if neighbours := self.config.neighbours(model):
+            spec["neighbours"] = [identity(it) for it in neighbours.values()]
         if model.asks_choices and self.config.choices is not None:
             spec["answer"] = self.config.choices.answer
         return Job(spec, [f"predict.{model.kind}"], ["images", *self._asked_with(model)])

@@ -50,6 +50,7 @@ def job_of(args: argparse.Namespace, config: "Config", model: "Model", output: s
         parquet.read(args.labels) if args.labels else None,
         config.tasks,
         config.asked_variants(model),
+        config.neighbours(model),
     )
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mllm_classify.config.dataset import AnyDataset
     from mllm_classify.config.models import Model
     from mllm_classify.config.tasks import TaskPrompt, Variant
+    from mllm_classify.config.vision import KnnModel
     from mllm_classify.tasks import TaskName
 
 Report = Callable[..., None]
@@ -37,3 +38,4 @@ class PredictJob(NamedTuple, Generic[Entry_co]):
     labels: "pl.DataFrame | None" = None
     tasks: "dict[TaskName, TaskPrompt]" = {}  # noqa: RUF012 (never changed)
     variants: "list[Variant]" = []  # noqa: RUF012 (of tasks; those that the model is asked)
+    neighbours: "dict[str, KnnModel]" = {}  # noqa: RUF012 (by name, entries whose encoders choose examples)

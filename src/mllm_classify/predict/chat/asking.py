@@ -136,7 +136,8 @@ class Asker(Sender):
 
     def body(self, question: "Question") -> dict[str, Any]:
         """The whole request, images included."""
-        return question.template.with_images(self.questionnaire.urls(question))
+        names = (example.name for example in question.examples)
+        return question.template.with_images(self.questionnaire.urls(question), names)
 
     async def ask(self, question: "Question") -> dict[str, Any] | None:
         """Ask one question and journal the answer. Returns the response; None where there is none, noted as a failure."""
@@ -194,6 +195,8 @@ class Asker(Sender):
         self._largest[like(question)] = max(self._largest[like(question)], used.prompt or 0)
         self._tokens += (used.prompt or 0) + (used.completion or 0)
         record = {"key": question.key, "request": question.template.digest, "environment": self._environment}
+        if question.examples:
+            about = about | {"examples": [[example.digest, example.name] for example in question.examples]}
         self._writer.append(record | about | {"response": response}, question.template.body)
 
     def fail(

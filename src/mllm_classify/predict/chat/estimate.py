@@ -44,7 +44,7 @@ def estimate(jobs: "Iterable[PredictJob[ChatModel]]") -> pl.DataFrame:
         [
             row
             for job in jobs
-            for row in estimated(questionnaire_of(job), journal.read(job.journal, replies.check_record))
+            for row in estimated(questionnaire_of(job, compute=False), journal.read(job.journal, replies.check_record))
         ]
     )
 

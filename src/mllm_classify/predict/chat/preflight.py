@@ -100,7 +100,8 @@ async def check(asker: "Asker", answered: "Answers", known: Container[str]) -> s
     half: dict[str, answers.Used | None] = {}
 
     async def note(used: dict[str, answers.Used | None], question: "Question", classes: range) -> None:
-        answer = await _probe(asker, asker.questionnaire.listing_only(question, classes), question.images[0])
+        put = asker.questionnaire.listing_only(question, classes)
+        answer = await _probe(asker, put, question.images[0], like=question)
         used[question.key] = None if answer is None else answer.used
 
     every_second = range(0, len(asker.questionnaire.names), 2)
@@ -148,12 +149,14 @@ async def _together(*asking: Coroutine[Any, Any, T]) -> list[T]:
     return [result for result in results if not isinstance(result, BaseException)]
 
 
-async def _probe(asker: "Asker", put: "Template", image: int, advice: str = "") -> answers.Answer | None:
+async def _probe(
+    asker: "Asker", put: "Template", image: int, advice: str = "", like: "Question | None" = None
+) -> answers.Answer | None:
     """The answer to something that is not a question of the study; None where a filter withheld it.
 
     The journal holds it, as it holds all that was paid for, but nothing finds it there.
     """
-    probing = asker.questionnaire.probe(put, image)._replace(key=f"probe {uuid.uuid4().hex}", variant="probe")
+    probing = asker.questionnaire.probe(put, image, like)._replace(key=f"probe {uuid.uuid4().hex}", variant="probe")
     response = await asker.ask(probing)
     if asker.stopped is not None:
         raise asker.stopped

@@ -21,6 +21,7 @@ class _Tally:
         self.images = self.requests = self.answered = 0
         self.text = self.shared = 0  # characters, and those of first requests, unanswered
         self.pictures = self.missing = 0  # pictures that are shown, and images that are asked about, unanswered
+        self.repeated = 0  # of these pictures, examples that stand where they stood before
         self.prompt = self.cached = self.completion = 0  # tokens, as counted
         self.counted = self.counted_images = 0
         self.batched = [0, 0, 0]
@@ -40,6 +41,10 @@ class _Tally:
             if question.template.digest not in self.seen:
                 self.seen.add(question.template.digest)
                 self.shared += question.template.characters
+            if question.examples:
+                examples = " ".join([question.template.digest, *(example.told for example in question.examples)])
+                self.repeated += len(question.examples) if examples in self.seen else 0
+                self.seen.add(examples)
             return
         self.answered += 1
         used = answers.used(record["response"])
@@ -72,6 +77,7 @@ def _row(questionnaire: "Questionnaire", task: str, variant: str, tally: _Tally)
     text = round(tally.text / CHARACTERS_PER_TOKEN)
     cached = round((tally.text - tally.shared) / CHARACTERS_PER_TOKEN) if layout != "image_first" else 0
     picture = None if model.image_tokens is None else tally.pictures * model.image_tokens
+    cached += tally.repeated * (model.image_tokens or 0)
     answer = tally.missing * model.request.limit
     basis = "characters" if picture is not None else "characters; image_tokens is not set"
     if tally.counted:
