@@ -148,7 +148,7 @@ def test_every_server_takes_examples_before_the_image_and_questions_without_one(
     shots = {"train": {"folder": str(train), "images": str(tmp_path / "train.csv")}, "choose": "random", "n": 3}
     variants = [Variant(name="shots", task="CW", examples=shots), Variant(name="blind", task="CW", pixels="none")]
     with speaking(dialect(), key_of(entry)) as spoken:
-        found = ask(entry, spoken.url, variants=variants, tasks=["CW"], **{"variants": ["shots", "blind"]})
+        found = ask(entry, spoken.url, variants=variants, tasks=["CW"])
     assert found["status"].unique().to_list() == ["ok"]
     by_variant = dict(found.group_by("variant").agg(pl.col("text").sort_by("image_id")).iter_rows())
     assert by_variant["shots"] == by_variant[""]

@@ -111,7 +111,7 @@ def test_no_evaluated_picture_is_an_example_and_those_left_out_are_counted(asked
 def test_an_evaluated_picture_under_a_false_digest_is_never_sent(asked, root):
     """Records that say of every picture that it is another one."""
     written(root, "false.csv", range(12), lambda number: sha256(b"%d" % number).upper())
-    with chat_server() as server, pytest.raises(InputError, match="has the SHA-256 [0-9a-f]{64}, and the records say"):
+    with chat_server() as server, pytest.raises(InputError, match=r"has the SHA-256 [0-9a-f]{64}, and the records say"):
         endpoint.predict(asked(EVERY[0], train="false.csv", url=server.url))
     assert server.requests == []
 
@@ -161,7 +161,8 @@ def test_what_is_drawn_depends_on_the_seed_and_the_pictures_only(
 
 def test_the_nearest_are_those_of_highest_cosine_the_most_alike_last(asked, root):
     """By a plain computation with the same encoder."""
-    encoder = timm.create_model("test_vit", checkpoint_path=str(root / "w.safetensors"), num_classes=0).eval()
+    encoder = timm.create_model("test_vit", checkpoint_path=str(root / "w.safetensors")).eval()
+    encoder.reset_classifier(0)
     config = timm.data.resolve_data_config({}, model=encoder)
     transform = timm.data.create_transform(**config)
 
