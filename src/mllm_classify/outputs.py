@@ -179,6 +179,21 @@ OUTPUTS: Final = {
             form="csv",
         ),
         _output(
+            "knowledge",
+            "probes scores labels models study resamples",
+            "What models know of classes that they do, or do not, recognise",
+            "Knowledge of classes and accuracy on them",
+            "probe",
+        ),
+        _output(
+            "class_knowledge",
+            "probes scores labels classes models study",
+            "What models know of each class",
+            exists="probe",
+            form="csv",
+            reveals=True,
+        ),
+        _output(
             "accuracy",
             "scores images models study resamples",
             "Every accuracy with its intervals",

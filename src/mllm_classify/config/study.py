@@ -13,7 +13,7 @@ from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, s
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.config.models import Model
-from mllm_classify.config.tasks import SHOWN, Choices, Examples, TaskPrompt, Variant
+from mllm_classify.config.tasks import SHOWN, Choices, Examples, Probe, TaskPrompt, Variant
 from mllm_classify.config.vision import KnnModel
 from mllm_classify.io.files import InputError
 from mllm_classify.tasks import CW, TASK, TASK_OF, TaskName
@@ -85,6 +85,7 @@ class Config(Section):
     variants: list[Variant] = Field([])
     mapping: Mapping = Mapping()
     choices: Choices | None = None
+    probe: Probe | None = None
     tables: Tables = Tables()
     annotate: Annotate | None = None
     bundle: Annotated[Bundle, RUNTIME] = Bundle()
@@ -224,6 +225,14 @@ class Config(Section):
                     "model's tasks"
                 )
                 raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _whom_probes_ask(self) -> Self:
+        chat = [model.name for model in self.chat_models]
+        if unknown := [name for name in (self.probe.models if self.probe else []) if name not in chat]:
+            msg = f"probe.models: {unknown[0]!r} is no chat model; there are {', '.join(chat) or 'none'}"
+            raise ValueError(msg)
         return self
 
     @property

@@ -156,6 +156,23 @@ def told(examples: Examples | None) -> str:
     return f"{examples.n} examples {which}"
 
 
+class Probe(Section):
+    """What chat models know of classes, without an image: which class a description fits."""
+
+    models: list[Name] = Field(min_length=1, description="chat models that are asked")
+    prompt: Annotated[str, CONTENT] = Field("resources/prompts/probe.v1.txt", description="a versioned prompt file")
+    descriptions: Annotated[str | None, CONTENT] = Field(
+        None,
+        description="records of class (a name, a synset or a number) and description; without it, WordNet's glosses of "
+        "ImageNet's classes, which timm ships",
+    )
+    n: int = Field(2, ge=2, le=1000, description="classes of which one is chosen; the others are drawn")
+    repeats: int = Field(
+        1, gt=0, le=10_000, description="how often each description is asked about, with other classes and orders"
+    )
+    seed: int = Field(0, ge=0, le=MOST, description="of these draws")
+
+
 class Earlier(Section):
     """Questions of earlier work, asked beside the paper's, for the table of protocols."""
 

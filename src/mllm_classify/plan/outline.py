@@ -13,6 +13,7 @@ class PlannedModel(NamedTuple):
     worded: bool
     chat: bool  # asked over a chat protocol
     engine: bool  # served by one job that can ask about several data sets
+    probed: bool  # asked what it knows of classes
     probable: bool  # whether the scores of its rankings are probabilities
     class_embeddings: bool
     choices: bool
@@ -59,6 +60,7 @@ def outline(config: Config) -> Outline:
                 model.worded,
                 model in config.chat_models,
                 model.starts_engine and model.shards == 1,
+                config.probe is not None and model.name in config.probe.models,
                 model.probable,
                 model.needs_class_embeddings,
                 model.asks_choices,

@@ -222,6 +222,7 @@ CONDITIONS = {
     "blind": Condition(
         "a chat model that is asked without its images (variants with pixels)", lambda config: bool(blind(config))
     ),
+    "probe": Condition("chat models that are asked what they know (probe)", lambda config: config.probe is not None),
     "encoders": Condition("text encoders to compare (encoders)", lambda config: bool(config.encoders)),
     "choices": Condition("multiple choice (choices)", lambda config: config.choices is not None),
     "asks_choices": Condition(

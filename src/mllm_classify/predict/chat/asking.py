@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,7 @@ from mllm_classify.io.text import one_line
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
     from mllm_classify.predict.chat.prompts import Template
-    from mllm_classify.predict.chat.questions import Question, Questionnaire
+    from mllm_classify.predict.chat.questions import Question
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Asker(Sender):
 
     def __init__(
         self,
-        questionnaire: "Questionnaire",
+        questionnaire: Any,
         transport: client.Transport,
         writer: journal.Writer,
         ledger: Ledger,
@@ -122,7 +122,7 @@ class Asker(Sender):
     ) -> None:
         super().__init__(questionnaire.model, transport, ended=ended, answered=done > 0)
         self.questionnaire = questionnaire
-        self.model = questionnaire.model
+        self.model: ChatModel = questionnaire.model
         self.ledger = ledger
         self.failures: dict[str, Failure] = {}
         self._writer = writer
@@ -230,7 +230,7 @@ class Asker(Sender):
             await asyncio.gather(*workers, return_exceptions=True)
 
 
-def still_missing(questionnaire: "Questionnaire", known: journal.Answers) -> Iterator["Question"]:
+def still_missing(questionnaire: "Iterable[Question]", known: journal.Answers) -> Iterator["Question"]:
     """The questions without an answer; one that appears twice (an image that the data set holds twice) once."""
     seen: set[str] = set()
     for question in questionnaire:

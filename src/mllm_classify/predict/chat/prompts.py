@@ -11,7 +11,6 @@ from mllm_classify.predict.chat import constraining
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
     from mllm_classify.config.tasks import Examples, Layout, Pixels, Sample
-    from mllm_classify.tasks import TaskName
 
 IMAGE = "{image}"
 """Stands in a template's body where an image's data URL will."""
@@ -69,7 +68,7 @@ class Template(NamedTuple):
 class Way(NamedTuple):
     """How a task is put: the main one, or a variant of it."""
 
-    task: "TaskName"
+    task: str
     prompt: Prompt
     layout: "Layout"
     variant: str = ""

@@ -48,7 +48,7 @@ class Question(NamedTuple):
     """One request that may have to be sent. `images` are places in the data set."""
 
     key: str
-    task: "TaskName"
+    task: str
     images: tuple[int, ...]
     template: Template
     variant: str = ""

@@ -11,6 +11,7 @@ from mllm_classify.predict.chat.asking import CHARACTERS_PER_TOKEN
 
 if TYPE_CHECKING:
     from mllm_classify.api.journal import Answers
+    from mllm_classify.predict.chat.probing import Probes
     from mllm_classify.predict.chat.questions import Question, Questionnaire
 
 
@@ -59,7 +60,7 @@ class _Tally:
                 self.batched = [one + other for one, other in zip(self.batched, tokens, strict=True)]
 
 
-def estimated(questionnaire: "Questionnaire", answered: "Answers") -> list[dict[str, Any]]:
+def estimated(questionnaire: "Questionnaire | Probes", answered: "Answers") -> list[dict[str, Any]]:
     """One row for each task and variant of a model: the columns of the table of costs (`estimate.ESTIMATE`), by name."""
     tallies: dict[tuple[str, str], _Tally] = {}
     for question in questionnaire:
@@ -68,7 +69,7 @@ def estimated(questionnaire: "Questionnaire", answered: "Answers") -> list[dict[
     return [_row(questionnaire, task, variant, tally) for (task, variant), tally in tallies.items()]
 
 
-def _row(questionnaire: "Questionnaire", task: str, variant: str, tally: _Tally) -> dict[str, Any]:
+def _row(questionnaire: "Questionnaire | Probes", task: str, variant: str, tally: _Tally) -> dict[str, Any]:
     model = questionnaire.model
     missing = tally.requests - tally.answered
     layout = next(
