@@ -19,7 +19,7 @@ from mllm_classify.tables.table import ASIDE, INTERVAL, MODEL, TASK, Column, Stu
 ENDS = ("", "_low", "_high")
 OF_LABELS = ("A", "known", "unknown", "difference", "rho")
 SCHEMA: dict[str, pl.DataType] = {
-    "classes": pl.Int64(),
+    "n_classes": pl.Int64(),
     "questions": pl.Int64(),
     **{f"knowledge{end}": pl.Float64() for end in ENDS},
     "chance": pl.Float64(),
@@ -28,7 +28,7 @@ SCHEMA: dict[str, pl.DataType] = {
         f"{name}_{it}": dtype
         for name in LABEL_SETS
         for it, dtype in {
-            "classes": pl.Int64(),
+            "n_classes": pl.Int64(),
             "n_known": pl.Int64(),
             "A": pl.Float64(),
             "known": pl.Float64(),
@@ -95,7 +95,7 @@ def _columns(study: Study) -> dict[str, Column]:
     return {
         "model": MODEL,
         "task": TASK,
-        "classes": Column("Classes"),
+        "n_classes": Column("Classes"),
         "questions": Column("Questions"),
         "knowledge": Column(
             "Knowledge",
@@ -118,7 +118,7 @@ def _numbers(name: str, of: pl.DataFrame, count: int) -> dict[str, Any]:
     row: dict[str, Any] = {
         "model": name,
         "scoring": of["scoring"][0],
-        "classes": of.height,
+        "n_classes": of.height,
         "questions": questions,
         **dict(
             zip((f"knowledge{end}" for end in ENDS), (_percent(it) for it in (share.mean(), low, high)), strict=True)
@@ -135,13 +135,13 @@ def _numbers(name: str, of: pl.DataFrame, count: int) -> dict[str, Any]:
 def _related(of: pl.DataFrame, label_set: str, count: int) -> dict[str, Any]:
     """Knowledge and accuracy over the classes that have images."""
     if not of.height:
-        return {"classes": 0, "n_known": 0}
+        return {"n_classes": 0, "n_known": 0}
     share, accuracy = (of["known"] / of["questions"]).to_numpy(), of[label_set].to_numpy()
     drawn = _drawn(len(share), count)
     known = share == 1
     difference = np.array([_difference(known[it], accuracy[it]) for it in drawn])
     rho = np.array([correlation(share[it], accuracy[it]) for it in drawn])
-    found: dict[str, Any] = {"classes": of.height, "n_known": int(known.sum()), "A": _percent(accuracy.mean())}
+    found: dict[str, Any] = {"n_classes": of.height, "n_known": int(known.sum()), "A": _percent(accuracy.mean())}
     for key, among in {"known": known, "unknown": ~known}.items():
         found[key] = _percent(accuracy[among].mean()) if among.any() else None
     found |= _with_interval("difference", _difference(known, accuracy), difference, 100)
