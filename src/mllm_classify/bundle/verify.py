@@ -95,6 +95,7 @@ def needed(config: Config) -> list[str]:
     dataset = config.dataset.name
     files = [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
     files += [f"results/predictions/{dataset}/{model.name}.parquet" for model in config.models]
+    files += [f"results/probe/{dataset}/{name}.parquet" for name in (config.probe.models if config.probe else [])]
     worded = [model.name for model in config.models if model.worded]
     for encoder in config.every_encoder:
         # the bundle holds the classes of every encoder, whoever needs them
