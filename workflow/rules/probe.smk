@@ -20,7 +20,7 @@ for scope in SCOPES:
         params:
             lineage=get_lineage("probe/{model}"),
         message:
-            "Asking {wildcards.model} what it knows of classes"
+            "Describing classes to {wildcards.model}"
         shell:
             "python -m mllm_classify probe --lineage {params.lineage} --model {wildcards.model}"
             " --images {input.images} --classes {input.classes} --output {output} 2>&1 | tee {log}"
