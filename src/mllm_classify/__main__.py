@@ -20,6 +20,7 @@ COMMANDS = {
     "dataset": "dataset.command",
     "embed": "embed.command",
     "predict": "predict.command",
+    "probe": "predict.command",
     "ask": "predict.command",
     "gather": "predict.command",
     "adopt": "predict.command",

@@ -153,7 +153,9 @@ def assert_the_same(found, expected):
         missing = set(row) - set(other) - set(STUDY_COLUMNS)
         ranges = ("bootstrap", "tau_", "change_", *(["ImGT", "ReGT", "used_by", "what"] if "protocol" in row else []))
         drawn = [f"{name}_A{end}" for name in ("ImGT", "ReGT") for end in ("_low", "_high")] if "variant" in row else []
-        drawn += ["differs"]
+        drawn += ["differs", "shown"]
+        drawn += [f"{it}_{measure}{end}" for it in ("ImGT", "ReGT") for measure in ("main", "gain", "corrected")
+                  for end in ("_low", "_high")]  # fmt: skip
         assert all(
             name in drawn or name.startswith(ranges) or "_rank_" in name or "_vs_main_" in name for name in missing
         ), missing

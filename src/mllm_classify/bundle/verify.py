@@ -98,6 +98,7 @@ def needed(config: Config) -> list[str]:
     for dataset, study in config.studies.items():
         files += [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
         files += [f"results/predictions/{dataset}/{model.name}.parquet" for model in study.models]
+        files += [f"results/probe/{dataset}/{name}.parquet" for name in (study.probe.models if study.probe else [])]
         worded = [model.name for model in study.models if model.worded]
         for encoder in study.every_encoder:
             # the bundle holds the classes of every encoder, whoever needs them

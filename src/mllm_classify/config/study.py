@@ -14,7 +14,8 @@ from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.config.models import Model, RecordedModel
 from mllm_classify.config.outside import OutsideFigures
-from mllm_classify.config.tasks import Choices, TaskPrompt, Variant
+from mllm_classify.config.tasks import SHOWN, Choices, Examples, Probe, TaskPrompt, Variant
+from mllm_classify.config.vision import KnnModel
 from mllm_classify.io.files import InputError
 from mllm_classify.tasks import CW, TASK, TASK_OF, TaskName
 
@@ -92,6 +93,7 @@ class Config(Section):
     variants: list[Variant] = Field([])
     mapping: Mapping = Mapping()
     choices: Choices | None = None
+    probe: Probe | None = None
     tables: Tables = Tables()
     annotate: Annotate | None = None
     bundle: Annotated[Bundle, RUNTIME] = Bundle()
@@ -186,7 +188,21 @@ class Config(Section):
         if sampled := [task for task, put in self.tasks.items() if TASK[task].options and put.sample is not None]:
             msg = f"tasks.{sampled[0]}.sample: choices.per_class says which images multiple choice is about; remove the key"
             raise ValueError(msg)
+        if shown := [task for task, put in self.tasks.items() if TASK[task].options and put.examples is not None]:
+            msg = f"tasks.{shown[0]}.examples: each question has options of its own; remove the key"
+            raise ValueError(msg)
         names = [variant.name for variant in self.variants]
+        if several := [it.name for it in self.variants if it.images > 1 and self._examples(it.task)]:
+            msg = f"variants: {several[0]!r}: images: its task has examples, which are for one image in a request"
+            raise ValueError(msg)
+        entries = {f"tasks.{task}": put.examples for task, put in self.tasks.items()}
+        entries |= {f"variants ({it.name})": it.examples for it in self.variants}
+        kinds = {model.name: model.kind for model in self.models}
+        for where, examples in entries.items():
+            if examples and examples.neighbours and kinds.get(examples.neighbours) != "knn":
+                has = ", ".join(name for name, kind in kinds.items() if kind == "knn") or "none"
+                msg = f"{where}.examples.neighbours: {examples.neighbours!r} is no model of kind knn; there are {has}"
+                raise ValueError(msg)
         if twice := [name for name in names if names.count(name) > 1]:
             msg = f"variants: the name {twice[0]!r} appears twice"
             raise ValueError(msg)
@@ -216,6 +232,14 @@ class Config(Section):
                 raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _whom_probes_ask(self) -> Self:
+        chat = [model.name for model in self.chat_models]
+        if unknown := [name for name in (self.probe.models if self.probe else []) if name not in chat]:
+            msg = f"probe.models: {unknown[0]!r} is no chat model; there are {', '.join(chat) or 'none'}"
+            raise ValueError(msg)
+        return self
+
     @property
     def chat_models(self) -> list[ChatModel]:
         """The models that are asked with prompts, in the order of the file."""
@@ -240,6 +264,24 @@ class Config(Section):
             for model in sorted(self.chat_models, key=lambda model: model.name)
             for variant in self.asked_variants(model)
             if variant.repeats > 1
+        ]
+
+    def _examples(self, task: TaskName) -> Examples | None:
+        return self.tasks[task].examples if task in self.tasks else None
+
+    def neighbours(self, model: Model) -> dict[str, KnnModel]:
+        """The entries, by name, whose encoders choose the examples of a model's questions."""
+        prompted = [self.tasks[task].examples for task in model.prompted_tasks]
+        named = [it and it.neighbours for it in (*prompted, *(it.examples for it in self.asked_variants(model)))]
+        return {it.name: it for it in self.models if isinstance(it, KnnModel) and it.name in named}
+
+    def blinded(self) -> list[tuple[str, str, str]]:
+        """Model, variant, and what is shown in place of images, in words: every variant in which that is so, sorted by model."""
+        return [
+            (model.name, variant.name, SHOWN[variant.pixels])
+            for model in sorted(self.chat_models, key=lambda model: model.name)
+            for variant in self.asked_variants(model)
+            if variant.pixels != "own"
         ]
 
     def needs_labels(self, model: Model) -> bool:

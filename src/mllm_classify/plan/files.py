@@ -16,6 +16,7 @@ PATTERNS = {
     "answer_embeddings": "results/embeddings/{encoder}/{dataset}/{model}.parquet",
     "predictions": "results/predictions/{dataset}/{model}.parquet",
     "shard": "results/predictions/{dataset}/shards/{model}/{shard}-of-{shards}.parquet",
+    "probes": "results/probe/{dataset}/{model}.parquet",
     "choices": "results/choices/{dataset}.parquet",
     "confusions": "results/choices/{dataset}.confusions.parquet",
     "mapping": "results/mapping/{encoder}/{dataset}/{model}.parquet",
@@ -30,6 +31,7 @@ JOBS = {
     "class_embeddings": "classes/{encoder}",
     "answer_embeddings": "answers/{encoder}/{model}",
     "predictions": "predict/{model}",
+    "probes": "probe/{model}",
     "choices": "choices",
     "confusions": "choices",
     "mapping": "mapping/{encoder}/{model}",
@@ -76,6 +78,7 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
     "annotated": lambda outline: {model: scored(outline, model) for model in outline.annotated},
     "examined": lambda outline: {it: scored(outline, it) for it in [outline.examined] if it in outline.models},
     "chat_predictions": _of("predictions", "chat"),
+    "probes": _of("probes", "probed"),
     "worded_predictions": _of("predictions", "worded"),
     "probable_rankings": _of("predictions", "probable"),
     "mappings": _of("mapping", "worded"),
@@ -121,7 +124,7 @@ def bundled_files(outline: Outline) -> list[File]:
     """The same of one data set, each with the job that makes it."""
     worded = outline.named("worded")
     files = [file(outline, name) for name in ("images", "classes", "labels", "scores")]
-    files += inputs(outline, "predictions").values()
+    files += [*inputs(outline, "predictions").values(), *inputs(outline, "probes").values()]
     files += [file(outline, "class_embeddings", encoder=encoder) for encoder in outline.encoders]
     files += [
         file(outline, name, model, encoder)

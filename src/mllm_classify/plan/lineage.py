@@ -64,6 +64,7 @@ class Lineages:
         of, worded = self.outline, self.outline.named("worded")
         jobs = ["images", "labels", *(f"classes/{encoder}" for encoder in of.encoders)]
         jobs += [f"predict/{model}" for model in of.models]
+        jobs += [f"probe/{model}" for model in of.named("probed")]
         jobs += ["choices"] if of.choices else []
         jobs += [f"{stage}/{it}/{model}" for stage in ("answers", "mapping") for it in of.encoders for model in worded]
         jobs += ["score", *of.outputs, "panels", "explorer"]
@@ -122,6 +123,8 @@ class Lineages:
         if model.prompted_tasks:
             spec["prompts"] = {task: identity(self.config.tasks[task]) for task in model.prompted_tasks}
             spec["variants"] = [identity(variant) for variant in self.config.asked_variants(model)]
+        if neighbours := self.config.neighbours(model):
+            spec["neighbours"] = [identity(it) for it in neighbours.values()]
         if model.asks_choices and self.config.choices is not None:
             spec["answer"] = self.config.choices.answer
         return Job(spec, [f"predict.{model.kind}"], ["images", *self._asked_with(model)])
@@ -134,6 +137,15 @@ class Lineages:
             "choices": model.asks_choices,
         }
         return [job for job, applies in needed.items() if applies]
+
+    def _probe(self, name: str) -> Job:
+        assert self.config.probe is not None
+        model = self.config.model(name)
+        spec = [
+            {key: value for key, value in identity(it).items() if key not in ("models", "name")}
+            for it in (self.config.probe, model)
+        ]
+        return Job(spec, [f"predict.{model.kind}", "predict.chat.probing"], ["images", f"predict/{name}"])
 
     def _mapping(self, encoder: str, name: str) -> Job:
         model = self.config.model(name)

@@ -14,6 +14,7 @@ class PlannedModel(NamedTuple):
     chat: bool  # asked over a chat protocol
     starts: bool  # begins with an engine's start, or loads weights, which one job does for several data sets
     keeps_parts: bool  # whether what it computed lies beside its predictions until they are written
+    probed: bool  # asked what it knows of classes
     probable: bool  # whether the scores of its rankings are probabilities
     class_embeddings: bool
     choices: bool
@@ -61,6 +62,7 @@ def outline(config: Config) -> Outline:
                 model in config.chat_models,
                 model.starts,
                 model.keeps_parts,
+                config.probe is not None and model.name in config.probe.models,
                 model.probable,
                 model.needs_class_embeddings,
                 model.asks_choices,

@@ -105,6 +105,11 @@ def repeated(config: Config) -> list[tuple[str, str, str]]:
     return config.repeating()
 
 
+def blind(config: Config) -> list[tuple[str, str, str]]:
+    """Chat models, by name, with each of their variants in which images are not shown, and what is, in words."""
+    return config.blinded()
+
+
 def encodings(config: Config) -> list[list[str]]:
     """Name, templates and use for answers of each encoder, in the configuration's order, which decides ties."""
     return [[encoder.name, portable(encoder.templates), encoder.answers] for encoder in config.every_encoder]
@@ -211,6 +216,7 @@ VALUES: dict[str, Value] = {
             prices,
             ways,
             repeated,
+            blind,
             encodings,
             examination,
         ),
@@ -246,6 +252,10 @@ CONDITIONS = {
     "repeated": Condition(
         "a chat model that is asked a variant repeatedly (repeats)", lambda config: bool(repeated(config))
     ),
+    "blind": Condition(
+        "a chat model that is asked without its images (variants with pixels)", lambda config: bool(blind(config))
+    ),
+    "probe": Condition("chat models that are asked what they know (probe)", lambda config: config.probe is not None),
     "encoders": Condition("text encoders to compare (encoders)", lambda config: bool(config.encoders)),
     "choices": Condition("multiple choice (choices)", lambda config: config.choices is not None),
     "asks_choices": Condition(

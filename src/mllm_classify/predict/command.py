@@ -51,6 +51,8 @@ def job_of(args: argparse.Namespace, config: "Config", model: "Model", output: s
         parquet.read(args.labels) if args.labels else None,
         config.tasks,
         config.asked_variants(model),
+        config.probe if config.probe and model.name in config.probe.models else None,
+        config.neighbours(model),
     )
 
 
@@ -78,6 +80,24 @@ def predict(args: argparse.Namespace, config: "Config") -> None:
     else:
         parquet.write(frame, PREDICTIONS, job.output, made_with)
     log.info("%s: %d predictions in %s", model.name, len(frame), job.output)
+
+
+def probe(args: argparse.Namespace, config: "Config") -> None:
+    from mllm_classify.api import client
+    from mllm_classify.io import parquet
+    from mllm_classify.predict.chat.answering import http_transport
+    from mllm_classify.predict.chat.probing import PROBES, probed
+
+    model = config.model(args.model)
+    job = job_of(args, config, model, args.output)
+    if job.probe is None:
+        msg = f"--model: {model.name!r} is not among probe.models"
+        raise InputError(msg)
+    header = getattr(model, "api_key_header", client.BEARER)
+    serving = kind_of(model).serving(model, job.journal)
+    frame = probed(job, serving, lambda model, url: http_transport(model, url, header))
+    parquet.write(frame, PROBES, job.output)
+    log.info("%s: %d of %d descriptions are known", model.name, frame["right"].sum(), len(frame))
 
 
 def ask(args: argparse.Namespace, config: "Config") -> None:
@@ -224,6 +244,15 @@ def add(stages: Any) -> None:
     )
     predicting.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     files(predicting, "output")
+
+    probing = command(
+        stages, "probe", probe, "probe/{model}", "Ask a chat model which classes descriptions fit, without an image."
+    )
+    probing.add_argument("--model", required=True, help="the model's name in the configuration")
+    files(probing, "images", "classes")
+    probing.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
+    probing.set_defaults(shard=(1, 1), class_embeddings=None, choices=None, labels=None)
+    files(probing, "output")
 
     together = command(
         stages, "ask", ask, "ask/{model}",

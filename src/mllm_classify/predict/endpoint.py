@@ -1,11 +1,14 @@
 """Chat models behind any OpenAI-compatible API."""
 
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
-from mllm_classify.predict.chat.answering import Served, answered, http_transport
+from mllm_classify.predict.chat.answering import Served, Serving, answered, http_transport
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
     from mllm_classify.config.chat import EndpointModel
@@ -15,7 +18,9 @@ if TYPE_CHECKING:
 
 def predict(job: "PredictJob[EndpointModel]") -> "tuple[pl.DataFrame, list[Environment]]":
     """The answers of the model behind the entry's URL, and the environments in which they were asked for."""
-    header = job.model.api_key_header
-    return answered(
-        job, lambda: nullcontext(Served(job.model.url)), lambda model, url: http_transport(model, url, header)
-    )
+    return answered(job, serving(job.model, job.journal), partial(http_transport, key_header=job.model.api_key_header))
+
+
+def serving(model: "EndpointModel", journal: "Path") -> Serving:  # noqa: ARG001 (as engines)
+    """It is served already."""
+    return lambda: nullcontext(Served(model.url))

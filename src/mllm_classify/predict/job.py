@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from mllm_classify.config.dataset import AnyDataset
     from mllm_classify.config.models import Model
-    from mllm_classify.config.tasks import TaskPrompt, Variant
+    from mllm_classify.config.tasks import Probe, TaskPrompt, Variant
+    from mllm_classify.config.vision import KnnModel
     from mllm_classify.tasks import TaskName
 
 log = logging.getLogger(__name__)
@@ -48,4 +49,6 @@ class PredictJob(NamedTuple, Generic[Entry_co]):
     labels: "pl.DataFrame | None" = None
     tasks: "dict[TaskName, TaskPrompt]" = {}  # noqa: RUF012 (never changed)
     variants: "list[Variant]" = []  # noqa: RUF012 (of tasks; those that the model is asked)
+    probe: "Probe | None" = None  # what it is asked of classes, if anything
+    neighbours: "dict[str, KnnModel]" = {}  # noqa: RUF012 (by name, entries whose encoders choose examples)
     once: Once = loaded  # how it gets its weights

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 from mllm_classify.api import client
 from mllm_classify.io.files import InputError
-from mllm_classify.predict.chat.answering import Served, answered
+from mllm_classify.predict.chat.answering import Served, Serving, answered
 from mllm_classify.predict.chat.batch_api import FOLDER, InBatches, under_way
 from mllm_classify.predict.chat.questions import questionnaire_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
     from mllm_classify.config.chat import ChatModel, OpenAIModel
@@ -32,7 +34,12 @@ def predict(job: "PredictJob[OpenAIModel]") -> "tuple[pl.DataFrame, list[Environ
                 f"they are, or remove {folder} to ask them again"
             )
             raise InputError(msg)
-    return answered(job, lambda: nullcontext(Served(model.url)), _transport, in_batches)
+    return answered(job, serving(model, job.journal), _transport, in_batches)
+
+
+def serving(model: "OpenAIModel", journal: "Path") -> Serving:  # noqa: ARG001 (as engines)
+    """It is served already."""
+    return lambda: nullcontext(Served(model.url))
 
 
 def _transport(model: "ChatModel", url: str) -> client.Transport:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -22,8 +22,9 @@ from mllm_classify.predict.chat.questions import questionnaire_of
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
+    from mllm_classify.predict.chat.probing import Probes
     from mllm_classify.predict.chat.questions import Question, Questionnaire
-    from mllm_classify.predict.job import PredictJob
+    from mllm_classify.predict.job import PredictJob, Progress
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def answered(
 class Asked(NamedTuple):
     """What was asked: all questions, how many answers were missing, and why some still are."""
 
-    questionnaire: "Questionnaire"
+    questionnaire: Any
     missing: int
     failures: dict[str, asking.Failure]
 
@@ -105,17 +106,32 @@ def asked(
 ) -> Asked:
     """Ask what the journal of a job lacks; `serving` gives the URL for that."""
     questionnaire = questionnaire_of(job)
-    known = journal.read(job.journal, replies.check_record)
+    return ask(questionnaire, job.journal, job.progress, serving, transport, instead, job.shard[1])
+
+
+def ask(
+    questionnaire: "Questionnaire | Probes",
+    folder: Path,
+    progress: "Progress",
+    serving: Serving,
+    transport: "Callable[[ChatModel, str], client.Transport]" = http_transport,
+    instead: Instead | None = None,
+    shards: int = 1,
+    *,
+    checked: bool = True,
+) -> Asked:
+    """Ask what a journal's folder lacks of a questionnaire, after the preflight, unless it is not to be `checked`."""
+    known = journal.read(folder, replies.check_record)
     rows = questionnaire.rows()
-    report = job.progress(rows, "answers")
+    report = progress(rows, "answers")
     missing = sum(len(question.images) for question in asking.still_missing(questionnaire, known))
-    log.info("%s lacks %d of %d answers", job.journal, missing, rows)
+    log.info("%s lacks %d of %d answers", folder, missing, rows)
     failures: dict[str, asking.Failure] = {}
     if missing:
-        _key(job.model)
+        _key(questionnaire.model)
         with serving() as served:
             log.info("asking %s for %d answers", served.url, missing)
-            way = _Way(job.journal, report, rows - missing, job.shard[1], transport, instead)
+            way = _Way(folder, report, rows - missing, shards, transport, instead, checked)
             failures = asyncio.run(_ask_missing(questionnaire, known, served, way))
     return Asked(questionnaire, missing, failures)
 
@@ -129,10 +145,11 @@ class _Way(NamedTuple):
     shards: int
     transport: "Callable[[ChatModel, str], client.Transport]"
     instead: Instead | None
+    checked: bool
 
 
 async def _ask_missing(
-    questionnaire: "Questionnaire", known: journal.Answers, served: Served, way: _Way
+    questionnaire: "Questionnaire | Probes", known: journal.Answers, served: Served, way: _Way
 ) -> dict[str, asking.Failure]:
     """Ask what is missing. Returns why some questions have no answer."""
     model = questionnaire.model
@@ -144,14 +161,18 @@ async def _ask_missing(
             asker = asking.Asker(questionnaire, carrier, writer, ledger, noted, way.report, way.done, served.ended)
             way.report(way.done, "")
             with sending.until_terminated(asker):
-                await sending.within_grace(asker, _ask(asker, known, way.instead))
+                await sending.within_grace(asker, _ask(asker, known, way) if way.checked else _ask_all(asker, known))
             if asker.stopped is not None:
                 raise _why(asker, way.folder)
     return asker.failures
 
 
-async def _ask(asker: asking.Asker, known: journal.Answers, instead: Instead | None) -> None:
-    checked: set[str] = set()
+async def _ask_all(asker: asking.Asker, known: journal.Answers) -> None:
+    await asker.ask_all(asking.still_missing(asker.questionnaire, known))
+
+
+async def _ask(asker: asking.Asker, known: journal.Answers, way: _Way) -> None:
+    instead, checked = way.instead, set[str]()
     taken = known.keys() | (instead.under_way() if instead else set())
     missing = (question for question in asking.still_missing(asker.questionnaire, known) if question.key not in taken)
     first = list(itertools.islice(missing, preflight.MANY))

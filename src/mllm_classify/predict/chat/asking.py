@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,12 +11,11 @@ from mllm_classify.api import answers, client, journal, replies
 from mllm_classify.api.sending import Sender
 from mllm_classify.io.files import InputError, StoppedError
 from mllm_classify.io.text import one_line
-from mllm_classify.predict.chat.pictures import data_url
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
     from mllm_classify.predict.chat.prompts import Template
-    from mllm_classify.predict.chat.questions import Question, Questionnaire
+    from mllm_classify.predict.chat.questions import Question
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +26,9 @@ Report = Callable[[int, str], None]
 """Told how many answers there are, and what else there is to say."""
 
 
-def expected_tokens(model: "ChatModel", put: "Template", images: int) -> int:
+def expected_tokens(model: "ChatModel", put: "Template") -> int:
     """Tokens of a prompt, before a server has counted any."""
-    return round(put.characters / CHARACTERS_PER_TOKEN) + images * (model.image_tokens or 0)
+    return round(put.characters / CHARACTERS_PER_TOKEN) + put.pictures * (model.image_tokens or 0)
 
 
 def like(question: "Question") -> tuple[str, str, int]:
@@ -112,7 +111,7 @@ class Asker(Sender):
 
     def __init__(
         self,
-        questionnaire: "Questionnaire",
+        questionnaire: Any,
         transport: client.Transport,
         writer: journal.Writer,
         ledger: Ledger,
@@ -123,7 +122,7 @@ class Asker(Sender):
     ) -> None:
         super().__init__(questionnaire.model, transport, ended=ended, answered=done > 0)
         self.questionnaire = questionnaire
-        self.model = questionnaire.model
+        self.model: ChatModel = questionnaire.model
         self.ledger = ledger
         self.failures: dict[str, Failure] = {}
         self._writer = writer
@@ -137,9 +136,8 @@ class Asker(Sender):
 
     def body(self, question: "Question") -> dict[str, Any]:
         """The whole request, images included."""
-        images = self.questionnaire.images
-        urls = [data_url(images.read(place), self.model.picture, images.reading) for place in question.images]
-        return question.template.with_images(urls)
+        names = (example.name for example in question.examples)
+        return question.template.with_images(self.questionnaire.urls(question), names)
 
     async def ask(self, question: "Question") -> dict[str, Any] | None:
         """Ask one question and journal the answer. Returns the response; None where there is none, noted as a failure."""
@@ -189,7 +187,7 @@ class Asker(Sender):
     def expected(self, question: "Question") -> int:
         """Tokens of a question's prompt: the most that the server has counted for one like it, or an estimate."""
         counted = self._largest[like(question)]
-        return counted or expected_tokens(self.model, question.template, len(question.images))
+        return counted or expected_tokens(self.model, question.template)
 
     def keep(self, question: "Question", response: dict[str, Any], about: dict[str, Any]) -> None:
         """Journal an answer, and what was sent for it."""
@@ -197,6 +195,8 @@ class Asker(Sender):
         self._largest[like(question)] = max(self._largest[like(question)], used.prompt or 0)
         self._tokens += (used.prompt or 0) + (used.completion or 0)
         record = {"key": question.key, "request": question.template.digest, "environment": self._environment}
+        if question.examples:
+            about = about | {"examples": [[example.digest, example.name] for example in question.examples]}
         self._writer.append(record | about | {"response": response}, question.template.body)
 
     def fail(
@@ -230,7 +230,7 @@ class Asker(Sender):
             await asyncio.gather(*workers, return_exceptions=True)
 
 
-def still_missing(questionnaire: "Questionnaire", known: journal.Answers) -> Iterator["Question"]:
+def still_missing(questionnaire: "Iterable[Question]", known: journal.Answers) -> Iterator["Question"]:
     """The questions without an answer; one that appears twice (an image that the data set holds twice) once."""
     seen: set[str] = set()
     for question in questionnaire:

@@ -38,13 +38,15 @@ def collected(
     known = journal.read(folder, replies.check_record)
     columns: dict[str, list[Any]] = {name: [] for name in PREDICTIONS}
     asking_environments: set[str] = set()
+    read: set[str] = set()  # of one answer, the first row alone has what it used
     for question in itertools.chain(questionnaire, questionnaire.refused()):
         if (image_id := questionnaire.images.ids[question.images[0]]) in questionnaire.unreadable:
             rows = [{"status": "error", "error": questionnaire.unreadable[image_id]}]
         elif question.key in known:
             record = known[question.key]
             asking_environments.add(record.get("environment", ""))
-            rows = answered_rows(question, record)
+            rows = answered_rows(question, record, again=question.key in read)
+            read.add(question.key)
         else:
             failure = failures.get(question.key)
             rows = [{"status": "error", "error": failure.reason[:600] if failure else "not answered"}]
@@ -64,8 +66,8 @@ def collected(
     return frame, made_with, failed.height
 
 
-def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row an image of a request; what the request used stands in the first."""
+def answered_rows(question: "Question", record: dict[str, Any], *, again: bool = False) -> list[dict[str, Any]]:
+    """One row an image of a request; what the request used stands in the first, unless its answer was read before."""
     response = answers.read(record["response"])
     count = len(question.images)
     texts = answers.one_each(response.text, count) if question.template.numbered or count > 1 else None
@@ -92,7 +94,7 @@ def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str
         "batched": record.get("batch") is not None,
     }
     said: list[str | None] = [None] * count if error is not None or texts is None else [*texts]
-    return [row | {"text": text} | (first if number == 0 else {}) for number, text in enumerate(said)]
+    return [row | {"text": text} | (first if number == 0 and not again else {}) for number, text in enumerate(said)]
 
 
 def _report_odd_answers(frame: pl.DataFrame) -> None:

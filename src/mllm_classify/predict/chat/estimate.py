@@ -9,6 +9,7 @@ from tabulate import tabulate
 from mllm_classify.api import journal, replies
 from mllm_classify.choices import draws
 from mllm_classify.choices.variants import ALL, lists_classes
+from mllm_classify.predict.chat.probing import probes_of
 from mllm_classify.predict.chat.questions import questionnaire_of
 from mllm_classify.predict.chat.tally import estimated
 
@@ -40,13 +41,12 @@ ESTIMATE: dict[str, pl.DataType] = {
 
 def estimate(jobs: "Iterable[PredictJob[ChatModel]]") -> pl.DataFrame:
     """What the jobs of chat models will cost, and have cost by their journals: ESTIMATE, the last row for all together."""
-    return frame(
-        [
-            row
-            for job in jobs
-            for row in estimated(questionnaire_of(job), journal.read(job.journal, replies.check_record))
-        ]
-    )
+    rows = []
+    for job in jobs:
+        known = journal.read(job.journal, replies.check_record)
+        rows += estimated(questionnaire_of(job, compute=False), known)
+        rows += estimated(probes_of(job), known) if job.probe else []
+    return frame(rows)
 
 
 def assumed_choices(choices: "Choices", labels: pl.DataFrame) -> pl.DataFrame:

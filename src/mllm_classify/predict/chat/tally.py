@@ -11,6 +11,7 @@ from mllm_classify.predict.chat.asking import CHARACTERS_PER_TOKEN
 
 if TYPE_CHECKING:
     from mllm_classify.api.journal import Answers
+    from mllm_classify.predict.chat.probing import Probes
     from mllm_classify.predict.chat.questions import Question, Questionnaire
 
 
@@ -19,21 +20,32 @@ class _Tally:
 
     def __init__(self) -> None:
         self.images = self.requests = self.answered = 0
-        self.text = self.pictures = self.shared = 0  # characters, images, and characters of first requests, unanswered
+        self.text = self.shared = 0  # characters, and those of first requests, unanswered
+        self.pictures = self.missing = 0  # pictures that are shown, and images that are asked about, unanswered
+        self.repeated = 0  # of these pictures, examples that stand where they stood before
         self.prompt = self.cached = self.completion = 0  # tokens, as counted
         self.counted = self.counted_images = 0
         self.batched = [0, 0, 0]
         self.seen: set[str] = set()
+        self.asked: set[str] = set()
 
     def add(self, question: "Question", record: dict[str, Any] | None) -> None:
         self.images += len(question.images)
+        if question.key in self.asked:
+            return  # one request answers it: about the same picture, or without any
+        self.asked.add(question.key)
         self.requests += 1
         if record is None:
             self.text += question.template.characters
-            self.pictures += len(question.images)
+            self.pictures += question.template.pictures
+            self.missing += len(question.images)
             if question.template.digest not in self.seen:
                 self.seen.add(question.template.digest)
                 self.shared += question.template.characters
+            if question.examples:
+                examples = " ".join([question.template.digest, *(example.told for example in question.examples)])
+                self.repeated += len(question.examples) if examples in self.seen else 0
+                self.seen.add(examples)
             return
         self.answered += 1
         used = answers.used(record["response"])
@@ -48,7 +60,7 @@ class _Tally:
                 self.batched = [one + other for one, other in zip(self.batched, tokens, strict=True)]
 
 
-def estimated(questionnaire: "Questionnaire", answered: "Answers") -> list[dict[str, Any]]:
+def estimated(questionnaire: "Questionnaire | Probes", answered: "Answers") -> list[dict[str, Any]]:
     """One row for each task and variant of a model: the columns of the table of costs (`estimate.ESTIMATE`), by name."""
     tallies: dict[tuple[str, str], _Tally] = {}
     for question in questionnaire:
@@ -57,7 +69,7 @@ def estimated(questionnaire: "Questionnaire", answered: "Answers") -> list[dict[
     return [_row(questionnaire, task, variant, tally) for (task, variant), tally in tallies.items()]
 
 
-def _row(questionnaire: "Questionnaire", task: str, variant: str, tally: _Tally) -> dict[str, Any]:
+def _row(questionnaire: "Questionnaire | Probes", task: str, variant: str, tally: _Tally) -> dict[str, Any]:
     model = questionnaire.model
     missing = tally.requests - tally.answered
     layout = next(
@@ -66,11 +78,12 @@ def _row(questionnaire: "Questionnaire", task: str, variant: str, tally: _Tally)
     text = round(tally.text / CHARACTERS_PER_TOKEN)
     cached = round((tally.text - tally.shared) / CHARACTERS_PER_TOKEN) if layout != "image_first" else 0
     picture = None if model.image_tokens is None else tally.pictures * model.image_tokens
-    answer = tally.pictures * model.request.limit
+    cached += tally.repeated * (model.image_tokens or 0)
+    answer = tally.missing * model.request.limit
     basis = "characters" if picture is not None else "characters; image_tokens is not set"
     if tally.counted:
         # what one image costs so far, its part of the text included
-        each = tally.pictures / tally.counted_images
+        each = tally.missing / tally.counted_images
         text, picture = round(tally.prompt * each), 0
         cached, answer = round(tally.cached * each), round(tally.completion * each)
         basis = f"counted on {tally.counted} answers, text and images together"
