@@ -73,6 +73,13 @@ OUTPUTS: Final = {
             "Table 4: models that answer in words, by task",
             "Table 4: OW, CW+ and CW",
         ),
+        _output(
+            "top_k",
+            "predictions mappings labels classes models study k",
+            "Accuracy of the first k classes",
+            "Top-k accuracy",
+            "ranks",
+        ),
         _output("table5", "scores models study", "Table 5: out-of-prompt answers", "Table 5: out-of-prompt answers"),
         _output(
             "table6",

@@ -36,7 +36,8 @@ ENTRIES = [
      "variants": ["hot", "ids", "warm", "groups", "mixed"]},
     {"name": "ruled", "label": "Constrained", "kind": "openai", "tasks": ["CW", "CW-constrained"], "variants": ["hot"]},
     {"name": "kept", "label": "Kept ranking", "kind": "recorded", "share": 0.8},
-    {"name": "told", "label": "Kept answers", "kind": "recorded", "column": "text", "family": "told", "share": 0.7},
+    {"name": "told", "label": "Kept answers", "kind": "recorded", "column": "text", "family": "told", "share": 0.7,
+     "lists": 4},
 ]  # fmt: skip
 """As in a configuration; `share` is of the images."""
 MODELS_OF = models(sorted([e["name"], e["label"], plain.files.family(e)] for e in ENTRIES))
@@ -112,6 +113,8 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
             asked = images[: math.ceil(count * way.get("share", 1))]
             for repeat, image in itertools.product(range(way.get("repeats", 1)), asked):
                 answer = {"class_ids": rng.sample(ids, 5), "scores": SCORED} if ranks else {"text": rng.choice(words)}
+                if "lists" in entry and rng.random() < 0.9:
+                    answer["texts"] = [answer["text"], *rng.choices(words, k=rng.randrange(entry["lists"]))]
                 about = {"image_id": image, "task": way["task"], "variant": way["name"], "repeat": repeat}
                 # the images of a request are others in each repeat, unless that is their order
                 place = images.index(image)
@@ -123,7 +126,7 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
         if ranks:
             scores.append(score(entry["name"], predicted_by_ranking(predictions), labels))
             continue
-        texts = sorted({row["text"].strip() for row in cells} - {""})
+        texts = sorted({text.strip() for row in cells for text in [row["text"], *row.get("texts", [])]} - {""})
         schema = {"text": pl.String(), "embedding": pl.Array(pl.Float32, 4)}
         answers = pl.DataFrame({"text": texts, "embedding": unit_vectors(rng, len(texts))}, schema=schema)
         parquet.write(answers, schema, folder / f"embeddings/e/d/{entry['name']}.parquet")

@@ -68,7 +68,7 @@ def adopt(path: Path, jobs: "list[Job]", predict: "Predict") -> int:
     `predict` is that of the model's kind. Raises InputError where images, weights or settings are not those that the
     file was made from, as far as it says that, or the batches that are computed again are not as they stand there.
     """
-    job, earlier = jobs[0], parquet.read(path, *PREDICTIONS)
+    job, earlier = jobs[0], with_columns_of_today(parquet.read(path))
     check_sources(path, job)
     check_images(path, earlier, job)
     check_sample(path, earlier, job, predict)
@@ -80,6 +80,11 @@ def adopt(path: Path, jobs: "list[Job]", predict: "Predict") -> int:
         size, kept = of_shard.model.inference.images_in_part, kept_parts(of_shard, images)
         parts.keep(rows, PREDICTIONS, size=size, kept=kept, made_with=parquet.environments(path))
     return earlier.height
+
+
+def with_columns_of_today(earlier: pl.DataFrame) -> pl.DataFrame:
+    """Rows as PREDICTIONS has them; columns that came later are empty."""
+    return pl.concat([pl.DataFrame(schema=PREDICTIONS), earlier], how="diagonal").select(list(PREDICTIONS))
 
 
 def check_sources(path: Path, job: "Job") -> None:
