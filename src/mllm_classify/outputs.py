@@ -158,6 +158,21 @@ OUTPUTS: Final = {
             reveals=True,
         ),
         _output(
+            "calibration",
+            "confident_rankings labels models study resamples",
+            "Calibration of models that give probabilities",
+            "Calibration",
+            "confident",
+        ),
+        _output(
+            "reliability",
+            "confident_rankings labels models study",
+            "Accuracy by confidence",
+            exists="confident",
+            form="csv",
+            reveals=True,
+        ),
+        _output(
             "sensitivity",
             "scores ways models study resamples",
             "Tasks asked in other ways",
@@ -289,6 +304,15 @@ OUTPUTS: Final = {
             reveals=True,
         ),
         _output("ranks", "ranking", "Drawing the ranks", "Ranks under both label sets", "regt", "figure"),
+        _output(
+            "reliability_diagrams",
+            "reliability",
+            "Drawing accuracy against confidence",
+            "Accuracy against confidence",
+            "confident",
+            "figure",
+            reveals=True,
+        ),
         _output(
             "label_counts",
             "labels_per_image",

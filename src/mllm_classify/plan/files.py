@@ -76,6 +76,7 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
     "chat_predictions": _of("predictions", "chat"),
     "worded_predictions": _of("predictions", "worded"),
     "probable_rankings": _of("predictions", "probable"),
+    "confident_rankings": _of("predictions", "confident"),
     "mappings": _of("mapping", "worded"),
     "encoded": lambda outline: {
         (encoder, model): file(outline, "mapping", model, encoder)

@@ -14,6 +14,7 @@ class PlannedModel(NamedTuple):
     chat: bool  # asked over a chat protocol
     engine: bool  # served by one job that can ask about several data sets
     probable: bool  # whether the scores of its rankings are probabilities
+    confident: bool  # whether they say how probable each class is
     class_embeddings: bool
     choices: bool
     labels: bool  # whether its predictions depend on the labels
@@ -60,6 +61,7 @@ def outline(config: Config) -> Outline:
                 model in config.chat_models,
                 model.starts_engine and model.shards == 1,
                 model.probable,
+                model.confident,
                 model.needs_class_embeddings,
                 model.asks_choices,
                 config.needs_labels(model),

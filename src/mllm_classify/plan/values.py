@@ -217,6 +217,9 @@ CONDITIONS = {
         "a model that ranks classes, or a file of recorded answers",
         lambda config: any(not it.worded or isinstance(it, RecordedModel) for it in config.models),
     ),
+    "confident": Condition(
+        "a model whose scores are probabilities", lambda config: any(it.confident for it in config.models)
+    ),
     "worded": Condition("a model that answers in words", lambda config: any(it.worded for it in config.models)),
     "chat": Condition("a chat model", lambda config: bool(config.chat_models)),
     "ways": Condition("a chat model that is asked variants", lambda config: bool(ways(config))),

@@ -99,7 +99,9 @@ def check_sources(path: Path, job: "Job") -> None:
             msg = f"{path}: {count} images are transparent, or shown as their metadata say, and were not then"
             raise InputError(msg)
         return
-    settings = {key for key, value in now["settings"].items() if recorded["settings"].get(key) != value}
+    # a key that came later had its default's meaning before
+    before = {key: field.default for key, field in type(job.model).model_fields.items()} | recorded["settings"]
+    settings = {key for key, value in now["settings"].items() if before.get(key) != value}
     settings |= recorded["settings"].keys() - now["settings"].keys()
     others = [key for key in ("weights", "images", "classes", "class embeddings") if recorded[key] != now[key]]
     if other := [*sorted(settings), *others]:
