@@ -158,6 +158,22 @@ OUTPUTS: Final = {
             reveals=True,
         ),
         _output(
+            "label_quality",
+            "confident_rankings labels classes models study",
+            "Each model's doubts of each label",
+            exists="confident",
+            form="parquet",
+            reveals=True,
+        ),
+        _output(
+            "quality_precision",
+            "label_quality study",
+            "Looking at the second labels of what models doubt",
+            "How many of the labels that models doubt are others",
+            "confident regt",
+            reveals=True,
+        ),
+        _output(
             "calibration",
             "confident_rankings labels models study resamples",
             "Calibration of models that give probabilities",

@@ -34,7 +34,7 @@ def reliability_diagrams(reliability: pl.DataFrame) -> Figure:
             axes.set_title(short(model, LONGEST), fontsize=9)
             _draw(axes, bins.filter(model=model), colours)
         handles, names = _legend(bins, colours)
-        figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=4)
+        figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=2)
         figure.supylabel("accuracy of the first class (%)", fontsize=8)
         figure.supxlabel("mean confidence of a bin (%); areas: numbers of images; bars: 95 % (Wilson)", fontsize=8)
     return figure

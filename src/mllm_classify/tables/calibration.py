@@ -112,7 +112,7 @@ def _columns(rows: pl.DataFrame, *, whole: bool) -> dict[str, Column]:
             "CI: bootstrap over the images, which lifts a small ECE.",
         ),
         "ECE_interval": INTERVAL,
-        "ECE_mass": Column("ECE, equal mass"),
+        "ECE_mass": Column("ECE, equal mass", latex=False),
         "ECE_mass_interval": ASIDE,
         "Brier": Column("Brier", "Brier, NLL (nats): of the event that the first class is right."),
         "Brier_interval": ASIDE,
@@ -123,7 +123,9 @@ def _columns(rows: pl.DataFrame, *, whole: bool) -> dict[str, Column]:
         "AURC_interval": ASIDE,
         **{
             f"accuracy_{coverage}": Column(
-                f"At {coverage} %", "At 90 %: accuracy where the surest 90 % are kept." if coverage == 90 else ""
+                f"At {coverage} %",
+                "At 90 %: accuracy where the surest 90 % are kept." if coverage == 90 else "",
+                latex=False,
             )
             for coverage in COVERAGES
         },
