@@ -75,7 +75,7 @@ OUTPUTS: Final = {
         ),
         _output(
             "top_k",
-            "predictions mappings labels classes models study k",
+            "rankings mappings labels classes models study k",
             "Accuracy of the first k classes",
             "Top-k accuracy",
             "ranks",

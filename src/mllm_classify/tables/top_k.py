@@ -18,7 +18,7 @@ PLACES = pl.List(pl.List(pl.Int32))
 
 
 def top_k(
-    predictions: dict[str, pl.LazyFrame],
+    rankings: dict[str, pl.LazyFrame],
     mappings: dict[str, pl.LazyFrame],
     labels: pl.DataFrame,
     classes: pl.DataFrame,
@@ -29,12 +29,12 @@ def top_k(
     """Accuracy in percent of every model that ranks, for each number of `k`: an image is right where any of the first k
     classes, or of the classes that the first k answers of a list stand for, is admissible.
 
-    Under ReGT that is ReaL's accuracy (Beyer et al., 2020) for k = 1, and for other k as timm's evaluator of ReaL extends
-    it. Images in N, errors and equivalences follow the same rules as everywhere. `predictions` and `mappings` are by the
-    model's name. A k that no list of a model reaches has no row: nothing is known of its further guesses.
+    Under ReGT without images in N that is ReaL's accuracy (Beyer et al., 2020) for k = 1, and for other k as timm's
+    evaluator of ReaL extends it. Images in N, errors and equivalences follow the same rules as everywhere. `rankings` are all models' predictions, and they and
+    `mappings` are by the model's name. A k that no list of a model reaches has no row: nothing is known of its further guesses.
     """
     parts = []
-    for model, lists in ranked(predictions, mappings, classes, max(k)):
+    for model, lists in ranked(rankings, mappings, classes, max(k)):
         longest = lists["places"].list.len().max() or 0
         for number in k:
             if number > 1 and number > longest:  # type: ignore[operator]
@@ -56,7 +56,7 @@ def top_k(
             "k": Column(
                 "k",
                 "k: right where any of the first k classes of a ranking, or of the first k answers of a list, is admissible. "
-                "Under ReGT, k = 1 is ReaL's accuracy.",
+                "Under ReGT without images in N, k = 1 is ReaL's accuracy.",
             ),
             **accuracy_columns(rows, study),
             **error_columns(rows),
@@ -72,14 +72,14 @@ def _shorter_column(rows: pl.DataFrame) -> dict[str, Column]:
 
 
 def ranked(
-    predictions: dict[str, pl.LazyFrame], mappings: dict[str, pl.LazyFrame], classes: pl.DataFrame, most: int
+    rankings: dict[str, pl.LazyFrame], mappings: dict[str, pl.LazyFrame], classes: pl.DataFrame, most: int
 ) -> Iterator[tuple[str, pl.DataFrame]]:
     """The first `most` of every ranking, and of every list of answers, as `places`, a row each image and scoring, of
     questions as they are asked without a variant.
 
     A task of a model counts where it has any ranking, or any list; its single answers are lists of one.
     """
-    for model, frame in sorted(predictions.items()):
+    for model, frame in sorted(rankings.items()):
         main = frame.filter((pl.col("variant") == "") & (pl.col("repeat") == 0))
         rows = main.select(*QUESTION, "status", "group", "finish_reason", pl.col("class_ids").list.head(most)).collect()
         of_tasks = rows.filter(pl.col("class_ids").is_not_null().any().over("task"))
