@@ -42,6 +42,11 @@ def embed_classes(encoder, classes):
     )
 
 
+def said(texts):
+    """What the stage reads of predictions."""
+    return pl.DataFrame({"text": texts, "texts": None}, schema={"text": pl.String, "texts": pl.List(pl.String)})
+
+
 def embed_answers(encoder, predictions):
     templates = embed.answer_templates(encoder.templates, encoder.answers)
     return embed.embed_answers(lambda: sentence_transformers.encoder(encoder, Path(), None), templates, predictions)
@@ -110,15 +115,18 @@ def test_broken_templates_are_named(folder, content, message):
 
 
 def test_each_answer_is_embedded_once_and_empty_ones_never():
-    answers = pl.DataFrame({"text": ["cat ", None, "", "dog", "\tcat\n", " \n", "Cat"]})
+    answers = said(["cat ", None, "", "dog", "\tcat\n", " \n", "Cat"])
     assert distinct_answers(answers) == ["Cat", "cat", "dog"]
+    # all of a list, of which the first is the text
+    lists = said(["cat", "dog"]).with_columns(texts=pl.Series([["cat", " cow ", ""], None]))
+    assert distinct_answers(lists) == ["cat", "cow", "dog"]
 
 
 @pytest.mark.parametrize("texts", [[], [None, "", "  "]])
 def test_no_answer_needs_no_encoder(folder, texts):
     (folder / "t.txt").write_text("{}\n")
     encoder = minilm().model_copy(update={"path": "package:no_such_package/model"})
-    found = embed_answers(encoder, pl.DataFrame({"text": texts}, schema={"text": pl.String}))
+    found = embed_answers(encoder, said(texts))
     assert_frame_equal(found, pl.DataFrame(schema=answer_schema(1)))
 
 
@@ -135,7 +143,7 @@ def test_equal_class_names_have_equal_vectors_whatever_shares_their_batch(folder
 
 def test_answers_pass_through_the_templates_unless_bare(folder, one_thread):
     (folder / "t.txt").write_text("a photo of the {}.\n")
-    answers = pl.DataFrame({"text": ["cat", "a photo of the cat."]})
+    answers = said(["cat", "a photo of the cat."])
     of_class = np.array(embed_classes(minilm(), classes(folder, "cat"))["embedding"].to_list()[0])
     templated = embed_answers(minilm(), answers)
     bare = embed_answers(minilm(answers="bare"), answers)
@@ -150,7 +158,7 @@ def test_answers_pass_through_the_templates_unless_bare(folder, one_thread):
 def test_of_a_long_answer_the_beginning_is_embedded_and_all_is_kept(folder, one_thread):
     (folder / "t.txt").write_text("{}\n")
     long = "cat" + " " * LONGEST + "dog"
-    found = embed_answers(minilm(), pl.DataFrame({"text": [long, "cat", "cat dog"]}))
+    found = embed_answers(minilm(), said([long, "cat", "cat dog"]))
     vectors = dict(found.rows())
     assert set(vectors) == {long, "cat", "cat dog"}
     np.testing.assert_allclose(vectors[long], vectors["cat"], atol=1e-5)

@@ -23,7 +23,7 @@ def of(*needed: str, exists: list[str] = EXISTING) -> set[str]:
     return made_from(*needed, exists=exists)
 
 
-SCORED = {"score", "panels", "explorer", *of("scores")}
+SCORED = {"score", "panels", "explorer", *of("scores", "rankings")}
 ANSWERED = {*SCORED, *of("chat_predictions", "worded_predictions", "mappings", "encoded", "examined")}
 NAMED = {"panels", "explorer", *of("entries")}
 """What shows the names of models."""
@@ -270,4 +270,9 @@ def test_a_model_that_annotators_see_is_in_the_lineage_of_their_tasks() -> None:
             for model in SHIPPED.models
         ]
         seen = {"annotate"} if name == "efficientnet-lite1" else set()
-        assert changed(SHIPPED.model_copy(update={"models": models})) == {f"predict/{name}", *SCORED, *seen}
+        assert changed(SHIPPED.model_copy(update={"models": models})) == {
+            f"predict/{name}",
+            *SCORED,
+            *of("confident_rankings"),
+            *seen,
+        }

@@ -44,6 +44,11 @@ class Model(Section):
         return False
 
     @property
+    def confident(self) -> bool:
+        """Whether the score of a class says how probable it is, be it by itself only (SigLIP's sigmoids)."""
+        return False
+
+    @property
     def together(self) -> int:
         """Images that are computed in one batch."""
         return 1

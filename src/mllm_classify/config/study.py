@@ -47,6 +47,10 @@ class Tables(Section):
     resamples: Annotated[int, Choice("ours", "has intervals for Table 6 only, over repeats")] = Field(
         1000, ge=100, le=100_000, description="bootstrap resamples of the images"
     )
+    k: Annotated[
+        list[Annotated[int, Field(ge=1, le=1000)]],
+        Choice("ours", "has top-1 only; ReaL's top-5, as timm evaluates it, is asked for"),
+    ] = Field([1, 5], min_length=1, description="of the first how many classes one must be right, in results/top_k.csv")
     compared: list[Name] | None = Field(
         None,
         min_length=2,

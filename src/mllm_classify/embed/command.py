@@ -55,7 +55,7 @@ def embed_answers(args: argparse.Namespace, config: Config) -> None:
 
     encoder = config.named_encoder(args.encoder)
     templates = texts.answer_templates(encoder.templates, encoder.answers)
-    answers = parquet.read(args.predictions, "text")
+    answers = parquet.read(args.predictions, "text", "texts")
     vectors = texts.embed_answers(lambda: text_encoder(encoder, args.journal), templates, answers)
     parquet.write(vectors, None, args.output, [environment()])
     log.info("%s: %d distinct answers of %s", encoder.name, len(vectors), args.predictions)

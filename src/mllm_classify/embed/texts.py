@@ -76,5 +76,6 @@ def embed_answers(encoder: Callable[[], Encode], templates: list[str], predictio
 
 
 def distinct_answers(predictions: pl.DataFrame) -> list[str]:
-    texts = predictions["text"].drop_nulls().str.strip_chars().unique().sort()
-    return texts.filter(texts != "").to_list()
+    """All that a model said, stripped and sorted: in lists of answers, too. `predictions` have columns text and texts."""
+    texts = pl.concat([predictions["text"], predictions["texts"].explode()]).drop_nulls().str.strip_chars()
+    return texts.filter(texts != "").unique().sort().to_list()

@@ -72,8 +72,13 @@ def _of(name: str, fact: str) -> Callable[[Outline], Files]:
     return lambda outline: {model: file(outline, name, model) for model in outline.named(fact)}
 
 
+def _predictions(outline: Outline) -> Files:
+    return {model: file(outline, "predictions", model) for model in sorted(outline.models)}
+
+
 GROUPS: dict[str, Callable[[Outline], Files]] = {
-    "predictions": lambda outline: {model: file(outline, "predictions", model) for model in sorted(outline.models)},
+    "predictions": _predictions,
+    "rankings": _predictions,  # as an output takes them: any may rank
     "scored": lambda outline: {model: scored(outline, model) for model in sorted(outline.models)},
     "annotated": lambda outline: {model: scored(outline, model) for model in outline.annotated},
     "examined": lambda outline: {it: scored(outline, it) for it in [outline.examined] if it in outline.models},
@@ -81,6 +86,7 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
     "probes": _of("probes", "probed"),
     "worded_predictions": _of("predictions", "worded"),
     "probable_rankings": _of("predictions", "probable"),
+    "confident_rankings": _of("predictions", "confident"),
     "mappings": _of("mapping", "worded"),
     "encoded": lambda outline: {
         (encoder, model): file(outline, "mapping", model, encoder)

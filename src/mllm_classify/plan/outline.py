@@ -16,6 +16,7 @@ class PlannedModel(NamedTuple):
     keeps_parts: bool  # whether what it computed lies beside its predictions until they are written
     probed: bool  # asked what it knows of classes
     probable: bool  # whether the scores of its rankings are probabilities
+    confident: bool  # whether they say how probable each class is
     class_embeddings: bool
     choices: bool
     labels: bool  # whether its predictions depend on the labels
@@ -64,6 +65,7 @@ def outline(config: Config) -> Outline:
                 model.keeps_parts,
                 config.probe is not None and model.name in config.probe.models,
                 model.probable,
+                model.confident,
                 model.needs_class_embeddings,
                 model.asks_choices,
                 config.needs_labels(model),

@@ -73,6 +73,11 @@ def resamples(config: Config) -> int:
     return config.tables.resamples
 
 
+def k(config: Config) -> list[int]:
+    """Of the first how many classes one must be right, each number once, ascending."""
+    return sorted(set(config.tables.k))
+
+
 def reference(config: Config) -> str | None:
     """Whose confusions make options, as tables say it."""
     return config.choices.said(config) if config.choices else None
@@ -210,6 +215,7 @@ VALUES: dict[str, Value] = {
             about,
             entries,
             resamples,
+            k,
             reference,
             reference_model,
             options,
@@ -246,6 +252,13 @@ CONDITIONS = {
         lambda config: config.dataset.regt is not None and config.dataset.regt.format == "reimagenet",
     ),
     "several_models": Condition("several models", lambda config: len(config.models) > 1),
+    "ranks": Condition(
+        "a model that ranks classes, or a file of recorded answers",
+        lambda config: any(not it.worded or isinstance(it, RecordedModel) for it in config.models),
+    ),
+    "confident": Condition(
+        "a model whose scores are probabilities", lambda config: any(it.confident for it in config.models)
+    ),
     "worded": Condition("a model that answers in words", lambda config: any(it.worded for it in config.models)),
     "chat": Condition("a chat model", lambda config: bool(config.chat_models)),
     "ways": Condition("a chat model that is asked variants", lambda config: bool(ways(config))),

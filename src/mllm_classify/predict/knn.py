@@ -17,7 +17,7 @@ from mllm_classify.predict.rows import ranking_rows
 from mllm_classify.predict.vision import features
 from mllm_classify.predict.vision.inference import available
 from mllm_classify.predict.vision.neighbours import nearest, shares
-from mllm_classify.predict.vision.ranking import COMPARED, KEPT, shown, told, with_errors
+from mllm_classify.predict.vision.ranking import COMPARED, kept_classes, shown, told, with_errors
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -45,7 +45,7 @@ def predict(job: "PredictJob[KnnModel]") -> "tuple[pl.DataFrame, list[Environmen
     if len(others):
         flipped = int((votes[: len(others)].argmax(axis=1) != others.argmax(axis=1)).sum())
         log.info("%s", told(model.precision, flipped, len(others)))
-    return with_errors(ranked(images.ids, votes), job), [environment()]
+    return with_errors(ranked(images.ids, votes, kept_classes(model)), job), [environment()]
 
 
 class Prepared(NamedTuple):
@@ -109,11 +109,11 @@ def voted(
     return shares(cosines, labels[rows], classes, model.temperature if model.vote == "softmax" else None)
 
 
-def ranked(image_ids: list[str], votes: "FloatArray") -> "pl.DataFrame":
-    """The classes that have votes, the lowest of those with equally many first: KEPT at most."""
+def ranked(image_ids: list[str], votes: "FloatArray", kept: int | None) -> "pl.DataFrame":
+    """The classes that have votes, the lowest of those with equally many first: so many at most."""
     rankings, scores = [], []
     for row in votes:
-        best = np.argsort(-row, kind="stable")[:KEPT]
+        best = np.argsort(-row, kind="stable")[:kept]
         best = best[row[best] > 0]
         rankings.append(best.tolist())
         scores.append(row[best].tolist())

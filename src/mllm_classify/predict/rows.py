@@ -12,6 +12,7 @@ PREDICTIONS: dict[str, pl.DataType] = {
     "variant": pl.String(),
     "repeat": pl.Int32(),
     "text": pl.String(),  # answers in words; null for models that name class ids
+    "texts": pl.List(pl.String),  # of a recorded list of answers all, best first, `text` the first of them
     "class_ids": pl.List(
         pl.Int32
     ),  # a ranking, best first, empty if recorded as none; null for models that answer in words
@@ -51,9 +52,9 @@ def error_rows(image_ids: Column, reasons: Column) -> pl.DataFrame:
     return _rows(image_id=image_ids, error=reasons, status="error", task=CW.name)
 
 
-def answer_rows(image_ids: Column, tasks: Column, texts: Column) -> pl.DataFrame:
-    """Rows of answers in words, of which nothing else is known."""
-    return _rows(image_id=image_ids, task=tasks, text=texts)
+def answer_rows(image_ids: Column, tasks: Column, texts: Column, lists: pl.Series | None = None) -> pl.DataFrame:
+    """Rows of answers in words, of which nothing else is known; `lists` are those of which each answer is the first."""
+    return _rows(image_id=image_ids, task=tasks, text=texts, texts=lists)
 
 
 def without_answers(rows: pl.DataFrame, reason: str) -> pl.DataFrame:

@@ -17,7 +17,7 @@ def of(*needed: str) -> set[str]:
 
 
 NAMED = of("about")  # all that says what the data set and its labels are called
-SCORED = {"score", *of("scores")}
+SCORED = {"score", *of("scores", "rankings")}
 ANSWERED = of("scores", "chat_predictions", "worded_predictions", "mappings", "encoded", "examined")
 ENCODERS = ["minilm", "minilm-bare"]
 MAPPED = {f"mapping/{encoder}/conse-chat" for encoder in ENCODERS}
@@ -195,7 +195,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     ),
     "code that vision models share": (
         lambda s: s.edit("src/mllm_classify/loading/timm.py", "is_training=False", "is_training=bool(0)"),
-        PREDICTED | CHOICES,
+        PREDICTED | CHOICES | of("confident_rankings"),
     ),
 }  # fmt: skip
 
