@@ -77,6 +77,21 @@ class Picture(Section):
     )
 
 
+class Likelihood(Section):
+    """How CW-likelihood and OW-likelihood rank classes by their names' log-probabilities."""
+
+    top: Annotated[int, Field(gt=0, le=MOST)] | Literal["all"] = Field(
+        5, description="classes whose ranking is certain and kept; `all` asks for every name, whatever it takes"
+    )
+    end: str = Field(
+        "template",
+        min_length=1,
+        max_length=100,
+        description="the token that ends an answer, whose probability counts: the one that the chat template puts behind it, "
+        "or this text; `none` counts none, so that a name which begins another gains by that",
+    )
+
+
 class Prices(Section):
     """What tokens cost, in dollars per million."""
 
@@ -136,6 +151,7 @@ class ChatModel(Model):
         "in `response_format`, which many know; TGI's regex there",
     )
     picture: Picture = Picture()
+    likelihood: Likelihood = Likelihood()
     image_tokens: Annotated[int | None, RUNTIME, Field(gt=0, le=MOST)] = Field(
         None, description="what an image costs in tokens, for estimates"
     )
@@ -202,6 +218,12 @@ class ChatModel(Model):
         if taken := [key for key in self.extra_body if key in ours]:
             msg = f"models ({self.name}): extra_body: {taken[0]!r} is not for this place; request: and constrained_by: set it"
             raise ValueError(msg)
+        if self.budget is not None and (ranked := [task for task in self.tasks if TASK[task].ranked]):
+            msg = (
+                f"models ({self.name}): budget: {self.budget:g}: what {ranked[0]} costs depends on its answers; give it an "
+                "entry of its own, without a budget"
+            )
+            raise ValueError(msg)
         if self.budget is not None and self.prices is None:
             msg = f"models ({self.name}): budget: {self.budget:g}: needs prices:"
             raise ValueError(msg)
@@ -251,6 +273,16 @@ class OpenAIModel(ChatModel):
         "response_format", description="OpenAI's JSON schema holds answers to CW-constrained to the class list"
     )
     batch: Annotated[Batch | None, RUNTIME] = None
+
+    @model_validator(mode="after")
+    def _answers_in_words(self) -> Self:
+        if ranked := [task for task in self.tasks if TASK[task].ranked]:
+            msg = (
+                f"models ({self.name}): tasks: {ranked[0]!r}: OpenAI's API gives no log-probabilities of given names; ask "
+                "vLLM (kind vllm, engine or endpoint)"
+            )
+            raise ValueError(msg)
+        return self
 
     @property
     def in_batches(self) -> bool:

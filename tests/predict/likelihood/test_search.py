@@ -37,7 +37,10 @@ def searched(root, scale, top, seed):
         except StopIteration as stop:
             return stop.value, asked
         asked.append(node)
-        reply = {tokens: log_probability(node.path + tokens, seed) - log_probability(node.path, seed) for tokens in node.children}
+        reply = {
+            tokens: log_probability(node.path + tokens, seed) - log_probability(node.path, seed)
+            for tokens in node.children
+        }
 
 
 NAMES = st.lists(st.lists(st.integers(1, VOCABULARY - 1), max_size=6).map(tuple), min_size=1, max_size=25)
@@ -50,14 +53,22 @@ def plain(paths, scale, seed):
 
 
 @settings(max_examples=300, deadline=None)
-@given(NAMES, st.booleans(), st.integers(1, 30), st.integers(0, 50), st.sampled_from(["sum", "mean", "less", "both"]), st.data())
+@given(
+    NAMES,
+    st.booleans(),
+    st.integers(1, 30),
+    st.integers(0, 50),
+    st.sampled_from(["sum", "mean", "less", "both"]),
+    st.data(),
+)
 def test_the_best_are_those_of_the_full_list_whatever_the_names(names, ended, top, seed, kind, data):
     paths = [(*name, END) if ended else name for name in names]
     below = {path[:depth] for path in paths for depth in range(len(path))}
     unsendable = data.draw(st.sets(st.sampled_from(sorted(below))) if below else st.just(set()))
     lengths = [max(len(path), 1) if kind in ("mean", "both") else 1 for path in paths]
     offsets = [
-        log_probability(path, seed + 1) if kind == "less" else len(path) - 3.0 if kind == "both" else 0.0 for path in paths
+        log_probability(path, seed + 1) if kind == "less" else len(path) - 3.0 if kind == "both" else 0.0
+        for path in paths
     ]
     scale = Scale(offsets, lengths)
     root = name_tree(paths, unsendable)
@@ -65,7 +76,9 @@ def test_the_best_are_those_of_the_full_list_whatever_the_names(names, ended, to
     order, scores = plain(paths, scale, seed)
     assert len(found.class_ids) == min(top, len(paths))
     # an exact tie in tokens is one in numbers; sums in another order may differ in the last bits
-    assert all(math.isclose(score, scores[it], abs_tol=1e-9) for it, score in zip(found.class_ids, found.scores, strict=True))
+    assert all(
+        math.isclose(score, scores[it], abs_tol=1e-9) for it, score in zip(found.class_ids, found.scores, strict=True)
+    )
     assert all(
         math.isclose(score, scores[it], abs_tol=1e-9) for it, score in zip(order[:top], found.scores, strict=True)
     )
@@ -83,7 +96,10 @@ def test_all_nodes_give_every_class_its_log_probability_wherever_nodes_cannot_be
     below = sorted({path[:depth] for path in paths for depth in range(len(path))})
     root = name_tree(paths, data.draw(st.sets(st.sampled_from(below))))
     children = {
-        node.path: {tokens: log_probability(node.path + tokens, seed) - log_probability(node.path, seed) for tokens in node.children}
+        node.path: {
+            tokens: log_probability(node.path + tokens, seed) - log_probability(node.path, seed)
+            for tokens in node.children
+        }
         for node in inner(root)
     }
     found = complete(root, children)
@@ -117,7 +133,12 @@ def test_a_branch_is_cut_by_its_bound_and_no_nearer_than_the_margin():
 def test_names_that_begin_others_and_names_that_classes_share():
     paths = [(1,), (1, 2), (1,), (1, 2, 3)]
     root = name_tree(paths)
-    assert [(node.path, node.classes) for node in nodes(root)] == [((), []), ((1,), [0, 2]), ((1, 2), [1]), ((1, 2, 3), [3])]
+    assert [(node.path, node.classes) for node in nodes(root)] == [
+        ((), []),
+        ((1,), [0, 2]),
+        ((1, 2), [1]),
+        ((1, 2, 3), [3]),
+    ]
     assert [node.path for node in inner(root)] == [(), (1,), (1, 2)]
     whole = name_tree(paths, [(), (1, 2)])
     assert set(whole.children) == {(1,)}

@@ -29,10 +29,10 @@ LONG_ANSWER = 1000
 
 def collected(
     questionnaire: "Questionnaire", folder: Path, failures: "dict[str, Failure]"
-) -> tuple[pl.DataFrame, "list[Environment]", int]:
+) -> tuple[pl.DataFrame, set[str], int]:
     """The predictions of a model, by task, variant and repeat, and then in the images' order.
 
-    Beside them, the environments in which the answers were asked for, and the number of rows that are errors, those about
+    Beside them, the names of the environments in which the answers were asked for, and the number of rows that are errors, those about
     images which cannot be decoded apart.
     """
     known = journal.read(folder, replies.check_record)
@@ -58,10 +58,14 @@ def collected(
                 column.append(cells.get(name))
     frame = in_order(pl.DataFrame(columns, schema=PREDICTIONS), questionnaire.images.ids)
     _report_odd_answers(frame)
-    noted = [folder / ENVIRONMENTS / f"{name}.json" for name in sorted(asking_environments)]
-    made_with = [json.loads(path.read_bytes()) for path in noted if path.is_file()]
     failed = frame.filter(pl.col("status") == "error", ~pl.col("image_id").is_in(list(questionnaire.unreadable)))
-    return frame, made_with, failed.height
+    return frame, asking_environments, failed.height
+
+
+def noted_environments(folder: Path, names: set[str]) -> "list[Environment]":
+    """The environments of these names, as far as they are written down beside the journal."""
+    noted = [folder / ENVIRONMENTS / f"{name}.json" for name in sorted(names)]
+    return [json.loads(path.read_bytes()) for path in noted if path.is_file()]
 
 
 def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str, Any]]:

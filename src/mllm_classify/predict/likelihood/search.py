@@ -52,9 +52,7 @@ class Best(NamedTuple):
     nodes: int
 
 
-def best(
-    root: Node, scale: Scale, bounds: Bounds, top: int, margin: float = MARGIN
-) -> Generator[Node, LogProbs, Best]:
+def best(root: Node, scale: Scale, bounds: Bounds, top: int, margin: float = MARGIN) -> Generator[Node, LogProbs, Best]:
     """The `top` classes of highest score; of equal ones the first. No class outside of them scores higher by `margin` or more.
 
     Yields each node of which it must know how it goes on, and is sent the log-probabilities of its children. A branch
@@ -91,7 +89,5 @@ def complete(root: Node, children: Mapping[Path, LogProbs]) -> dict[int, float]:
     while waiting:
         node, log_probability = waiting.pop()
         found |= dict.fromkeys(node.classes, log_probability)
-        waiting += [
-            (child, log_probability + children[node.path][tokens]) for tokens, child in node.children.items()
-        ]
+        waiting += [(child, log_probability + children[node.path][tokens]) for tokens, child in node.children.items()]
     return found

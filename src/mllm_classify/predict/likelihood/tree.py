@@ -65,7 +65,9 @@ def inner(root: Node) -> list[Node]:
     return [node for node in nodes(root) if not node.ends]
 
 
-def gathered(root: Node, of: Callable[[Node], list[float]], combine: Callable[[list[float]], float]) -> dict[Path, float]:
+def gathered(
+    root: Node, of: Callable[[Node], list[float]], combine: Callable[[list[float]], float]
+) -> dict[Path, float]:
     """For each inner node, a number combined from those of all nodes below it, itself left out, by its path."""
     found: dict[Path, float] = {}
     for node in reversed(list(nodes(root))):
