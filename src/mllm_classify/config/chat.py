@@ -11,7 +11,7 @@ from mllm_classify.config.models import Model
 from mllm_classify.config.tasks import Layout
 from mllm_classify.dollars import dollars
 from mllm_classify.io.files import portable
-from mllm_classify.tasks import TASK, TaskName
+from mllm_classify.tasks import TASK, Scale, TaskName
 
 SECRET = re.compile(r"(key|token|secret|password|credential|^sig|^signature)$", re.IGNORECASE)
 """Names of a URL's parameters that hold what must not be written down."""
@@ -82,6 +82,12 @@ class Likelihood(Section):
 
     top: Annotated[int, Field(gt=0, le=MOST)] | Literal["all"] = Field(
         5, description="classes whose ranking is certain and kept; `all` asks for every name, whatever it takes"
+    )
+    scales: list[Scale] = Field(
+        list(get_args(Scale)),
+        min_length=1,
+        description="by what: the log-probability itself, its mean over tokens or bytes, and what the image adds to it; a scale "
+        "whose bounds cut little asks most names",
     )
     end: str = Field(
         "template",

@@ -131,7 +131,7 @@ class Inquirer(Sender):
 
     async def _rank(self, way: RankedWay, places: list[int]) -> None:
         await self._check(way, places[0])
-        if way.prior is None:
+        if way.prior is None and way.needs_prior:
             await self._without_image(way)
         if self.stopped is not None:
             return

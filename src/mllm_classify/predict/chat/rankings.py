@@ -43,7 +43,8 @@ class RankedWay:
 
     def __init__(self, questionnaire: "Questionnaire", way: "Way") -> None:
         self.way = way
-        self.scorings: tuple[Scoring, ...] = TASK[way.task].scorings
+        scales = questionnaire.model.likelihood.scales
+        self.scorings: list[Scoring] = [it for it in TASK[way.task].scorings if it.scale in scales]
         text = questionnaire.text(way)
         self.put = nodes.put(questionnaire.model, way, text, image=True)
         self.alone = nodes.put(questionnaire.model, way, text, image=False)
@@ -56,6 +57,11 @@ class RankedWay:
         of_names = [self.put.body, self.names, self.end, questionnaire.identity]
         self.key = sha256(json.dumps(of_names, sort_keys=True).encode())
         self._requests: dict[tuple[Any, bool], list[nodes.Request]] = {}
+
+    @property
+    def needs_prior(self) -> bool:
+        """Whether a scoring takes off what names have without an image."""
+        return any(scoring.scale == "PMI" for scoring in self.scorings)
 
     @property
     def named(self) -> Naming:
@@ -82,16 +88,17 @@ class RankedWay:
     @cached_property
     def scales(self) -> list[tuple[Scale, Bounds]]:
         """Of each scoring."""
-        if self.prior is None:
-            raise LackingError
         every = range(len(self.names))
         none, one = [0.0 for _ in every], [1.0 for _ in every]
         known = {
             "sum": Scale(none, one),
             "token": Scale(none, self.named.lengths),
             "byte": Scale(none, self.named.sizes),
-            "PMI": Scale([self.prior[class_id] for class_id in every], one),
         }
+        if self.needs_prior:
+            if self.prior is None:
+                raise LackingError
+            known["PMI"] = Scale([self.prior[class_id] for class_id in every], one)
         return [(known[scoring.scale], Bounds(self.tree, known[scoring.scale])) for scoring in self.scorings]
 
     def search(self) -> Generator[Node, LogProbs, list[Best]]:
@@ -151,7 +158,7 @@ class Rankings:
         for way in self.ways:
             if way.naming is None and way.key in self.known:
                 way.naming = Naming.of_json(self.known[way.key]["response"])
-            if way.naming is not None and way.prior is None:
+            if way.naming is not None and way.prior is None and way.needs_prior:
                 try:
                     every = {node.path: self.children(way, node, None) for node in way.inner}
                 except LackingError:
