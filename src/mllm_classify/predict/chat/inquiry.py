@@ -32,6 +32,8 @@ GREY = 64
 """Pixels of the side of the picture with which prompts are tokenised: what stands behind it are the same tokens."""
 APART = 1.0
 """By how much two ways to ask a name's log-probability may differ. Rounding is far below, another temperature above."""
+TRIED = 3
+"""Images on which that is looked at, until one of them is not refused."""
 TOKENS_BYTES = 2**25
 """Of a reply that lists a prompt's tokens, or has their log-probabilities."""
 Report = Callable[[int, str], None]
@@ -130,12 +132,28 @@ class Inquirer(Sender):
         log.info("task %s: %d names, %d nodes", way.way.task, len(set(way.naming.paths)), len(way.inner))
 
     async def _rank(self, way: RankedWay, places: list[int]) -> None:
-        await self._check(way, places[0])
+        if not await self._checked(way, places):
+            return
         if way.prior is None and way.needs_prior:
             await self._without_image(way)
         if self.stopped is not None:
             return
         await self._each(places, lambda place: self._image(way, place))
+
+    async def _checked(self, way: RankedWay, places: list[int]) -> bool:
+        """Whether one of the images could be checked. The others were refused: their rankings say why."""
+        for number, place in enumerate(places, 1):
+            try:
+                await self._check(way, place)
+            except nodes.UnsaidError:
+                raise
+            except replies.FailedError as error:
+                if self.stopped is not None or number == TRIED:
+                    raise
+                self._fail(way, place, str(error))
+            else:
+                return True
+        return False
 
     async def _without_image(self, way: RankedWay) -> None:
         """How likely all names are without an image: known beforehand, it bounds what the image adds."""
@@ -194,12 +212,14 @@ class Inquirer(Sender):
             self.stop(StoppedError(str(error)))
         except replies.FailedError as error:
             if self.stopped is None:
-                asked = self.rankings.questionnaire
-                failure = Failure(way.way.task, asked.images.ids[place], str(error))
-                self.rankings.failures[way.way.task, asked.sent(place)] = failure
+                self._fail(way, place, str(error))
         if self.stopped is None:
             self._done += 1
             self._report(self._done, f"{self._asked:,} requests, {self._tokens:,} tokens")
+
+    def _fail(self, way: RankedWay, place: int, reason: str) -> None:
+        asked = self.rankings.questionnaire
+        self.rankings.failures[way.way.task, asked.sent(place)] = Failure(way.way.task, asked.images.ids[place], reason)
 
     async def children(
         self, way: RankedWay, node: "Node", place: int | None, url: str | None, bases: set[int]
