@@ -66,6 +66,17 @@ def unit_vectors(rng, count):
     return [[x / math.hypot(*vector) for x in vector] for vector in drawn]
 
 
+def used(rng, task):
+    """What a server counted of a request, or of all for a likelihood, which stand with the first scoring; or nothing."""
+    if (task in LIKELIHOODS and " " in task) or rng.random() < 0.1:
+        return {}
+    return {
+        "prompt_tokens": rng.randint(50, 90),
+        "completion_tokens": rng.randint(1, 9),
+        "cached_tokens": rng.randint(0, 50),
+    }
+
+
 def make_study(folder, seed, count, second_label_set, one_way, several):
     """All of a run's files with random contents, as the stages after `predict` write them.
 
@@ -123,13 +134,7 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
                 place = images.index(image)
                 about["group"] = (place * 3 ** (repeat * way.get("shuffled", 0)) % 7) if "images" in way else None
                 finish = {} if ranked else {"finish_reason": rng.choice([None, "stop", "stop", "length"])}
-                if (
-                    entry["kind"] == "vllm"
-                    and (not ranked or way["task"].endswith("likelihood"))
-                    and rng.random() < 0.9
-                ):
-                    finish |= {"prompt_tokens": rng.randint(50, 90), "completion_tokens": rng.randint(1, 9)}
-                    finish |= {"cached_tokens": rng.randint(0, 50)}
+                finish |= used(rng, way["task"]) if entry["kind"] == "vllm" else {}
                 cells.append(about | answer | finish | {"status": "error" if rng.random() < 0.05 else "ok"})
         predictions = pl.DataFrame(cells, schema=PREDICTIONS)
         parquet.write(predictions, PREDICTIONS, folder / f"predictions/d/{entry['name']}.parquet")
@@ -144,9 +149,8 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
         mapped = map_answers(predictions, classes, embedded, answers, "e", None, several, by_id)
         parquet.write(mapped, MAPPING, folder / f"mapping/e/d/{entry['name']}.parquet")
         scores.append(score(entry["name"], predicted_by_text(mapped, classes), labels, predictions))
-        ranked = predictions.filter(pl.col("class_ids").is_not_null())
-        if ranked.height:
-            scores.append(score(entry["name"], predicted_by_ranking(ranked), labels))
+        likely = predictions.filter(pl.col("class_ids").is_not_null())
+        scores += [score(entry["name"], predicted_by_ranking(it), labels) for it in [likely] if it.height]
     return pl.concat(scores), labels, classes
 
 
