@@ -133,8 +133,9 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
                 # the images of a request are others in each repeat, unless that is their order
                 place = images.index(image)
                 about["group"] = (place * 3 ** (repeat * way.get("shuffled", 0)) % 7) if "images" in way else None
-                finish = {} if ranked else {"finish_reason": rng.choice([None, "stop", "stop", "length"])}
-                finish |= used(rng, way["task"]) if entry["kind"] == "vllm" else {}
+                finish = ({} if ranked else {"finish_reason": rng.choice([None, "stop", "stop", "length"])}) | (
+                    used(rng, way["task"]) if entry["kind"] == "vllm" else {}
+                )
                 cells.append(about | answer | finish | {"status": "error" if rng.random() < 0.05 else "ok"})
         predictions = pl.DataFrame(cells, schema=PREDICTIONS)
         parquet.write(predictions, PREDICTIONS, folder / f"predictions/d/{entry['name']}.parquet")

@@ -43,7 +43,24 @@ class Request(Section):
     )
     reasoning_effort: str | None = Field(None, description="as sent")
     service_tier: str | None = Field(None, description="as sent")
+    logprobs: bool | None = Field(
+        None, description="as sent; true keeps how likely each answer was (`answer_logprob` of the predictions)"
+    )
+    top_logprobs: int | None = Field(
+        None,
+        ge=0,
+        le=1000,
+        description="as sent, with `logprobs`: likeliest tokens at each place; of MC by letter, they tell each option's "
+        "probability (`letters`)",
+    )
     detail: Literal["low", "high", "auto"] | None = Field(None, description="as sent with every image")
+
+    @model_validator(mode="after")
+    def _with_logprobs(self) -> Self:
+        if self.top_logprobs is not None and not self.logprobs:
+            msg = f"top_logprobs: {self.top_logprobs}: needs logprobs: true"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -19,6 +19,10 @@ PREDICTIONS: dict[str, pl.DataType] = {
     "status": pl.String(),  # ok, or error; of recorded class ids also empty and several, whose ranking is empty
     "error": pl.String(),  # why
     "reasoning": pl.String(),  # of chat models that show it; never mapped
+    "answer_logprob": pl.Float64(),  # natural logarithm of the answer's probability; null unless asked for (request.logprobs)
+    "letters": pl.List(
+        pl.Float32
+    ),  # of MC by letter: probabilities of A, B, ... as the answer's beginning, null where not said
     "finish_reason": pl.String(),
     "prompt": pl.String(),  # SHA-256 of the prompt file
     "request": pl.String(),  # digest of what was sent, without images; the journal holds it

@@ -3,6 +3,8 @@
 import itertools
 import json
 import logging
+import math
+import string
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +46,7 @@ def collected(
         elif question.key in known:
             record = known[question.key]
             asking_environments.add(record.get("environment", ""))
-            rows = answered_rows(question, record)
+            rows = answered_rows(question, record, letters=questionnaire.by_letter(question))
         else:
             failure = failures.get(question.key)
             rows = [{"status": "error", "error": failure.reason[:600] if failure else "not answered"}]
@@ -68,8 +70,8 @@ def noted_environments(folder: Path, names: set[str]) -> "list[Environment]":
     return [json.loads(path.read_bytes()) for path in noted if path.is_file()]
 
 
-def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row an image of a request; what the request used stands in the first."""
+def answered_rows(question: "Question", record: dict[str, Any], *, letters: bool = False) -> list[dict[str, Any]]:
+    """One row an image of a request; what the request used stands in the first. `letters`: it is answered by one."""
     response = answers.read(record["response"])
     count = len(question.images)
     texts = answers.one_each(response.text, count) if question.template.numbered or count > 1 else None
@@ -86,7 +88,11 @@ def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str
         "served_model": response.model,
         "fingerprint": response.fingerprint,
     }
+    # reasoning that is among an answer's tokens is no part of it
+    tokens = None if response.reasoning or count > 1 else answers.tokens(record["response"])
     first = {
+        "answer_logprob": None if tokens is None else sum(token.log_probability for token in tokens),
+        "letters": letter_probabilities(tokens[0].likeliest) if tokens and letters else None,
         "reasoning": response.reasoning,
         "prompt_tokens": response.used.prompt,
         "completion_tokens": response.used.completion,
@@ -97,6 +103,20 @@ def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str
     }
     said: list[str | None] = [None] * count if error is not None or texts is None else [*texts]
     return [row | {"text": text} | (first if number == 0 else {}) for number, text in enumerate(said)]
+
+
+def letter_probabilities(likeliest: dict[str, float]) -> list[float | None] | None:
+    """The probability of each letter from A to the last one that is known, whatever blanks and marks its tokens have.
+
+    None where no letter is among the likeliest tokens; null for those that are not: the server does not say theirs.
+    """
+    known: dict[str, float] = {}
+    for token, log_probability in likeliest.items():
+        letter = token.strip(" \n▁Ġ.:()*")
+        if len(letter) == 1 and letter in string.ascii_uppercase:
+            known[letter] = known.get(letter, 0.0) + math.exp(log_probability)
+    last = max(map(string.ascii_uppercase.index, known), default=-1)
+    return [known.get(letter) for letter in string.ascii_uppercase[: last + 1]] or None
 
 
 def _report_odd_answers(frame: pl.DataFrame) -> None:

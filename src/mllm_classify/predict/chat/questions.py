@@ -225,6 +225,12 @@ class Questionnaire:
         names = {class_id: self.names[class_id] for class_id in class_ids}
         return numbered(names) if way.ids else listed(names.values())
 
+    def by_letter(self, question: Question) -> bool:
+        """Whether a question's options stand behind letters."""
+        if question.task != MC.name or self._multiple is None:
+            return False
+        return self._multiple.answer == "letter" and not lists_classes(question.variant)
+
     def lists_classes(self, question: Question) -> bool:
         """Whether a question is the main one of a task whose prompt lists all classes."""
         return any(
