@@ -16,7 +16,7 @@ from mllm_classify.predict.chat.prompts import read_prompt
 BASE = yaml.safe_load((PROJECT / "config.yaml").read_text())
 BLOCKS = [
     pytest.param(block, id=f"{page.name}-{number}")
-    for page in [PROJECT / "docs/mllms.md", PROJECT / "docs/providers.md", PROJECT / "docs/encoders.md"]
+    for page in [PROJECT / f"docs/{name}.md" for name in ("mllms", "providers", "encoders", "likelihood")]
     for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL))
 ]
 

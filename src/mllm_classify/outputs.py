@@ -94,7 +94,7 @@ OUTPUTS: Final = {
         ),
         output_row(
             "protocols",
-            "scores images models study resamples options",
+            "scores images models study resamples options chat_predictions",
             "The protocols of earlier work",
             "Protocols of earlier work",
             "worded",

@@ -153,7 +153,7 @@ from tests.config.given import (
         (whole("tasks", CW=None), "models[2].tasks: 'CW' has no prompt; add it under tasks:"),
         (
             whole("models", 3, tasks=["AW"]),
-            "config.yaml: models[3].tasks[0]: 'AW': input should be 'OW', 'CW', 'CW-constrained' or 'MC'",
+            "config.yaml: models[3].tasks[0]: 'AW': input should be 'OW', 'CW', 'CW-constrained', 'CW-likelihood', ",
         ),
         (choosing(choices=None), "models[3].tasks: 'MC' needs options; add choices: with a reference"),
         (

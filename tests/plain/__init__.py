@@ -59,7 +59,9 @@ def tables(
         for name, scorings in every.items()
     }
     entries = {entry["name"]: entry for entry in models}
-    more = {"protocols": protocols(every, entries, choices or {}, n_images)}
+    chat = [entry["name"] for entry in models if entry["kind"] in ("endpoint", "engine", "vllm", "openai")]
+    answers = {name: records(only(results.glob(f"predictions/*/{name}.parquet"))) for name in chat}
+    more = {"protocols": protocols(every, entries, choices or {}, n_images, answers)}
     order = [variant["name"] for variant in variants or []]
     more["sensitivity"] = sensitivity(with_variants, entries, order, n_images)
     more["agreement"] = agreement(with_variants, entries, order, n_images)

@@ -39,12 +39,15 @@ def test_every_figure_equals_an_independent_computation(
     ways = [[e["name"], it["name"], "words"] for e in ENTRIES for it in VARIANTS if it["name"] in e.get("variants", [])]
     chat = lazy(tmp_path, "predictions", [e["name"] for e in ENTRIES if e.get("variants")])
     unseen = [way for way in ways if way[1] in blind]
+    asked = lazy(
+        tmp_path, "predictions", [e["name"] for e in ENTRIES if e["kind"] in ("endpoint", "engine", "vllm", "openai")]
+    )
     found = {name: rows(make(scores, MODELS_OF, study)) for name, make in EVERY.items()} | {
         "accuracy": EVERY["accuracy"](scores, MODELS_OF, study).to_dicts(),
         "table2": rows(table2(evaluated, study)),
         "mustelidae": rows(mustelidae(scores, labels, classes, MODELS_OF, study)),
         "per_class": rows(per_class(scores, labels, classes, MODELS_OF, study)),
-        "protocols": rows(protocols(scores, evaluated, MODELS_OF, study, RESAMPLES, None)),
+        "protocols": rows(protocols(scores, evaluated, MODELS_OF, study, RESAMPLES, None, asked)),
         "sensitivity": rows(sensitivity(scores, ways, MODELS_OF, study, RESAMPLES)),
         "priors": rows(priors(scores, classes, unseen, MODELS_OF, study, RESAMPLES)),
         "agreement": rows(agreement(scores, chat, ways, MODELS_OF, study, RESAMPLES)),

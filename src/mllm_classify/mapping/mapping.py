@@ -8,7 +8,7 @@ from mllm_classify.io.keys import QUESTION
 from mllm_classify.mapping.names import Several, by_name, by_number, enumerations, included, normalise
 from mllm_classify.mapping.nearest import NEAREST, nearest_classes
 from mllm_classify.mapping.options import chosen_options
-from mllm_classify.tasks import MC, TASKS
+from mllm_classify.tasks import MC, RANKED, TASKS
 
 READ: dict[str, pl.DataType] = {
     "status": pl.String(),
@@ -36,7 +36,7 @@ LISTED = [task.name for task in TASKS if task.lists_classes]
 """Tasks in which an answer can be out of prompt."""
 NAMED = [task.name for task in TASKS if task.lists_classes and not task.options]
 """Of these, tasks that are answered by the names, or ids, of classes: the list is the same in all questions."""
-SEARCHED = [task.name for task in TASKS if not task.options]
+SEARCHED = [task.name for task in TASKS if not (task.options or task.ranked)]
 """Tasks whose answers are looked through for names."""
 
 
@@ -56,9 +56,10 @@ def map_answers(
     No exact match shortens the way to the nearest class: an answer that is a class name goes through the embeddings
     too (OW). An empty answer is out of prompt and has no nearest class. The exact class of an answer to MC is the option
     of `choices` that it names, by name or, where `answer` is "letter", by its letter; the questions that were not asked
-    are rows, too. Variants in `by_id` are answered by class id. An answer to CW that names several classes and nothing
+    are rows, too. Classes ranked by likelihood are no answers in words, and left out. Variants in `by_id` are answered by class id. An answer to CW that names several classes and nothing
     else is read as `several` says.
     """
+    predictions = predictions.filter(~pl.col("task").is_in(list(RANKED)))
     nearest = nearest_classes(answer_embeddings, class_embeddings, classes)
 
     def read(answers: pl.DataFrame) -> pl.DataFrame:

@@ -4,7 +4,7 @@ import polars as pl
 
 from mllm_classify.io.keys import QUESTION
 from mllm_classify.predict.rows import TRUNCATED
-from mllm_classify.tasks import TASKS, Reading
+from mllm_classify.tasks import RANKED, TASKS, Reading
 
 SCORES: dict[str, pl.DataType] = {
     "model": pl.String(),
@@ -13,7 +13,7 @@ SCORES: dict[str, pl.DataType] = {
     "variant": pl.String(),
     "repeat": pl.Int32(),
     "encoder": pl.String(),  # null where no text was mapped
-    "scoring": pl.String(),  # OW, OW inclusion, CW, CW+, CW inclusion, CW-constrained, MC
+    "scoring": pl.String(),  # OW, OW inclusion, CW, CW+, CW inclusion, CW-constrained, MC, and those of RANKED
     "status": pl.String(),  # as mapped: ok, error, empty, several, unasked
     "oop": pl.Boolean(),  # null where the prompt lists no classes, and for errors
     "imgt": pl.Boolean(),  # correct under ImGT
@@ -29,14 +29,14 @@ REPLY = ["group", "finish_reason"]
 
 
 def predicted_by_ranking(predictions: pl.DataFrame) -> pl.DataFrame:
-    """The first of every ranking, as the answer to CW.
+    """The first of every ranking, as the answer to CW, or to the scoring by likelihood that is its task.
 
     Where any ranking is empty, they stand for answers in words to a list of classes, and the empty ones are out of prompt.
     """
     none = pl.col("class_ids").list.len() == 0
     return predictions.with_columns(
         pl.lit(None, dtype=pl.String).alias("encoder"),
-        pl.lit("CW").alias("scoring"),
+        pl.col("task").alias("scoring"),
         pl.when(none.any()).then(none).alias("oop"),
         pl.col("class_ids").list.head(1).alias("predicted"),
     )
@@ -65,6 +65,7 @@ def predicted_by_text(mapping: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFr
             readings[scoring.reading].alias("predicted"),
         )
         for task in TASKS
+        if not task.ranked
         for scoring in task.scorings
     )
 
@@ -121,15 +122,18 @@ def scores(
 ) -> pl.DataFrame:
     """The scores of all models, in the order of `scored`: mappings of models that answer in words, predictions of others.
 
-    `answers` are the predictions of those that answer in words, which know how replies came.
+    `answers` are the predictions of those that answer in words, which know how replies came, and what was ranked by
+    likelihood.
     """
     frames = []
     for model, frame in scored.items():
+        ranked = frame
         if model in answers:
             predicted = predicted_by_text(frame.collect(), classes)
             replies = answers[model].select(*QUESTION, *REPLY).collect()
             frames.append(score(model, predicted, labels, replies))
-        else:
-            predicted = predicted_by_ranking(frame.select(*QUESTION, "class_ids", "status", *REPLY).collect())
-            frames.append(score(model, predicted, labels))
+            ranked = answers[model].filter(pl.col("task").is_in(list(RANKED)))
+        rankings = ranked.select(*QUESTION, "class_ids", "status", *REPLY).collect()
+        if model not in answers or rankings.height:
+            frames.append(score(model, predicted_by_ranking(rankings), labels))
     return pl.concat(frames)

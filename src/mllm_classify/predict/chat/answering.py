@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -16,9 +16,13 @@ from mllm_classify.api import client, journal, replies, sending
 from mllm_classify.api.replies import FailedError
 from mllm_classify.io.environment import Environment, environment
 from mllm_classify.io.files import InputError, StoppedError, TerminatedError, sha256, written
+from mllm_classify.io.text import one_line
 from mllm_classify.predict.chat import asking, preflight
-from mllm_classify.predict.chat.collecting import ENVIRONMENTS, collected
+from mllm_classify.predict.chat.collecting import ENVIRONMENTS, collected, noted_environments
+from mllm_classify.predict.chat.inquiry import Inquirer
 from mllm_classify.predict.chat.questions import questionnaire_of
+from mllm_classify.predict.chat.rankings import Rankings
+from mllm_classify.predict.rows import in_order
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
@@ -73,9 +77,17 @@ def answered(
     missing than the entry tolerates, naming how many and why; what came is in the journal.
     """
     model = job.model
-    questionnaire, missing, failures = asked(job, serving, transport, instead)
+    questionnaire, missing, failures, rankings = asked(job, serving, transport, instead)
     rows = questionnaire.rows()
-    frame, made_with, errors = collected(questionnaire, job.journal, failures)
+    frame, environments, errors = collected(questionnaire, job.journal, failures)
+    if len(rankings.failures) > model.max_errors:
+        first_failed = next(iter(rankings.failures.values()))
+        msg = (
+            f"model {model.name!r}: {len(rankings.failures)} images have no ranking, the first for task {first_failed.task}, "
+            f"image {first_failed.image_id!r}: {one_line(first_failed.reason)}; what was answered is in {rankings.folder}, and "
+            f"another run asks for the rest only; the entry tolerates {model.max_errors} (max_errors)"
+        )
+        raise InputError(msg)
     if errors > model.max_errors or any(failure.ours for failure in failures.values()):
         if failures:
             said = asking.explain(model, failures, missing, questionnaire.images.ids, job.journal)
@@ -87,15 +99,18 @@ def answered(
             )
         msg = f"{said}; the entry tolerates {model.max_errors} (max_errors)"
         raise InputError(msg)
-    return frame, made_with
+    if rankings.ways:
+        frame = in_order(pl.concat([frame, rankings.rows()]), questionnaire.images.ids)
+    return frame, noted_environments(job.journal, environments | rankings.environments())
 
 
 class Asked(NamedTuple):
     """What was asked: all questions, how many answers were missing, and why some still are."""
 
-    questionnaire: Any
+    questionnaire: "Questionnaire"
     missing: int
     failures: dict[str, asking.Failure]
+    rankings: Rankings
 
 
 def asked(
@@ -106,7 +121,11 @@ def asked(
 ) -> Asked:
     """Ask what the journal of a job lacks; `serving` gives the URL for that."""
     questionnaire = questionnaire_of(job)
-    return ask(questionnaire, job.journal, job.progress, serving, transport, instead, job.shard[1])
+    rankings = Rankings(questionnaire, job.journal)
+    missing, failures = ask(
+        questionnaire, job.journal, job.progress, serving, transport, instead, job.shard[1], rankings=rankings
+    )
+    return Asked(questionnaire, missing, failures, rankings)
 
 
 def ask(
@@ -118,22 +137,33 @@ def ask(
     instead: Instead | None = None,
     shards: int = 1,
     *,
+    rankings: Rankings | None = None,
     checked: bool = True,
-) -> Asked:
-    """Ask what a journal's folder lacks of a questionnaire, after the preflight, unless it is not to be `checked`."""
+) -> tuple[int, dict[str, asking.Failure]]:
+    """Ask what a journal's folder lacks of a questionnaire, after the preflight, unless it is not to be `checked`.
+
+    Returns how many answers were missing, and why some still are.
+    """
     known = journal.read(folder, replies.check_record)
     rows = questionnaire.rows()
     report = progress(rows, "answers")
     missing = sum(len(question.images) for question in asking.still_missing(questionnaire, known))
     log.info("%s lacks %d of %d answers", folder, missing, rows)
     failures: dict[str, asking.Failure] = {}
-    if missing:
+    lacking = sum(map(len, rankings.lacking().values())) if rankings else 0
+    if missing or lacking:
         _key(questionnaire.model)
         with serving() as served:
-            log.info("asking %s for %d answers", served.url, missing)
             way = _Way(folder, report, rows - missing, shards, transport, instead, checked)
-            failures = asyncio.run(_ask_missing(questionnaire, known, served, way))
-    return Asked(questionnaire, missing, failures)
+            if missing:
+                log.info("asking %s for %d answers", served.url, missing)
+                failures = asyncio.run(_ask_missing(questionnaire, known, served, way))
+            if rankings and lacking:
+                log.info("asking %s for %d rankings", served.url, lacking)
+                way = way._replace(report=progress(lacking, "rankings"))
+                asyncio.run(_rank_missing(rankings, served, way))
+                rankings.reread()
+    return missing, failures
 
 
 class _Way(NamedTuple):
@@ -163,8 +193,21 @@ async def _ask_missing(
             with sending.until_terminated(asker):
                 await sending.within_grace(asker, _ask(asker, known, way) if way.checked else _ask_all(asker, known))
             if asker.stopped is not None:
-                raise _why(asker, way.folder)
+                raise _why(asker, model, way.folder)
     return asker.failures
+
+
+async def _rank_missing(rankings: Rankings, served: Served, way: _Way) -> None:
+    """Ask what rankings lack. Raises StoppedError where asking ended before that."""
+    model = rankings.questionnaire.model
+    noted = await _note_environment(served.url, way.folder)
+    async with way.transport(model, served.url) as carrier:
+        with journal.Writer(rankings.folder) as writer:
+            inquirer = Inquirer(rankings, carrier, writer, noted, way.report, served.ended)
+            with sending.until_terminated(inquirer):
+                await sending.within_grace(inquirer, inquirer.ask_all(served.url, _key(model)))
+            if inquirer.stopped is not None:
+                raise _why(inquirer, model, rankings.folder)
 
 
 async def _ask_all(asker: asking.Asker, known: journal.Answers) -> None:
@@ -194,10 +237,10 @@ async def _ask(asker: asking.Asker, known: journal.Answers, way: _Way) -> None:
         await instead.ask_all(asker, waiting)
 
 
-def _why(asker: asking.Asker, folder: Path) -> StoppedError:
+def _why(asker: sending.Sender, model: "ChatModel", folder: Path) -> StoppedError:
     """Why asking stopped, and that nothing is lost."""
     reason = str(asker.stopped)
-    named = f"model {asker.model.name!r}: "
+    named = f"model {model.name!r}: "
     said = reason if reason.startswith(named) else named + reason
     whole = f"{said}; what was answered is in {folder}, and another run asks for the rest only"
     if isinstance(asker.stopped, TerminatedError):

@@ -155,11 +155,11 @@ def probed(
     Raises InputError where more of them are missing than the entry tolerates.
     """
     probes = probes_of(job)
-    asked = ask(probes, job.journal, job.progress, serving, transport, checked=False)
+    _, failures = ask(probes, job.journal, job.progress, serving, transport, checked=False)
     known = journal.read(job.journal, replies.check_record)
     rows = []
     for question, (class_id, description, repeat, shown) in zip(probes, probes.asked, strict=True):
-        failure = asked.failures.get(question.key)
+        failure = failures.get(question.key)
         row: dict[str, Any] = {
             "status": "error",
             "error": failure.reason[:600] if failure else "not answered",

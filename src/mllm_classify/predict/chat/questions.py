@@ -17,7 +17,7 @@ from mllm_classify.predict.chat.examples import chosen
 from mllm_classify.predict.chat.pictures import data_url, sent_anew
 from mllm_classify.predict.chat.prompts import Template, Way, lettered, listed, numbered, read_prompt, template
 from mllm_classify.predict.images import Images
-from mllm_classify.tasks import CW, CW_CONSTRAINED, MC, OW
+from mllm_classify.tasks import CW, CW_CONSTRAINED, MC, OW, TASK
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
@@ -123,10 +123,11 @@ class Questionnaire:
         self._labels = labels
         self._shard = shard
         self.unreadable = unreadable
-        self.ways = [self._way(task) for task in model.tasks if task != MC.name]
+        self.ways = [self._way(task) for task in model.tasks if not (TASK[task].options or TASK[task].ranked)]
+        self.ranked_ways = [self._way(task) for task in model.tasks if TASK[task].ranked]
         main = {way.task: way for way in self.ways}
         self.ways += [self._varied(variant, main[variant.task]) for variant in variants]
-        self._identity = answer_identity(model)
+        self.identity = answer_identity(model)
         wanted = {way.examples for way in self.ways if way.examples is not None}
         self._chosen = {it: chosen(it) for it in wanted} if chosen is not None else {}
 
@@ -181,7 +182,24 @@ class Questionnaire:
         """The number of answers that there will be: one an image, task, variant and repeat."""
         return sum(len(question.images) for question in self)
 
-    def _places(self, way: Way) -> list[int]:
+    def asked_about(self, way: Way, *, refused: bool = False) -> list[int]:
+        """The images of this shard that a task is about; or those of them that cannot be decoded."""
+        places = (place for place in self.places(way) if self.ours(place))
+        return [place for place in places if (self.images.ids[place] in self.unreadable) == refused]
+
+    def sent(self, place: int) -> str:
+        """What tells an image apart, as it is sent."""
+        return self._sent[place]
+
+    def text(self, way: Way) -> str:
+        """The words of a prompt that lists all classes, where it lists any."""
+        return way.prompt.text.replace(CLASS_LIST, self._listing(way, range(len(self.names))))
+
+    def key(self, put: Template, place: int | None) -> str:
+        """The key of a request that is no question: about an image, or, as text alone, about none."""
+        return question_key(put, [] if place is None else [self._sent[place]], 0, self.identity)
+
+    def places(self, way: Way) -> list[int]:
         """The images that a task is about."""
         if way.sample is None:
             return list(range(len(self.images)))
@@ -189,7 +207,7 @@ class Questionnaire:
         chosen = set(drawn["image_id"])
         return [place for place, image_id in enumerate(self.images.ids) if image_id in chosen]
 
-    def _ours(self, place: int) -> bool:
+    def ours(self, place: int) -> bool:
         """Whether an image is this shard's. One that the data set holds twice is so both times: it is asked about once."""
         return self._in_shard(self._first[self.images.digests[place]])
 
@@ -221,6 +239,12 @@ class Questionnaire:
         names = {class_id: self.names[class_id] for class_id in class_ids}
         return numbered(names) if way.ids else listed(names.values())
 
+    def by_letter(self, question: Question) -> bool:
+        """Whether a question's options stand behind letters."""
+        if question.task != MC.name or self._multiple is None:
+            return False
+        return self._multiple.answer == "letter" and not lists_classes(question.variant)
+
     def lists_classes(self, question: Question) -> bool:
         """Whether a question is the main one of a task whose prompt lists all classes."""
         return any(
@@ -247,18 +271,18 @@ class Questionnaire:
         for way in self.ways:
             for repeat in range(way.repeats):
                 put = self.put(way, repeat=repeat)
-                for place in self._places(way):
-                    if self.images.ids[place] in self.unreadable and self._ours(place):
+                for place in self.places(way):
+                    if self.images.ids[place] in self.unreadable and self.ours(place):
                         yield self._question(put, way, (place,), repeat)
         if MC.name in self.model.tasks:
             yield from self._choices(refused=True)
 
     def _put_in(self, way: Way) -> Iterator[Question]:
-        places = [place for place in self._places(way) if self.images.ids[place] not in self.unreadable]
+        places = [place for place in self.places(way) if self.images.ids[place] not in self.unreadable]
         for repeat in range(way.repeats):
             if way.images == 1:
                 put = self.put(way, repeat=repeat)
-                yield from (self._question(put, way, (place,), repeat) for place in places if self._ours(place))
+                yield from (self._question(put, way, (place,), repeat) for place in places if self.ours(place))
                 continue
             imgt = self.imgt if way.order == "class" else {}
             groups = grouped(places, way, self.images.ids, imgt, repeat)
@@ -279,7 +303,7 @@ class Questionnaire:
     ) -> Question:
         sent = [it for place in places if (it := self._shown(way, place)) is not None]
         examples = self._examples(way, places[0])
-        key = question_key(put, [*(example.told for example in examples), *sent], repeat, self._identity)
+        key = question_key(put, [*(example.told for example in examples), *sent], repeat, self.identity)
         return Question(key, way.task, places, put, way.variant, repeat, group, way.pixels, way.seed, examples)
 
     def _examples(self, way: Way, place: int) -> "tuple[Example, ...]":
@@ -337,7 +361,7 @@ class Questionnaire:
 
             all_classes = put(every) if long else None
             for image_id, options in rows.select("image_id", "options").iter_rows():
-                if self._ours(places[image_id]) and (image_id in self.unreadable) == refused:
+                if self.ours(places[image_id]) and (image_id in self.unreadable) == refused:
                     shown = put(options) if options else all_classes or put(every)
                     yield self._question(shown, way, (places[image_id],), number)
 
