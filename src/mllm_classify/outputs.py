@@ -230,6 +230,20 @@ OUTPUTS: Final = {
             "crops",
         ),
         _output(
+            "granularity",
+            "scores labels worded_predictions hierarchy models study resamples hierarchy_label",
+            "Granularity of answers, and severity of mistakes",
+            "Granularity and severity",
+            "hierarchy",
+        ),
+        _output(
+            "levels",
+            "scores labels worded_predictions hierarchy models study hierarchy_label",
+            "Accuracy at levels of the hierarchy",
+            "Accuracy at levels of the hierarchy",
+            "levels",
+        ),
+        _output(
             "corrections",
             "labels study",
             "Comparing earlier corrections with the second labels",
@@ -288,6 +302,14 @@ OUTPUTS: Final = {
             "Drawing numbers of labels and boxes",
             "Labels and boxes per image",
             "boxes",
+            "figure",
+        ),
+        _output(
+            "severity",
+            "granularity",
+            "Drawing the granularity of answers",
+            "Granularity of answers",
+            "hierarchy",
             "figure",
         ),
         _output(

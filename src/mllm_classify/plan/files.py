@@ -10,6 +10,7 @@ PATTERNS = {
     "images": "results/dataset/{dataset}/images.parquet",
     "classes": "results/dataset/{dataset}/classes.parquet",
     "labels": "results/dataset/{dataset}/labels.parquet",
+    "hierarchy": "results/dataset/{dataset}/hierarchy.parquet",
     "class_embeddings": "results/embeddings/{encoder}/{dataset}/classes.parquet",
     "answer_embeddings": "results/embeddings/{encoder}/{dataset}/{model}.parquet",
     "predictions": "results/predictions/{dataset}/{model}.parquet",
@@ -25,6 +26,7 @@ JOBS = {
     "images": "images",
     "classes": "images",
     "labels": "labels",
+    "hierarchy": "hierarchy",
     "class_embeddings": "classes/{encoder}",
     "answer_embeddings": "answers/{encoder}/{model}",
     "predictions": "predict/{model}",
@@ -122,6 +124,8 @@ def bundled_files(outline: Outline) -> list[File]:
         for encoder in outline.encoders
         for model in worded
     ]
+    if outline.hierarchy:
+        files.append(file(outline, "hierarchy"))
     if outline.choices:
         files += [file(outline, name) for name in ("choices", "confusions")]
     return files + [File(path, name) for name in outline.outputs for path in written(outline, OUTPUTS[name])]

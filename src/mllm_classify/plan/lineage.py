@@ -60,6 +60,7 @@ class Lineages:
         of, worded = self.outline, self.outline.named("worded")
         jobs = ["images", "labels", *(f"classes/{encoder}" for encoder in of.encoders)]
         jobs += [f"predict/{model}" for model in of.models]
+        jobs += ["hierarchy"] if of.hierarchy else []
         jobs += ["choices"] if of.choices else []
         jobs += [f"{stage}/{it}/{model}" for stage in ("answers", "mapping") for it in of.encoders for model in worded]
         jobs += ["score", *of.outputs, "panels", "explorer"]
@@ -96,6 +97,12 @@ class Lineages:
 
     def _labels(self) -> Job:
         return Job(self.config.dataset.identities()[1], ["dataset.labels"], ["images"])
+
+    def _hierarchy(self) -> Job:
+        dataset = self.config.dataset
+        assert dataset.hierarchy is not None
+        spec = {"hierarchy": identity(dataset.hierarchy), "synsets": dataset.synsets_file}
+        return Job(spec, ["dataset.hierarchy"], ["images"])
 
     def _classes(self, encoder: str) -> Job:
         spec, modules = self._encoder(encoder)

@@ -30,6 +30,7 @@ class Outline(NamedTuple):
     encoders: list[str]
     reference: str | None
     choices: bool  # whether there are multiple-choice questions
+    hierarchy: bool  # whether it is known what classes are kinds of
     pictures: bool  # whether there are picture files
     examined: str | None  # the model whose disputed answers are annotated again
     annotated: list[str]  # models whose predictions annotators see
@@ -50,6 +51,7 @@ def outline(config: Config) -> Outline:
         [encoder.name for encoder in config.every_encoder],
         config.choices.reference if config.choices else None,
         config.choices is not None,
+        config.dataset.hierarchy is not None,
         config.dataset.has_files,
         config.annotate.model if config.annotate else None,
         config.annotate.models if config.annotate else [],

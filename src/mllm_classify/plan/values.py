@@ -61,6 +61,11 @@ def rules(config: Config) -> str:
     return ", ".join([*said, f"images: {'those that both have' if both or lacking else 'all'}"])
 
 
+def hierarchy_label(config: Config) -> str | None:
+    """What tables call the hierarchy of the classes."""
+    return config.dataset.hierarchy.label if config.dataset.hierarchy else None
+
+
 def entries(config: Config) -> list[list[str]]:
     """Name, label and family of every model, in the order of names: the order of entries changes no table."""
     return sorted([model.name, model.label, model.family] for model in config.models)
@@ -170,6 +175,7 @@ VALUES: dict[str, Value] = {
     for value in (
         *(
             about,
+            hierarchy_label,
             entries,
             resamples,
             reference,
@@ -208,6 +214,13 @@ CONDITIONS = {
     ),
     "several_models": Condition("several models", lambda config: len(config.models) > 1),
     "worded": Condition("a model that answers in words", lambda config: any(it.worded for it in config.models)),
+    "hierarchy": Condition(
+        "a hierarchy of the classes (dataset.hierarchy)", lambda config: config.dataset.hierarchy is not None
+    ),
+    "levels": Condition(
+        "levels of the classes' hierarchy (dataset.hierarchy.levels)",
+        lambda config: config.dataset.hierarchy is not None and config.dataset.hierarchy.levels is not None,
+    ),
     "chat": Condition("a chat model", lambda config: bool(config.chat_models)),
     "ways": Condition("a chat model that is asked variants", lambda config: bool(ways(config))),
     "repeated": Condition(
