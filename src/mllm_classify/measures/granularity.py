@@ -121,8 +121,9 @@ class Hierarchy:
         )
 
 
-def _worth(place: Place) -> tuple[int, int, int]:
-    return RELATIONS.index(place.relation), place.height, place.above + place.above_label - 2 * place.common
+def _worth(place: Place) -> tuple[int, ...]:
+    apart = place.above + place.above_label - 2 * place.common
+    return RELATIONS.index(place.relation), place.height, apart, place.above, place.above_label
 
 
 def placed(
