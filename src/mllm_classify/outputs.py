@@ -83,7 +83,7 @@ OUTPUTS: Final = {
         ),
         _output(
             "protocols",
-            "scores images models study resamples options",
+            "scores images models study resamples options labels worded_predictions similar similarity",
             "The protocols of earlier work",
             "Protocols of earlier work",
             "worded",

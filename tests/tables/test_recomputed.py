@@ -41,7 +41,7 @@ def test_every_figure_equals_an_independent_computation(
         "table2": rows(table2(evaluated, study)),
         "mustelidae": rows(mustelidae(scores, labels, classes, MODELS_OF, study)),
         "per_class": rows(per_class(scores, labels, classes, MODELS_OF, study)),
-        "protocols": rows(protocols(scores, evaluated, MODELS_OF, study, RESAMPLES, None)),
+        "protocols": rows(protocols(scores, evaluated, MODELS_OF, study, RESAMPLES, None, labels, {}, {}, None)),
         "sensitivity": rows(sensitivity(scores, ways, MODELS_OF, study, RESAMPLES)),
         "agreement": rows(agreement(scores, chat, ways, MODELS_OF, study, RESAMPLES)),
     }

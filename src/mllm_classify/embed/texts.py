@@ -75,6 +75,9 @@ def embed_answers(encoder: Callable[[], Encode], templates: list[str], predictio
     return pl.DataFrame({"text": texts, "embedding": vectors}, schema=answer_schema(vectors.shape[1]))
 
 
-def distinct_answers(predictions: pl.DataFrame) -> list[str]:
+def distinct_answers(predictions: pl.DataFrame, task: str | None = None) -> list[str]:
+    """Answers stripped of blanks, sorted: all, or those to a task as it is asked without a variant."""
+    if task is not None:
+        predictions = predictions.filter((pl.col("task") == task) & (pl.col("variant") == ""))
     texts = predictions["text"].drop_nulls().str.strip_chars().unique().sort()
     return texts.filter(texts != "").to_list()

@@ -13,6 +13,7 @@ PATTERNS = {
     "hierarchy": "results/dataset/{dataset}/hierarchy.parquet",
     "class_embeddings": "results/embeddings/{encoder}/{dataset}/classes.parquet",
     "answer_embeddings": "results/embeddings/{encoder}/{dataset}/{model}.parquet",
+    "concept_embeddings": "results/concepts/{encoder}/{dataset}/{model}.parquet",
     "predictions": "results/predictions/{dataset}/{model}.parquet",
     "shard": "results/predictions/{dataset}/shards/{model}/{shard}-of-{shards}.parquet",
     "choices": "results/choices/{dataset}.parquet",
@@ -29,6 +30,7 @@ JOBS = {
     "hierarchy": "hierarchy",
     "class_embeddings": "classes/{encoder}",
     "answer_embeddings": "answers/{encoder}/{model}",
+    "concept_embeddings": "concepts/{encoder}/{model}",
     "predictions": "predict/{model}",
     "choices": "choices",
     "confusions": "choices",
@@ -70,6 +72,18 @@ def _of(name: str, fact: str) -> Callable[[Outline], Files]:
     return lambda outline: {model: file(outline, name, model) for model in outline.named(fact)}
 
 
+def _similar(outline: Outline) -> Files:
+    """Embeddings by which answers are compared with labels: of classes, and of answers and concepts by model."""
+    if (encoder := outline.similarity) is None:
+        return {}
+    of = {"answers": "answer_embeddings", "concepts": "concept_embeddings"}
+    return {("classes", ""): file(outline, "class_embeddings", encoder=encoder)} | {
+        (kind, model): file(outline, name, model, encoder)
+        for model in outline.named("worded")
+        for kind, name in of.items()
+    }
+
+
 GROUPS: dict[str, Callable[[Outline], Files]] = {
     "predictions": lambda outline: {model: file(outline, "predictions", model) for model in sorted(outline.models)},
     "scored": lambda outline: {model: scored(outline, model) for model in sorted(outline.models)},
@@ -79,6 +93,7 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
     "worded_predictions": _of("predictions", "worded"),
     "probable_rankings": _of("predictions", "probable"),
     "mappings": _of("mapping", "worded"),
+    "similar": _similar,
     "encoded": lambda outline: {
         (encoder, model): file(outline, "mapping", model, encoder)
         for encoder in outline.encoders
@@ -124,6 +139,8 @@ def bundled_files(outline: Outline) -> list[File]:
         for encoder in outline.encoders
         for model in worded
     ]
+    if outline.similarity:
+        files += [file(outline, "concept_embeddings", model, outline.similarity) for model in worded]
     if outline.hierarchy:
         files.append(file(outline, "hierarchy"))
     if outline.choices:

@@ -63,6 +63,7 @@ class Lineages:
         jobs += ["hierarchy"] if of.hierarchy else []
         jobs += ["choices"] if of.choices else []
         jobs += [f"{stage}/{it}/{model}" for stage in ("answers", "mapping") for it in of.encoders for model in worded]
+        jobs += [f"concepts/{of.similarity}/{model}" for model in worded if of.similarity]
         jobs += ["score", *of.outputs, "panels", "explorer"]
         jobs += ["estimate"] if of.named("chat") else []
         return jobs + (["annotate"] if of.examined and of.pictures else [])
@@ -112,6 +113,10 @@ class Lineages:
     def _answers(self, encoder: str, model: str) -> Job:
         spec, modules = self._encoder(encoder)
         return Job(spec, modules, [f"predict/{model}"])
+
+    def _concepts(self, encoder: str, model: str) -> Job:
+        spec, modules = self._encoder(encoder)
+        return Job(spec, ["embed.concepts", *modules], [f"predict/{model}"])
 
     def _encoder(self, name: str) -> tuple[dict[str, Any], list[str]]:
         """What an encoder's vectors depend on: its entry, and its code."""

@@ -28,6 +28,7 @@ class Outline(NamedTuple):
     dataset: str
     encoder: str  # the main one
     encoders: list[str]
+    similarity: str | None  # the encoder by which answers are compared with labels
     reference: str | None
     choices: bool  # whether there are multiple-choice questions
     hierarchy: bool  # whether it is known what classes are kinds of
@@ -49,6 +50,7 @@ def outline(config: Config) -> Outline:
         config.dataset.name,
         config.encoder.name if config.encoder else "none",
         [encoder.name for encoder in config.every_encoder],
+        config.similarity,
         config.choices.reference if config.choices else None,
         config.choices is not None,
         config.dataset.hierarchy is not None,

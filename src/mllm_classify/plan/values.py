@@ -66,6 +66,14 @@ def hierarchy_label(config: Config) -> str | None:
     return config.dataset.hierarchy.label if config.dataset.hierarchy else None
 
 
+def similarity(config: Config) -> str | None:
+    """The encoder by which answers are compared with labels, and how that is given texts."""
+    if config.similarity is None:
+        return None
+    encoder = config.named_encoder(config.similarity)
+    return f"{encoder.name} ({portable(encoder.templates)})"
+
+
 def entries(config: Config) -> list[list[str]]:
     """Name, label and family of every model, in the order of names: the order of entries changes no table."""
     return sorted([model.name, model.label, model.family] for model in config.models)
@@ -176,6 +184,7 @@ VALUES: dict[str, Value] = {
         *(
             about,
             hierarchy_label,
+            similarity,
             entries,
             resamples,
             reference,

@@ -2,12 +2,15 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from mllm_classify.choices.variants import FIRST, SEMANTIC
 from mllm_classify.measures.bootstrap import by_image, matrices, resampled
+from mllm_classify.measures.bootstrap import resamples as draws
 from mllm_classify.measures.counting import ALL, RULES
 from mllm_classify.measures.intervals import percentiles
+from mllm_classify.measures.similarity import MEASURES, similarities
 from mllm_classify.tables.table import ASIDE, MODEL, Column, Study, Table, labelled, subtitle
 
 
@@ -49,6 +52,15 @@ def with_options(few: int, n: int, classes: int, encoder: str) -> dict[str, Prot
     }  # fmt: skip
 
 
+def with_similarity(encoder: str) -> dict[str, Protocol]:
+    """Protocols that count no answer as right or wrong, but compare it with the label's name."""
+    return {
+        "semantic": Protocol("OW, semantic similarity", "Conti et al. 2025", f"no list; cosine of answer and label, by {encoder}"),
+        "concept": Protocol("OW, concept similarity", "Conti et al. 2025",
+                            f"no list; highest cosine of the answer or one of its noun chunks and the label, by {encoder}"),
+    }  # fmt: skip
+
+
 def protocols(
     scores: pl.DataFrame,
     images: pl.DataFrame,
@@ -56,11 +68,16 @@ def protocols(
     study: Study,
     resamples: int,
     options: dict[str, Any] | None,
+    labels: pl.DataFrame,
+    worded_predictions: dict[str, pl.LazyFrame],
+    similar: dict[tuple[str, str], pl.LazyFrame],
+    similarity: str | None,
 ) -> Table:
     """Every protocol for every model that answers in words, each from answers to its own questions.
 
     Accuracies are means over repeats, with 95 % bootstrap intervals over the images of the row. `options` are the
-    arguments of `with_options`; None where no question has options.
+    arguments of `with_options`; None where no question has options. `similar` are the embeddings of classes, and of answers and
+    concepts by model, by `similarity`, an encoder; empty where there is none.
     """
     by_variant = with_options(**options) if options else {}
     worded = scores.filter(pl.col("encoder").is_not_null())
@@ -73,7 +90,10 @@ def protocols(
         if put.height:
             among = images.filter(pl.col("image_id").is_in(put["image_id"].unique().implode()))
             parts.append(_accuracies(put, among, study.n_images, resamples))
-    every = STORED | by_variant
+    if similar:
+        parts.append(_similarities(worded_predictions, labels, similar, resamples))
+    compared = with_similarity(similarity) if similarity else {}
+    every = STORED | compared | by_variant
     rows = pl.concat(parts).sort(
         pl.col("model"), pl.col("scoring").replace_strict({key: place for place, key in enumerate(every)})
     )
@@ -85,14 +105,14 @@ def protocols(
     columns = ["protocol", "used_by", "what", *accuracies, "OOP", "repeats", "n"]
     return Table(
         labelled(rows.with_columns(**said), models, study, columns).drop("task"),
-        "The same models under the protocols of earlier work: accuracy (%)",
+        "The same models under the protocols of earlier work: accuracy, and similarity (%)",
         subtitle(study, rows),
         {
             "model": MODEL,
             "protocol": Column(
                 "Protocol",
                 "OW and CW rows score the same stored answers by different rules; every other row has questions of its "
-                "own. Rows of different n are of different images.",
+                "own. Similarities are means of cosines, of images with a label. Rows of different n are of different images.",
                 words=True,
             ),
             "used_by": Column("Used by", words=True),
@@ -123,3 +143,38 @@ def _accuracies(scores: pl.DataFrame, images: pl.DataFrame, n_images: str, count
     return answers.rows.with_columns(pl.Series(name, values).fill_nan(None) for name, values in columns.items()).join(
         about, on=["model", "scoring"]
     )
+
+
+def _similarities(
+    answers: dict[str, pl.LazyFrame], labels: pl.DataFrame, similar: dict[tuple[str, str], pl.LazyFrame], count: int
+) -> pl.DataFrame:
+    """Mean similarities (in percent) of every model's answers to OW, with their intervals, and n, that of ImGT."""
+    classes = similar["classes", ""].collect()
+    rows = []
+    for model, predictions in answers.items():
+        embedded = (similar[kind, model].collect() for kind in ("answers", "concepts"))
+        found = similarities(predictions.collect(), labels, classes, *embedded)
+        by_set = {name: found.filter(pl.col("label_set") == name) for name in ("ImGT", "ReGT")}
+        n = by_set["ImGT"].height
+        for measure in MEASURES if n else ():
+            columns = {}
+            for name, part in by_set.items():
+                values = part.sort("image_id")[measure].to_numpy()
+                drawn = (
+                    [block @ values / len(values) for block in draws(len(values), count)]
+                    if len(values)
+                    else [np.full(1, np.nan)]
+                )
+                columns[f"{name}_A"] = 100 * values.mean() if len(values) else None
+                columns[f"{name}_A_low"], columns[f"{name}_A_high"] = (
+                    float(it) * 100 for it in percentiles(np.concatenate(drawn))
+                )
+            rows.append({"model": model, "scoring": measure, **columns, "OOP": None, "repeats": 1, "n": n})
+    schema = {
+        **dict.fromkeys(["model", "scoring"], pl.String()),
+        **dict.fromkeys([f"{name}_A{end}" for name in ("ImGT", "ReGT") for end in ("", "_low", "_high")], pl.Float64()),
+        "OOP": pl.Float64(),
+        "repeats": pl.UInt32(),
+        "n": pl.UInt32(),
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row").fill_nan(None)
