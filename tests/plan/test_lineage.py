@@ -282,7 +282,19 @@ def test_a_hierarchy_is_in_the_lineage_of_what_compares_answers_in_it_only() -> 
 
 
 def test_the_encoder_of_similarities_is_in_the_lineage_of_the_protocols_only() -> None:
-    assert changed(configured(similarity="minilm")) == {"concepts/minilm/conse-chat", *of("similar")}
+    assert changed(SHIPPED.model_copy(update={"similarity": "minilm"})) == {
+        "concepts/minilm/conse-chat",
+        *of("similar"),
+    }
     none = SHIPPED.model_copy(update={"similarity": None})
     known = lineages(SHIPPED)
     assert {job for job, lineage in lineages(none).items() if lineage != known[job]} - {*WHOLE} == {"protocols"}
+
+
+def test_prompts_of_an_encoder_are_in_the_lineage_of_what_they_stand_before() -> None:
+    (bare,) = SHIPPED.encoders
+    asked = SHIPPED.model_copy(update={"encoders": [bare.model_copy(update={"query_prompt": "query: "})]})
+    mapped = {"mapping/minilm-bare/conse-chat", *of("encoded", "similar")}
+    assert changed(asked) == {"answers/minilm-bare/conse-chat", SIMILAR, *mapped}
+    named = SHIPPED.model_copy(update={"encoders": [bare.model_copy(update={"document_prompt": "passage: "})]})
+    assert changed(named) == {"classes/minilm-bare", *mapped}

@@ -53,7 +53,7 @@ def embed_classes(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.embed import texts
 
     encoder = config.named_encoder(args.encoder)
-    templates = texts.read_templates(encoder.templates)
+    templates = texts.class_templates(encoder)
     vectors = texts.embed_classes(text_encoder(encoder, args.journal), templates, parquet.read(args.classes))
     parquet.write(vectors, None, args.output, [environment()])
     log.info("%s: %d class embeddings", encoder.name, len(vectors))
@@ -63,7 +63,7 @@ def embed_answers(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.embed import texts
 
     encoder = config.named_encoder(args.encoder)
-    templates = texts.answer_templates(encoder.templates, encoder.answers)
+    templates = texts.answer_templates(encoder)
     answers = parquet.read(args.predictions, "text")
     vectors = texts.embed_answers(lambda: text_encoder(encoder, args.journal), templates, answers)
     parquet.write(vectors, None, args.output, [environment()])
@@ -74,7 +74,7 @@ def embed_concepts(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.embed import concepts, texts
 
     encoder = config.named_encoder(args.encoder)
-    templates = texts.answer_templates(encoder.templates, encoder.answers)
+    templates = texts.answer_templates(encoder)
     answers = texts.distinct_answers(parquet.read(args.predictions, "text", "task", "variant"), task=OW.name)
     vectors = concepts.embed_concepts(lambda: text_encoder(encoder, args.journal), templates, answers)
     parquet.write(vectors, None, args.output, [environment()])

@@ -107,15 +107,17 @@ class Lineages:
 
     def _classes(self, encoder: str) -> Job:
         spec, modules = self._encoder(encoder)
-        del spec["answers"]
+        del spec["answers"], spec["query_prompt"]
         return Job(spec, modules, ["images"])
 
     def _answers(self, encoder: str, model: str) -> Job:
         spec, modules = self._encoder(encoder)
+        del spec["document_prompt"]
         return Job(spec, modules, [f"predict/{model}"])
 
     def _concepts(self, encoder: str, model: str) -> Job:
         spec, modules = self._encoder(encoder)
+        del spec["document_prompt"]
         return Job(spec, ["embed.concepts", *modules], [f"predict/{model}"])
 
     def _encoder(self, name: str) -> tuple[dict[str, Any], list[str]]:
