@@ -21,6 +21,8 @@ MEANS = {
 }
 """Sums over answers, of which one is divided by the other."""
 SUMMED = ["height", "mistaken", "common", "above", "above_label", "n_placed", "n_mistakes"]
+AT_ONCE = 64
+"""Rows that are taken on the same resamples at once."""
 READING = Column(
     "Read by",
     "Read by words: an answer's own words, lower-cased and stripped, are looked up among the names of all nodes; by classes: the "
@@ -92,26 +94,31 @@ def _with_intervals(names: list[str]) -> list[str]:
 def _severity(answers: pl.DataFrame, images: pl.Series, count: int) -> pl.DataFrame:
     """The columns of MEANS with their intervals, by KEYS."""
     place = {image: number for number, image in enumerate(images.sort())}
+    parts = list(answers.sort(KEYS).group_by(KEYS, maintain_order=True))
     found = []
-    for key, part in answers.sort(KEYS).group_by(KEYS, maintain_order=True):
-        values = np.zeros((len(place), len(SUMMED)), dtype=np.float32)
-        values[[place[image] for image in part["image_id"]]] = part.select(pl.col(SUMMED).fill_null(0)).to_numpy()
-        exact = _ratios(values.sum(axis=0, dtype=np.float64)[None])
-        low, high = percentiles(
-            _ratios(np.concatenate([block @ values for block in draws(len(place), count)]).astype(float))
-        )
-        found.append((*key, *(float(value) for each in zip(exact[0], low, high, strict=True) for value in each)))
+    for start in range(0, len(parts), AT_ONCE):
+        some = parts[start : start + AT_ONCE]
+        values = np.zeros((len(place), len(some), len(SUMMED)), dtype=np.float32)
+        for number, (_, part) in enumerate(some):
+            rows = [place[image] for image in part["image_id"]]
+            values[rows, number] = part.select(pl.col(SUMMED).fill_null(0)).to_numpy()
+        flat = values.reshape(len(place), -1)
+        drawn = np.concatenate([block @ flat for block in draws(len(place), count)]).reshape(-1, *values.shape[1:])
+        exact = _ratios(values.sum(axis=0, dtype=np.float64))
+        low, high = percentiles(_ratios(drawn.astype(np.float64)))
+        each = np.stack([exact, low, high], axis=-1).reshape(len(some), -1)
+        found += [(*key, *row) for (key, _), row in zip(some, each.tolist(), strict=True)]
     schema = dict.fromkeys(KEYS, pl.String) | dict.fromkeys(_with_intervals([*MEANS]), pl.Float64)
     return pl.DataFrame(found, schema=schema, orient="row").fill_nan(None)
 
 
 def _ratios(sums: Floats) -> Floats:
-    """The columns of MEANS from sums of SUMMED (any x 7), any x 4; NaN where the divisor is 0."""
-    at = {name: sums[:, number] for number, name in enumerate(SUMMED)}
+    """The columns of MEANS from sums of SUMMED, both along the last axis; NaN where the divisor is 0."""
+    at = {name: sums[..., number] for number, name in enumerate(SUMMED)}
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.stack(
             [at[over] / at[under] * (100 if name in ("hP", "hR") else 1) for name, (over, under) in MEANS.items()],
-            axis=1,
+            axis=-1,
         )
 
 

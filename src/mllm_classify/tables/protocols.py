@@ -9,7 +9,8 @@ from mllm_classify.choices.variants import FIRST, SEMANTIC
 from mllm_classify.measures.bootstrap import by_image, matrices, resampled
 from mllm_classify.measures.bootstrap import resamples as draws
 from mllm_classify.measures.counting import ALL, RULES
-from mllm_classify.measures.intervals import percentiles
+from mllm_classify.measures.intervals import Floats, percentiles
+from mllm_classify.measures.selection import evaluated
 from mllm_classify.measures.similarity import MEASURES, similarities
 from mllm_classify.tables.table import ASIDE, MODEL, Column, Study, Table, labelled, subtitle
 
@@ -150,26 +151,29 @@ def _similarities(
 ) -> pl.DataFrame:
     """Mean similarities (in percent) of every model's answers to OW, with their intervals, and n, that of ImGT."""
     classes = similar["classes", ""].collect()
+    place = {image: number for number, image in enumerate(evaluated(labels)["image_id"].sort())}
+    columns = [f"{label_set}_A" for label_set in ("ImGT", "ReGT")]
     rows = []
     for model, predictions in answers.items():
         embedded = (similar[kind, model].collect() for kind in ("answers", "concepts"))
         found = similarities(predictions.collect(), labels, classes, *embedded)
-        by_set = {name: found.filter(pl.col("label_set") == name) for name in ("ImGT", "ReGT")}
-        n = by_set["ImGT"].height
-        for measure in MEASURES if n else ():
-            columns = {}
-            for name, part in by_set.items():
-                values = part.sort("image_id")[measure].to_numpy()
-                drawn = (
-                    [block @ values / len(values) for block in draws(len(values), count)]
-                    if len(values)
-                    else [np.full(1, np.nan)]
-                )
-                columns[f"{name}_A"] = 100 * values.mean() if len(values) else None
-                columns[f"{name}_A_low"], columns[f"{name}_A_high"] = (
-                    float(it) * 100 for it in percentiles(np.concatenate(drawn))
-                )
-            rows.append({"model": model, "scoring": measure, **columns, "OOP": None, "repeats": 1, "n": n})
+        # sums of both measures, and of images, under each label set
+        values = np.zeros((len(place), 2, 3))
+        for image, label_set, *both in found.select("image_id", "label_set", *MEASURES).iter_rows():
+            values[place[image], columns.index(f"{label_set}_A")] = [*both, 1]
+        n = int(values[:, 0, 2].sum())
+        if not n:
+            continue
+        flat = values.reshape(len(place), -1)
+        drawn = np.concatenate([block @ flat for block in draws(len(place), count)]).reshape(-1, 2, 3)
+        exact, low, high = _means(values.sum(axis=0)), *percentiles(_means(drawn))
+        for number, measure in enumerate(MEASURES):
+            means = {
+                f"{column}{end}": float(each[at, number])
+                for at, column in enumerate(columns)
+                for end, each in {"": exact, "_low": low, "_high": high}.items()
+            }
+            rows.append({"model": model, "scoring": measure, **means, "OOP": None, "repeats": 1, "n": n})
     schema = {
         **dict.fromkeys(["model", "scoring"], pl.String()),
         **dict.fromkeys([f"{name}_A{end}" for name in ("ImGT", "ReGT") for end in ("", "_low", "_high")], pl.Float64()),
@@ -178,3 +182,9 @@ def _similarities(
         "n": pl.UInt32(),
     }
     return pl.DataFrame(rows, schema=schema, orient="row").fill_nan(None)
+
+
+def _means(sums: Floats) -> Floats:
+    """Means in percent from sums of MEASURES and of images along the last axis; NaN where there is no image."""
+    with np.errstate(invalid="ignore"):
+        return sums[..., :-1] / sums[..., -1:] * 100
