@@ -22,7 +22,7 @@ from mllm_classify.dataset.label_files import original_labels, second_labels
 from mllm_classify.io.names import read_names
 from mllm_classify.io.records import read_json
 from mllm_classify.predict.recorded import recorded
-from tests import fuzzed_sources
+from tests import fuzzed_hierarchies, fuzzed_sources
 from tests.annotate.exports import annotation, task
 from tests.config.given import whole
 from tests.fuzz import Reader
@@ -306,6 +306,7 @@ def readers():
         "journal": Reader("j.jsonl", as_lines([{"request": "r", "sent": {}}, *RECORDS]), kept, right_journal),
         "bundle": Reader("b.zip", bundle(), opened, right_bundle, foreign=True),
         **fuzzed_sources.readers(),
+        **fuzzed_hierarchies.readers(),
         "configuration": Reader("config.yaml", yaml.safe_dump(whole()).encode(), load, lambda _content, _config: True),
     }  # fmt: skip
 

@@ -28,6 +28,8 @@ def completed(block):
         return BASE | {"models": [*BASE["models"], entry | yaml.safe_load(block)]}
     shown = yaml.safe_load(block)
     encoding = {key: shown[key] for key in ("encoder", "encoders") if key in shown}
+    # a key that names an encoder of the demonstration
+    encoding |= {"similarity": None} if "encoders" in shown else {}
     whole = BASE | encoding | {"tasks": BASE["tasks"] | shown.get("tasks", {}), "variants": shown.get("variants", [])}
     whole["models"] = [model | {"variants": []} for model in BASE["models"] if model["kind"] == "engine"]
     whole["models"] += [model for model in BASE["models"] if model["kind"] != "engine"] + shown.get("models", [])

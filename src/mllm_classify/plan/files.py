@@ -12,8 +12,10 @@ PATTERNS = {
     "images": "results/dataset/{dataset}/images.parquet",
     "classes": "results/dataset/{dataset}/classes.parquet",
     "labels": "results/dataset/{dataset}/labels.parquet",
+    "hierarchy": "results/dataset/{dataset}/hierarchy.parquet",
     "class_embeddings": "results/embeddings/{encoder}/{dataset}/classes.parquet",
     "answer_embeddings": "results/embeddings/{encoder}/{dataset}/{model}.parquet",
+    "concept_embeddings": "results/concepts/{encoder}/{dataset}/{model}.parquet",
     "predictions": "results/predictions/{dataset}/{model}.parquet",
     "shard": "results/predictions/{dataset}/shards/{model}/{shard}-of-{shards}.parquet",
     "probes": "results/probe/{dataset}/{model}.parquet",
@@ -28,8 +30,10 @@ JOBS = {
     "images": "images",
     "classes": "images",
     "labels": "labels",
+    "hierarchy": "hierarchy",
     "class_embeddings": "classes/{encoder}",
     "answer_embeddings": "answers/{encoder}/{model}",
+    "concept_embeddings": "concepts/{encoder}/{model}",
     "predictions": "predict/{model}",
     "probes": "probe/{model}",
     "choices": "choices",
@@ -76,6 +80,18 @@ def _predictions(outline: Outline) -> Files:
     return {model: file(outline, "predictions", model) for model in sorted(outline.models)}
 
 
+def _similar(outline: Outline) -> Files:
+    """Embeddings by which answers are compared with labels: of classes, and of answers and concepts by model."""
+    if (encoder := outline.similarity) is None:
+        return {}
+    of = {"answers": "answer_embeddings", "concepts": "concept_embeddings"}
+    return {("classes", ""): file(outline, "class_embeddings", encoder=encoder)} | {
+        (kind, model): file(outline, name, model, encoder)
+        for model in outline.named("worded")
+        for kind, name in of.items()
+    }
+
+
 GROUPS: dict[str, Callable[[Outline], Files]] = {
     "predictions": _predictions,
     "rankings": _predictions,  # as an output takes them: any may rank
@@ -88,6 +104,7 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
     "probable_rankings": _of("predictions", "probable"),
     "confident_rankings": _of("predictions", "confident"),
     "mappings": _of("mapping", "worded"),
+    "similar": _similar,
     "encoded": lambda outline: {
         (encoder, model): file(outline, "mapping", model, encoder)
         for encoder in outline.encoders
@@ -138,6 +155,10 @@ def bundled_files(outline: Outline) -> list[File]:
         for encoder in outline.encoders
         for model in worded
     ]
+    if outline.similarity:
+        files += [file(outline, "concept_embeddings", model, outline.similarity) for model in worded]
+    if outline.hierarchy:
+        files.append(file(outline, "hierarchy"))
     if outline.choices:
         files += [file(outline, name) for name in ("choices", "confusions")]
     return files + [File(path, name) for name in outline.outputs for path in written(outline, OUTPUTS[name])]

@@ -65,8 +65,10 @@ class Lineages:
         jobs = ["images", "labels", *(f"classes/{encoder}" for encoder in of.encoders)]
         jobs += [f"predict/{model}" for model in of.models]
         jobs += [f"probe/{model}" for model in of.named("probed")]
+        jobs += ["hierarchy"] if of.hierarchy else []
         jobs += ["choices"] if of.choices else []
         jobs += [f"{stage}/{it}/{model}" for stage in ("answers", "mapping") for it in of.encoders for model in worded]
+        jobs += [f"concepts/{of.similarity}/{model}" for model in worded if of.similarity]
         jobs += ["score", *of.outputs, "panels", "explorer"]
         jobs += ["estimate"] if of.named("chat") else []
         return jobs + (["annotate"] if of.examined and of.pictures else [])
@@ -102,14 +104,26 @@ class Lineages:
     def _labels(self) -> Job:
         return Job(self.config.dataset.identities()[1], ["dataset.labels"], ["images"])
 
+    def _hierarchy(self) -> Job:
+        dataset = self.config.dataset
+        assert dataset.hierarchy is not None
+        spec = {"hierarchy": identity(dataset.hierarchy), "synsets": dataset.synsets_file}
+        return Job(spec, ["dataset.hierarchy"], ["images"])
+
     def _classes(self, encoder: str) -> Job:
         spec, modules = self._encoder(encoder)
-        del spec["answers"]
+        del spec["answers"], spec["query_prompt"]
         return Job(spec, modules, ["images"])
 
     def _answers(self, encoder: str, model: str) -> Job:
         spec, modules = self._encoder(encoder)
+        del spec["document_prompt"]
         return Job(spec, modules, [f"predict/{model}"])
+
+    def _concepts(self, encoder: str, model: str) -> Job:
+        spec, modules = self._encoder(encoder)
+        del spec["document_prompt"]
+        return Job(spec, ["embed.concepts", *modules], [f"predict/{model}"])
 
     def _encoder(self, name: str) -> tuple[dict[str, Any], list[str]]:
         """What an encoder's vectors depend on: its entry, and its code."""

@@ -31,8 +31,10 @@ class Outline(NamedTuple):
     dataset: str
     encoder: str  # the main one
     encoders: list[str]
+    similarity: str | None  # the encoder by which answers are compared with labels
     reference: str | None
     choices: bool  # whether there are multiple-choice questions
+    hierarchy: bool  # whether it is known what classes are kinds of
     pictures: bool  # whether there are picture files
     examined: str | None  # the model whose disputed answers are annotated again
     annotated: list[str]  # models whose predictions annotators see
@@ -51,8 +53,10 @@ def outline(config: Config) -> Outline:
         config.dataset.name,
         config.encoder.name if config.encoder else "none",
         [encoder.name for encoder in config.every_encoder],
+        config.similarity,
         config.choices.reference if config.choices else None,
         config.choices is not None,
+        config.dataset.hierarchy is not None,
         config.dataset.has_files,
         config.annotate.model if config.annotate else None,
         config.annotate.models if config.annotate else [],

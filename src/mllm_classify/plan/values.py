@@ -63,6 +63,19 @@ def rules(config: Config) -> str:
     return ", ".join([*said, f"images: {'those that both have' if both or lacking else 'all'}"])
 
 
+def hierarchy_label(config: Config) -> str | None:
+    """What tables call the hierarchy of the classes."""
+    return config.dataset.hierarchy.label if config.dataset.hierarchy else None
+
+
+def similarity(config: Config) -> str | None:
+    """The encoder by which answers are compared with labels, and how that is given texts."""
+    if config.similarity is None:
+        return None
+    encoder = config.named_encoder(config.similarity)
+    return f"{encoder.name} ({portable(encoder.templates)})"
+
+
 def entries(config: Config) -> list[list[str]]:
     """Name, label and family of every model, in the order of names: the order of entries changes no table."""
     return sorted([model.name, model.label, model.family] for model in config.models)
@@ -213,6 +226,8 @@ VALUES: dict[str, Value] = {
     for value in (
         *(
             about,
+            hierarchy_label,
+            similarity,
             entries,
             resamples,
             k,
@@ -260,6 +275,13 @@ CONDITIONS = {
         "a model whose scores are probabilities", lambda config: any(it.confident for it in config.models)
     ),
     "worded": Condition("a model that answers in words", lambda config: any(it.worded for it in config.models)),
+    "hierarchy": Condition(
+        "a hierarchy of the classes (dataset.hierarchy)", lambda config: config.dataset.hierarchy is not None
+    ),
+    "levels": Condition(
+        "levels of the classes' hierarchy (dataset.hierarchy.levels)",
+        lambda config: config.dataset.hierarchy is not None and config.dataset.hierarchy.levels is not None,
+    ),
     "chat": Condition("a chat model", lambda config: bool(config.chat_models)),
     "ways": Condition("a chat model that is asked variants", lambda config: bool(ways(config))),
     "repeated": Condition(

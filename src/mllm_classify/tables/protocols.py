@@ -8,8 +8,11 @@ import polars as pl
 from mllm_classify.choices.variants import FIRST, SEMANTIC
 from mllm_classify.io.keys import QUESTION
 from mllm_classify.measures.bootstrap import Matrices, by_image, matrices, resampled
+from mllm_classify.measures.bootstrap import resamples as draws
 from mllm_classify.measures.counting import ALL, RULES
-from mllm_classify.measures.intervals import percentiles
+from mllm_classify.measures.intervals import Floats, percentiles
+from mllm_classify.measures.selection import evaluated
+from mllm_classify.measures.similarity import MEASURES, similarities
 from mllm_classify.tables.table import ASIDE, MODEL, Column, Study, Table, labelled, subtitle
 from mllm_classify.tasks import RANKED, TASK_OF
 
@@ -66,6 +69,15 @@ def with_options(few: int, n: int, classes: int, encoder: str) -> dict[str, Prot
     }  # fmt: skip
 
 
+def with_similarity(encoder: str) -> dict[str, Protocol]:
+    """Protocols that count no answer as right or wrong, but compare it with the label's name."""
+    return {
+        "semantic": Protocol("OW, semantic similarity", "Conti et al. 2025", f"no list; cosine of answer and label, by {encoder}"),
+        "concept": Protocol("OW, concept similarity", "Conti et al. 2025",
+                            f"no list; highest cosine of the answer or one of its noun chunks and the label, by {encoder}"),
+    }  # fmt: skip
+
+
 def protocols(
     scores: pl.DataFrame,
     images: pl.DataFrame,
@@ -74,12 +86,18 @@ def protocols(
     resamples: int,
     options: dict[str, Any] | None,
     chat_predictions: dict[str, pl.LazyFrame],
+    labels: pl.DataFrame,
+    worded_predictions: dict[str, pl.LazyFrame],
+    similar: dict[tuple[str, str], pl.LazyFrame],
+    similarity: str | None,
 ) -> Table:
     """Every protocol for every model that answers in words, each from answers to its own questions.
 
     Accuracies are means over repeats, with 95 % bootstrap intervals over the images of the row; differences to CW+, in
     points, are paired: both are taken on the same resamples of the images that both have. `options` are the arguments of
     `with_options`; None where no question has options. Tokens are those that the server counted for a row's questions.
+    `similar` are the embeddings of classes, and of answers and concepts by model, by `similarity`, an encoder; empty where
+    there is none.
     """
     by_variant = with_options(**options) if options else {}
     worded = scores.filter(pl.col("encoder").is_not_null() | pl.col("scoring").is_in(list(RANKED)))
@@ -93,9 +111,11 @@ def protocols(
         if put.height:
             among = images.filter(pl.col("image_id").is_in(put["image_id"].unique().implode()))
             parts.append(_accuracies(put, compared, among, study.n_images, resamples))
-    every = STORED | by_variant
+    if similar:
+        parts.append(_similarities(worded_predictions, labels, similar, resamples))
+    every = STORED | (with_similarity(similarity) if similarity else {}) | by_variant
     rows = (
-        pl.concat(parts)
+        pl.concat(parts, how="diagonal")
         .join(_tokens(chat_predictions, scores), on=["model", "scoring"], how="left")
         .sort(pl.col("model"), pl.col("scoring").replace_strict({key: place for place, key in enumerate(every)}))
     )
@@ -108,14 +128,14 @@ def protocols(
     columns = ["protocol", "used_by", "what", *accuracies, *paired, "OOP", "tokens", "forward_tokens", "repeats", "n"]
     return Table(
         labelled(rows.with_columns(**said), models, study, columns).drop("task"),
-        "The same models under the protocols of earlier work: accuracy (%)",
+        "The same models under the protocols of earlier work: accuracy, and similarity (%)",
         subtitle(study, rows),
         {
             "model": MODEL,
             "protocol": Column(
                 "Protocol",
                 "OW and CW rows score the same stored answers by different rules; every other row has questions of its "
-                "own. Rows of different n are of different images.",
+                "own. Similarities are means of cosines, of images with a label. Rows of different n are of different images.",
                 words=True,
             ),
             "used_by": Column("Used by", words=True),
@@ -224,3 +244,47 @@ def _tokens(predictions: dict[str, pl.LazyFrame], scores: pl.DataFrame) -> pl.Da
     kept = rows.filter((pl.col("variant") == "") | (pl.col("task") == "MC"))
     found = kept.join(by_task, on=["model", "task", "variant"]).select("model", named, "tokens", "forward_tokens")
     return found.unique()
+
+
+def _similarities(
+    answers: dict[str, pl.LazyFrame], labels: pl.DataFrame, similar: dict[tuple[str, str], pl.LazyFrame], count: int
+) -> pl.DataFrame:
+    """Mean similarities (in percent) of every model's answers to OW, with their intervals, and n, that of ImGT."""
+    classes = similar["classes", ""].collect()
+    place = {image: number for number, image in enumerate(evaluated(labels)["image_id"].sort())}
+    columns = [f"{label_set}_A" for label_set in ("ImGT", "ReGT")]
+    rows = []
+    for model, predictions in answers.items():
+        embedded = (similar[kind, model].collect() for kind in ("answers", "concepts"))
+        found = similarities(predictions.collect(), labels, classes, *embedded)
+        # sums of both measures, and of images, under each label set
+        values = np.zeros((len(place), 2, 3))
+        for image, label_set, *both in found.select("image_id", "label_set", *MEASURES).iter_rows():
+            values[place[image], columns.index(f"{label_set}_A")] = [*both, 1]
+        n = int(values[:, 0, 2].sum())
+        if not n:
+            continue
+        flat = values.reshape(len(place), -1)
+        drawn = np.concatenate([block @ flat for block in draws(len(place), count)]).reshape(-1, 2, 3)
+        exact, low, high = _means(values.sum(axis=0)), *percentiles(_means(drawn))
+        for number, measure in enumerate(MEASURES):
+            means = {
+                f"{column}{end}": float(each[at, number])
+                for at, column in enumerate(columns)
+                for end, each in {"": exact, "_low": low, "_high": high}.items()
+            }
+            rows.append({"model": model, "scoring": measure, **means, "OOP": None, "repeats": 1, "n": n})
+    schema = {
+        **dict.fromkeys(["model", "scoring"], pl.String()),
+        **dict.fromkeys([f"{name}_A{end}" for name in ("ImGT", "ReGT") for end in ("", "_low", "_high")], pl.Float64()),
+        "OOP": pl.Float64(),
+        "repeats": pl.UInt32(),
+        "n": pl.UInt32(),
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row").fill_nan(None)
+
+
+def _means(sums: Floats) -> Floats:
+    """Means in percent from sums of MEASURES and of images along the last axis; NaN where there is no image."""
+    with np.errstate(invalid="ignore"):
+        return sums[..., :-1] / sums[..., -1:] * 100
