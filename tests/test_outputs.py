@@ -12,8 +12,7 @@ import pytest
 from mllm_classify import make
 from mllm_classify.config.load import load
 from mllm_classify.io.files import PROJECT, InputError
-from mllm_classify.outputs import DERIVED, OPTIONAL, OUTPUTS, Output, parts
-from mllm_classify.outputs_across import ACROSS
+from mllm_classify.outputs import ACROSS, DERIVED, OPTIONAL, OUTPUTS, Output, parts
 from mllm_classify.plan import across, lineage, values
 from mllm_classify.plan.code import PACKAGE, reached
 from mllm_classify.plan.files import GROUPS, PATTERNS

@@ -14,8 +14,7 @@ from mllm_classify.cli import command
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import OUTPUTS, Output
-from mllm_classify.outputs_across import ACROSS
+from mllm_classify.outputs import ACROSS, OUTPUTS, Output
 from mllm_classify.plan.across import WHOLE, has, lacking
 from mllm_classify.plan.files import written
 from mllm_classify.plan.values import unmet

@@ -11,8 +11,7 @@ import pytest
 from mllm_classify.config.kinds import KINDS
 from mllm_classify.config.load import load
 from mllm_classify.io.files import PROJECT
-from mllm_classify.outputs import OUTPUTS
-from mllm_classify.outputs_across import ACROSS
+from mllm_classify.outputs import ACROSS, OUTPUTS
 from mllm_classify.plan import code
 from mllm_classify.plan.code import PACKAGE, code_digest, reached
 from mllm_classify.plan.lineage import WHOLE, Lineages
@@ -30,7 +29,7 @@ MODULES = {
 """The code of every job that there may be."""
 DIGESTED = {module: sorted(job for job, of in MODULES.items() if module in reached(*of)) for module in
             sorted(set().union(*(reached(*of) for of in MODULES.values())))}  # fmt: skip
-PLANNING = ("__main__", "cli", "make", "outputs", "outputs_across", "plan", "config", "tables.inputs")
+PLANNING = ("__main__", "cli", "make", "outputs", "plan", "config", "tables.inputs")
 """What no job's digest may hold but of those that hold the configuration itself: a new key would ask every model again."""
 NO_RESULT = {
     "report.summary": "prints what finished tables hold, and writes no file",

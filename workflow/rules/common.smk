@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
 from mllm_classify.outputs import KEY_TABLES, OUTPUTS, SHOWN
-from mllm_classify.outputs_across import ACROSS
+from mllm_classify.outputs import ACROSS
 from mllm_classify.plan import across
 from mllm_classify.plan.files import (
     OVERVIEW,

@@ -33,8 +33,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, InputError
-from mllm_classify.outputs import OUTPUTS
-from mllm_classify.outputs_across import ACROSS
+from mllm_classify.outputs import ACROSS, OUTPUTS
 from mllm_classify.plan.across import before, existing, files_of_each
 from mllm_classify.plan.files import bundled, output_inputs, written
 from mllm_classify.plan.outline import outline

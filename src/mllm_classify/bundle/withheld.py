@@ -20,8 +20,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.files import InputError, locate, portable, read_bytes, sha256
 from mllm_classify.io.records import read_json
 from mllm_classify.measures.counting import COUNTED, SUBSETS
-from mllm_classify.outputs import OUTPUTS, Output, parts
-from mllm_classify.outputs_across import ACROSS
+from mllm_classify.outputs import ACROSS, OUTPUTS, Output, parts
 from mllm_classify.plan.across import before, existing, files_of_each
 from mllm_classify.plan.files import PATTERNS, bundled_files, written
 from mllm_classify.plan.lineage import Lineages

@@ -8,8 +8,7 @@ from typing import Any
 
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import DERIVED, OUTPUTS, Output
-from mllm_classify.outputs_across import ACROSS
+from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, Output
 from mllm_classify.plan.files import PATTERNS, File, inputs, written
 from mllm_classify.plan.outline import Outline
 from mllm_classify.plan.values import Value, compared, resamples, unmet

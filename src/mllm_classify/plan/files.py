@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from mllm_classify.config.further import RESULTS
-from mllm_classify.outputs import OUTPUTS, SHOWN, Output, parts
-from mllm_classify.outputs_across import ACROSS
+from mllm_classify.outputs import ACROSS, OUTPUTS, SHOWN, Output, parts
 from mllm_classify.plan.outline import Outline
 
 PATTERNS = {

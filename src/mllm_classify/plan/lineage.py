@@ -12,8 +12,7 @@ from mllm_classify.config.identity import identity
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import PROJECT, digest, sha256
-from mllm_classify.outputs import DERIVED, OUTPUTS, Output, parts
-from mllm_classify.outputs_across import ACROSS
+from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, Output, parts
 from mllm_classify.plan.across import before, existing, files_of_each, of_each, told
 from mllm_classify.plan.code import PACKAGE, code_digest
 from mllm_classify.plan.files import File, inputs, linked, output_inputs

@@ -12,8 +12,7 @@ from mllm_classify.cli import parts as subcommands
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.files import sha256, written
-from mllm_classify.outputs import KEY_FIGURES, KEY_TABLES, OUTPUTS
-from mllm_classify.outputs_across import ACROSS
+from mllm_classify.outputs import ACROSS, KEY_FIGURES, KEY_TABLES, OUTPUTS
 from mllm_classify.plan.across import existing
 from mllm_classify.plan.files import PAGES, START, Shown, in_order, linked, reported, reported_across, whole_report
 from mllm_classify.plan.outline import outline

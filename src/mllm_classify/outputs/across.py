@@ -1,8 +1,8 @@
-"""The tables and figures about all data sets of a study, one row each, as in `outputs`: data only."""
+"""The tables and figures about all data sets of a study, one row each: data only."""
 
 from typing import Final
 
-from mllm_classify.outputs import output_row
+from mllm_classify.outputs.rows import output_row
 
 ACROSS: Final = {
     output.name: output._replace(across=True)
