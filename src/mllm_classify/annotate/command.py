@@ -79,8 +79,6 @@ def write_pictures(args: argparse.Namespace, config: Config) -> None:
 
 
 def read_export(args: argparse.Namespace, config: Config) -> None:
-    import polars as pl
-
     from mllm_classify.annotate import drawing, pictures, second_pass
     from mllm_classify.dataset.classes import Lookup, class_names
     from mllm_classify.dataset.equivalences import admits
@@ -108,7 +106,7 @@ def read_export(args: argparse.Namespace, config: Config) -> None:
         relabelled.write_csv(temporary, quote_style="non_numeric")
     output = Path(args.output)
     write(table, output)
-    save(drawing.parts(table.rows.cast(pl.String)), output.with_suffix(".svg"))
+    save(drawing.parts(table.rows), output.with_suffix(".svg"))
     if config.dataset.has_files:
         images = pictures.shown(key, decided, config.dataset)
         names = class_names(classes)

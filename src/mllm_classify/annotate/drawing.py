@@ -37,9 +37,9 @@ CORRECT, WRONG = COLOURS[2], COLOURS[1]
 def parts(rows: pl.DataFrame) -> Figure:
     """What became of the tasks of each category, as shares of those that are decided (Figure 7).
 
-    `rows` are the table of the second pass as it is written.
+    `rows` are those of the table of the second pass.
     """
-    drawn = rows.filter(pl.col("decided").cast(pl.Int64) > 0)
+    drawn = rows.cast(pl.String).filter(pl.col("decided").cast(pl.Int64) > 0)
     if drawn.is_empty():
         return notice("annotators have decided nothing yet")
     model = short(drawn["model"][0], LONGEST)
