@@ -4,6 +4,7 @@ import json
 import posixpath
 import re
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -155,7 +156,7 @@ def test_annotators_see_the_data_set_that_asks_for_it(study, tmp_path):
         assert tasks
         assert not Path(study.folder / "results/annotate").exists()
         pictures = study.run(
-            *("python", "-m", "mllm_classify", "annotate", "pictures", "--dataset", "f"),
+            *(sys.executable, "-m", "mllm_classify", "annotate", "pictures", "--dataset", "f"),
             *("--key", "results/f/annotate/key.parquet", "--folder", str(tmp_path / "pictures")),
         )
         assert pictures.returncode == 0, pictures.stderr
