@@ -9,7 +9,7 @@ for scope in SCOPES:
             # the same model is asked by one job at a time, and its budget is kept
             predictions=scope.pattern("predictions"),
         output:
-            scope.pattern("probes"),
+            scope.pattern("probe"),
         log:
             scope.log("probe/{model}"),
         threads: get_resource("cpus")

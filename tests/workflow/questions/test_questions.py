@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from mllm_classify.config.load import load
 from mllm_classify.io.files import sha256
+from mllm_classify.plan.lineage import Lineages
 from tests import plain
 from tests.chat_server import ChatServer, chat_server, images_of, prompt_of
 from tests.workflow.study import Study, made_from, outputs_of, reconfigure
@@ -112,8 +114,22 @@ def test_another_seed_of_the_probe_asks_about_descriptions_only(study: Study, se
     assert not any(images_of(body) for body in server.requests)
 
 
-def test_other_records_of_examples_ask_behind_these_again_and_nothing_else(study: Study, server: ChatServer) -> None:
+def test_other_records_of_examples_and_descriptions_are_in_the_lineage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which questions are asked again, the journal's keys say."""
+    study = set_up(tmp_path / "study", "http://127.0.0.1:1/v1")
+    monkeypatch.chdir(study.folder)
+
+    def lineages() -> list[str]:
+        known = Lineages(load("config.yaml"))
+        return [known["predict/chat"], known["probe/chat"], known["images"]]
+
+    first = lineages()
     study.edit("train.csv", "tea cup", "espresso")
-    assert "predict/chat" in study.scheduled()
-    study.make("results/predictions/small/chat.parquet")
-    assert [len(images_of(body)) for body in server.requests] == [3] * 4
+    second = lineages()
+    study.edit("descriptions.csv", "striped", "furry")
+    third = lineages()
+    assert len({it[0] for it in (first, second, third)}) == 2
+    assert len({it[1] for it in (first, second, third)}) == 3
+    assert first[2] == second[2] == third[2]
