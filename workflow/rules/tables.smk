@@ -1,4 +1,4 @@
-# tables and figures, each by the row that src/mllm_classify/outputs.py has of it
+# tables and figures, each by the row that src/mllm_classify/outputs/ has of it
 for scope in SCOPES:
     for output in OUTPUTS.values():
 
