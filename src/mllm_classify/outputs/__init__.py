@@ -1,8 +1,7 @@
 """All tables and figures that there may be, one row each: data only.
 
-Rules, the command for one (`python -m mllm_classify make gains`), lineage, report, bundle and tests read this list. To add
-an output, write its module, `tables/NAME.py` or `figures/NAME.py` with a function NAME, its row in `tables.py`, `figures.py` or `across.py`, and its caption,
-workflow/report/NAME.rst.
+Rules, the command for one (`python -m mllm_classify make gains`), lineage, report, bundle and tests read this list. How to add
+an output: CONTRIBUTING.md.
 """
 
 from typing import Final
