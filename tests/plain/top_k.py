@@ -47,6 +47,10 @@ def lists_of(files: Files, entry: dict) -> Lists:
         return found
     of_classes, of_answers = vectors(files.results, name, files.encoder)
     for row in rows:
+        if "likelihood" in row["task"]:
+            if " " not in row["task"]:  # per token, per byte and PMI are protocols
+                found.setdefault(row["task"], []).append((row, [[it] for it in row["class_ids"] or []]))
+            continue
         if not any(other["texts"] for other in rows if other["task"] == row["task"]):
             continue
         for answer in row["texts"] or [row["text"]]:

@@ -133,7 +133,7 @@ def test_similarities_stand_beside_accuracies():
     answers = said("a cat", "dogs", "dogs")
     embedded = {("classes", ""): CLASSES, ("answers", "m"): ANSWERS, ("concepts", "m"): CONCEPTS}
     table = protocols(
-        scores(("a", "OW inclusion", "", 0, True, True, None)), IMAGES, MODELS, STUDY, 50, None, LABELS,
+        scores(("a", "OW inclusion", "", 0, True, True, None)), IMAGES, MODELS, STUDY, 50, None, {}, LABELS,
         {"m": answers.lazy()}, {key: frame.lazy() for key, frame in embedded.items()}, "minilm (bare.txt)",
     )  # fmt: skip
     assert table.rows.select("protocol", "n", "ImGT_A", "ReGT_A", "OOP").rows() == [

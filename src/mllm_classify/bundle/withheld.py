@@ -199,6 +199,8 @@ def _grouped(rows: pl.DataFrame, numbers: set[float]) -> dict[str, set[float]]:
         return {"": numbers, "A": _numbers(whole["n"])}
     if {"set", "subset"} <= {*rows.columns}:
         return {"": numbers, "A": _numbers(rows.filter(subset="A")["n"])}
+    if {"measure", "subset"} <= {*rows.columns}:
+        return {str(of): _numbers(those["n"]) for (of,), those in rows.group_by("subset")}
     if "of" in rows.columns:
         nested = rows.filter(pl.col("of").str.starts_with("several labels"))
         return {"": numbers, "several labels": _numbers(nested["n"])}

@@ -202,6 +202,7 @@ TABLES: Final = (
         "Accuracy by class and how often classes are named elsewhere",
         "Accuracy by class and exposure",
         "exposure",
+        reveals=True,
     ),
     output_row("mcnemar", "scores images models study", "Comparing every two rows", form="csv", reveals=True),
     output_row(
