@@ -11,14 +11,17 @@ import polars as pl
 import pytest
 import yaml
 
-from mllm_classify.bundle import archive, withheld
+from mllm_classify.bundle import archive
 from mllm_classify.bundle.verify import verify
-from mllm_classify.bundle.withheld import influenced, left_out, withheld_results
+from mllm_classify.bundle.withheld import left_out
 from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
 from mllm_classify.outputs import OUTPUTS, parts
 from mllm_classify.plan.files import PATTERNS
 from mllm_classify.plan.lineage import Lineages
+from mllm_classify.plan.restricted import influenced
+from mllm_classify.tables import revealing
+from mllm_classify.tables.revealing import withheld_results
 from tests.bundle.made import CATEGORIES, SECRET, Made, id_of, labels_of, name_of
 
 pytestmark = pytest.mark.study
@@ -150,13 +153,13 @@ def test_figures_of_models_that_lack_a_few_images_are_left_out(tmp_path, monkeyp
 def test_numbers_of_labels_that_few_images_have_are_few(tmp_path):
     rows = {"statistic": ["labels", "labels"], "value": ["1", "2"], "n": ["50", "3"]}
     pl.DataFrame(rows).write_csv(tmp_path / "l.csv")
-    assert withheld._sizes(str(tmp_path / "l.csv")) == {"": {50.0, 3.0}}
+    assert revealing._sizes(str(tmp_path / "l.csv")) == {"": {50.0, 3.0}}
     counts = {"statistic": ["count", "percent"], "A": ["20", "100.0"], "S": ["12", "5.0"]}
     pl.DataFrame(counts).write_csv(tmp_path / "t.csv")
-    assert withheld._sizes(str(tmp_path / "t.csv")) == {"A": {20.0}, "S": {12.0}}
+    assert revealing._sizes(str(tmp_path / "t.csv")) == {"A": {20.0}, "S": {12.0}}
     earlier = {"set": ["R", "R", "Q"], "before": ["N", "S+", "N"], "after": ["N"] * 3, "n": ["20", "30", "45"]}
     pl.DataFrame(earlier).write_csv(tmp_path / "c.csv")
-    assert withheld._sizes(str(tmp_path / "c.csv")) == {"": {20.0, 30.0, 45.0}, "A": {50.0, 45.0}}
+    assert revealing._sizes(str(tmp_path / "c.csv")) == {"": {20.0, 30.0, 45.0}, "A": {50.0, 45.0}}
 
 
 def test_without_its_file_a_bundle_says_what_is_not_checked_and_refuses_another(bundle, tmp_path, caplog):

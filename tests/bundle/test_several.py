@@ -10,8 +10,8 @@ import pytest
 
 from mllm_classify.bundle import archive
 from mllm_classify.bundle.verify import verify
-from mllm_classify.bundle.withheld import withheld_results
 from mllm_classify.outputs import OUTPUTS
+from mllm_classify.tables.revealing import withheld_results
 from tests.bundle.made import Made, write_labels
 
 pytestmark = pytest.mark.study

@@ -141,10 +141,11 @@ def test_flips_of_mixed_precision_are_counted_and_logged(tmp_path, monkeypatch, 
     images = crops(tmp_path, 6)
     with caplog.at_level(logging.INFO, logger="mllm_classify"):
         exact = predict_crops(images, batch_size=2)
-        assert not caplog.messages
+        assert not [it for it in caplog.messages if "first class" in it]
         mixed = predict_crops(images, batch_size=2, precision="bf16")
     differing = (exact["class_ids"].list.first() != mixed["class_ids"].list.first())[:4].sum()
-    assert caplog.messages == [f"bf16: {differing} of the first 4 images have another first class than in fp32"]
+    told = [it for it in caplog.messages if "first class" in it]
+    assert told == [f"bf16: {differing} of the first 4 images have another first class than in fp32"]
     assert not exact["scores"].equals(mixed["scores"])
     caplog.clear()
     with caplog.at_level(logging.INFO, logger="mllm_classify"):

@@ -61,7 +61,7 @@ def study(tmp_path_factory):
         "name": "siglip-text", "kind": "open_clip", "model": "data/siglip", "templates": "data/templates.txt",
     }  # fmt: skip
     config["tasks"].pop("MC")
-    for key in ("choices", "variants", "encoders", "annotate"):
+    for key in ("choices", "variants", "encoders", "similarity", "annotate"):
         config.pop(key, None)
     train = {"folder": "data/train", "images": "data/train.csv"}
     config["models"] = [

@@ -130,7 +130,7 @@ class Study:
         config["encoder"]["templates"] = "small/templates.txt"
         config["models"] = [{"name": "chat", "label": "Chat", "model": "chat", **model}]
         config.pop("choices", None)
-        for key in ("encoders", "annotate"):
+        for key in ("encoders", "similarity", "annotate"):
             config.pop(key, None)
         config["tasks"].pop("MC", None)
         self.write_config(config)

@@ -23,7 +23,7 @@ import yaml
 from pydantic import BaseModel
 
 from mllm_classify.bundle.crate import CRATE, RECORDS, Entry, crate
-from mllm_classify.bundle.withheld import WITHHELD, place, recorded_of_each, restricted_files, withheld_results
+from mllm_classify.bundle.withheld import WITHHELD, place, recorded_of_each, restricted_files
 from mllm_classify.config.further import PLACE
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY
 from mllm_classify.config.study import Bundle, Config
@@ -32,6 +32,7 @@ from mllm_classify.io.environment import environment
 from mllm_classify.io.files import MACHINE_PATH, PROJECT, InputError, locate, portable, written
 from mllm_classify.plan.replaced import noted
 from mllm_classify.plan.together import FOLDER as ASKED
+from mllm_classify.tables.revealing import withheld_results
 
 SUMS = "SHA256SUMS"
 ENVIRONMENT = "environment.json"

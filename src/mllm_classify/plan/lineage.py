@@ -17,6 +17,7 @@ from mllm_classify.plan.across import before, existing, files_of_each, of_each, 
 from mllm_classify.plan.code import PACKAGE, code_digest
 from mllm_classify.plan.files import File, inputs, linked, output_inputs
 from mllm_classify.plan.outline import outline
+from mllm_classify.plan.restricted import sources
 from mllm_classify.plan.values import VALUES, about, entries, mapping_values
 
 CAPTIONS = "workflow/report"
@@ -220,7 +221,12 @@ class Lineages:
 
     def _report(self) -> Job:
         captions = [sha256(path.read_bytes()) for path in sorted((PROJECT / CAPTIONS).glob("*.rst"))]
-        return Job(captions, ["report.assemble"], [*sorted(self.names()), "provenance", "overview"])
+        restricted = sorted({*sources(self.config)})
+        return Job(
+            [captions, restricted],
+            ["report.assemble", "report.published"],
+            [*sorted(self.names()), "provenance", "overview"],
+        )
 
     def _bundle(self) -> Job:
         return Job(self.config.model_dump(mode="json"), ["bundle.archive"], sorted(self.names()))

@@ -11,7 +11,7 @@ from mllm_classify.cli import command, files
 from mllm_classify.cli import parts as subcommands
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
-from mllm_classify.io.files import sha256, written
+from mllm_classify.io.files import InputError, sha256, written
 from mllm_classify.outputs import ACROSS, KEY_FIGURES, KEY_TABLES, OUTPUTS
 from mllm_classify.plan.across import existing
 from mllm_classify.plan.files import PAGES, START, Shown, in_order, linked, reported, reported_across, whole_report
@@ -129,9 +129,23 @@ def start(args: argparse.Namespace, config: Config) -> None:
 
 def assemble(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.report.assemble import assemble
+    from mllm_classify.report.published import left_out
 
     outlines = {name: outline(study) for name, study in config.studies.items()}
-    assemble([it.path for it in whole_report(outlines, existing(config))], args.config, Path(args.output))
+    every = [it.path for it in whole_report(outlines, existing(config))]
+    restricted = left_out(config)
+    if kept := [path for path in every if path not in restricted]:
+        assemble(kept, args.config, Path(args.output))
+    else:
+        msg = f"{args.output}: every page and table tells of single labels that may not be handed on (restricted)"
+        raise InputError(msg)
+    if len(kept) < len(every):
+        log.warning(
+            "%s: leaves out %d of %d files, which tell of restricted labels",
+            args.output,
+            len(every) - len(kept),
+            len(every),
+        )
     log.info("%s: %.1f MB", args.output, Path(args.output).stat().st_size / 1e6)
 
 
