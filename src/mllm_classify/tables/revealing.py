@@ -5,6 +5,7 @@ figures `outputs` says whether they tell of single labels. A figure of a few ima
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import polars as pl
 
@@ -47,13 +48,11 @@ def withheld_results(config: Config) -> dict[str, str]:
 
 def _telling(outline: Outline, following: dict[str, Output]) -> dict[str, str]:
     """The files of tables and figures that follow from what is restricted and tell of single labels, and why each does."""
-    why = {}
-    for name, output in following.items():
-        if output.reveals:
-            why[name] = "tells of single labels"
-        elif few(outline, output):
-            why[name] = f"has a figure of fewer than {FEWEST} images"
-    close = alike(outline, [output for name, output in following.items() if name not in why])
+    why = {name: "tells of single labels" for name, output in following.items() if output.reveals}
+    # the report does not need every table: those that were not made tell nothing
+    made = {name: it for name, it in following.items() if name not in why and Path(written(outline, it)[0]).exists()}
+    why |= {name: f"has a figure of fewer than {FEWEST} images" for name, it in made.items() if few(outline, it)}
+    close = alike(outline, [output for name, output in made.items() if name not in why])
     why |= dict.fromkeys(sorted(close), f"has a figure that differs from another's by fewer than {FEWEST} images")
     return {path: said for name, said in why.items() for path in written(outline, following[name])}
 
