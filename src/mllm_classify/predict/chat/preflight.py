@@ -222,10 +222,13 @@ async def _check_models(asker: "Asker") -> int | None:
 
 async def _check_images(asker: "Asker", got: list[Answered]) -> None:
     """Different images must not all be answered alike, whatever is asked."""
+    seen = [it for it in got if it.question.pixels == "own"]
+    if got and not seen:
+        return  # nothing that was asked shows an image
     by_way: dict[tuple[str, str], set[str]] = {}
-    for one in (it for it in got if it.question.pixels == "own"):
+    for one in seen:
         by_way.setdefault((one.question.task, one.question.variant), set()).add(one.answer.text)
-    if not by_way or any(len(texts) > 1 for texts in by_way.values()):
+    if any(len(texts) > 1 for texts in by_way.values()):
         return
     digests = asker.questionnaire.images.digests
     places = sorted({digest: place for place, digest in enumerate(digests)}.values())
