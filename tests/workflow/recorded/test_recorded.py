@@ -17,7 +17,7 @@ from tests.workflow.study import SMALL, Study, existing, made_from, reconfigure
 IMAGES = [f"set/{number:02}.jpg" for number in range(24)]
 CLASSES = SMALL["classes.txt"].splitlines()
 PAIRS = "small/pairs.csv"
-EXISTING = existing("regt", "several_models", "worded", "published")
+EXISTING = existing("regt", "several_models", "worded", "ranks", "published")
 
 
 def of(*needed: str) -> set[str]:
@@ -25,7 +25,7 @@ def of(*needed: str) -> set[str]:
     return made_from(*needed, exists=EXISTING)
 
 
-SCORED = {"score", *of("scores")}
+SCORED = {"score", *of("scores", "rankings")}
 MODELS = ["ids", "part", "ranks", "words"]
 WORDS = {"predict/words", "answers/minilm/words", "mapping/minilm/words"}
 LABELLED = {"labels", "predict/ids", "predict/ranks", *WORDS, *SCORED, *of("labels")}
@@ -288,7 +288,7 @@ def weasels(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return study
 
 
-WEASELS = existing("regt", "several_models", "mustelidae")
+WEASELS = existing("regt", "several_models", "ranks", "mustelidae")
 
 
 def test_one_class_of_imagenet(weasels: Study) -> None:

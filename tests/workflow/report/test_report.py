@@ -17,7 +17,7 @@ from tests.workflow.study import SMALL, Study, existing, made_from
 
 CLASSES = ["<script>alert(1)</script>", "=1+1", "$x_1$ & co", "stone wall", "missile"]
 ALWAYS = {"provenance", "overview", "report"}
-EXISTING = existing("regt", "several_models")
+EXISTING = existing("regt", "several_models", "ranks")
 SHOWN = {
     *("overview.html", "provenance.html", "panels.svg", "panels.html", "explorer.html"),
     *(f"{name}.{'svg' if OUTPUTS[name].form == 'figure' else 'html'}" for name in EXISTING if OUTPUTS[name].title),
