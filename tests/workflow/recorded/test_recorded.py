@@ -11,7 +11,9 @@ import pytest
 from mllm_classify.io.files import locate
 from mllm_classify.outputs import OUTPUTS
 from tests import plain
+from tests.plain.main_answers import Files
 from tests.plain.noise import noise_tables
+from tests.plain.top_k import top_k
 from tests.workflow.study import SMALL, Study, existing, made_from, reconfigure
 
 IMAGES = [f"set/{number:02}.jpg" for number in range(24)]
@@ -122,11 +124,28 @@ def computed(finished: Study) -> dict[str, list[dict]]:
     return plain.tables(results, models, pairs) | noise_tables(results, models, equivalences=pairs)
 
 
-@pytest.mark.parametrize("table", [name for name in EXISTING if OUTPUTS[name].form != "figure" and name != "scorecard"])
+APART = ("scorecard", "top_k")
+"""Tables that have tests of their own."""
+
+
+@pytest.mark.parametrize("table", [name for name in EXISTING if OUTPUTS[name].form != "figure" and name not in APART])
 def test_every_figure_equals_an_independent_computation(
     finished: Study, computed: dict[str, list[dict]], table: str
 ) -> None:
     assert finished.differences(table, computed[table]) == []
+
+
+def test_the_first_k_equal_an_independent_computation(finished: Study) -> None:
+    files = Files(
+        finished.folder / "results", finished.config["models"], finished.folder / PAIRS, "correct", "wrong", []
+    )
+
+    def by_row(rows: list[dict]) -> list[dict]:
+        return sorted(rows, key=lambda row: (row["model"], row["task"], row["k"]))
+
+    found, wanted = by_row(finished.rows("top_k")), by_row(top_k(files, [1, 5]))
+    assert [{name: row[name] for name in expected} for row, expected in zip(found, wanted, strict=True)] == wanted
+    assert {row["k"] for row in found} == {"1", "5"}
 
 
 def test_a_row_says_of_how_many_images_it_is(finished: Study) -> None:
@@ -298,7 +317,7 @@ def test_one_class_of_imagenet(weasels: Study) -> None:
     results, models = weasels.folder / "results", weasels.config["models"]
     computed = plain.tables(results, models, None, "excluded")
     computed |= noise_tables(results, models, equivalences=None, n_images="excluded")
-    tables = [name for name in WEASELS if OUTPUTS[name].form != "figure"]
+    tables = [name for name in WEASELS if OUTPUTS[name].form != "figure" and name not in APART]
     assert {name: weasels.differences(name, computed[name]) for name in tables} == {name: [] for name in tables}
     counts, _ = weasels.rows("table2")
     assert (counts["A"], counts["S+"], counts["N"]) == ("50", "23", "6")
