@@ -99,7 +99,11 @@ if FURTHER:
     rule start:
         input:
             [it.path for it in reported_across(PLAN.outlines, [it.name for it in OUTPUTS_ACROSS]) if it != START],
-            [it.path for it in whole_report(PLAN.outlines, [it.name for it in OUTPUTS_ACROSS]) if Path(it.path).name == OVERVIEW],
+            [
+                it.path
+                for it in whole_report(PLAN.outlines, [it.name for it in OUTPUTS_ACROSS])
+                if Path(it.path).name == OVERVIEW
+            ],
         output:
             shown(START.path, START.category, START.title),
         log:
