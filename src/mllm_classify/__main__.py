@@ -26,6 +26,7 @@ COMMANDS = {
     "estimate": "predict.command",
     "choices": "choices.command",
     "mapping": "mapping.command",
+    "judge": "judge.command",
     "score": "score.command",
     "make": "make",
     "annotate": "annotate.command",

@@ -13,9 +13,12 @@ ListedTask = Literal["CW", "CW-constrained"]
 """Those that put the class list, so that an answer is valid or out of prompt (OOP)."""
 FreeTask = Literal["OW", "CW"]
 """Those whose answers are free words: of which a file of recorded answers may be."""
-Reading = Literal["nearest", "exact", "exact, else nearest", "included"]
+Reading = Literal["nearest", "exact", "exact, else nearest", "included", "exact, else judged"]
 """Which classes an answer in words stands for: the class whose embedding is nearest, those of which it is the name, those
-of which it is the name or else the nearest, or all whose names stand somewhere in it (Zhang et al., 2024)."""
+of which it is the name or else the nearest, all whose names stand somewhere in it (Zhang et al., 2024), or those of which
+it is the name or else the nearest that a judge takes for the same."""
+Verdict = Literal["same", "more general", "more specific", "sibling", "other"]
+"""What an answer names, seen from a class, as judges say it."""
 
 
 class Scoring(NamedTuple):
@@ -26,6 +29,7 @@ class Scoring(NamedTuple):
     main: bool = True  # whether tables 3 to 5 and those that compare models show it
     needs_encoder: bool = False  # whether what it names depends on a text encoder
     candidate: bool = False  # whether Table 3 may choose it to show a model that answers in words
+    beside: str | None = None  # the scoring without a judge that it is compared with, where it needs a judge
 
 
 class Task(NamedTuple):
@@ -48,6 +52,7 @@ OW: Final = Task(
     scorings=(
         Scoring("OW", "nearest", needs_encoder=True, candidate=True),
         Scoring("OW inclusion", "included", main=False),
+        Scoring("OW judged", "exact, else judged", main=False, beside="OW"),
     ),
 )
 CW: Final = Task(
@@ -58,6 +63,7 @@ CW: Final = Task(
         Scoring("CW", "exact"),
         Scoring("CW+", "exact, else nearest", needs_encoder=True, candidate=True),
         Scoring("CW inclusion", "included", main=False),
+        Scoring("CW+ judged", "exact, else judged", main=False, beside="CW+"),
     ),
 )
 CW_CONSTRAINED: Final = Task(
@@ -86,6 +92,10 @@ CANDIDATES: Final = [scoring.name for scoring in SCORINGS if scoring.candidate]
 """Scorings among which Table 3 shows a model that answers in words at its best; the first wins a full tie."""
 MAIN_SCORINGS: Final = CANDIDATES + [scoring.name for scoring in SCORINGS if scoring.main and not scoring.candidate]
 """OW, CW+, CW, CW-constrained: in this order in tables."""
+JUDGED: Final = {scoring.name: scoring.beside for scoring in SCORINGS if scoring.beside is not None}
+"""Scorings that need a judge, with those that they are compared with."""
+JUDGED_TASKS: Final = tuple(task.name for task in TASKS if any(scoring.name in JUDGED for scoring in task.scorings))
+"""Tasks whose answers a judge is asked about."""
 TASK_OF: Final = {scoring.name: task.name for task in TASKS for scoring in task.scorings}
 """The task whose answers a scoring scores."""
 

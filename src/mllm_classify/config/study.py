@@ -10,12 +10,13 @@ from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
 from mllm_classify.config.every_dataset import authors
 from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, studies
+from mllm_classify.config.judge import AnyJudge
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.config.models import Model
 from mllm_classify.config.tasks import Choices, TaskPrompt, Variant
 from mllm_classify.io.files import InputError
-from mllm_classify.tasks import CW, TASK, TASK_OF, TaskName
+from mllm_classify.tasks import CW, JUDGED_TASKS, TASK, TASK_OF, TaskName
 
 
 class Mapping(Section):
@@ -83,6 +84,8 @@ class Config(Section):
     tasks: dict[TaskName, TaskPrompt] = Field({})
     variants: list[Variant] = Field([])
     mapping: Mapping = Mapping()
+    judge: AnyJudge | None = Field(None, description="the one by which answers are scored as OW judged and CW+ judged")
+    judges: list[AnyJudge] = Field([], description="further ones, compared with it in results/judges.csv")
     choices: Choices | None = None
     tables: Tables = Tables()
     annotate: Annotate | None = None
@@ -161,6 +164,31 @@ class Config(Section):
     def every_encoder(self) -> list[AnyEncoder]:
         """The main encoder, if there is one, and the others in their order."""
         return [self.encoder, *self.encoders] if self.encoder else []
+
+    @model_validator(mode="after")
+    def _distinct_judges(self) -> Self:
+        if self.judges and self.judge is None:
+            msg = f"judges[0] ({self.judges[0].name}): is compared with the main one; add judge:"
+            raise ValueError(msg)
+        seen: dict[str, str] = {}
+        for number, judge in enumerate(self._judges):
+            where = f"judges[{number - 1}]" if number else "judge"
+            for key in ("name", "label"):
+                if (value := getattr(judge, key)) in seen:
+                    msg = f"{where}.{key}: {value!r} is also {seen[value]}'s; give each its own"
+                    raise ValueError(msg)
+            seen |= {judge.name: where, judge.label: where}
+        return self
+
+    @property
+    def _judges(self) -> list[AnyJudge]:
+        return [self.judge, *self.judges] if self.judge else []
+
+    @property
+    def every_judge(self) -> list[AnyJudge]:
+        """The main judge and the others in their order; none where no model gives answers that are judged."""
+        worded = any(model.worded and model.answers(task) for model in self.models for task in JUDGED_TASKS)
+        return self._judges if worded else []
 
     @model_validator(mode="after")
     def _what_models_need(self) -> Self:
@@ -319,6 +347,15 @@ class Config(Section):
                 return encoder
         known = ", ".join(encoder.name for encoder in self.every_encoder) or "none"
         msg = f"--encoder: {name!r} is not in the configuration; it has {known}"
+        raise InputError(msg)
+
+    def named_judge(self, name: str) -> AnyJudge:
+        """The judge of that name. Raises InputError where there is none."""
+        for judge in self.every_judge:
+            if judge.name == name:
+                return judge
+        known = ", ".join(judge.name for judge in self.every_judge) or "none"
+        msg = f"--judge: {name!r} is not in the configuration; it has {known}"
         raise InputError(msg)
 
     def model(self, name: str) -> AnyModel:

@@ -33,6 +33,7 @@ class Outline(NamedTuple):
     pictures: bool  # whether there are picture files
     examined: str | None  # the model whose disputed answers are annotated again
     annotated: list[str]  # models whose predictions annotators see
+    judges: dict[str, dict[str, int]]  # their resources by name, the main one's first
     outputs: list[str]  # tables and figures that there are
     models: dict[str, PlannedModel]  # by name
 
@@ -53,6 +54,7 @@ def outline(config: Config) -> Outline:
         config.dataset.has_files,
         config.annotate.model if config.annotate else None,
         config.annotate.models if config.annotate else [],
+        {judge.name: judge.resources.model_dump() for judge in config.every_judge},
         [name for name, output in OUTPUTS.items() if not unmet(config, output)],
         {
             model.name: PlannedModel(

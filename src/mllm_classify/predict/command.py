@@ -16,6 +16,7 @@ from mllm_classify.plan.together import asked_lineage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mllm_classify.config.judge import AnyJudge
     from mllm_classify.config.kinds import AnyModel
     from mllm_classify.config.models import Model
     from mllm_classify.config.study import Config
@@ -101,7 +102,7 @@ def ask(args: argparse.Namespace, config: "Config") -> None:
         temporary.write_text(json.dumps(lineages, indent=2, sort_keys=True) + "\n")
 
 
-def kind_of(model: "AnyModel") -> Any:
+def kind_of(model: "AnyModel | AnyJudge") -> Any:
     """The module of a model's kind; its `predict` makes the predictions of a job."""
     return importlib.import_module(f"mllm_classify.predict.{model.kind}")
 

@@ -28,5 +28,6 @@ def score(args: argparse.Namespace, config: Config) -> None:
         {model: parquet.scan(it.path) for model, it in inputs(of, name).items()}
         for name in ("scored", "worded_predictions")
     )
-    parquet.write(scores(labels, classes, scored, answers), SCORES, args.output)
+    judgements = [parquet.scan(it.path) for it in inputs(of, "accepting").values()]
+    parquet.write(scores(labels, classes, scored, answers, *judgements), SCORES, args.output)
     log.info("%d models scored on %d images of %s", len(scored), len(labels), config.dataset.name)

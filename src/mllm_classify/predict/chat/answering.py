@@ -4,10 +4,10 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Coroutine, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -23,7 +23,7 @@ from mllm_classify.predict.chat.questions import questionnaire_of
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
     from mllm_classify.predict.chat.questions import Question, Questionnaire
-    from mllm_classify.predict.job import PredictJob
+    from mllm_classify.predict.job import PredictJob, Progress
 
 log = logging.getLogger(__name__)
 
@@ -60,24 +60,27 @@ def http_transport(model: "ChatModel", url: str, key_header: str = client.BEARER
     return client.Http(url, _key(model), model.timeout, model.concurrency, key_header=key_header)
 
 
-def answered(
-    job: "PredictJob[ChatModel]",
-    serving: Serving,
-    transport: "Callable[[ChatModel, str], client.Transport]" = http_transport,
-    instead: Instead | None = None,
-) -> tuple[pl.DataFrame, list[Environment]]:
+class Means(NamedTuple):
+    """By what a model is asked, as its kind has it."""
+
+    serving: Serving
+    transport: "Callable[[ChatModel, str], client.Transport]" = http_transport
+    instead: Instead | None = None
+
+
+def answered(job: "PredictJob[ChatModel]", means: Means) -> tuple[pl.DataFrame, list[Environment]]:
     """The answers to all that a job asks its model, and the environments in which they were asked for.
 
-    Only what its journal lacks is asked; `serving` gives the URL for that. Raises InputError where more answers are
-    missing than the entry tolerates, naming how many and why; what came is in the journal.
+    Only what its journal lacks is asked. Raises InputError where more answers are missing than the entry tolerates,
+    naming how many and why; what came is in the journal.
     """
     model = job.model
-    questionnaire, missing, failures = asked(job, serving, transport, instead)
+    questionnaire, missing, failures = asked(job, means)
     rows = questionnaire.rows()
     frame, made_with, errors = collected(questionnaire, job.journal, failures)
     if errors > model.max_errors or any(failure.ours for failure in failures.values()):
         if failures:
-            said = asking.explain(model, failures, missing, questionnaire.images.ids, job.journal)
+            said = asking.explain(questionnaire, failures, missing, job.journal)
         else:
             first = frame.filter(pl.col("status") == "error").row(0, named=True)
             said = (
@@ -89,6 +92,11 @@ def answered(
     return frame, made_with
 
 
+Check = Callable[[asking.Asker, journal.Answers, Container[str], list["Question"]], Coroutine[Any, Any, set[str]]]
+"""Stops at the first thing that is wrong, given the answers that are there, the keys of questions that are answered or asked
+for already, and the first of those that are not. Returns the keys of those that it has asked."""
+
+
 class Asked(NamedTuple):
     """What was asked: all questions, how many answers were missing, and why some still are."""
 
@@ -97,25 +105,31 @@ class Asked(NamedTuple):
     failures: dict[str, asking.Failure]
 
 
-def asked(
-    job: "PredictJob[ChatModel]",
-    serving: Serving,
-    transport: "Callable[[ChatModel, str], client.Transport]" = http_transport,
-    instead: Instead | None = None,
+def asked(job: "PredictJob[ChatModel]", means: Means) -> Asked:
+    """Ask what the journal of a job lacks."""
+    return ask(questionnaire_of(job), job.journal, job.progress, means, job.shard[1])
+
+
+def ask(
+    questionnaire: "Questionnaire",
+    folder: Path,
+    progress: "Progress",
+    means: Means,
+    shards: int = 1,
+    check: Check = preflight.check,
 ) -> Asked:
-    """Ask what the journal of a job lacks; `serving` gives the URL for that."""
-    questionnaire = questionnaire_of(job)
-    known = journal.read(job.journal, replies.check_record)
+    """Ask what a journal lacks of the answers to some questions; `check` says first whether all is well."""
+    known = journal.read(folder, replies.check_record)
     rows = questionnaire.rows()
-    report = job.progress(rows, "answers")
-    missing = sum(len(question.images) for question in asking.still_missing(questionnaire, known))
-    log.info("%s lacks %d of %d answers", job.journal, missing, rows)
+    report = progress(rows, "answers")
+    missing = sum(question.answers for question in asking.still_missing(questionnaire, known))
+    log.info("%s lacks %d of %d answers", folder, missing, rows)
     failures: dict[str, asking.Failure] = {}
     if missing:
-        _key(job.model)
-        with serving() as served:
+        _key(questionnaire.model)
+        with means.serving() as served:
             log.info("asking %s for %d answers", served.url, missing)
-            way = _Way(job.journal, report, rows - missing, job.shard[1], transport, instead)
+            way = _Way(folder, report, rows - missing, shards, means, check)
             failures = asyncio.run(_ask_missing(questionnaire, known, served, way))
     return Asked(questionnaire, missing, failures)
 
@@ -127,8 +141,8 @@ class _Way(NamedTuple):
     report: asking.Report
     done: int  # answers that are there already
     shards: int
-    transport: "Callable[[ChatModel, str], client.Transport]"
-    instead: Instead | None
+    means: Means
+    check: Check
 
 
 async def _ask_missing(
@@ -139,27 +153,24 @@ async def _ask_missing(
     already = asking.spent(model, known) if model.budget is not None else 0.0
     ledger = asking.Ledger(model, already, way.shards)
     noted = await _note_environment(served.url, way.folder)
-    async with way.transport(model, served.url) as carrier:
+    async with way.means.transport(model, served.url) as carrier:
         with journal.Writer(way.folder) as writer:
             asker = asking.Asker(questionnaire, carrier, writer, ledger, noted, way.report, way.done, served.ended)
             way.report(way.done, "")
             with sending.until_terminated(asker):
-                await sending.within_grace(asker, _ask(asker, known, way.instead))
+                await sending.within_grace(asker, _ask(asker, known, way))
             if asker.stopped is not None:
                 raise _why(asker, way.folder)
     return asker.failures
 
 
-async def _ask(asker: asking.Asker, known: journal.Answers, instead: Instead | None) -> None:
-    checked: set[str] = set()
+async def _ask(asker: asking.Asker, known: journal.Answers, way: _Way) -> None:
+    instead = way.means.instead
     taken = known.keys() | (instead.under_way() if instead else set())
     missing = (question for question in asking.still_missing(asker.questionnaire, known) if question.key not in taken)
     first = list(itertools.islice(missing, preflight.MANY))
     try:
-        if len(first) == preflight.MANY:
-            checked = await preflight.check(asker, known, taken)
-        else:
-            await preflight.check_constraint(asker, first)
+        checked = await way.check(asker, known, taken, first)
     except StoppedError as error:
         asker.stop(error)
         return

@@ -11,11 +11,9 @@ from mllm_classify.api import answers, client, journal, replies
 from mllm_classify.api.sending import Sender
 from mllm_classify.io.files import InputError, StoppedError
 from mllm_classify.io.text import one_line
-from mllm_classify.predict.chat.pictures import data_url
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.predict.chat.prompts import Template
     from mllm_classify.predict.chat.questions import Question, Questionnaire
 
 log = logging.getLogger(__name__)
@@ -27,9 +25,9 @@ Report = Callable[[int, str], None]
 """Told how many answers there are, and what else there is to say."""
 
 
-def expected_tokens(model: "ChatModel", put: "Template", images: int) -> int:
+def expected_tokens(model: "ChatModel", question: "Question") -> int:
     """Tokens of a prompt, before a server has counted any."""
-    return round(put.characters / CHARACTERS_PER_TOKEN) + images * (model.image_tokens or 0)
+    return round(question.characters / CHARACTERS_PER_TOKEN) + len(question.images) * (model.image_tokens or 0)
 
 
 def like(question: "Question") -> tuple[str, str, int]:
@@ -137,9 +135,7 @@ class Asker(Sender):
 
     def body(self, question: "Question") -> dict[str, Any]:
         """The whole request, images included."""
-        images = self.questionnaire.images
-        urls = [data_url(images.read(place), self.model.picture, images.reading) for place in question.images]
-        return question.template.with_images(urls)
+        return self.questionnaire.body(question)
 
     async def ask(self, question: "Question") -> dict[str, Any] | None:
         """Ask one question and journal the answer. Returns the response; None where there is none, noted as a failure."""
@@ -153,7 +149,7 @@ class Asker(Sender):
         self._asked += 1
         number = self._asked
         expected = self.expected(question)
-        limit = self.model.request.limit * len(question.images)
+        limit = self.model.request.limit * question.answers
         reserved = self.ledger.at_most(expected, limit)
         if not await self.ledger.reserve(reserved):
             budget = self.model.budget
@@ -189,14 +185,21 @@ class Asker(Sender):
     def expected(self, question: "Question") -> int:
         """Tokens of a question's prompt: the most that the server has counted for one like it, or an estimate."""
         counted = self._largest[like(question)]
-        return counted or expected_tokens(self.model, question.template, len(question.images))
+        expected = expected_tokens(self.model, question)
+        return max(counted, expected) if question.texts else counted or expected
 
     def keep(self, question: "Question", response: dict[str, Any], about: dict[str, Any]) -> None:
         """Journal an answer, and what was sent for it."""
         used = answers.used(response)
         self._largest[like(question)] = max(self._largest[like(question)], used.prompt or 0)
         self._tokens += (used.prompt or 0) + (used.completion or 0)
-        record = {"key": question.key, "request": question.template.digest, "environment": self._environment}
+        record: dict[str, Any] = {
+            "key": question.key,
+            "request": question.template.digest,
+            "environment": self._environment,
+        }
+        if question.texts:
+            record["about"] = list(question.texts)
         self._writer.append(record | about | {"response": response}, question.template.body)
 
     def fail(
@@ -207,7 +210,7 @@ class Asker(Sender):
 
     def report(self, question: "Question") -> None:
         """Say how far it is, now that a question is done with."""
-        self.done += len(question.images)
+        self.done += question.answers
         counts = {"tokens": self._tokens, "errors": len(self.failures), "retries": self.retried}
         self._report(self.done, ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
 
@@ -239,11 +242,12 @@ def still_missing(questionnaire: "Questionnaire", known: journal.Answers) -> Ite
             yield question
 
 
-def explain(model: "ChatModel", failures: dict[str, Failure], count: int, image_ids: list[str], folder: Path) -> str:
+def explain(questionnaire: "Questionnaire", failures: dict[str, Failure], count: int, folder: Path) -> str:
     """How many questions failed, and why the first did."""
+    model = questionnaire.model
     first = min(failures.values())
     return (
-        f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {first.question.task}, image "
-        f"{image_ids[first.question.images[0]]!r}: {one_line(first.reason)}; what was answered is in {folder}, and another run asks for the "
-        "rest only"
+        f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {first.question.task}, "
+        f"{questionnaire.about(first.question)}: {one_line(first.reason)}; what was answered is in {folder}, and another run "
+        "asks for the rest only"
     )

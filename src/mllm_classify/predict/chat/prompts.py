@@ -11,7 +11,6 @@ from mllm_classify.predict.chat import constraining
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
     from mllm_classify.config.tasks import Layout, Sample
-    from mllm_classify.tasks import TaskName
 
 IMAGE = "{image}"
 """Stands in a template's body where an image's data URL will."""
@@ -61,7 +60,7 @@ class Template(NamedTuple):
 class Way(NamedTuple):
     """How a task is put: the main one, or a variant of it."""
 
-    task: "TaskName"
+    task: str
     prompt: Prompt
     layout: "Layout"
     variant: str = ""
@@ -99,8 +98,10 @@ def lettered(names: Iterable[str]) -> str:
 def messages(layout: "Layout", text: str, images: int, detail: str | None = None) -> list[dict[str, Any]]:
     """The messages of a request. What all images share stands first, unless the layout is image_first.
 
-    One of several images stands behind its number.
+    One of several images stands behind its number. Without images, there is a text only.
     """
+    if not images:
+        return [{"role": "user", "content": text}]
     url = {"url": IMAGE} if detail is None else {"url": IMAGE, "detail": detail}
     image = {"type": "image_url", "image_url": url}
     pictures: list[dict[str, Any]] = [image]
@@ -117,9 +118,17 @@ def messages(layout: "Layout", text: str, images: int, detail: str | None = None
 
 
 def template(
-    model: "ChatModel", way: Way, text: str, images: int = 1, seed: int | None = None, choice: list[str] | None = None
+    model: "ChatModel",
+    way: Way,
+    text: str,
+    images: int = 1,
+    seed: int | None = None,
+    choice: list[str] | None = None,
+    key: str = constraining.KEY,
 ) -> Template:
-    """The request that puts `text` and so many images to a model; `choice` are the only answers that it may give."""
+    """The request that puts `text` and so many images to a model; `choice` are the only answers that it may give, where
+    they come in JSON, under `key`.
+    """
     sent = model.request.model_dump(exclude_none=True, exclude={"detail", "seed"})
     if way.temperature is not None:
         sent["temperature"] = way.temperature
@@ -129,7 +138,7 @@ def template(
         sent["seed"] = seed
     for limit in ("max_tokens", "max_completion_tokens"):
         if limit in sent:
-            sent[limit] *= images
+            sent[limit] *= max(images, 1)
     body = {
         "model": model.served,
         "messages": messages(way.layout, text, images, model.request.detail),
@@ -138,7 +147,7 @@ def template(
     }
     in_json = False
     if choice is not None:
-        body |= constraining.FIELDS[model.constrained_by](choice)
+        body |= constraining.FIELDS[model.constrained_by](choice, key)
         in_json = model.constrained_by in constraining.IN_JSON
     digest = sha256(json.dumps(body, sort_keys=True).encode())
     return Template(digest, body, way.prompt.digest, "{n}" in way.prompt.text, in_json)

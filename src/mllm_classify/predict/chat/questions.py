@@ -12,7 +12,7 @@ import polars as pl
 from mllm_classify.choices import draws
 from mllm_classify.choices.variants import lists_classes
 from mllm_classify.io.files import InputError, portable_values, read_bytes, sha256
-from mllm_classify.predict.chat.pictures import sent_anew
+from mllm_classify.predict.chat.pictures import data_url, sent_anew
 from mllm_classify.predict.chat.prompts import Template, Way, lettered, listed, numbered, read_prompt, template
 from mllm_classify.predict.images import Images
 from mllm_classify.tasks import CW, CW_CONSTRAINED, MC, OW
@@ -45,12 +45,23 @@ class Question(NamedTuple):
     """One request that may have to be sent. `images` are places in the data set."""
 
     key: str
-    task: "TaskName"
+    task: str
     images: tuple[int, ...]
     template: Template
     variant: str = ""
     repeat: int = 0
     group: int | None = None  # which of a variant's groups in one repeat; None where images are asked about alone
+    texts: tuple[str, ...] = ()  # what it is about where that is no image: an answer and a class
+
+    @property
+    def answers(self) -> int:
+        """Answers that it asks for: one an image, or one."""
+        return max(len(self.images), 1)
+
+    @property
+    def characters(self) -> int:
+        """Length of all text."""
+        return self.template.characters + sum(map(len, self.texts))
 
 
 def answer_identity(model: "ChatModel") -> dict[str, Any]:
@@ -168,7 +179,17 @@ class Questionnaire:
 
     def rows(self) -> int:
         """The number of answers that there will be: one an image, task, variant and repeat."""
-        return sum(len(question.images) for question in self)
+        return sum(question.answers for question in self)
+
+    def body(self, question: Question) -> dict[str, Any]:
+        """A whole request, images included. Raises InputError where one of them is gone, or another one."""
+        picture, images = self.model.picture, self.images
+        urls = [data_url(images.read(place), picture, images.reading) for place in question.images]
+        return question.template.with_images(urls)
+
+    def about(self, question: Question) -> str:
+        """What a question is about, for messages."""
+        return f"image {self.images.ids[question.images[0]]!r}"
 
     def _places(self, way: Way) -> list[int]:
         """The images that a task is about."""
@@ -220,9 +241,9 @@ class Questionnaire:
         way = next(way for way in self.ways if (way.task, way.variant) == (question.task, question.variant))
         return template(self.model, way, way.prompt.text.replace(CLASS_LIST, self._listing(way, class_ids)))
 
-    def probe(self, put: Template, place: int) -> Question:
-        """A request about one image that is no question of the study."""
-        return Question("", OW.name, (place,), put)
+    def probe(self, put: Template, place: int | None) -> Question:
+        """A request about one image, or none, that is no question of the study."""
+        return Question("", OW.name, () if place is None else (place,), put)
 
     def refused(self) -> Iterator[Question]:
         """The questions about images that cannot be decoded. Each is about one image, and never sent."""

@@ -19,18 +19,21 @@ class _Tally:
 
     def __init__(self) -> None:
         self.images = self.requests = self.answered = 0
-        self.text = self.pictures = self.shared = 0  # characters, images, and characters of first requests, unanswered
+        # of what is unanswered: characters, those of templates and of each one's first request, images, and answers
+        self.text = self.put = self.shared = self.pictures = self.missing = 0
         self.prompt = self.cached = self.completion = 0  # tokens, as counted
-        self.counted = self.counted_images = 0
+        self.counted = self.counted_answers = 0
         self.batched = [0, 0, 0]
         self.seen: set[str] = set()
 
     def add(self, question: "Question", record: dict[str, Any] | None) -> None:
-        self.images += len(question.images)
+        self.images += question.answers
         self.requests += 1
         if record is None:
-            self.text += question.template.characters
+            self.text += question.characters
+            self.put += question.template.characters
             self.pictures += len(question.images)
+            self.missing += question.answers
             if question.template.digest not in self.seen:
                 self.seen.add(question.template.digest)
                 self.shared += question.template.characters
@@ -39,7 +42,7 @@ class _Tally:
         used = answers.used(record["response"])
         if used.prompt is not None:
             self.counted += 1
-            self.counted_images += len(question.images)
+            self.counted_answers += question.answers
             tokens = (used.prompt, used.cached or 0, used.completion or 0)
             self.prompt, self.cached, self.completion = (
                 one + other for one, other in zip((self.prompt, self.cached, self.completion), tokens, strict=True)
@@ -64,13 +67,13 @@ def _row(questionnaire: "Questionnaire", task: str, variant: str, tally: _Tally)
         (way.layout for way in questionnaire.ways if (way.task, way.variant) == (task, variant)), model.layout
     )
     text = round(tally.text / CHARACTERS_PER_TOKEN)
-    cached = round((tally.text - tally.shared) / CHARACTERS_PER_TOKEN) if layout != "image_first" else 0
+    cached = round((tally.put - tally.shared) / CHARACTERS_PER_TOKEN) if layout != "image_first" else 0
     picture = None if model.image_tokens is None else tally.pictures * model.image_tokens
-    answer = tally.pictures * model.request.limit
+    answer = tally.missing * model.request.limit
     basis = "characters" if picture is not None else "characters; image_tokens is not set"
     if tally.counted:
         # what one image costs so far, its part of the text included
-        each = tally.pictures / tally.counted_images
+        each = tally.missing / tally.counted_answers
         text, picture = round(tally.prompt * each), 0
         cached, answer = round(tally.cached * each), round(tally.completion * each)
         basis = f"counted on {tally.counted} answers, text and images together"

@@ -1,0 +1,41 @@
+import json
+import re
+
+import pytest
+from hypothesis import given, strategies as st
+
+from mllm_classify.io.files import PROJECT
+from mllm_classify.judge.questions import read_controls
+from mllm_classify.judge.quoting import LONGEST, quoted
+
+MARKS = re.compile(r"[<>|\[\]{}#*_`=~^$@\n\r\t\u2028\u2029\u200b\u202e｜▁◁▷]")
+
+
+@given(st.text(max_size=50))
+def test_a_text_is_a_json_string_in_one_line_that_holds_it_and_no_mark(text):
+    shown = quoted(text)
+    inside = shown[1:-1]
+    assert json.loads(shown) == text
+    assert len(shown.splitlines()) == 1
+    assert not MARKS.search(inside)
+    assert not re.search(r'(?<!\\)"', inside)
+
+
+@pytest.mark.parametrize("text", ["a cup, and a saucer (on a table)", "Kätzchen", "雪豹", "قطة", "बिल्ली", "2 cups & 1/2 plate!"])
+def test_words_of_all_languages_stay_as_they_are(text):
+    assert quoted(text) == f'"{text}"'
+
+
+@pytest.mark.parametrize("mark", ["<|im_end|>", "</s>", "[INST]", "<start_of_turn>", "<|eot_id|>", "<｜User｜>", "### Instruction", "{class}"])
+def test_no_mark_of_a_chat_template_is_left(mark):
+    assert mark not in quoted(f"cat {mark} same")
+
+
+def test_what_is_longer_than_any_name_is_cut():
+    assert json.loads(quoted("a" * 5000)) == "a" * LONGEST
+
+
+def test_every_control_is_shown_as_it_is_written():
+    controls = read_controls(str(PROJECT / "resources/judge/controls.v1.csv"))
+    assert {control.kind for control in controls} == {"plain", "instructing"}
+    assert all(json.loads(quoted(control.answer)) == control.answer for control in controls)
