@@ -23,7 +23,7 @@ COMMANDS = {
     "ask": "predict.command",
     "gather": "predict.command",
     "adopt": "predict.command",
-    "estimate": "predict.command",
+    "estimate": "estimate",
     "choices": "choices.command",
     "mapping": "mapping.command",
     "judge": "judge.command",

@@ -194,6 +194,20 @@ OUTPUTS: Final = {
             reveals=True,
         ),
         _output(
+            "judged",
+            "scores images models study resamples judging",
+            "Judged mapping beside the nearest class",
+            "Judged mapping",
+            "judge",
+        ),
+        _output(
+            "judges",
+            "judgements judge_entries study",
+            "Comparing judges",
+            "Judges",
+            "judge",
+        ),
+        _output(
             "scorecard",
             "table2 table3 table4 table5 published other_names official_pairs paper",
             "The paper's figures beside ours",

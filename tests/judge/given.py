@@ -33,7 +33,9 @@ def unit(vector):
 
 def embedded(texts):
     vectors = np.array([unit(VECTORS[text]) for text in texts], np.float32).reshape(-1, 3)
-    return pl.DataFrame({"text": texts, "embedding": vectors}, schema={"text": pl.String, "embedding": pl.Array(pl.Float32, 3)})
+    return pl.DataFrame(
+        {"text": texts, "embedding": vectors}, schema={"text": pl.String, "embedding": pl.Array(pl.Float32, 3)}
+    )
 
 
 CLASS_EMBEDDINGS = pl.DataFrame(

@@ -1,6 +1,7 @@
 import numpy as np
 import polars as pl
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mllm_classify.judge.pairs import PAIRS, most_similar, pairs
 from mllm_classify.mapping.nearest import nearest
@@ -12,7 +13,9 @@ def test_each_answer_of_any_model_stands_once_beside_the_classes_of_the_most_sim
         ("a", "OW", "cat", "ok"), ("b", "OW", " cat ", "ok"), ("c", "OW", "tea cup", "ok"), ("d", "OW", "", "empty"),
         ("e", "OW", None, "error"), ("a", "CW", "a sofa", "ok"), ("a", "MC", "mug", "ok"), exact=["tea cup"],
     )  # fmt: skip
-    other = answered(("a", "CW", "cat", "ok"), ("b", "CW", "retriever", "several"), ("c", "CW-constrained", "mug", "ok"))
+    other = answered(
+        ("a", "CW", "cat", "ok"), ("b", "CW", "retriever", "several"), ("c", "CW-constrained", "mug", "ok")
+    )
     found = pairs([one, other], CLASSES, CLASS_EMBEDDINGS, 2)
     assert dict(found.schema) == PAIRS
     assert found.drop("similarity").rows() == [

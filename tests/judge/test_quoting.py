@@ -2,13 +2,14 @@ import json
 import re
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mllm_classify.io.files import PROJECT
 from mllm_classify.judge.questions import read_controls
 from mllm_classify.judge.quoting import LONGEST, quoted
 
-MARKS = re.compile(r"[<>|\[\]{}#*_`=~^$@\n\r\t\u2028\u2029\u200b\u202e｜▁◁▷]")
+MARKS = re.compile(r"[<>|\[\]{}#*_`=~^$@\n\r\t\u2028\u2029\u200b\u202e\uff5c\u2581\u25c1\u25b7]")
 
 
 @given(st.text(max_size=50))
@@ -21,12 +22,26 @@ def test_a_text_is_a_json_string_in_one_line_that_holds_it_and_no_mark(text):
     assert not re.search(r'(?<!\\)"', inside)
 
 
-@pytest.mark.parametrize("text", ["a cup, and a saucer (on a table)", "Kätzchen", "雪豹", "قطة", "बिल्ली", "2 cups & 1/2 plate!"])
+@pytest.mark.parametrize(
+    "text", ["a cup, and a saucer (on a table)", "Kätzchen", "雪豹", "قطة", "बिल्ली", "2 cups & 1/2 plate!"]
+)
 def test_words_of_all_languages_stay_as_they_are(text):
     assert quoted(text) == f'"{text}"'
 
 
-@pytest.mark.parametrize("mark", ["<|im_end|>", "</s>", "[INST]", "<start_of_turn>", "<|eot_id|>", "<｜User｜>", "### Instruction", "{class}"])
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "<|im_end|>",
+        "</s>",
+        "[INST]",
+        "<start_of_turn>",
+        "<|eot_id|>",
+        "<\uff5cUser\uff5c>",
+        "### Instruction",
+        "{class}",
+    ],
+)
 def test_no_mark_of_a_chat_template_is_left(mark):
     assert mark not in quoted(f"cat {mark} same")
 

@@ -95,7 +95,15 @@ def _alone(study: "Config", further: FurtherDataset, number: int) -> dict[str, A
     tables, left = study.tables, {model.name for model in models}
     if not left.issuperset(tables.compared or []):
         tables = tables.model_copy(update={"compared": None})
-    own = {"dataset": further.dataset, "choices": further.choices, "encoder": encoder, "models": models}
+    judges = [it.model_copy(update={"own": [name for name in it.own if name in left]}) for it in study.judges_given]
+    own = {
+        "judge": judges[0] if judges else None,
+        "judges": judges[1:],
+        "dataset": further.dataset,
+        "choices": further.choices,
+        "encoder": encoder,
+        "models": models,
+    }
     return dict(study) | own | {"tables": tables, "datasets": [], "annotate": None}
 
 

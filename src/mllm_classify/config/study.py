@@ -171,24 +171,29 @@ class Config(Section):
             msg = f"judges[0] ({self.judges[0].name}): is compared with the main one; add judge:"
             raise ValueError(msg)
         seen: dict[str, str] = {}
-        for number, judge in enumerate(self._judges):
+        for number, judge in enumerate(self.judges_given):
             where = f"judges[{number - 1}]" if number else "judge"
             for key in ("name", "label"):
                 if (value := getattr(judge, key)) in seen:
                     msg = f"{where}.{key}: {value!r} is also {seen[value]}'s; give each its own"
                     raise ValueError(msg)
+            known = [model.name for model in self.models]
+            if unknown := [name for name in judge.own if name not in known]:
+                msg = f"{where}.own: {unknown[0]!r} is not among the models, which are {', '.join(known)}"
+                raise ValueError(msg)
             seen |= {judge.name: where, judge.label: where}
         return self
 
     @property
-    def _judges(self) -> list[AnyJudge]:
+    def judges_given(self) -> list[AnyJudge]:
+        """The main judge, if there is one, and the others in their order."""
         return [self.judge, *self.judges] if self.judge else []
 
     @property
     def every_judge(self) -> list[AnyJudge]:
-        """The main judge and the others in their order; none where no model gives answers that are judged."""
+        """The same; none where no model gives answers that are judged."""
         worded = any(model.worded and model.answers(task) for model in self.models for task in JUDGED_TASKS)
-        return self._judges if worded else []
+        return self.judges_given if worded else []
 
     @model_validator(mode="after")
     def _what_models_need(self) -> Self:

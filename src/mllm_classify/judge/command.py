@@ -34,6 +34,11 @@ def pairs_of(config: "Config", judge: "AnyJudge") -> "Pairs":
     return Pairs(judge, pairs(models, classes, vectors, judge.nearest))
 
 
+def folder_of(args: argparse.Namespace, judge: "AnyJudge") -> Path:
+    """Where a judge's journal is."""
+    return Path(args.journal) / JOURNALS / judge.name
+
+
 def judge(args: argparse.Namespace, config: "Config") -> None:
     from mllm_classify.io import parquet
     from mllm_classify.judge.asking import judgements
@@ -41,7 +46,7 @@ def judge(args: argparse.Namespace, config: "Config") -> None:
 
     entry = config.named_judge(args.judge)
     questions = pairs_of(config, entry)
-    folder = Path(args.journal) / JOURNALS / entry.name
+    folder = folder_of(args, entry)
     log.info("%s (%s): %d pairs, %d controls", entry.name, entry.kind, len(questions.pairs), len(questions.controls))
     frame = judgements(questions, folder, progress, kind_of(entry).means(entry, folder, questions))
     parquet.write(frame, JUDGEMENTS, args.output)

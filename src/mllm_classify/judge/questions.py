@@ -65,6 +65,11 @@ class Pairs(Questionnaire):
                 msg = f"{judge.prompt}: must contain {placeholder} once"
                 raise InputError(msg)
 
+    @property
+    def characters(self) -> int:
+        """Length of the prompt, without what it is about."""
+        return len(self._prompt.text)
+
     def __iter__(self) -> Iterator[Question]:
         for question, _ in self.with_pairs():
             yield question

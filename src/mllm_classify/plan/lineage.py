@@ -167,7 +167,8 @@ class Lineages:
 
     def _estimate(self) -> Job:
         chat = [it.model_dump(mode="json") for it in (*self.config.chat_models, *self.config.every_judge)]
-        return Job(chat, ["predict.chat.estimate"], [f"predict/{model}" for model in self.outline.named("chat")])
+        modules = ["predict.chat.estimate", *(["judge.estimate"] if self.outline.judges else [])]
+        return Job(chat, modules, [f"predict/{model}" for model in self.outline.named("chat")])
 
     def _annotate(self) -> Job:
         assert self.config.annotate is not None

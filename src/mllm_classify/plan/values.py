@@ -108,6 +108,28 @@ def encodings(config: Config) -> list[list[str]]:
     return [[encoder.name, portable(encoder.templates), encoder.answers] for encoder in config.every_encoder]
 
 
+def judging(config: Config) -> dict[str, Any] | None:
+    """The main judge's label, how many classes it is asked about, and the names of models that are the judge itself."""
+    if config.judge is None:
+        return None
+    served = _model_itself(config.judge.served)
+    own = {model.name for model in config.chat_models if _model_itself(model.served) == served}
+    return {"judge": config.judge.label, "nearest": config.judge.nearest, "own": sorted(own | {*config.judge.own})}
+
+
+def _model_itself(served: str) -> str:
+    """A model's name in requests without the provider before it, by which gateways tell them apart."""
+    return served.rpartition("/")[2].lower()
+
+
+def judge_entries(config: Config) -> list[dict[str, Any]]:
+    """Name, label, nearest and prompt of each judge, the main one first."""
+    return [
+        {"name": judge.name, "label": judge.label, "nearest": judge.nearest, "prompt": portable(judge.prompt)}
+        for judge in config.every_judge
+    ]
+
+
 def examination(config: Config) -> dict[str, Any] | None:
     """Whose answers to what are examined by the second annotation pass, in which categories."""
     if (annotate := config.annotate) is None:
@@ -181,6 +203,7 @@ VALUES: dict[str, Value] = {
             encodings,
             examination,
         ),
+        *(judging, judge_entries),
         *(compared, published, paper, other_names, official_pairs),
     )
 }
@@ -214,6 +237,9 @@ CONDITIONS = {
         "a chat model that is asked a variant repeatedly (repeats)", lambda config: bool(repeated(config))
     ),
     "encoders": Condition("text encoders to compare (encoders)", lambda config: bool(config.encoders)),
+    "judge": Condition(
+        "a judge, and a model that answers OW or CW in words (judge)", lambda config: bool(config.every_judge)
+    ),
     "choices": Condition("multiple choice (choices)", lambda config: config.choices is not None),
     "asks_choices": Condition(
         "a chat model that is asked MC", lambda config: any(it.asks_choices for it in config.models)

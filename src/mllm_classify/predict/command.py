@@ -1,4 +1,4 @@
-"""The predict stage on the command line: `predict`, `gather`, `adopt` and `estimate`."""
+"""The predict stage on the command line: `predict`, `ask`, `gather` and `adopt`."""
 
 import argparse
 import importlib
@@ -161,22 +161,6 @@ def gather(args: argparse.Namespace, config: "Config") -> None:
     log.info("%s: %d predictions of %d shards", model.name, len(frame), len(args.inputs))
 
 
-def estimate(args: argparse.Namespace, config: "Config") -> None:
-    from mllm_classify.io import parquet
-    from mllm_classify.predict.chat.estimate import assumed_choices, shown
-    from mllm_classify.predict.chat.estimate import estimate as estimated
-
-    args.choices = args.choices if args.choices and Path(args.choices).exists() else None
-    jobs = [job_of(args, config, model, args.output) for model in config.chat_models]
-    if args.choices is None and config.choices is not None:
-        assumed = assumed_choices(config.choices, parquet.read(args.labels))
-        jobs = [job._replace(choices=assumed) for job in jobs]
-    table = estimated(jobs)
-    with written(args.output) as temporary:
-        table.write_csv(temporary)
-    print(shown(table))
-
-
 def shard(text: str) -> tuple[int, int]:
     """`2/3` as (2, 3): the second of three."""
     number, _, count = text.partition("/")
@@ -225,19 +209,6 @@ def add(stages: Any) -> None:
     together.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     together.set_defaults(shard=(1, 1), class_embeddings=None)
     files(together, "output")
-
-    estimating = command(
-        stages,
-        "estimate",
-        estimate,
-        "estimate",
-        "What chat models will cost, and have cost: requests, tokens, dollars.",
-    )
-    files(estimating, "images", "classes", "labels")
-    estimating.add_argument("--choices", metavar="FILE", help="the options of MC, if they are there already")
-    estimating.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
-    files(estimating, "output")
-    estimating.set_defaults(shard=(1, 1), class_embeddings=None)
 
     gathering = command(
         stages, "gather", gather, "predict/{model}", "Put the shards of a model's predictions together."

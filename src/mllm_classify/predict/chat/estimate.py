@@ -38,14 +38,18 @@ ESTIMATE: dict[str, pl.DataType] = {
 }
 
 
-def estimate(jobs: "Iterable[PredictJob[ChatModel]]") -> pl.DataFrame:
-    """What the jobs of chat models will cost, and have cost by their journals: ESTIMATE, the last row for all together."""
+def estimate(jobs: "Iterable[PredictJob[ChatModel]]", others: "Iterable[dict[str, Any]]" = ()) -> pl.DataFrame:
+    """What the jobs of chat models will cost, and have cost by their journals: ESTIMATE, the last row for all together.
+
+    `others` are rows of what else is asked.
+    """
     return frame(
         [
             row
             for job in jobs
             for row in estimated(questionnaire_of(job), journal.read(job.journal, replies.check_record))
         ]
+        + [*others]
     )
 
 
