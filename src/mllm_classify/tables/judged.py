@@ -44,7 +44,7 @@ def judged(
         .with_columns(
             pl.lit(judging["judge"]).alias("judge"),
             pl.lit(judging["nearest"], dtype=pl.Int64).alias("nearest"),
-            pl.when(pl.col("model").is_in(judging["own"])).then(pl.lit(OWN)).otherwise(pl.lit("")).alias("is_judge"),
+            pl.when(pl.col("model").is_in(judging["own"])).then(pl.lit(OWN)).alias("is_judge"),
         )
         .sort("model", pl.col("scoring").replace_strict({name: place for place, name in enumerate(JUDGED)}))
     )

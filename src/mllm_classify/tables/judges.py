@@ -101,7 +101,7 @@ def _commonest(pairs: pl.DataFrame) -> pl.DataFrame:
         pairs.filter(pl.col("verdict").is_not_null())
         .group_by(*PAIR, "verdict")
         .len()
-        .sort(*PAIR, -pl.col("len"), places)
+        .sort(*PAIR, -pl.col("len").cast(pl.Int64), places)
         .group_by(PAIR, maintain_order=True)
         .agg(pl.col("verdict").first())
     )
