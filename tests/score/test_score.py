@@ -3,8 +3,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from mllm_classify.io.keys import QUESTION
-from mllm_classify.score.score import SCORES, predicted_by_ranking, predicted_by_text, score
-from mllm_classify.tasks import MAIN_SCORINGS, SCORINGS, TASK_NAMES, TASK_OF
+from mllm_classify.judge.verdicts import JUDGEMENTS
+from mllm_classify.score.score import SCORES, predicted_by_ranking, predicted_by_text, score, scores
+from mllm_classify.tasks import JUDGED, MAIN_SCORINGS, SCORINGS, TASK_NAMES, TASK_OF
 from tests.score.answers import CLASSES, answered, expert, judged, labels, mapping, rankings
 
 
@@ -261,7 +262,45 @@ def test_of_replies_there_are_their_groups_and_whether_they_were_cut_off_and_of_
 
 def test_every_scoring_of_every_task_has_its_rows():
     answers = pl.concat([mapping(("a", task, [0], 2)) for task in TASK_NAMES])
-    found = predicted_by_text(answers, CLASSES)
+    found = predicted_by_text(answers.with_columns(judged=pl.lit([], dtype=pl.List(pl.Int32))), CLASSES)
     assert sorted(found["scoring"]) == sorted(scoring.name for scoring in SCORINGS)
     assert dict(found.select("scoring", "task").iter_rows()) == TASK_OF
+    without = predicted_by_text(answers, CLASSES)
+    assert without.equals(found.filter(~pl.col("scoring").is_in(list(JUDGED))).drop("judged"))
+    assert {*found["scoring"]} - {*without["scoring"]} == {*JUDGED}
     assert MAIN_SCORINGS == ["OW", "CW+", "CW", "CW-constrained"]
+
+
+def test_an_answer_that_names_no_class_stands_for_the_one_that_the_judge_accepts_or_for_none():
+    """A name stands for its class, whatever a judge would say; errors and empty answers are never accepted."""
+    said = {"a": ("mug ", [], 0), "b": ("thing", [], 1), "c": ("first", [0], 2), "d": (None, [], None, "error"),
+            "e": ("", [], None, "empty"), "f": ("mug", [], 4)}  # fmt: skip
+    rows = [(image, task, *of[1:]) for task in ("OW", "CW") for image, of in said.items()]
+    replies = pl.DataFrame(
+        [(image, task, "", 0, said[image][0], None, None) for image, task, *_ in rows],
+        schema={name: SCORES[name] for name in QUESTION} | {"text": pl.String(), "group": pl.Int32(), "finish_reason": pl.String()},
+        orient="row",
+    )  # fmt: skip
+    verdicts = [("mug", 4, 1, "sibling"), ("mug", 1, 2, "same"), ("mug", 2, 3, "same"), ("thing", 0, 1, "other"),
+                ("first", 3, 1, "same")]  # fmt: skip
+    judgements = pl.DataFrame(
+        [{"answer": answer, "class_id": class_id, "rank": rank, "verdict": verdict, "repeat": 0}
+         for answer, class_id, rank, verdict in verdicts],
+        schema=JUDGEMENTS,
+    )  # fmt: skip
+    labelled = labels(*((image, [1], [3], "S-") for image in said))
+    given = (labelled, CLASSES, {"m": mapping(*rows).lazy()}, {"m": replies.lazy()})
+    found = scores(*given, judgements.lazy())
+    by_image = {
+        name: dict(found.filter(scoring=name).select("image_id", "predicted").iter_rows())
+        for name in ("OW judged", "CW+ judged")
+    }
+    assert (
+        by_image["OW judged"]
+        == by_image["CW+ judged"]
+        == {"a": [1, 3], "b": [], "c": [0], "d": [], "e": [], "f": [1, 3]}
+    )
+    assert found.filter(scoring="CW+ judged").select("imgt", "oop").rows() == [
+        (True, True), (False, True), (False, False), (False, None), (False, True), (True, True),
+    ]  # fmt: skip
+    assert scores(*given).equals(found.filter(~pl.col("scoring").is_in(list(JUDGED))))

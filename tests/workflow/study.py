@@ -30,6 +30,7 @@ MESSAGES = {
     "Gathering the shards of (.+)": "gather",
     "Choosing the options of every question": "choices",
     "Mapping the answers of (.+) to classes with (.+)": "mapping",
+    "Judging answers by (.+)": "judge",
     "Scoring all models": "score",
     "Choosing what annotators see again": "annotate",
     "Estimating what chat models cost": "estimate",
