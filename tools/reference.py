@@ -30,6 +30,7 @@ from mllm_classify.config.dataset import CropsDataset, ImagenetDataset, Imagenet
 from mllm_classify.config.encoders import Encoder, EncoderSection, OpenAIEncoder, OpenClipEncoder
 from mllm_classify.config.every_dataset import Dataset, Equivalences, LabelSet, Pictures, SecondLabelSet
 from mllm_classify.config.further import FurtherDataset
+from mllm_classify.config.judge import Judge
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Mark
 from mllm_classify.config.models import Model, RecordedModel, Resources
 from mllm_classify.config.pictured import (
@@ -87,6 +88,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "tasks and variants: sample": Sample,
     "variants": Variant,
     "mapping": Mapping,
+    "judge, and each of judges": Judge,
     "choices": Choices,
     "tables": Tables,
     "annotate": Annotate,
@@ -156,6 +158,8 @@ RULES = [
     ("Ranks are dense: equal accuracies share one, none is skipped", "inferred", "Table 3 has two models of rank 5"),
     ("One text encoder for all models in all tables but `encoders`, where each model's best is chosen on other images", "ours",
      "Sec. 2.4: the best encoder for each model, chosen by an ablation (Tab. 17); not said on which images"),
+    ("Judged: an answer that is a class's name stands for it; of any other, the first of the nearest classes that most repeats "
+     "of the judge take for the same counts, and none if there is none", "ours", "has no judge"),
     ("MC: the ReGT option is drawn from the ReGT labels but ImGT and its equivalents; of no others, it is ImGT", "inferred",
      "does not say; by Table 6's third row ImGT is hardly ever the option of an image in M+"),
     ("MC: on images in N the variants that name ImGT offer it alone", "inferred",

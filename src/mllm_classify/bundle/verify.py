@@ -34,7 +34,7 @@ from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, InputError
 from mllm_classify.outputs import OUTPUTS
-from mllm_classify.plan.files import bundled, output_inputs, written
+from mllm_classify.plan.files import bundled, inputs, output_inputs, written
 from mllm_classify.plan.outline import outline
 from mllm_classify.plan.replaced import noted
 from mllm_classify.plan.values import PUBLISHED
@@ -91,10 +91,11 @@ def verify(bundle: Path, *, embed: bool = False, restricted: Iterable[Path] = ()
 
 
 def needed(config: Config) -> list[str]:
-    """What models answered, on what, and the embeddings: from these, all else under results/ is made anew."""
+    """What models answered, on what, what judges said, and embeddings: from these, all else in results/ is made anew."""
     dataset = config.dataset.name
     files = [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
     files += [f"results/predictions/{dataset}/{model.name}.parquet" for model in config.models]
+    files += [it.path for it in inputs(outline(config), "judgements").values()]
     worded = [model.name for model in config.models if model.worded]
     for encoder in config.every_encoder:
         # the bundle holds the classes of every encoder, whoever needs them

@@ -9,9 +9,7 @@ from mllm_classify.config.marks import CONTENT, DISPLAY, MOST, Choice, Name, tag
 
 
 class Judge(ChatModel):
-    """A chat model that is told an answer and a class, and never whose answer it is. What it says is in
-    `journal/judges/NAME/`. It has the keys of chat models, but those about tasks and images.
-    """
+    """A chat model that is told an answer and a class, never whose answer it is. It has no keys about tasks and images."""
 
     # of a chat model's keys, these say nothing of a judge: none can be given
     family: ClassVar[str] = "judge"  # type: ignore[misc]

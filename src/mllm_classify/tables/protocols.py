@@ -23,11 +23,13 @@ STORED = {
     "OW inclusion": Protocol("OW, inclusion", "Zhang et al. 2024; Conti et al. 2025",
                              "no list; right if the answer contains the class name"),
     "OW": Protocol("OW, embedding", "Conti et al. 2025; Kisel et al. 2026", "no list; nearest class name by text embedding"),
+    "OW judged": Protocol("OW, judged", "this project", "no list; the class of that name, else the nearest class name that a judge accepts"),
     "CW inclusion": Protocol("CW, inclusion", "Zhang et al. 2024", "all classes listed; right if the answer contains the class name"),
     "CW": Protocol("CW", "Wu et al. 2024; Kisel et al. 2026", "all classes listed; other answers (OOP) are wrong"),
     "CW+": Protocol("CW+", "Kisel et al. 2026", "all classes listed; other answers (OOP) go to the nearest class name"),
+    "CW+ judged": Protocol("CW+, judged", "this project", "all classes listed; other answers (OOP) go to the nearest class name that a judge accepts"),
 }  # fmt: skip
-"""Scorings of answers that every study has."""
+"""Scorings of answers that every study has, and those of studies with a judge."""
 
 
 def with_options(few: int, n: int, classes: int, encoder: str) -> dict[str, Protocol]:

@@ -24,7 +24,7 @@ ANSWERS = {
             "CW": ["espresso", "a tabby", "wall", "rocket"]},
     "three": {"OW": ["teacup", "a tabby", "wall", "flower"], "CW": ["tea cup", "cat", "stone wall", "a flower"]},
 }  # fmt: skip
-TARGETS = ["results/judged.csv", "results/judges.csv", "results/estimate.csv"]
+TARGETS = ["results/judged.csv", "results/judges.csv"]
 NEAREST, AT_ONCE, CONTROLS = 3, 4, 29
 
 
@@ -75,6 +75,14 @@ def judged(study: Study) -> pl.DataFrame:
 
 
 def test_a_judge_is_killed_resumed_asked_otherwise_and_asked_about_another_model(study: Study) -> None:
+    # before any answer is there, as many pairs are expected as there may be
+    study.make("results/estimate.csv")
+    costs = {row["model"]: row for row in study.rows("estimate")}
+    assert (costs["rules"]["requests"], costs["rules"]["answered"]) == (
+        str(2 * 2 * len(IMAGES) * NEAREST + CONTROLS),
+        "0",
+    )
+
     study.make("results/mapping/served/small/one.parquet", "results/mapping/served/small/two.parquet")
 
     # killed in the middle, outright: what came is kept
@@ -118,6 +126,7 @@ def test_a_judge_is_killed_resumed_asked_otherwise_and_asked_about_another_model
     (row,) = study.rows("judges")
     assert (row["judge"], row["n"], row["instructing_controls"]) == ("Rules", str(len(pairs)), "13")
     assert row["instructing_right"] == "13"
+    study.make("results/estimate.csv", "--forcerun", "estimate")
     costs = {row["model"]: row for row in study.rows("estimate")}
     assert (costs["rules"]["requests"], costs["rules"]["answered"]) == (str(len(frame)), str(len(frame)))
 
@@ -125,7 +134,7 @@ def test_a_judge_is_killed_resumed_asked_otherwise_and_asked_about_another_model
     assert study.scheduled(*TARGETS) == set()
     with study.restored():
         study.edit("resources/prompts/judge.v1.txt", "Judge by", "Go by")
-        assert study.scheduled(*TARGETS) == {"judge/rules", "score", "judged", "judges", "estimate"}
+        assert study.scheduled(*TARGETS) == {"judge/rules", "score", "judged", "judges"}
 
     # another model: its predictions, and the pairs that are new
     study.write_config(study.config | {"models": [*study.config["models"], entry(study, "three")]})
