@@ -158,8 +158,8 @@ RULES = [
     ("Ranks are dense: equal accuracies share one, none is skipped", "inferred", "Table 3 has two models of rank 5"),
     ("One text encoder for all models in all tables but `encoders`, where each model's best is chosen on other images", "ours",
      "Sec. 2.4: the best encoder for each model, chosen by an ablation (Tab. 17); not said on which images"),
-    ("Judged: an answer that is a class's name stands for it; of any other, the first of the nearest classes that most repeats "
-     "of the judge take for the same counts, and none if there is none", "ours", "has no judge"),
+    ("Judged: an answer that names no class goes to the first of the nearest that most of a judge's repeats accept, else to none",
+     "ours", "has no judge"),
     ("MC: the ReGT option is drawn from the ReGT labels but ImGT and its equivalents; of no others, it is ImGT", "inferred",
      "does not say; by Table 6's third row ImGT is hardly ever the option of an image in M+"),
     ("MC: on images in N the variants that name ImGT offer it alone", "inferred",

@@ -42,9 +42,8 @@ def judging(args: argparse.Namespace, config: "Config") -> "Iterator[dict[str, A
     from mllm_classify.judge.estimate import at_most, most_answers
     from mllm_classify.predict.chat.tally import estimated
 
-    there = all(Path(it.path).exists() for it in judged_files(outline(config)))
     for judge in config.every_judge:
-        if there:
+        if all(Path(it.path).exists() for it in judged_files(outline(config), judge.name)):
             known = journal.read(folder_of(args, judge), replies.check_record)
             yield from estimated(pairs_of(config, judge), known)
         else:

@@ -13,10 +13,11 @@ ListedTask = Literal["CW", "CW-constrained"]
 """Those that put the class list, so that an answer is valid or out of prompt (OOP)."""
 FreeTask = Literal["OW", "CW"]
 """Those whose answers are free words: of which a file of recorded answers may be."""
-Reading = Literal["nearest", "exact", "exact, else nearest", "included", "exact, else judged"]
+Reading = Literal["nearest", "exact", "exact, else nearest", "included", "exact, else judged", "described"]
 """Which classes an answer in words stands for: the class whose embedding is nearest, those of which it is the name, those
-of which it is the name or else the nearest, all whose names stand somewhere in it (Zhang et al., 2024), or those of which
-it is the name or else the nearest that a judge takes for the same."""
+of which it is the name or else the nearest, all whose names stand somewhere in it (Zhang et al., 2024), those of which
+it is the name or else the nearest that a judge takes for the same, or all that a judge says it names, or names a kind of
+(Conti et al., 2025)."""
 Verdict = Literal["same", "more general", "more specific", "sibling", "other"]
 """What an answer names, seen from a class, as judges say it."""
 
@@ -29,7 +30,7 @@ class Scoring(NamedTuple):
     main: bool = True  # whether tables 3 to 5 and those that compare models show it
     needs_encoder: bool = False  # whether what it names depends on a text encoder
     candidate: bool = False  # whether Table 3 may choose it to show a model that answers in words
-    beside: str | None = None  # the scoring without a judge that it is compared with, where it needs a judge
+    beside: str | None = None  # the scoring without a judge that it is compared with in the table of judged mapping
 
 
 class Task(NamedTuple):
@@ -53,6 +54,7 @@ OW: Final = Task(
         Scoring("OW", "nearest", needs_encoder=True, candidate=True),
         Scoring("OW inclusion", "included", main=False),
         Scoring("OW judged", "exact, else judged", main=False, beside="OW"),
+        Scoring("OW LLM inclusion", "described", main=False),
     ),
 )
 CW: Final = Task(
@@ -93,7 +95,7 @@ CANDIDATES: Final = [scoring.name for scoring in SCORINGS if scoring.candidate]
 MAIN_SCORINGS: Final = CANDIDATES + [scoring.name for scoring in SCORINGS if scoring.main and not scoring.candidate]
 """OW, CW+, CW, CW-constrained: in this order in tables."""
 JUDGED: Final = {scoring.name: scoring.beside for scoring in SCORINGS if scoring.beside is not None}
-"""Scorings that need a judge, with those that they are compared with."""
+"""Scorings of judged mapping, with those that they are compared with."""
 JUDGED_TASKS: Final = tuple(task.name for task in TASKS if any(scoring.name in JUDGED for scoring in task.scorings))
 """Tasks whose answers a judge is asked about."""
 TASK_OF: Final = {scoring.name: task.name for task in TASKS for scoring in task.scorings}

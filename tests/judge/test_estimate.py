@@ -53,9 +53,13 @@ def test_before_there_are_answers_as_many_pairs_are_counted_as_there_may_be(entr
 
 def test_answers_are_those_to_tasks_that_are_judged_with_variants_and_repeats():
     def model(*tasks, worded=True):
-        return SimpleNamespace(worded=worded, answers=lambda task: task in tasks)
+        return SimpleNamespace(worded=worded, answers=lambda task: task in tasks, prompted_tasks=tasks)
 
     variants = [SimpleNamespace(task="CW", repeats=3), SimpleNamespace(task="CW-constrained", repeats=9)]
     one, other, ranks = model("OW", "CW", "MC"), model("CW-constrained"), model("CW", worded=False)
     config = SimpleNamespace(models=[one, other, ranks], asked_variants=lambda it: variants if it is one else [])
     assert most_answers(config, 100) == 100 * (2 + 3)
+    # a file of recorded answers says only in itself to which tasks they are
+    recorded = SimpleNamespace(worded=True, answers=lambda task: task == "CW", prompted_tasks=[])
+    config.models.append(recorded)
+    assert most_answers(config, 100) == 100 * (2 + 3 + 2)

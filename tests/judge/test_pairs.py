@@ -34,6 +34,26 @@ def test_more_classes_than_there_are_names_are_all_of_them_and_nothing_judged_is
     assert pairs([], CLASSES, CLASS_EMBEDDINGS, 3).is_empty()
 
 
+def test_of_labelled_images_their_own_classes_are_asked_about_too_once_and_not_where_the_answer_is_the_name():
+    one = answered(
+        ("a", "OW", "cat", "ok"), ("b", "OW", "tea cup", "ok"), ("c", "OW", "mug", "ok"), ("d", "CW", "retriever", "ok"),
+        ("e", "OW", "cat", "ok"), ("f", "OW", None, "error"), exact=["tea cup"],
+    )  # fmt: skip
+    labels = pl.DataFrame(
+        {"image_id": [*"abcdef"], "imgt": [4, 3, 2, 2, 1, 1], "regt": [[4, 1], [3, 2], None, [2], [1], [1]]},
+        schema={"image_id": pl.String, "imgt": pl.Int32, "regt": pl.List(pl.Int32)},
+    )
+    near = pairs([one], CLASSES, CLASS_EMBEDDINGS, 1)
+    found = pairs([one], CLASSES, CLASS_EMBEDDINGS, 1, labels)
+    assert dict(found.schema) == PAIRS
+    assert found.head(len(near)).equals(near)
+    # of cat, class 4 has the name of the nearest; mug has its image's class near
+    assert found.tail(-len(near)).rows() == [
+        ("cat", 1, "golden retriever", None, None), ("mug", 2, "studio couch, day bed", None, None),
+        ("tea cup", 2, "studio couch, day bed", None, None),
+    ]  # fmt: skip
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9))
 def test_the_first_is_the_class_that_the_mapping_finds_and_similarity_never_grows(seed, count):
     drawn = np.random.default_rng(seed)

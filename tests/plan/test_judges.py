@@ -6,7 +6,7 @@ from mllm_classify.config.load import load
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import PROJECT
 from mllm_classify.plan.files import bundled, judged_files
-from mllm_classify.plan.lineage import WHOLE, lineages
+from mllm_classify.plan.lineage import WHOLE, Lineages, lineages
 from mllm_classify.plan.outline import outline
 from mllm_classify.plan.values import judging
 from tests.workflow.study import made_from
@@ -61,6 +61,13 @@ def test_a_further_judge_concerns_only_what_compares_judges():
     assert changed(judged(judges=[OTHER]), BEFORE) == {"judge/k", "judges", "estimate"}
 
 
+def test_only_a_judge_that_is_asked_about_images_own_classes_depends_on_labels():
+    with_labels = judged(JUDGE | {"inclusion": True})
+    assert changed(with_labels, BEFORE) == {"judge/j", "judges", "estimate", *SCORED}
+    assert "labels" in Lineages(with_labels).job("judge/j").inputs
+    assert "labels" not in Lineages(BEFORE).job("judge/j").inputs
+
+
 def test_an_appended_model_is_judged_with_the_others_and_no_other_model_is_asked():
     found = changed(judged(models=[*CONTENT["models"], RECORDED]), BEFORE)
     assert "judge/j" in found
@@ -69,7 +76,7 @@ def test_an_appended_model_is_judged_with_the_others_and_no_other_model_is_asked
 
 def test_a_judge_reads_all_answers_with_their_embeddings_and_the_bundle_has_what_it_said():
     of = outline(BEFORE)
-    read = {it.path for it in judged_files(of)}
+    read = {it.path for it in judged_files(of, "j")}
     dataset, encoder = of.dataset, of.encoder
     assert read == {
         f"results/embeddings/{encoder}/{dataset}/classes.parquet",

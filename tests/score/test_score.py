@@ -262,12 +262,14 @@ def test_of_replies_there_are_their_groups_and_whether_they_were_cut_off_and_of_
 
 def test_every_scoring_of_every_task_has_its_rows():
     answers = pl.concat([mapping(("a", task, [0], 2)) for task in TASK_NAMES])
-    found = predicted_by_text(answers.with_columns(judged=pl.lit([], dtype=pl.List(pl.Int32))), CLASSES)
+    none = pl.lit([], dtype=pl.List(pl.Int32))
+    found = predicted_by_text(answers.with_columns(judged=none, described=none), CLASSES)
     assert sorted(found["scoring"]) == sorted(scoring.name for scoring in SCORINGS)
     assert dict(found.select("scoring", "task").iter_rows()) == TASK_OF
     without = predicted_by_text(answers, CLASSES)
-    assert without.equals(found.filter(~pl.col("scoring").is_in(list(JUDGED))).drop("judged"))
-    assert {*found["scoring"]} - {*without["scoring"]} == {*JUDGED}
+    judged_only = [*JUDGED, "OW LLM inclusion"]
+    assert without.equals(found.filter(~pl.col("scoring").is_in(judged_only)).drop("judged", "described"))
+    assert {*found["scoring"]} - {*without["scoring"]} == {*judged_only}
     assert MAIN_SCORINGS == ["OW", "CW+", "CW", "CW-constrained"]
 
 
@@ -304,3 +306,34 @@ def test_an_answer_that_names_no_class_stands_for_the_one_that_the_judge_accepts
         (True, True), (False, True), (False, False), (False, None), (False, True), (True, True),
     ]  # fmt: skip
     assert scores(*given).equals(found.filter(~pl.col("scoring").is_in(list(JUDGED))))
+
+
+def test_inclusion_by_a_judge_is_whether_an_answer_names_a_class_of_its_image_or_a_kind_of_it():
+    """Conti et al. (2025): their judge is shown the target. Here that pair is judged with all others, without being one."""
+    said = {"a": ("mug", []), "b": ("thing", []), "c": ("first", [0]), "d": ("poodle", [])}
+    replies = pl.DataFrame(
+        [(image, "OW", "", 0, text, None, None) for image, (text, _) in said.items()],
+        schema={name: SCORES[name] for name in QUESTION} | {"text": pl.String(), "group": pl.Int32(), "finish_reason": pl.String()},
+        orient="row",
+    )  # fmt: skip
+    verdicts = [("mug", 1, 1, "sibling"), ("mug", 4, None, "same"), ("thing", 4, None, "more general"), ("first", 4, None, "other"),
+                ("poodle", 2, 1, "more specific"), ("poodle", 4, None, "more specific")]  # fmt: skip
+    judgements = pl.DataFrame(
+        [{"answer": answer, "class_id": class_id, "rank": rank, "verdict": verdict, "repeat": 0}
+         for answer, class_id, rank, verdict in verdicts],
+        schema=JUDGEMENTS,
+    )  # fmt: skip
+    labelled = labels(*((image, [4], [2], "S-") for image in said))
+    mapped = mapping(*((image, "OW", exact, 0) for image, (_, exact) in said.items()))
+    given = (labelled, CLASSES, {"m": mapped.lazy()}, {"m": replies.lazy()}, judgements.lazy())
+    found = scores(*given, inclusion=True)
+    row = found.filter(scoring="OW LLM inclusion").select("image_id", "predicted", "imgt", "regt").rows()
+    assert row == [
+        ("a", [4], True, False),
+        ("b", [], False, False),
+        ("c", [0], False, False),
+        ("d", [2, 4], True, True),
+    ]
+    # what is no nearest class is accepted by no judge
+    assert found.filter(scoring="OW judged")["predicted"].to_list() == [[], [], [0], []]
+    assert scores(*given).equals(found.filter(pl.col("scoring") != "OW LLM inclusion"))

@@ -143,7 +143,7 @@ def get_resource(key):
 def get_judged(wildcards):
     """What the pairs of a judge follow from."""
     of = outline_of(wildcards)
-    return files_of(of, "classes") + [it.path for it in judged_files(of)]
+    return files_of(of, "classes") + [it.path for it in judged_files(of, wildcards.judge)]
 
 
 def get_judge_resource(key):

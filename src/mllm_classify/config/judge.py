@@ -27,6 +27,11 @@ class Judge(ChatModel):
     nearest: Annotated[int, Choice("ours", "has no judge")] = Field(
         5, gt=0, le=1000, description="of each answer, so many classes of the most similar names, by `encoder`"
     )
+    inclusion: bool = Field(
+        default=False,
+        description="whether it is also asked about each answer to OW and the classes of its image, for Conti et al.'s inclusion "
+        "judged by an LLM in results/protocols.csv",
+    )
     repeats: int = Field(
         1,
         gt=0,

@@ -31,7 +31,8 @@ def pairs_of(config: "Config", judge: "AnyJudge") -> "Pairs":
     groups = [inputs(of, name) for name in ("worded_predictions", "mappings", "answer_vectors")]
     models = [Answered(*(parquet.scan(files[model].path) for files in groups)) for model in groups[0]]
     classes, vectors = (parquet.read(file(of, name).path) for name in ("classes", "class_embeddings"))
-    return Pairs(judge, pairs(models, classes, vectors, judge.nearest))
+    labels = parquet.read(file(of, "labels").path, "image_id", "imgt", "regt") if judge.inclusion else None
+    return Pairs(judge, pairs(models, classes, vectors, judge.nearest, labels))
 
 
 def folder_of(args: argparse.Namespace, judge: "AnyJudge") -> Path:

@@ -20,7 +20,8 @@ TEXTS = 40
 def most_answers(config: "Config", images: int) -> int:
     """Answers that may be judged: all of each model to the tasks that are judged, repeats and variants included."""
     return images * sum(
-        sum(model.answers(task) for task in JUDGED_TASKS)
+        # a file of recorded answers may have those to each
+        sum(model.answers(task) or not model.prompted_tasks for task in JUDGED_TASKS)
         + sum(variant.repeats for variant in config.asked_variants(model) if variant.task in JUDGED_TASKS)
         for model in config.models
         if model.worded
@@ -30,7 +31,8 @@ def most_answers(config: "Config", images: int) -> int:
 def at_most(judge: "Judge", answers: int, classes: int) -> dict[str, Any]:
     """A row of the table of costs, by name, if every answer were another one, and none of them a class's name."""
     asked = Pairs(judge, pl.DataFrame(schema=PAIRS))
-    pairs = (answers * min(judge.nearest, classes) + len(asked.controls)) * judge.repeats
+    near = min(judge.nearest, classes) + judge.inclusion
+    pairs = (answers * near + len(asked.controls)) * judge.repeats
     prompt = asked.characters
     text = round(pairs * (prompt + TEXTS) / CHARACTERS_PER_TOKEN)
     cached = round(max(pairs - 1, 0) * prompt / CHARACTERS_PER_TOKEN)

@@ -8,7 +8,7 @@ import polars as pl
 from mllm_classify.io.arrays import FloatArray
 from mllm_classify.io.keys import QUESTION
 from mllm_classify.mapping.nearest import BLOCK
-from mllm_classify.tasks import JUDGED_TASKS
+from mllm_classify.tasks import JUDGED_TASKS, OW
 
 PAIRS: dict[str, pl.DataType] = {
     "answer": pl.String(),  # stripped of blanks at both ends, as it is embedded
@@ -44,11 +44,55 @@ def unnamed_answers(predictions: pl.LazyFrame, mapping: pl.LazyFrame) -> pl.Seri
     )
 
 
-def pairs(models: list[Answered], classes: pl.DataFrame, class_embeddings: pl.DataFrame, nearest: int) -> pl.DataFrame:
+def pairs(
+    models: list[Answered],
+    classes: pl.DataFrame,
+    class_embeddings: pl.DataFrame,
+    nearest: int,
+    labels: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Every judged answer of any model with the `nearest` classes of the most similar names. Columns of PAIRS.
 
-    In the order of answers, and of similarity.
+    In the order of answers, and of similarity. Where there are `labels`, behind them every answer to OW with the classes of
+    its images, unless that pair is there already, or the answer is the class's name.
     """
+    near = nearest_pairs(models, classes, class_embeddings, nearest)
+    if labels is None:
+        return near
+    own = [own_classes(model.predictions, model.mapping, labels, classes) for model in models]
+    others = pl.concat([near.select("answer", "class_id").head(0), *own]).unique().sort("answer", "class_id")
+    lacking = others.join(near, on=["answer", "class_id"], how="anti", maintain_order="left")
+    named = lacking.join(classes.select("class_id", "name"), on="class_id", maintain_order="left")
+    return pl.concat([near, named], how="diagonal")
+
+
+def own_classes(
+    predictions: pl.LazyFrame, mapping: pl.LazyFrame, labels: pl.DataFrame, classes: pl.DataFrame
+) -> pl.DataFrame:
+    """The distinct answers of one model to OW, each with the classes that its images have in either label set, of which
+    it is not the name. Columns answer, class_id.
+    """
+    first = classes.select("class_id", pl.col("same_name").list.first().alias("first"))
+    of_images = labels.select("image_id", class_id=pl.concat_list("imgt", pl.col("regt").fill_null([])))
+    return (
+        predictions.filter(pl.col("task") == OW.name)
+        .select(*QUESTION, pl.col("text").str.strip_chars().alias("answer"))
+        .join(mapping.select(*QUESTION, "status", "exact_classes"), on=QUESTION)
+        .filter(~pl.col("status").is_in(["error", "empty"]), pl.col("answer") != "")
+        .join(of_images.lazy(), on="image_id")
+        .explode("class_id")
+        .filter(pl.col("class_id").is_not_null(), ~pl.col("exact_classes").list.contains(pl.col("class_id")))
+        .join(first.lazy(), on="class_id")
+        .select("answer", pl.col("first").alias("class_id"))
+        .unique()
+        .collect()
+    )
+
+
+def nearest_pairs(
+    models: list[Answered], classes: pl.DataFrame, class_embeddings: pl.DataFrame, nearest: int
+) -> pl.DataFrame:
+    """Every judged answer of any model with the `nearest` classes of the most similar names. Columns of PAIRS."""
     vectors = []
     for model in models:
         judged = unnamed_answers(model.predictions, model.mapping)

@@ -92,9 +92,11 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
 """Files of several models, in the order of names; judgements of all judges, the main one first, or of that alone."""
 
 
-def judged_files(outline: Outline) -> list[File]:
-    """What a judge's pairs follow from: answers, what they name, and their embeddings and those of the classes."""
-    groups = ("worded_predictions", "mappings", "answer_vectors")
+def judged_files(outline: Outline, judge: str) -> list[File]:
+    """What a judge's pairs follow from: answers, what they name, their embeddings and those of the classes; labels, where it
+    is asked about images' own classes.
+    """
+    groups = ("worded_predictions", "mappings", "answer_vectors", *(["labels"] if judge in outline.inclusive else []))
     return [file(outline, "class_embeddings"), *(it for name in groups for it in inputs(outline, name).values())]
 
 

@@ -16,7 +16,7 @@ from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, parts, tables_across
 from mllm_classify.plan.code import PACKAGE, code_digest
 from mllm_classify.plan.files import File, inputs, judged_files, linked, output_inputs
 from mllm_classify.plan.outline import outline
-from mllm_classify.plan.values import VALUES, about, entries, mapping_values
+from mllm_classify.plan.values import VALUES, about, entries, judges_inclusion, mapping_values
 
 CAPTIONS = "workflow/report"
 FORMS = {"table": "tables.render", "figure": "figures.style"}
@@ -142,7 +142,9 @@ class Lineages:
         judge = self.config.named_judge(name)
         spec = identity(judge)
         del spec["name"]
-        return Job(spec, ["judge.asking", f"predict.{judge.kind}"], ["images", *_jobs(judged_files(self.outline))])
+        return Job(
+            spec, ["judge.asking", f"predict.{judge.kind}"], ["images", *_jobs(judged_files(self.outline, name))]
+        )
 
     def _choices(self) -> Job:
         assert self.config.choices is not None
@@ -156,7 +158,8 @@ class Lineages:
         # by name: the order of the models in the file changes nothing
         models = inputs(self.outline, "scored")
         others = [it for name in ("worded_predictions", "accepting") for it in inputs(self.outline, name).values()]
-        return Job(list(models), ["score.score"], ["labels", *_jobs([*models.values(), *others])])
+        spec = [list(models), "inclusion"] if judges_inclusion(self.config) else list(models)
+        return Job(spec, ["score.score"], ["labels", *_jobs([*models.values(), *others])])
 
     def _output(self, name: str) -> Job:
         output = OUTPUTS[name]

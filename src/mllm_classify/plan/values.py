@@ -122,6 +122,11 @@ def _model_itself(served: str) -> str:
     return served.rpartition("/")[2].lower()
 
 
+def judges_inclusion(config: Config) -> bool:
+    """Whether the main judge is asked about images' own classes."""
+    return any(judge.inclusion for judge in config.every_judge[:1])
+
+
 def judge_entries(config: Config) -> list[dict[str, Any]]:
     """Name, label, nearest and prompt of each judge, the main one first."""
     return [

@@ -75,7 +75,8 @@ def _numbers(judgements: pl.DataFrame, main: pl.DataFrame, *, first: bool) -> di
     }
     if said.height:
         row |= {verdict.replace(" ", "_"): _share(said["verdict"] == verdict) for verdict in VERDICTS}
-        row["accepted"] = _share(said.group_by("answer").agg((pl.col("verdict") == SAME).any())["verdict"])
+        near = _commonest(pairs.filter(pl.col("rank").is_not_null()))
+        row["accepted"] = _share(near.group_by("answer").agg((pl.col("verdict") == SAME).any())["verdict"])
     if row["repeats"] > 1:
         whole = pairs.filter((pl.col("verdict").is_not_null().sum() == row["repeats"]).over(PAIR)).select(
             pl.concat_str(pl.col("class_id"), "answer", separator=" ").alias("image_id"), value="verdict"
