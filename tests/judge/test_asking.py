@@ -46,7 +46,7 @@ def ask(tmp_path):
         entry = kind(url=url, **{"controls": None} | options)
         folder = tmp_path / "journal" / entry.name
         questions = Pairs(entry, pairs)
-        return judgements(questions, folder, lambda *_: lambda *_: None, endpoint.means(entry, folder, questions))
+        return judgements(questions, folder, lambda *_: lambda *_: None, endpoint.means(entry, folder, questions))[0]
 
     return run
 
@@ -234,6 +234,9 @@ def test_batches_answer_pairs_too(tmp_path, monkeypatch):
             name="j", label="J", kind="openai", model="q", url=server.url, batch={"poll": 0.05}, controls=None
         )
         questions = Pairs(entry, FEW)
-        found = judgements(questions, tmp_path, lambda *_: lambda *_: None, openai.means(entry, tmp_path, questions))
+        found, made_with = judgements(
+            questions, tmp_path, lambda *_: lambda *_: None, openai.means(entry, tmp_path, questions)
+        )
     assert said_of(found)["tabby", 0] == "same"
     assert sum(len(batch.lines) for batch in server.batches.values()) == 6
+    assert [environment.keys() >= {"packages", "server"} for environment in made_with] == [True]

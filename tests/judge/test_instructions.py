@@ -35,7 +35,9 @@ def ask(tmp_path):
     def run(url, pairs, **options):
         entry = judge(url=url, **options)
         questions = Pairs(entry, pairs)
-        return judgements(questions, tmp_path, lambda *_: lambda *_: None, endpoint.means(entry, tmp_path, questions))
+        return judgements(questions, tmp_path, lambda *_: lambda *_: None, endpoint.means(entry, tmp_path, questions))[
+            0
+        ]
 
     return run
 

@@ -12,9 +12,11 @@ from mllm_classify.judge.questions import KEY, Pairs
 from mllm_classify.judge.verdicts import JUDGEMENTS, VERDICTS
 from mllm_classify.predict.chat import asking, preflight
 from mllm_classify.predict.chat.answering import Means, ask
+from mllm_classify.predict.chat.collecting import environments
 from mllm_classify.predict.chat.constraining import name_in
 
 if TYPE_CHECKING:
+    from mllm_classify.io.environment import Environment
     from mllm_classify.predict.chat.questions import Question
     from mllm_classify.predict.job import Progress
 
@@ -32,14 +34,18 @@ async def check(
     return set()
 
 
-def judgements(questionnaire: Pairs, folder: Path, progress: "Progress", means: Means) -> pl.DataFrame:
-    """What a judge says of all pairs, and of controls. Columns of JUDGEMENTS; only what its journal lacks is asked.
+def judgements(
+    questionnaire: Pairs, folder: Path, progress: "Progress", means: Means
+) -> "tuple[pl.DataFrame, list[Environment]]":
+    """What a judge says of all pairs, and of controls, and the environments in which it was asked. Columns of JUDGEMENTS.
+
+    Only what its journal lacks is asked.
 
     Raises InputError where more verdicts are missing than the entry tolerates; what came is in the journal.
     """
     judge = questionnaire.judge
     _, missing, failures = ask(questionnaire, folder, progress, means, check=check)
-    frame = collected(questionnaire, folder, failures)
+    frame, made_with = collected(questionnaire, folder, failures)
     failed = frame.filter(pl.col("status") == "error")
     if failed.height > judge.max_errors:
         if failures:
@@ -52,22 +58,28 @@ def judgements(questionnaire: Pairs, folder: Path, progress: "Progress", means: 
             )
         msg = f"{said}; the entry tolerates {judge.max_errors} (max_errors)"
         raise InputError(msg)
-    return frame
+    return frame, made_with
 
 
-def collected(questionnaire: Pairs, folder: Path, failures: dict[str, asking.Failure]) -> pl.DataFrame:
-    """The judgements that a journal holds, in the order of the questions; what is missing as errors."""
+def collected(
+    questionnaire: Pairs, folder: Path, failures: dict[str, asking.Failure]
+) -> "tuple[pl.DataFrame, list[Environment]]":
+    """The judgements that a journal holds, controls first, what is missing as errors; and where they were asked for."""
     known = journal.read(folder, replies.check_record)
     rows = []
+    made_with: set[str] = set()
     for question, about in questionnaire.with_pairs():
         if question.key in known:
-            rows.append(about | verdict(known[question.key]["response"], in_json=question.template.in_json))
+            record = known[question.key]
+            made_with.add(record.get("environment", ""))
+            rows.append(about | verdict(record["response"], in_json=question.template.in_json))
         else:
             failure = failures.get(question.key)
             rows.append(about | {"status": "error", "error": failure.reason[:600] if failure else "not answered"})
-    return pl.DataFrame(rows, schema=JUDGEMENTS, orient="row").sort(
+    frame = pl.DataFrame(rows, schema=JUDGEMENTS, orient="row").sort(
         "control", "answer", "rank", "repeat", nulls_last=True, maintain_order=True
     )
+    return frame, environments(folder, made_with)
 
 
 def verdict(response: dict[str, Any], *, in_json: bool) -> dict[str, Any]:

@@ -49,8 +49,9 @@ def judge(args: argparse.Namespace, config: "Config") -> None:
     questions = pairs_of(config, entry)
     folder = folder_of(args, entry)
     log.info("%s (%s): %d pairs, %d controls", entry.name, entry.kind, len(questions.pairs), len(questions.controls))
-    frame = judgements(questions, folder, progress, kind_of(entry).means(entry, folder, questions))
-    parquet.write(frame, JUDGEMENTS, args.output)
+    means = kind_of(entry).means(entry, folder, questions)
+    frame, made_with = judgements(questions, folder, progress, means)
+    parquet.write(frame, JUDGEMENTS, args.output, made_with)
     log.info("%s: %d judgements in %s", entry.name, len(frame), args.output)
 
 

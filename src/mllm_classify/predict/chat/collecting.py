@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +59,15 @@ def collected(
                 column.append(cells.get(name))
     frame = in_order(pl.DataFrame(columns, schema=PREDICTIONS), questionnaire.images.ids)
     _report_odd_answers(frame)
-    noted = [folder / ENVIRONMENTS / f"{name}.json" for name in sorted(asking_environments)]
-    made_with = [json.loads(path.read_bytes()) for path in noted if path.is_file()]
+    made_with = environments(folder, asking_environments)
     failed = frame.filter(pl.col("status") == "error", ~pl.col("image_id").is_in(list(questionnaire.unreadable)))
     return frame, made_with, failed.height
+
+
+def environments(folder: Path, names: Iterable[str]) -> "list[Environment]":
+    """The environments of these names, as far as a journal has them."""
+    noted = [folder / ENVIRONMENTS / f"{name}.json" for name in sorted(names)]
+    return [json.loads(path.read_bytes()) for path in noted if path.is_file()]
 
 
 def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str, Any]]:
