@@ -73,7 +73,7 @@ def forget_keys(args: argparse.Namespace, config: "Config") -> None:
         return
     entries = [
         (it.name, getattr(it, "api_key_env", None) or "")
-        for it in (*config.models, *config.every_encoder, *config.every_judge)
+        for it in (*config.models, *config.every_encoder, *config.judges_given)
     ]
     own = {variable for name, variable in entries if name in running}
     others = {variable for _, variable in entries} | {name for name in os.environ if KEY_VARIABLE.search(name)}

@@ -27,7 +27,7 @@ CONFIG = Named(
         Named(name="o"),
     ],
     every_encoder=[Named(name="e", api_key_env="AN_ENCODERS")],
-    every_judge=[Named(name="j", api_key_env="A_JUDGES")],
+    judges_given=[Named(name="j", api_key_env="A_JUDGES")],
 )
 
 
