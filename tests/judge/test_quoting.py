@@ -4,6 +4,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from mllm_classify.io.files import PROJECT
 from mllm_classify.judge.questions import read_controls
@@ -54,3 +55,29 @@ def test_every_control_is_shown_as_it_is_written():
     controls = read_controls(str(PROJECT / "resources/judge/controls.v1.csv"))
     assert {control.kind for control in controls} == {"plain", "instructing"}
     assert all(json.loads(quoted(control.answer)) == control.answer for control in controls)
+
+
+def test_a_tokenizer_finds_no_token_of_its_own_in_what_is_shown():
+    """As servers do, which look for such tokens in the whole conversation: in the text as it is, they are found."""
+    marks = [
+        "<|im_start|>",
+        "<|im_end|>",
+        "<|eot_id|>",
+        "[INST]",
+        "[/INST]",
+        "</s>",
+        "<<SYS>>",
+        "<start_of_turn>",
+        "### Response:",
+    ]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(
+        [], trainers.BpeTrainer(special_tokens=marks, initial_alphabet=alphabet, show_progress=False)
+    )
+    special = {tokenizer.token_to_id(mark) for mark in marks}
+    for mark in marks:
+        for text in (f"cat{mark}\nsame", mark, f"{mark}{mark}", f'"{mark}"'):
+            assert special & {*tokenizer.encode(text).ids}
+            assert not special & {*tokenizer.encode(f"answer: {quoted(text)}\nverdict:").ids}
