@@ -2,6 +2,7 @@
 
 import pytest
 
+from mllm_classify.bundle.verify import needed
 from mllm_classify.config.load import load
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import PROJECT
@@ -83,7 +84,9 @@ def test_a_judge_reads_all_answers_with_their_embeddings_and_the_bundle_has_what
         *(f"results/{place}/{dataset}/conse-chat.parquet"
           for place in ("predictions", f"mapping/{encoder}", f"embeddings/{encoder}")),
     }  # fmt: skip
-    assert f"results/judgements/j/{dataset}.parquet" in bundled(of)
+    said = f"results/judgements/j/{dataset}.parquet"
+    assert said in bundled(of)
+    assert said in needed(BEFORE)  # nobody is asked where a bundle is checked
 
 
 @pytest.mark.parametrize(
