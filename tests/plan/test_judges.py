@@ -52,7 +52,7 @@ def test_what_a_judge_is_asked_concerns_the_judge_and_what_uses_its_verdicts(cha
     ("change", "jobs"),
     [({"concurrency": 3}, {"estimate"}), ({"url": "http://x/v1"}, {"estimate"}), ({"retries": 1}, {"estimate"}),
      ({"label": "L"}, {"estimate", "judged", "judges"}), ({"own": ["conse-chat"]}, {"estimate", "judged"})],
-    ids=str,
+    ids=["concurrency", "url", "retries", "label", "own"],
 )  # fmt: skip
 def test_how_a_judge_is_run_and_shown_asks_nothing(change, jobs):
     assert changed(judged(JUDGE | change), BEFORE) == jobs
