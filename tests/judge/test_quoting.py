@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from mllm_classify.io.files import PROJECT
+from mllm_classify.io.files import PROJECT, InputError
 from mllm_classify.judge.questions import read_controls
 from mllm_classify.judge.quoting import LONGEST, quoted
 
@@ -81,3 +81,19 @@ def test_a_tokenizer_finds_no_token_of_its_own_in_what_is_shown():
         for text in (f"cat{mark}\nsame", mark, f"{mark}{mark}", f'"{mark}"'):
             assert special & {*tokenizer.encode(text).ids}
             assert not special & {*tokenizer.encode(f"answer: {quoted(text)}\nverdict:").ids}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [("a,b,Same,plain", "verdict: 'Same' is none of same, more general, more specific, sibling, other"),
+     ("a,b,same,hostile", "kind: 'hostile' is none of plain, instructing")],
+)  # fmt: skip
+def test_a_control_has_a_verdict_and_a_kind_that_are_known(tmp_path, row, said):
+    (tmp_path / "c.csv").write_text(f"answer,class,verdict,kind\n{row}\n")
+    with pytest.raises(InputError) as caught:
+        read_controls(str(tmp_path / "c.csv"))
+    assert str(caught.value) == f"{tmp_path}/c.csv:2: {said}"
+
+
+def test_without_a_file_there_are_no_controls():
+    assert read_controls(None) == []
