@@ -9,7 +9,7 @@ import polars as pl
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io.files import InputError, read_csv
 from mllm_classify.judge.quoting import quoted
-from mllm_classify.judge.verdicts import VERDICTS
+from mllm_classify.judge.verdicts import KINDS, VERDICTS
 from mllm_classify.predict.chat.prompts import Template, Way, read_prompt, template
 from mllm_classify.predict.chat.questions import Question, Questionnaire, answer_identity, question_key
 from mllm_classify.predict.images import Images
@@ -23,8 +23,6 @@ PLACES = re.compile(f"({re.escape(ANSWER)}|{re.escape(CLASS)})")
 KEY = "verdict"
 """Under which a server that answers in JSON gives the verdict."""
 TASK = "judge"
-KINDS = ("plain", "instructing")
-"""Of controls: answers, and answers that address the judge."""
 
 
 class Control(NamedTuple):

@@ -4,13 +4,11 @@ from typing import Any
 
 import polars as pl
 
-from mllm_classify.judge.verdicts import SAME, VERDICTS, of_pairs
+from mllm_classify.judge.verdicts import KINDS, SAME, VERDICTS, of_pairs
 from mllm_classify.tables.agreement import agreeing, fleiss_kappa
 from mllm_classify.tables.table import Column, Study, Table, fixed
 
 PAIR = ["answer", "class_id"]
-KINDS = ("plain", "instructing")
-"""Of controls."""
 TOKENS = ["prompt_tokens", "cached_tokens", "completion_tokens"]
 SHARES: dict[str, pl.DataType] = {
     **{verdict.replace(" ", "_"): pl.Float64() for verdict in VERDICTS},
