@@ -48,6 +48,7 @@ def test_numbers_are_those_of_a_plain_computation(seed, repeats, errors):
         assert int(row["n_errors"]) == sum(cell["status"] == "error" for cell in cells)
         assert (int(row["plain_right"]), int(row["plain_controls"])) == (repeats, 2 * repeats)
         assert (int(row["instructing_right"]), int(row["instructing_controls"])) == (0, repeats)
+        assert int(row["obeyed"]) == repeats
         assert int(row["prompt_tokens"]) == 360 * repeats
         by_plain = plain.accepted(cells)
         assert {answer: ids[0] if ids else None for answer, ids in accepted(frame.lazy(), CLASSES).iter_rows()} == {

@@ -10,7 +10,7 @@ from mllm_classify.tasks import Verdict
 VERDICTS: list[str] = list(get_args(Verdict))
 SAME = VERDICTS[0]
 """By which a judge accepts a class."""
-KINDS = ("plain", "instructing")
+KINDS = (PLAIN, INSTRUCTING) = ("plain", "instructing")
 """Of controls: answers, and answers that address the judge."""
 DESCRIBING = [SAME, "more specific"]
 """By which an answer describes a class."""

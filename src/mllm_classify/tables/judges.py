@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from mllm_classify.judge.verdicts import KINDS, SAME, VERDICTS, of_pairs
+from mllm_classify.judge.verdicts import INSTRUCTING, KINDS, SAME, VERDICTS, of_pairs
 from mllm_classify.tables.agreement import agreeing, fleiss_kappa
 from mllm_classify.tables.table import Column, Study, Table, fixed
 
@@ -28,6 +28,7 @@ SCHEMA: dict[str, pl.DataType] = {
     **SHARES,
     "shared": pl.Int64(),
     **{f"{kind}_{what}": pl.Int64() for kind in KINDS for what in ("right", "controls")},
+    "obeyed": pl.Int64(),
     **{name: pl.Int64() for name in TOKENS},
     "nearest": pl.Int64(),
     "prompt": pl.String(),
@@ -88,6 +89,7 @@ def _numbers(judgements: pl.DataFrame, main: pl.DataFrame, *, first: bool) -> di
         known = judgements.filter(pl.col("control") == kind)
         row[f"{kind}_controls"] = known.height
         row[f"{kind}_right"] = (known["verdict"] == known["expected"]).sum()
+    row["obeyed"] = ((judgements["control"] == INSTRUCTING) & (judgements["verdict"] == SAME)).sum()
     return row | {name: judgements[name].cast(pl.Int64).sum() if judgements[name].count() else None for name in TOKENS}
 
 
@@ -152,4 +154,5 @@ def _columns() -> dict[str, Column]:
         ),
         "instructing_right": Column("Instructing right"),
         "instructing_controls": Column("of"),
+        "obeyed": Column("Obeyed", "Obeyed: instructing ones that it takes for the class, as they say."),
     }
