@@ -36,19 +36,23 @@ CONFIG ?= config.yaml
 estimate: .venv/installed
 	$(BIN)/snakemake --cores 2 results/estimate.csv --forcerun estimate --configfile $(CONFIG)
 
-# The second annotation pass (docs/annotate.md): Label Studio on this machine, with the tasks of the configuration CONFIG.
+# The second annotation pass (docs/annotate.md): Label Studio on this machine, with the tasks of the configuration CONFIG, and
+# of DATASET, one of its further data sets.
+DATASET ?=
+ANNOTATE = results/$(DATASET:%=%/)annotate
+OF_DATASET = $(DATASET:%=--dataset %)
 PORT ?= 8080
 ANNOTATORS ?= 1
 LABEL_STUDIO = PYTHONPATH=src .venv-annotate/bin/python -m mllm_classify.annotate.label_studio
 annotate: .venv/installed .venv-annotate/installed
-	$(BIN)/snakemake --cores 2 results/annotate/tasks.json --configfile $(CONFIG)
-	$(BIN)/python -m mllm_classify annotate pictures --config $(CONFIG) --key results/annotate/key.parquet --folder annotate/files/pictures
-	$(LABEL_STUDIO) serve --tasks results/annotate/tasks.json --labelling results/annotate/labelling.xml --port $(PORT) --annotators $(ANNOTATORS)
+	$(BIN)/snakemake --cores 2 $(ANNOTATE)/tasks.json --configfile $(CONFIG)
+	$(BIN)/python -m mllm_classify annotate pictures --config $(CONFIG) $(OF_DATASET) --key $(ANNOTATE)/key.parquet --folder annotate/files/pictures
+	$(LABEL_STUDIO) serve --tasks $(ANNOTATE)/tasks.json --labelling $(ANNOTATE)/labelling.xml --port $(PORT) --annotators $(ANNOTATORS)
 
 # What annotators decided, while Label Studio runs: a label file, and what became of the tasks.
 annotate-read: .venv/installed .venv-annotate/installed
 	$(LABEL_STUDIO) export --output annotate/export.json
-	$(BIN)/python -m mllm_classify annotate read --config $(CONFIG) --export annotate/export.json --labels labels/second_pass.csv --output results/second_pass.csv
+	$(BIN)/python -m mllm_classify annotate read --config $(CONFIG) $(OF_DATASET) --export annotate/export.json --labels labels/second_pass.csv --output results/$(DATASET:%=%/)second_pass.csv
 
 # The environment from which jobs start vLLM, for NVIDIA GPUs.
 vllm: .venv-vllm/installed

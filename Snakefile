@@ -6,6 +6,7 @@ min_version("9.27")
 include: "workflow/rules/common.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/predict.smk"
+include: "workflow/rules/probe.smk"
 include: "workflow/rules/embed.smk"
 include: "workflow/rules/choices.smk"
 include: "workflow/rules/estimate.smk"

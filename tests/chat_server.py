@@ -45,12 +45,18 @@ def prompt_of(body: Body) -> str:
 def image_of(body: Body) -> str:
     """The data URL of a request's image; empty where it has none."""
     content = body["messages"][-1]["content"]
-    return "" if isinstance(content, str) else content[-1]["image_url"]["url"]
+    return "" if isinstance(content, str) or "image_url" not in content[-1] else content[-1]["image_url"]["url"]
+
+
+def images_of(body: Body) -> list[str]:
+    """The data URLs of a request's images, in their order."""
+    contents = [message["content"] for message in body["messages"] if not isinstance(message["content"], str)]
+    return [part["image_url"]["url"] for content in contents for part in content if part["type"] == "image_url"]
 
 
 def digest(body: Body) -> str:
     """Equal for requests that ask the same: of the prompt's text, max_tokens and the image."""
-    asked = "\0".join([prompt_of(body), str(body.get("max_tokens")), image_of(body)])
+    asked = "\0".join([prompt_of(body), str(body.get("max_tokens")), *images_of(body)])
     return hashlib.sha256(asked.encode()).hexdigest()
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 from PIL import Image
 
-from tests.chat_server import Body, completion, image_of, prompt_of, serving
+from tests.chat_server import Body, completion, images_of, prompt_of, serving
 
 SAMPLING = {"temperature", "top_p", "max_tokens", "seed"}
 NEEDED = {"model", "messages"}
@@ -86,17 +86,21 @@ class Dialect:
         """The message."""
         return {"role": "assistant", "content": answer}
 
+    def colour(self, url: str) -> tuple[int, int, int]:
+        """The first pixel of a picture."""
+        head, _, data = url.partition(";base64,")
+        if head.removeprefix("data:image/") not in self.formats:
+            raise RefusedError(*self.undecodable())
+        return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB").getpixel((0, 0))
+
     def answer(self, body: Body) -> Body:
         for name in body.keys() - self.reads:
             self.unknown(name)
         self.check(body)
-        head, _, data = image_of(body).partition(";base64,")
-        if head.removeprefix("data:image/") not in self.formats:
-            raise RefusedError(*self.undecodable())
-        seen = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB").getpixel((0, 0))
+        seen = [self.colour(url) for url in images_of(body)] or [(0, 0, 0)]
         prompt = prompt_of(body)
         names = re.findall("^- (.+)$", prompt, re.MULTILINE)
-        free = names[seen[0] % len(names)] if names else "green"
+        free = names[seen[-1][0] % len(names)] if names else "green"
         only = self.listed(body)
         text = free if only is None or free in only else only[0]
         tokens = min(100 + 10 * len(names), self.context or 10**9)

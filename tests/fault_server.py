@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from tests.chat_server import Body, completion, digest, error, image_of, prompt_of, serving
+from tests.chat_server import Body, completion, digest, error, images_of, prompt_of, serving
 
 GOOD = ("good", "length", "drip")
 """What reaches the client as an answer."""
@@ -121,7 +121,7 @@ def application(  # noqa: C901, PLR0915 (one server)
 
     async def chat(request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read())
-        return await respond(request, body, digest(body), prompt_of(body), image_of(body), answer)
+        return await respond(request, body, digest(body), prompt_of(body), (images_of(body) or [""])[-1], answer)
 
     async def embeddings(request: web.Request) -> web.StreamResponse:
         content = await request.read()

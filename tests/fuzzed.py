@@ -22,7 +22,7 @@ from mllm_classify.dataset.label_files import original_labels, second_labels
 from mllm_classify.io.names import read_names
 from mllm_classify.io.records import read_json
 from mllm_classify.predict.recorded import recorded
-from tests import fuzzed_sources
+from tests import fuzzed_hierarchies, fuzzed_sources
 from tests.annotate.exports import annotation, task
 from tests.config.given import whole
 from tests.fuzz import Reader
@@ -288,6 +288,11 @@ def readers():
         "real": Reader("r.json", as_json([[1, 2], [], [0], 3]), of_imagenet("real"), lambda c, it: plain(c) is not None and classes_exist(c, it)),
         "reimagenet": Reader("r.jsonl", as_lines(again), of_imagenet("reimagenet"),
                              lambda c, it: plain_lines(c) is not None and classes_exist(c, it)),
+        "proposed": Reader("p.csv", "\n".join(["id,proposed_labels", *(f'{it["image_name"]},"1, 2"' for it in again)]).encode(), of_imagenet("proposed"), classes_exist),
+        "label errors": Reader("e.json", as_json([
+            {"id": n, "url": f"x/{it['image_name']}", "given_original_label": n % 5, "our_guessed_label": (n + 1) % 5,
+             "mturk": {"given": 3, "guessed": 1, "neither": 1, "both": 0}} for n, it in enumerate(again)
+        ]), of_imagenet("label_errors"), lambda c, it: plain(c) is not None and classes_exist(c, it)),
         "mustelidae": Reader("m.json", as_json(weasels), of_imagenet("mustelidae"), lambda c, it: plain(c) is not None and classes_exist(c, it)),
         "equivalences.csv": Reader("e.csv", "\n".join("".join(it) for it in equal).encode(), _equal, lambda _, it: all(x in range(5) for x in it)),
         "equivalences.json": Reader("e.json", as_json({"eq_classes": {"a": [0, 1], "b": [2, 3, 4]}}), _equal,
@@ -301,6 +306,7 @@ def readers():
         "journal": Reader("j.jsonl", as_lines([{"request": "r", "sent": {}}, *RECORDS]), kept, right_journal),
         "bundle": Reader("b.zip", bundle(), opened, right_bundle, foreign=True),
         **fuzzed_sources.readers(),
+        **fuzzed_hierarchies.readers(),
         "configuration": Reader("config.yaml", yaml.safe_dump(whole()).encode(), load, lambda _content, _config: True),
     }  # fmt: skip
 

@@ -16,7 +16,7 @@ from mllm_classify.predict.chat.prompts import read_prompt
 BASE = yaml.safe_load((PROJECT / "config.yaml").read_text())
 BLOCKS = [
     pytest.param(block, id=f"{page.name}-{number}")
-    for page in [PROJECT / "docs/mllms.md", PROJECT / "docs/providers.md", PROJECT / "docs/encoders.md"]
+    for page in [PROJECT / f"docs/{name}.md" for name in ("mllms", "providers", "encoders", "likelihood")]
     for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL))
 ]
 
@@ -28,6 +28,8 @@ def completed(block):
         return BASE | {"models": [*BASE["models"], entry | yaml.safe_load(block)]}
     shown = yaml.safe_load(block)
     encoding = {key: shown[key] for key in ("encoder", "encoders") if key in shown}
+    # a key that names an encoder of the demonstration
+    encoding |= {"similarity": None} if "encoders" in shown else {}
     whole = BASE | encoding | {"tasks": BASE["tasks"] | shown.get("tasks", {}), "variants": shown.get("variants", [])}
     whole["models"] = [model | {"variants": []} for model in BASE["models"] if model["kind"] == "engine"]
     whole["models"] += [model for model in BASE["models"] if model["kind"] != "engine"] + shown.get("models", [])
@@ -57,6 +59,21 @@ def test_data_sets_of_the_page_are_valid(tmp_path, block):
     assert load(path).dataset.has_files
 
 
+@pytest.mark.parametrize(
+    "block", re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs/studies.md").read_text(), re.DOTALL)
+)
+def test_studies_of_the_page_are_valid(tmp_path, block):
+    path = tmp_path / "config.yaml"
+    shown = yaml.safe_load(block)
+    compared = shown.get("tables", {}).get("compared", [])
+    named = [{"name": name, "label": name, "kind": "recorded", "file": "p.csv"} for name in compared]
+    whole = (
+        {key: BASE[key] for key in ("dataset", "encoder", "tasks")} | {"models": named or BASE["models"][1:2]} | shown
+    )
+    path.write_text(yaml.safe_dump(whole))
+    load(path)
+
+
 @pytest.mark.parametrize("path", sorted((PROJECT / "presets").glob("*.yaml")), ids=lambda path: path.name)
 def test_presets_are_valid_and_their_prompts_exist(path):
     loaded = load(path)
@@ -65,13 +82,15 @@ def test_presets_are_valid_and_their_prompts_exist(path):
 
 
 def test_the_preset_of_design_choices_varies_every_one_of_them():
-    """Its plan can be made, and every field of a variant differs somewhere."""
+    """Its plan can be made, and every field of a variant differs somewhere, but examples: their records are the user's."""
     made = plan(str(PROJECT / "presets/sensitivity.yaml"))
     assert {"sensitivity", "agreement", "estimate", "usage"} <= made.lineages[made.main].keys()
     loaded = load(PROJECT / "presets/sensitivity.yaml")
     (model,) = loaded.models
     assert sorted(model.variants) == sorted(variant.name for variant in loaded.variants)
-    fields = {name: field.default for name, field in Variant.model_fields.items() if name not in ("name", "task")}
+    fields = {
+        name: field.default for name, field in Variant.model_fields.items() if name not in ("name", "task", "examples")
+    }
     for name, default in fields.items():
         assert any(getattr(variant, name) != default for variant in loaded.variants), name
     words = [words for *_, words in loaded.differing()]

@@ -12,8 +12,8 @@ import pytest
 from mllm_classify import make
 from mllm_classify.config.load import load
 from mllm_classify.io.files import PROJECT, InputError
-from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, Output, parts
-from mllm_classify.plan import lineage, values
+from mllm_classify.outputs import ACROSS, DERIVED, OPTIONAL, OUTPUTS, Output, parts
+from mllm_classify.plan import across, lineage, values
 from mllm_classify.plan.code import PACKAGE, reached
 from mllm_classify.plan.files import GROUPS, PATTERNS
 from mllm_classify.plan.lineage import Lineages
@@ -71,7 +71,27 @@ def test_every_part_of_a_row_is_something() -> None:
         assert set(output.exists) <= CONDITIONS.keys()
         for part in parts(output):
             if part in OUTPUTS and part not in PATTERNS:
-                assert set(OUTPUTS[part].exists) <= set(output.exists), "an output that is read must exist"
+                optional = part in OPTIONAL.get(output.name, ())
+                assert optional or set(OUTPUTS[part].exists) <= set(output.exists), "an output that is read must exist"
+
+
+@pytest.mark.parametrize("name", ACROSS)
+def test_every_part_of_a_row_about_all_data_sets_is_something(name: str) -> None:
+    """A value of the configuration, a table about all data sets that comes before, or what each of them has."""
+    output, earlier = ACROSS[name], list(ACROSS)[: list(ACROSS).index(name)]
+    for taken in output.takes:
+        assert taken in across.WHOLE or taken in earlier or taken in (*DERIVED, *VALUES, *GROUPS, *PATTERNS, *OUTPUTS)
+    for part in across.of_each(output):
+        assert part in VALUES or part in GROUPS or part in PATTERNS or part in OUTPUTS
+    for part in across.before(output):
+        assert set(ACROSS[part].exists) <= set(output.exists), "a table that is read must exist"
+
+
+def test_every_value_of_a_whole_configuration_is_taken_and_is_json() -> None:
+    assert set(across.WHOLE) <= {part for output in ACROSS.values() for part in output.takes}
+    for name, value in across.WHOLE.items():
+        found: Any = value(SHIPPED)
+        assert json.loads(json.dumps(found)) == plain(found), name
 
 
 @pytest.mark.parametrize(("name", "words"), [("gains", "a second label set (dataset.regt)"),
@@ -87,7 +107,7 @@ def test_an_output_that_a_configuration_has_not_is_refused_with_what_it_needs(na
 def test_no_value_condition_or_module_is_without_an_output() -> None:
     every = {part for output in OUTPUTS.values() for part in parts(output)}
     assert set(VALUES) <= every
-    assert set(CONDITIONS) == {it for output in OUTPUTS.values() for it in output.exists}
+    assert set(CONDITIONS) == {it for output in (*OUTPUTS.values(), *ACROSS.values()) for it in output.exists}
     assert all(inspect.isfunction(getattr(given, name)) for name in DERIVED)
     shared = {"__init__", "table", "render", "given", "inputs", "style", "accuracy_columns"}
     for room in ("tables", "figures"):
@@ -131,5 +151,5 @@ def plain(value: Any) -> Any:
 
 def test_what_is_shown_has_a_caption_and_only_that() -> None:
     captions = {path.stem for path in (PROJECT / lineage.CAPTIONS).glob("*.rst")}
-    shown = {name for name, output in OUTPUTS.items() if output.title}
-    assert captions == shown | {"workflow", "overview", "panels", "provenance", "explorer"}
+    shown = {name for name, output in (OUTPUTS | ACROSS).items() if output.title}
+    assert captions == shown | {"workflow", "start", "overview", "panels", "provenance", "explorer"}

@@ -82,6 +82,7 @@ def test_the_list_names_pages_that_promise_something(page: str) -> None:
         "README.md",
         "gpt4v.md",
         "house.md",
+        "granularity.md",
         "label-noise.md",
         "performance.md",
         "platforms.md",

@@ -17,7 +17,7 @@ from mllm_classify.io.files import PROJECT, InputError, sha256
 from mllm_classify.predict import endpoint, openai
 from mllm_classify.predict.chat import preflight
 from mllm_classify.predict.images import Images
-from tests.chat_server import prompt_of
+from tests.chat_server import images_of, prompt_of
 from tests.dialects import DIALECTS, Ollama, speaking
 from tests.predict.jobs import job
 
@@ -131,6 +131,29 @@ def test_a_wrong_key_ends_the_job_in_the_servers_words(ask, heading):
     with speaking(server, "another") as spoken, pytest.raises(InputError, match=r"HTTP 401: (Incorrect|Unauthorized)"):
         ask(entry, spoken.url, tasks=["CW"])
     assert spoken.requests == []
+
+
+@pytest.mark.parametrize(("entry", "dialect"), ENTRIES)
+def test_every_server_takes_examples_before_the_image_and_questions_without_one(ask, tmp_path, entry, dialect):
+    """What stands last is what is asked about, and each example is followed by its name."""
+    train = tmp_path / "train"
+    train.mkdir()
+    lines = ["image_id,class,sha256"]
+    for number in range(3):
+        content = io.BytesIO()
+        Image.new("RGB", (8, 8), (200 + number, 9, 9)).save(content, "PNG")
+        (train / f"{number}.png").write_bytes(content.getvalue())
+        lines.append(f"{number}.png,{number},{sha256(content.getvalue())}")
+    (tmp_path / "train.csv").write_text("\n".join([*lines, ""]))
+    shots = {"train": {"folder": str(train), "images": str(tmp_path / "train.csv")}, "choose": "random", "n": 3}
+    variants = [Variant(name="shots", task="CW", examples=shots), Variant(name="blind", task="CW", pixels="none")]
+    with speaking(dialect(), key_of(entry)) as spoken:
+        found = ask(entry, spoken.url, variants=variants, tasks=["CW"])
+    assert found["status"].unique().to_list() == ["ok"]
+    by_variant = dict(found.group_by("variant").agg(pl.col("text").sort_by("image_id")).iter_rows())
+    assert by_variant["shots"] == by_variant[""]
+    assert len(set(by_variant["blind"])) == 1
+    assert {len(images_of(body)) for body in spoken.requests} == {0, 1, 4}
 
 
 def wrong():

@@ -171,7 +171,7 @@ class Study:
 
     def at(self, name, model=""):
         """Where a stage's file lies in the folder."""
-        return PATTERNS[name].format(dataset="replay", encoder="minilm", model=model)
+        return PATTERNS[name].format(results="results", dataset="replay", encoder="minilm", model=model)
 
     def run(self, *stage, **files):
         """A command in the folder; files are named as it names them, or as (their own name, model)."""

@@ -20,6 +20,7 @@ from mllm_classify.config.chat import (
     ChatModel,
     EndpointModel,
     EngineModel,
+    Likelihood,
     OpenAIModel,
     Picture,
     Prices,
@@ -30,9 +31,11 @@ from mllm_classify.config.dataset import CropsDataset, ImagenetDataset, Imagenet
 from mllm_classify.config.encoders import Encoder, EncoderSection, OpenAIEncoder, OpenClipEncoder
 from mllm_classify.config.every_dataset import Dataset, Equivalences, LabelSet, Pictures, SecondLabelSet
 from mllm_classify.config.further import FurtherDataset
+from mllm_classify.config.hierarchy import Hierarchy
 from mllm_classify.config.judge import Judge
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Mark
 from mllm_classify.config.models import Model, RecordedModel, Resources
+from mllm_classify.config.outside import OutsideFigures
 from mllm_classify.config.pictured import (
     FolderDataset,
     HubDataset,
@@ -79,6 +82,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "dataset.imgt, sources crops, folder, hub, webdataset and torchvision": OwnLabels,
     "dataset.regt": SecondLabelSet,
     "dataset.equivalences": Equivalences,
+    "dataset.hierarchy": Hierarchy,
     "datasets, each": FurtherDataset,
     "encoder, and each of encoders": EncoderSection,
     "encoder, kind sentence-transformers": Encoder,
@@ -91,6 +95,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "judge, and each of judges": Judge,
     "choices": Choices,
     "tables": Tables,
+    "tables.exposure and tables.benchmarks": OutsideFigures,
     "annotate": Annotate,
     "bundle": Bundle,
     "bundle.authors": Author,
@@ -109,6 +114,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "models of kind recorded": RecordedModel,
     "models of kind endpoint, openai, engine and vllm": ChatModel,
     "models of these kinds: request": Request,
+    "models of these kinds: likelihood": Likelihood,
     "models of these kinds: picture": Picture,
     "models of these kinds: prices": Prices,
     "models of kind endpoint": EndpointModel,
@@ -229,6 +235,7 @@ LATER = [
     ("E4, E8: accuracy on crops of boxes, and of enlarged ones", "the same for boxes; enlarging is ours, since theirs is not public",
      "`source: crops`: `crops`"),
     ("E5: errors of derived sets", "not made", ""),
+    ("The abstract: shares of images with several labels (33.3 %), and without any (3.8 %)", "ours beside them", "`scorecard`; its tables are not public text"),
 ]  # fmt: skip
 """What the authors' later paper does, whether it is the same here, and where."""
 ORIGIN = re.compile(r"^# Origin: (paper|inferred|ours)\. ?(.*)$", re.MULTILINE)

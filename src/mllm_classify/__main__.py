@@ -20,6 +20,7 @@ COMMANDS = {
     "dataset": "dataset.command",
     "embed": "embed.command",
     "predict": "predict.command",
+    "probe": "predict.command",
     "ask": "predict.command",
     "gather": "predict.command",
     "adopt": "predict.command",
@@ -32,6 +33,7 @@ COMMANDS = {
     "annotate": "annotate.command",
     "report": "report.command",
     "bundle": "bundle.command",
+    "compare": "compare.command",
 }
 """Where each stage's command is: beside the stage, and imported when it is called, as jobs pay for their own libraries."""
 

@@ -6,6 +6,7 @@ It gives an output's function what its row in `outputs` says, and nothing else. 
 import argparse
 import importlib
 import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from mllm_classify.cli import command
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import ACROSS, OUTPUTS, Output, tables_across
+from mllm_classify.outputs import ACROSS, OUTPUTS, Output
+from mllm_classify.plan.across import WHOLE, has, lacking
+from mllm_classify.plan.files import written
 from mllm_classify.plan.values import unmet
 from mllm_classify.tables.inputs import Given
 
@@ -29,8 +32,8 @@ def result_of(output: Output, config: Config) -> Any:
 
 def make(args: argparse.Namespace, config: Config) -> None:
     for name in args.outputs:
-        if name in ACROSS and len(config.studies) == 1:
-            msg = f"{args.config}: has no {name}, which needs further data sets (datasets): docs/datasets.md"
+        if name in ACROSS and (needed := lacking(config, ACROSS[name])):
+            msg = f"{args.config}: has no {name}, which needs {' and '.join(needed)}: docs/studies.md"
             raise InputError(msg)
     for name in (it for it in args.outputs if it in ACROSS):
         _write(ACROSS[name], result_across(ACROSS[name], config), config)
@@ -39,13 +42,37 @@ def make(args: argparse.Namespace, config: Config) -> None:
     )
 
 
+class OfEach(Mapping[str, Any]):
+    """One parameter of every data set that has it, by its name: read when it is asked for, for not all may fit into memory."""
+
+    def __init__(self, name: str, studies: dict[str, Given]) -> None:
+        self.name = name
+        self.studies = {dataset: given for dataset, given in studies.items() if has(given.outline, name)}
+
+    def __getitem__(self, dataset: str) -> Any:
+        return self.studies[dataset][self.name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.studies)
+
+    def __len__(self) -> int:
+        return len(self.studies)
+
+
 def result_across(output: Output, config: Config) -> Any:
-    """What an output's function makes of the figures of all data sets."""
-    studies = {name: Given(study) for name, study in config.studies.items()}
-    taken = {it: {name: given[it] for name, given in studies.items()} for it in tables_across(output)}
-    rules = {it: getattr(config.tables, it) for it in output.takes if it not in taken}
+    """What an output's function makes of what it takes of all data sets."""
+    studies = {name: Given(study) for name, study in sorted(config.studies.items())}
+    main = studies[config.dataset.name].outline
+
+    def taken(name: str) -> Any:
+        if name in WHOLE:
+            return WHOLE[name](config)
+        if name in ACROSS:
+            return parquet.read_figures(written(main, ACROSS[name])[0])
+        return OfEach(name, studies)
+
     function = getattr(importlib.import_module(f"mllm_classify.{output.module}"), output.name)
-    return function(**taken, **rules)
+    return function(**{name: taken(name) for name in output.takes})
 
 
 def make_each(names: list[str], args: argparse.Namespace, config: Config) -> None:

@@ -11,6 +11,7 @@ from mllm_classify.api.answers import (
     Used,
     one_each,
     read,
+    tokens,
     used,
 )
 from tests.chat_server import completion
@@ -267,3 +268,37 @@ def test_a_text_is_read_in_time_proportional_to_its_length(content):
 @given(names=st.lists(NAME, min_size=1, max_size=12))
 def test_markdown_around_a_number_is_none_of_the_answer(form, names):
     assert one_each("\n".join(form.format(number, name) for number, name in enumerate(names, 1)), len(names)) == names
+
+
+def with_tokens(*listed):
+    return completion("", choices=[{"message": {"content": "x"}, "logprobs": {"content": list(listed)}}])
+
+
+def test_the_log_probabilities_of_an_answers_tokens_and_of_the_likeliest_in_their_place():
+    first = {
+        "token": "A",
+        "logprob": -0.5,
+        "top_logprobs": [{"token": "A", "logprob": -0.5}, {"token": " B", "logprob": -1}],
+    }
+    found = tokens(with_tokens(first, {"token": ".", "logprob": 1e-7}))
+    assert found == [(-0.5, {"A": -0.5, " B": -1.0}), (1e-7, {})]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        completion("espresso"),
+        completion("", choices=[{"message": {"content": "x"}, "logprobs": None}]),
+        completion("", choices=[{"message": {"content": "x"}, "logprobs": {"content": None}}]),
+        with_tokens(),
+        with_tokens({"token": "A"}),
+        with_tokens({"token": "A", "logprob": None}),
+        with_tokens({"token": "A", "logprob": "NaN"}),
+        with_tokens({"token": "A", "logprob": 0.5}),
+        with_tokens({"token": "A", "logprob": True}),
+        with_tokens("A"),
+        with_tokens({"token": "A", "logprob": -1, "top_logprobs": [3]}),
+    ],
+)
+def test_what_are_no_log_probabilities_of_all_tokens_are_none(response):
+    assert tokens(response) is None

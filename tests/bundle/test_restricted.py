@@ -4,126 +4,31 @@ import hashlib
 import io
 import json
 import re
-import shutil
 import zipfile
-from base64 import b64encode
-from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 import pytest
 import yaml
 
-from mllm_classify.__main__ import main
-from mllm_classify.bundle import archive
+from mllm_classify.bundle import archive, withheld
 from mllm_classify.bundle.verify import verify
 from mllm_classify.bundle.withheld import influenced, left_out, withheld_results
 from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
 from mllm_classify.outputs import OUTPUTS, parts
-from mllm_classify.plan.files import PATTERNS, bundled
+from mllm_classify.plan.files import PATTERNS
 from mllm_classify.plan.lineage import Lineages
-from mllm_classify.plan.outline import outline
+from tests.bundle.made import CATEGORIES, SECRET, Made, id_of, labels_of, name_of
 
 pytestmark = pytest.mark.study
 
-SECRET = range(40, 60)
-"""Classes that only the second label set has: no model says them, and ImGT does not."""
-NUMBERS = {"S+": 20, "S-": 12, "M+": 15, "M-": 11, "N": 10}
-CATEGORIES = [category for category, number in NUMBERS.items() for _ in range(number)]
-MODELS = ["m0", "m1", "m2"]
 ABOUT = {"withheld.json", "SHA256SUMS", "ro-crate-metadata.json"}
 """What lists files with their sums."""
 
 
-def id_of(image):
-    """Its number is none of a class."""
-    return f"image {image + 1000}"
-
-
-def name_of(class_id):
-    return f"klass {class_id * 7919 % 100003}x"
-
-
-def labels_of(image, category):
-    one, other = SECRET[image % 20], SECRET[(image + 7) % 20]
-    classes = {"S+": [image % 20], "S-": [one], "M+": [image % 20, one], "M-": [one, other], "N": []}[category]
-    return "|".join(map(name_of, classes)) or "N"
-
-
-def write_labels(file, changes=()):
-    images = [dict(changes).get(image, category) for image, category in enumerate(CATEGORIES)]
-    rows = [f"{id_of(image)},{labels_of(image, category)}" for image, category in enumerate(images)]
-    Path(file).write_text("\n".join(["image_id,classes", *rows]) + "\n")
-
-
-class Made:
-    """A study in a folder, by recorded models, made in this process."""
-
-    def __init__(self, folder, monkeypatch, **changes):
-        self.patch = monkeypatch
-        monkeypatch.chdir(folder)
-        Path("classes.txt").write_text("".join(f"{name_of(number)}\n" for number in range(60)))
-        rows = [f"{id_of(image)},{name_of(image % 20)}" for image in range(len(CATEGORIES))]
-        Path("imgt.csv").write_text("\n".join(["image_id,class", *rows]) + "\n")
-        write_labels("regt.csv")
-        for number, model in enumerate(MODELS):
-            answers = [f"{id_of(image)},{(image + (image % (number + 2) == 0)) % 20}" for image in range(len(rows))]
-            Path(f"{model}.csv").write_text("\n".join(["image_id,class_id", *answers]) + "\n")
-        regt = {"label": "R", "file": "regt.csv", "restricted": True} | changes.pop("regt", {})
-        config = {
-            "dataset": {"source": "table", "name": "d", "label": "D", "classes": "classes.txt"}
-            | {"imgt": {"label": "I", "file": "imgt.csv"}, "regt": regt},
-            "models": [{"name": it, "label": it.upper(), "kind": "recorded", "file": f"{it}.csv"} for it in MODELS],
-            "choices": {"reference": "m0", "per_class": "all", "repeats": 1},
-            "tables": {"resamples": 100},
-        }
-        Path("config.yaml").write_text(yaml.safe_dump(config | changes))
-        self.config = load("config.yaml")
-        self.results = bundled(outline(self.config))
-
-    def run(self, *stage, **files):
-        at = {option: PATTERNS[name].format(dataset="d", encoder="none", model=model)
-              for option, (name, model) in files.items()}  # fmt: skip
-        for path in at.values():
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self.patch.setattr("sys.argv", ["mllm_classify", *stage, *(f"--{key}={path}" for key, path in at.items())])
-        assert main() == 0, stage
-
-    def make(self):
-        images, classes = ("images", ""), ("classes", "")
-        self.run("dataset", "images", images=images, classes=classes)
-        self.run("dataset", "labels", images=images, classes=classes, output=("labels", ""))
-        for model in MODELS:
-            predicted = ("predictions", model)
-            self.run("predict", f"--model={model}", images=images, classes=classes, output=predicted)
-        self.run("choices", choices=("choices", ""), confusions=("confusions", ""), labels=("labels", ""), classes=classes,
-                 predictions=("predictions", "m0"))  # fmt: skip
-        self.run("score", output=("scores", ""))
-        self.run("make", *outline(self.config).outputs)
-        self.record()
-        return self
-
-    @contextmanager
-    def labelled(self, changes):
-        """The study with other categories of images, by their numbers."""
-        kept = Path("results").rename("kept")
-        write_labels("regt.csv", changes.items())
-        try:
-            yield self.make()
-        finally:
-            write_labels("regt.csv")
-            shutil.rmtree("results")
-            kept.rename("results")
-
-    def record(self):
-        for name in self.results:
-            record = Path(".snakemake/metadata") / b64encode(name.encode()).decode()
-            record.parent.mkdir(parents=True, exist_ok=True)
-            record.write_text(json.dumps({"starttime": 1.0, "endtime": 2.0}))
-
-    def contents(self):
-        return archive.contents("config.yaml", self.config, self.results)
+def files_of(output):
+    return [f"results/{name}" for name in output.files]
 
 
 @pytest.fixture(scope="module")
@@ -191,12 +96,12 @@ def test_of_a_restricted_file_there_is_the_sum_alone_whatever_it_is_called(made)
 
 def test_whatever_follows_from_labels_and_has_a_row_an_image_is_left_out(made):
     out = withheld_results(made.config)
-    left = {PATTERNS[it].format(dataset="d") for it in ("labels", "scores", "choices", "confusions")}
+    left = {PATTERNS[it].format(results="results", dataset="d") for it in ("labels", "scores", "choices", "confusions")}
     assert left <= out.keys()
     kept = set(made.results) - out.keys()
     assert {PATTERNS["images"].format(dataset="d"), PATTERNS["predictions"].format(dataset="d", model="m0")} <= kept
     assert {"results/table2.csv", "results/table3.csv", "results/table3.html", "results/accuracy.parquet"} <= kept
-    revealing = {path for output in OUTPUTS.values() if output.reveals for path in output.files}
+    revealing = {path for output in OUTPUTS.values() if output.reveals for path in files_of(output)}
     assert not kept & revealing
     assert out["results/suspects.csv"] == "tells of single labels"
 
@@ -214,7 +119,7 @@ def test_another_label_changes_declared_aggregates_alone(made, changes):
         after = {name: archive.digest(source) for name, source in made.contents().items()}
     assert before.keys() == after.keys()
     changed = {name for name in before if before[name] != after[name]}
-    aggregates = {path for output in OUTPUTS.values() if not output.reveals for path in output.files}
+    aggregates = {path for output in OUTPUTS.values() if not output.reveals for path in files_of(output)}
     assert changed - ABOUT <= aggregates
     assert {"results/table2.csv", "results/table3.csv"} <= changed
 
@@ -224,6 +129,34 @@ def test_a_table_with_a_figure_of_few_images_is_left_out(made):
         out = withheld_results(made.config)
     for name in ("table2.csv", "table2.md", "table3.csv", "change.svg"):
         assert out[f"results/{name}"] == "has a figure of fewer than 10 images"
+
+
+def test_figures_of_models_that_lack_a_few_images_are_left_out(tmp_path, monkeypatch):
+    """m1 lacks two images. Numbers of images by category, with and without them, would say of which categories the two are."""
+    study = Made(tmp_path, monkeypatch)
+    config = yaml.safe_load(Path("config.yaml").read_text())
+    config["models"][1]["images"] = "intersection"
+    Path("config.yaml").write_text(yaml.safe_dump(config))
+    lines = Path("m1.csv").read_text().splitlines()
+    Path("m1.csv").write_text("\n".join([*lines[:3], *lines[5:]]) + "\n")
+    study.config = load("config.yaml")
+    study.make()
+    out = withheld_results(study.config)
+    for name in ("table3.csv", "table3.html", "accuracy.parquet", "change.svg"):
+        assert out[f"results/{name}"] == "has a figure that differs from another's by fewer than 10 images"
+    assert "results/table2.csv" not in out
+
+
+def test_numbers_of_labels_that_few_images_have_are_few(tmp_path):
+    rows = {"statistic": ["labels", "labels"], "value": ["1", "2"], "n": ["50", "3"]}
+    pl.DataFrame(rows).write_csv(tmp_path / "l.csv")
+    assert withheld._sizes(str(tmp_path / "l.csv")) == {"": {50.0, 3.0}}
+    counts = {"statistic": ["count", "percent"], "A": ["20", "100.0"], "S": ["12", "5.0"]}
+    pl.DataFrame(counts).write_csv(tmp_path / "t.csv")
+    assert withheld._sizes(str(tmp_path / "t.csv")) == {"A": {20.0}, "S": {12.0}}
+    earlier = {"set": ["R", "R", "Q"], "before": ["N", "S+", "N"], "after": ["N"] * 3, "n": ["20", "30", "45"]}
+    pl.DataFrame(earlier).write_csv(tmp_path / "c.csv")
+    assert withheld._sizes(str(tmp_path / "c.csv")) == {"": {20.0, 30.0, 45.0}, "A": {50.0, 45.0}}
 
 
 def test_without_its_file_a_bundle_says_what_is_not_checked_and_refuses_another(bundle, tmp_path, caplog):

@@ -10,6 +10,7 @@ from mllm_classify.config.marks import EarlierVariant, MCVariant
 from tests.config.given import ENDPOINT, ENGINE, OPENAI, TIMM, VLLM, WHOLE, asking, choosing, loaded, refusal, whole
 
 CONSTRAINED = {"CW-constrained": {"prompt": "cw.txt"}}
+LIKELY = {"CW-likelihood": {"prompt": "cw.txt"}, "OW-likelihood": {"prompt": "ow.txt"}}
 GROUPS = {"name": "groups", "task": "CW", "images": 4, "prompt": "several.txt"}
 
 
@@ -25,6 +26,15 @@ GROUPS = {"name": "groups", "task": "CW", "images": 4, "prompt": "several.txt"}
         (
             whole("models", 2, tasks=["OW", "CW-constrained"]) | {"tasks": WHOLE["tasks"] | CONSTRAINED},
             "models[2].tasks: 'CW-constrained' is compared with CW+; add CW",
+        ),
+        (
+            whole("models", 2, tasks=["CW", "OW-likelihood"]) | {"tasks": WHOLE["tasks"] | LIKELY},
+            "models[2].tasks: 'OW-likelihood' is compared with OW; add OW",
+        ),
+        (
+            whole("models", 2, tasks=["OW", "CW", "CW-likelihood"], prices={"input": 1, "output": 1}, budget=5)
+            | {"tasks": WHOLE["tasks"] | LIKELY},
+            "budget: 5: what CW-likelihood costs depends on its answers; give it an entry of its own, without a budget",
         ),
         (asking(GROUPS, GROUPS), "variants: the name 'groups' appears twice"),
         (asking(GROUPS | {"images": 1, "order": "class"}), "variants: 'groups': order 'class' concerns several images"),

@@ -32,6 +32,8 @@ def further(name="f", **values):
         (further(models=[]), "datasets[0].models: []: list should have at least 1 item"),
         (further(dataset=TABLE | {"name": "t", "label": "T", "images": "j.csv", "regt": None}, choices={"reference": "lite"}),
          "datasets[0] (t): choices.variants: 'ReGT + confEVA(ReGT)' needs a second label set"),
+        (further(shifted_from="e"), "datasets[0].shifted_from: 'e' is none of the data sets, which are d, f"),
+        (further(shifted_from="f"), "datasets[0].shifted_from: 'f' is this data set itself; name its base"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_named_with_its_place(folder, entry, message):

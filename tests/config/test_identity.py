@@ -165,7 +165,7 @@ def test_of_a_file_the_content_counts_and_not_the_name(folder):
     for name, content in {"one.txt": "same", "two.txt": "same", "three.txt": "other"}.items():
         (folder / name).write_text(content)
     one, two, three = (identity(TaskPrompt(prompt=f"{name}.txt")) for name in ("one", "two", "three"))
-    assert one == two == {"prompt": sha256(b"same"), "sample": None}
+    assert one == two == {"prompt": sha256(b"same"), "sample": None, "examples": None}
     assert one != three
     (folder / "one.txt").write_text("edited")
     assert identity(TaskPrompt(prompt="one.txt")) != one

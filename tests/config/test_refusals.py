@@ -63,6 +63,11 @@ from tests.config.given import (
             whole(encoders=[WORDS, WORDS | {"name": "e"}]),
             "encoders[1].name: 'e' is also encoder's; it names the folders of its embeddings, so give each its own",
         ),
+        (whole(similarity="x"), "config.yaml: similarity: 'x' is not among the encoders, which are e"),
+        (
+            whole("encoder", query_prompt="a {} b"),
+            "encoder (e): query_prompt: holds {}, which is the name's place in templates; write what stands before it",
+        ),
         (whole(encoders=[WORDS, WORDS]), "encoders[1].name: 'w' is also encoders[0]'s; it names the folders of its"),
         (
             whole(encoders=[WORDS | {"name": "a/b"}]),
@@ -153,7 +158,7 @@ from tests.config.given import (
         (whole("tasks", CW=None), "models[2].tasks: 'CW' has no prompt; add it under tasks:"),
         (
             whole("models", 3, tasks=["AW"]),
-            "config.yaml: models[3].tasks[0]: 'AW': input should be 'OW', 'CW', 'CW-constrained' or 'MC'",
+            "config.yaml: models[3].tasks[0]: 'AW': input should be 'OW', 'CW', 'CW-constrained', 'CW-likelihood', ",
         ),
         (choosing(choices=None), "models[3].tasks: 'MC' needs options; add choices: with a reference"),
         (

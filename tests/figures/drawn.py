@@ -93,3 +93,21 @@ SENSITIVITY = pl.DataFrame(
             *(f"{name}_A_{end}" for name in ("ImGT", "ReGT") for end in ("vs_main", "vs_main_low", "vs_main_high", "p_holm"))],
     orient="row",
 )  # fmt: skip
+
+DATASETS = written(
+    "model task measure family A_p A_p_low A_p_high n_p A_q A_q_low A_q_high n_q macro",
+    ("$b$ <s>", "CW+", "ImGT", "MLLM", "40.00", "30.00", "50.00", "9", "90.00", "80.00", "95.00", "9", "65.00"),
+    ("$b$ <s>", "CW", "ImGT", "MLLM", "30.00", "20.00", "40.00", "9", "90.00", "80.00", "95.00", "9", "60.00"),
+    ("a", "CW", "ImGT", "VLM", "50.00", "40.00", "60.00", "9", "60.00", "50.00", "70.00", "9", "55.00"),
+    ("a", "CW", "ReGT", "VLM", "10.00", "5.00", "20.00", "9", None, None, None, None, None),
+    ("c", "CW", "ImGT", "VLM", "99.00", "90.00", "99.90", "9", None, None, None, None, None),
+)
+DATASET_LABELS = {"p": "Photographs", "q": "Q"}
+
+ROBUSTNESS = written(
+    "base dataset measure model family n_base n base_A A robustness",
+    ("p", "q", "ImGT", "farthest", "VLM", "8", "8", "75.00", "50.00", "5.00"),
+    ("p", "q", "ImGT", "near", "VLM", "8", "8", "50.00", "25.00", "-1.00"),
+    ("p", "q", "ImGT", "other", "MLLM", "8", "8", "25.00", "10.00", "-2.00"),
+    ("p", "r", "ImGT", "near", "VLM", "8", "8", "50.00", "40.00", None),
+)

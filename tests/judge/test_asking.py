@@ -80,7 +80,7 @@ def test_a_request_says_who_answered_nowhere_and_holds_the_server_to_the_verdict
         }  # fmt: skip
         (message,) = body["messages"]
         assert message["role"] == "user"
-        assert isinstance(message["content"], str)
+        assert [part["type"] for part in message["content"]] == ["text"]
     # what all pairs share stands first
     starts = {prompt_of(body).rpartition("class: ")[0] for body in asked}
     assert len(starts) == 1

@@ -26,7 +26,8 @@ def predicted(*answers):
     """Predictions from (image, task, text) or (image, task, text, status)."""
     rows = [(image, task, "", 0, text, *(status or ["ok"])) for image, task, text, *status in answers]
     schema = {"image_id": pl.String, "task": pl.String, "variant": pl.String, "repeat": pl.Int32, "text": pl.String}
-    return pl.DataFrame(rows, schema=schema | {"status": pl.String}, orient="row")
+    frame = pl.DataFrame(rows, schema=schema | {"status": pl.String}, orient="row")
+    return frame.with_columns(texts=pl.lit(None, pl.List(pl.String)))
 
 
 def mapped(answers, vectors, classes=CLASSES, class_vectors=CLASS_VECTORS):
@@ -36,7 +37,7 @@ def mapped(answers, vectors, classes=CLASSES, class_vectors=CLASS_VECTORS):
 def variants_mapped(rows, vectors, several="wrong", ids=()):
     """Mapping of (image, task, variant, text)."""
     frame = pl.DataFrame(
-        [(image, task, variant, 0, text, "ok") for image, task, variant, text in rows],
+        [(image, task, variant, 0, text, "ok", None) for image, task, variant, text in rows],
         schema=predicted().schema,
         orient="row",
     )

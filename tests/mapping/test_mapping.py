@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from mllm_classify.mapping.mapping import MAPPING, summary
-from tests.mapping.answers import CLASS_VECTORS, CLASSES, embedded, mapped
+from mllm_classify.mapping.mapping import MAPPING, READ, map_answers, summary
+from tests.mapping.answers import CLASS_VECTORS, CLASSES, embedded, mapped, predicted
 
 
 def test_answers_become_classes_exactly_and_by_the_nearest():
@@ -33,10 +33,34 @@ def test_answers_become_classes_exactly_and_by_the_nearest():
             "nearest_class": [0, None, 2, 2, None, None],
             "similarity": [0.8, None, 0.8, 1.0, None, None],
             "margin": [0.2, None, 0.2, 1.0, None, None],
+            "ranked": None,
         },
         schema=MAPPING,
     )
     assert_frame_equal(found, expected)
+
+
+def test_every_answer_of_a_list_is_read_as_if_it_were_the_only_one():
+    lists = {"a": ["puss", "cat", ""], "c": ["cat, dog", "puss"]}
+    single = [(image, "CW", text) for image, texts in lists.items() for text in texts]
+    vectors = vectors_of([("", "", text, "") for text in ("cat", "puss")])
+    rows = predicted(("a", "CW", "puss"), ("b", "CW", "cat"), ("c", "CW", "cat, dog"))
+    rows = rows.with_columns(texts=pl.Series([lists["a"], None, lists["c"]]))
+    found = map_answers(rows, CLASSES, CLASS_VECTORS, vectors, "e", several="any")
+    alone = map_answers(predicted(*single), CLASSES, CLASS_VECTORS, vectors, "e", several="any")
+    each = alone.select(read=pl.struct(READ.keys()))["read"].to_list()
+    assert found["ranked"].to_list() == [each[:3], None, each[3:]]
+    assert_frame_equal(
+        found.drop("ranked"),
+        map_answers(
+            rows.with_columns(texts=pl.lit(None, pl.List(pl.String))),
+            CLASSES,
+            CLASS_VECTORS,
+            vectors,
+            "e",
+            several="any",
+        ).drop("ranked"),
+    )
 
 
 TEXTS = {"cat": [0, 0, 1], "missile": [0, 1, 0], "puss": [1, 0, 0], "rocket": [1, 2, 0], "x": [2, 0, 1], "": None}

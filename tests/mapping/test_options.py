@@ -76,8 +76,8 @@ def test_answers_to_choices_are_options_and_unasked_questions_are_rows():
         schema={name: dtype for name, dtype in CHOICES.items() if name != "origins"},
     )
     answers = pl.DataFrame(
-        [("a", "MC", "few", 0, "B", "ok"), ("b", "MC", "few", 0, "cat", "ok"), ("a", "MC", "all", 0, "CAT", "ok"),
-         ("b", "CW", "", 0, "cat", "ok")],
+        [("a", "MC", "few", 0, "B", "ok", None), ("b", "MC", "few", 0, "cat", "ok", None),
+         ("a", "MC", "all", 0, "CAT", "ok", None), ("b", "CW", "", 0, "cat", "ok", None)],
         schema=predicted().schema,
         orient="row",
     )  # fmt: skip
@@ -97,4 +97,5 @@ def test_answers_to_choices_are_options_and_unasked_questions_are_rows():
     assert found.row(-1, named=True) == {
         "image_id": "c", "task": "MC", "variant": "few", "repeat": 0, "encoder": "e", "status": "unasked", "in_prompt": None,
         "exact_classes": [], "included_classes": None, "nearest_class": None, "similarity": None, "margin": None,
+        "ranked": None,
     }  # fmt: skip

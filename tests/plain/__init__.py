@@ -13,6 +13,7 @@ from tests.plain.judgements import category, judgements
 from tests.plain.main_tables import mustelidae, table2, table3, table4, table5
 from tests.plain.multiple_choice import protocols, table6
 from tests.plain.per_class import per_class
+from tests.plain.priors import priors
 from tests.plain.variants import agreement, sensitivity
 
 
@@ -26,9 +27,11 @@ def tables(
     variants: list[dict] | None = None,
     several: str = "wrong",
     encoder: str = "*",
+    blind: list[str] | None = None,
 ) -> dict[str, list[dict]]:
     """Rows of every table in the file's order, keyed by column; `models`, `choices`, `variants`, `several` (of mapping) and
-    `encoder` (the main one's name, where there are others) are the configuration's.
+    `encoder` (the main one's name, where there are others) are the configuration's; `blind` are the variants that show no
+    image.
 
     Left out are the columns of the study (dataset to excluded) and what the bootstrap finds. Figures are text, but
     numbers in `accuracy`, which has both rules for images in N. Equivalences are a CSV of class ids.
@@ -56,10 +59,14 @@ def tables(
         for name, scorings in every.items()
     }
     entries = {entry["name"]: entry for entry in models}
-    more = {"protocols": protocols(every, entries, choices or {}, n_images)}
+    chat = [entry["name"] for entry in models if entry["kind"] in ("endpoint", "engine", "vllm", "openai")]
+    answers = {name: records(only(results.glob(f"predictions/*/{name}.parquet"))) for name in chat}
+    more = {"protocols": protocols(every, entries, choices or {}, n_images, answers)}
     order = [variant["name"] for variant in variants or []]
     more["sensitivity"] = sensitivity(with_variants, entries, order, n_images)
     more["agreement"] = agreement(with_variants, entries, order, n_images)
+    if blind:
+        more["priors"] = priors(with_variants, entries, blind, names, n_images)
     if choices:
         more["table6"] = table6(results, every, entries, labels, equal, choices, n_images, len(names))
     return more | {

@@ -82,6 +82,17 @@ def read_answers(
     return [*found, *unasked(answers, options)]
 
 
+def worded_rows(answers: list[dict]) -> list[dict]:
+    """Predictions in words."""
+    return [row for row in answers if row["task"] in OF_TASK]
+
+
+def likelihoods(answers: list[dict]) -> list[tuple[str, dict, list[int], bool | None]]:
+    """Rankings by likelihood, whose first class counts: they are called by their scoring, and never out of prompt."""
+    ranked = [row for row in answers if row["task"] not in OF_TASK]
+    return [(row["task"], row, (row["class_ids"] or [])[:1], None) for row in ranked]
+
+
 def read_listed(
     row: dict, answer: str, names: list[str], by_key: dict[str, list[int]], reading: Reading
 ) -> tuple[list[int], str]:

@@ -7,7 +7,7 @@ Cells = dict[str, str]
 SUBSETS = ["A", "S", "S+", "S-", "M", "M+", "M-", "N"]
 REGT = ["ReGT_A", "ReGT_S", "ReGT_S+", "ReGT_S-", "ReGT_M", "ReGT_M+", "ReGT_M-"]
 PARTS = ["S", "S+", "S-", "M", "M+", "M-", "N"]
-SCORINGS = ["OW", "CW+", "CW", "CW-constrained"]
+SCORINGS = ["OW", "CW+", "CW", "CW-constrained", "CW-likelihood", "OW-likelihood"]
 
 
 def counted(row: Judged, n_images: str) -> bool:

@@ -9,6 +9,7 @@ import polars as pl
 EQUIVALENCES = Path(__file__).parents[2] / "resources/equivalences/imagenet.v1.csv"
 FAMILIES = {
     "timm": "supervised",
+    "knn": "self-supervised + k-NN",
     "conse": "supervised + text",
     "endpoint": "MLLM",
     "engine": "MLLM",

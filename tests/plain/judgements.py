@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.plain.answers import Reading, read_answers, vectors
+from tests.plain.answers import Reading, likelihoods, read_answers, vectors, worded_rows
 from tests.plain.files import Equal, only, records, worded
 
 
@@ -51,7 +51,10 @@ def judgements(
         name = entry["name"]
         answers = records(only(results.glob(f"predictions/*/{name}.parquet")))
         found = (
-            read_answers(answers, names, *vectors(results, name, encoder), options, reading)
+            [
+                *read_answers(worded_rows(answers), names, *vectors(results, name, encoder), options, reading),
+                *likelihoods(answers),
+            ]
             if worded(entry)
             else [("CW", row, row["class_ids"][:1] if row["class_ids"] else [], None) for row in answers]
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.plain.answers import Reading, read_answers, vectors
+from tests.plain.answers import Reading, likelihoods, read_answers, vectors, worded_rows
 from tests.plain.counting import SCORINGS
 from tests.plain.files import EQUIVALENCES, admitted_pairs, class_names, only, records, worded
 from tests.plain.judgements import Judged, judge
@@ -43,7 +43,8 @@ class Files:
             if not row["variant"] and row["task"] != "MC" and row["repeat"] == 0
         ]
         if worded(entry):
-            found = read_answers(rows, self.names, *vectors(self.results, name, self.encoder), {}, self.reading)
+            of_answers = vectors(self.results, name, self.encoder)
+            found = read_answers(worded_rows(rows), self.names, *of_answers, {}, self.reading) + likelihoods(rows)
         else:
             found = [("CW", row, (row["class_ids"] or [])[:1], None) for row in rows]
         for scoring, row, predicted, oop in found:

@@ -22,6 +22,12 @@ PROTOCOLS = {
     "CW inclusion": "CW, inclusion",
     "CW": "CW",
     "CW+": "CW+",
+    "CW-constrained": "CW, constrained",
+    **{
+        f"{it}-likelihood{by}": f"{it}, likelihood{by}"
+        for it in ("CW", "OW")
+        for by in ("", " per token", " per byte", " PMI")
+    },
     "ImGT + random": "MC, {few} random",
     "ImGT + confEVA(ImGT)": "MC, {few} confused",
     "MC random": "MC, {n} random",
@@ -139,14 +145,43 @@ def difficulty(
     return 100 * sum(shares) / len(shares)
 
 
-def protocols(every: Judgements, entries: dict[str, dict], choices: dict, n_images: str) -> list[Cells]:
+def tokens(answers: list[dict], key: str) -> Cells:
+    """Tokens of prompts and answers to a row's questions on average, and of those that no cache had."""
+    task, variant = (
+        ("MC", key) if key.startswith(("MC", "ImGT", "ReGT")) or key in ("CW random", "CW first") else (key, "")
+    )
+    task = {"CW+": "CW", "CW inclusion": "CW", "OW inclusion": "OW"}.get(task, task.split(" ")[0])
+    asked = [
+        row for row in answers if row["task"] == task and row["variant"] == variant and row["prompt_tokens"] is not None
+    ]
+    if not asked:
+        return {"tokens": "", "forward_tokens": ""}
+    every = sum(row["prompt_tokens"] + row["completion_tokens"] for row in asked)
+    cached = [row["cached_tokens"] for row in asked]
+    new = "" if None in cached else text((every - sum(cached)) / len(asked))
+    return {"tokens": text(every / len(asked)), "forward_tokens": new}
+
+
+def against(rows: list[Judged], baseline: list[Judged], n_images: str) -> Cells:
+    """Accuracies less those of CW+, on the images that both have."""
+    common = {row.image_id for row in rows} & {row.image_id for row in baseline}
+    one, other = (correct_of([row for row in it if row.image_id in common], n_images) for it in (rows, baseline))
+    return {
+        f"{name}_vs_CWplus": "" if rows is baseline else difference(percent(*one[name]), percent(*other[name]))
+        for name in ("ImGT_A", "ReGT_A")
+    }
+
+
+def protocols(
+    every: Judgements, entries: dict[str, dict], choices: dict, n_images: str, answers: dict[str, list[dict]]
+) -> list[Cells]:
     numbers = {"few": choices.get("n", 4)} | {"n": 26, "classes": 100} | (choices.get("earlier") or {})
     found = []
     for name in sorted(every):
         for key, shown in PROTOCOLS.items():
             rows = (
                 every[name].get(key, [])
-                if key in ("OW", "CW", "CW+") or "inclusion" in key
+                if key in ("OW", "CW", "CW+", "CW-constrained") or "inclusion" in key or "likelihood" in key
                 else multiple(every, name, key)
             )
             if not rows or not worded(entries[name]):
@@ -158,6 +193,8 @@ def protocols(every: Judgements, entries: dict[str, dict], choices: dict, n_imag
                     "protocol": shown.format(**numbers),
                     "ImGT_A": text(percent(*counts["ImGT_A"])),
                     "ReGT_A": text(percent(*counts["ReGT_A"])),
+                    **against(rows, every[name].get("CW+", []), n_images),
+                    **tokens(answers.get(name, []), key),
                     "OOP": oop_rate(rows),
                     "repeats": str(len({row.repeat for row in rows})),
                     "n": str(len({row.image_id for row in rows})),

@@ -28,6 +28,7 @@ MODULES = {
     **{f"{job}, with a judge": JUDGED.job(job).modules for job in ("judge/j", "estimate")},
     **{f"predict, kind {kind}": [f"predict.{kind}"] for kind in KINDS},
     **{f"embed, kind {kind}": ["embed.texts", f"embed.{kind}"] for kind in ("open_clip", "openai")},
+    "start": ["report.start"],
     **{f"table {name}": [output.module] for name, output in (OUTPUTS | ACROSS).items()},
 }
 """The code of every job that there may be."""
@@ -38,6 +39,11 @@ PLANNING = ("__main__", "cli", "make", "outputs", "plan", "config", "tables.inpu
 NO_RESULT = {
     "report.summary": "prints what finished tables hold, and writes no file",
     "bundle.verify": "compares files with others, and writes none",
+    "compare.command": "compares finished studies, for a user, and writes beside them; so do its other modules",
+    "compare.differences": "the same",
+    "compare.page": "the same",
+    "compare.studies": "the same",
+    "annotate.drawing": "draws what people decided, as the table of a user's command has it",
     "annotate.label_studio": "serves Label Studio, from its own environment",
     "annotate.pictures": "copies pictures to where they are served",
     "annotate.second_pass": "reads what people decided: a command of the user's, of whose files a study names the labels",

@@ -85,7 +85,7 @@ def test_a_judge_reads_all_answers_with_their_embeddings_and_the_bundle_has_what
           for place in ("predictions", f"mapping/{encoder}", f"embeddings/{encoder}")),
     }  # fmt: skip
     said = f"results/judgements/j/{dataset}.parquet"
-    assert said in bundled(of)
+    assert said in bundled([of])
     assert said in needed(BEFORE)  # nobody is asked where a bundle is checked
 
 

@@ -23,13 +23,14 @@ def of(*needed: str, exists: list[str] = EXISTING) -> set[str]:
     return made_from(*needed, exists=exists)
 
 
-SCORED = {"score", "panels", "explorer", *of("scores")}
+SCORED = {"score", "panels", "explorer", *of("scores", "rankings")}
 ANSWERED = {*SCORED, *of("chat_predictions", "worded_predictions", "mappings", "encoded", "examined")}
 NAMED = {"panels", "explorer", *of("entries")}
 """What shows the names of models."""
 ENCODERS = [encoder.name for encoder in SHIPPED.every_encoder]
 MAPPED = {f"mapping/{encoder}/conse-chat" for encoder in ENCODERS}
-CHAT = {"predict/conse-chat", *MAPPED, *(f"answers/{encoder}/conse-chat" for encoder in ENCODERS)}
+SIMILAR = f"concepts/{SHIPPED.similarity}/conse-chat"
+CHAT = {"predict/conse-chat", SIMILAR, *MAPPED, *(f"answers/{encoder}/conse-chat" for encoder in ENCODERS)}
 ASKED = {*CHAT, *ANSWERED, "estimate", "annotate"}
 """What reruns when the chat model is asked something else."""
 OTHERS = [model for model in SHIPPED.models if model.name != "conse-chat"]
@@ -58,9 +59,11 @@ def configured(before: Config = SHIPPED, chat: dict[str, Any] | None = None, **t
 def test_what_tables_show_of_a_model_is_in_their_lineage_only(key: str) -> None:
     first, *others = SHIPPED.models
     expected = {"scorecard"} if key == "published" else NAMED
-    assert (
-        changed(SHIPPED.model_copy(update={"models": [first.model_copy(update={key: "other"}), *others]})) == expected
-    )
+    changes = [first.model_copy(update={key: "other"}), *others]
+    if key == "factors":  # which only pairs of models have; the estimate holds chat models' whole entries
+        expected = {"factors", "estimate"}
+        changes = [it.model_copy(update={key: {"size": it.name}}) for it in SHIPPED.models]
+    assert changed(SHIPPED.model_copy(update={"models": changes})) == expected
 
 
 def test_what_tables_show_of_the_data_set_is_in_their_lineage_only() -> None:
@@ -205,9 +208,9 @@ def test_a_further_encoder_is_in_the_lineage_of_what_compares_encoders_only() ->
     more = SHIPPED.model_copy(update={"encoders": [bare, bare.model_copy(update={"name": "more", "answers": "bare"})]})
     theirs = {f"{stage}/more/conse-chat" for stage in ("answers", "mapping")}
     assert changed(more) == {"classes/more", *theirs, *of("encoded")}
-    alone = lineages(SHIPPED.model_copy(update={"encoders": []}))
+    alone = lineages(SHIPPED.model_copy(update={"encoders": [], "similarity": None}))
     assert {job for job in lineages(SHIPPED) if alone.get(job) != lineages(SHIPPED)[job]} - {*WHOLE} == {
-        *("classes/minilm-bare", "answers/minilm-bare/conse-chat", *of("encoded")),
+        *("classes/minilm-bare", "answers/minilm-bare/conse-chat", SIMILAR, *of("encoded", "similar")),
         "mapping/minilm-bare/conse-chat",
     }
 
@@ -216,16 +219,16 @@ def test_a_further_encoder_is_in_the_lineage_of_what_compares_encoders_only() ->
 def test_how_a_server_of_embeddings_is_asked_is_in_no_lineage(key: str) -> None:
     entry = OpenAIEncoder(name="e", kind="openai", model="m", templates="resources/templates/bare.v1.txt")
     value = {"url": "http://x/v1", "api_key_env": "K"}.get(key, 7)
-    before = SHIPPED.model_copy(update={"encoders": [entry]})
-    after = SHIPPED.model_copy(update={"encoders": [entry.model_copy(update={key: value})]})
+    before = SHIPPED.model_copy(update={"encoders": [entry], "similarity": None})
+    after = before.model_copy(update={"encoders": [entry.model_copy(update={key: value})]})
     assert changed(after, before) == set()
 
 
 @pytest.mark.parametrize("change", [{"model": "n"}, {"revision": "2"}, {"dimensions": 9}], ids=str)
 def test_what_a_server_of_embeddings_is_asked_is_in_the_lineage_of_its_vectors(change: dict[str, Any]) -> None:
     entry = OpenAIEncoder(name="e", kind="openai", model="m", templates="resources/templates/bare.v1.txt")
-    before = SHIPPED.model_copy(update={"encoders": [entry]})
-    after = SHIPPED.model_copy(update={"encoders": [entry.model_copy(update=change)]})
+    before = SHIPPED.model_copy(update={"encoders": [entry], "similarity": None})
+    after = before.model_copy(update={"encoders": [entry.model_copy(update=change)]})
     theirs = {f"{stage}/e/conse-chat" for stage in ("answers", "mapping")}
     assert changed(after, before) == {"classes/e", *theirs, *of("encoded")}
 
@@ -268,4 +271,37 @@ def test_a_model_that_annotators_see_is_in_the_lineage_of_their_tasks() -> None:
             for model in SHIPPED.models
         ]
         seen = {"annotate"} if name == "efficientnet-lite1" else set()
-        assert changed(SHIPPED.model_copy(update={"models": models})) == {f"predict/{name}", *SCORED, *seen}
+        assert changed(SHIPPED.model_copy(update={"models": models})) == {
+            f"predict/{name}",
+            *SCORED,
+            *of("confident_rankings"),
+            *seen,
+        }
+
+
+def test_a_hierarchy_is_in_the_lineage_of_what_compares_answers_in_it_only() -> None:
+    tree = SHIPPED.dataset.hierarchy
+    assert tree is not None
+    renamed = SHIPPED.dataset.model_copy(update={"hierarchy": tree.model_copy(update={"label": "Other"})})
+    assert changed(SHIPPED.model_copy(update={"dataset": renamed})) == of("hierarchy_label")
+    flat = SHIPPED.dataset.model_copy(update={"hierarchy": tree.model_copy(update={"levels": None})})
+    assert changed(SHIPPED.model_copy(update={"dataset": flat})) == {"hierarchy", *of("hierarchy")} - {"levels"}
+
+
+def test_the_encoder_of_similarities_is_in_the_lineage_of_the_protocols_only() -> None:
+    assert changed(SHIPPED.model_copy(update={"similarity": "minilm"})) == {
+        "concepts/minilm/conse-chat",
+        *of("similar"),
+    }
+    none = SHIPPED.model_copy(update={"similarity": None})
+    known = lineages(SHIPPED)
+    assert {job for job, lineage in lineages(none).items() if lineage != known[job]} - {*WHOLE} == {"protocols"}
+
+
+def test_prompts_of_an_encoder_are_in_the_lineage_of_what_they_stand_before() -> None:
+    (bare,) = SHIPPED.encoders
+    asked = SHIPPED.model_copy(update={"encoders": [bare.model_copy(update={"query_prompt": "query: "})]})
+    mapped = {"mapping/minilm-bare/conse-chat", *of("encoded", "similar")}
+    assert changed(asked) == {"answers/minilm-bare/conse-chat", SIMILAR, *mapped}
+    named = SHIPPED.model_copy(update={"encoders": [bare.model_copy(update={"document_prompt": "passage: "})]})
+    assert changed(named) == {"classes/minilm-bare", *mapped}

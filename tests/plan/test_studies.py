@@ -42,7 +42,7 @@ def test_the_order_and_number_of_data_sets_change_no_others_jobs(folder):
 
 def test_what_is_about_all_of_them_depends_on_which_there_are_and_what_their_tables_do(folder):
     def table(config):
-        return across({name: Lineages(it) for name, it in config.studies.items()}).get("datasets")
+        return across(config, {name: Lineages(it) for name, it in config.studies.items()}).get("datasets")
 
     known = table(study(folder, "f", "g"))
     assert table(study(folder)) is None
@@ -54,6 +54,19 @@ def test_what_is_about_all_of_them_depends_on_which_there_are_and_what_their_tab
         study(folder, "f", "g", models=[TIMM, CONSE]),
     ]
     assert len({known, *map(table, others)}) == 5
+
+
+def test_a_table_of_shifts_and_its_figure_depend_on_which_there_are(folder):
+    def found(config):
+        each = across(config, {name: Lineages(it) for name, it in config.studies.items()})
+        return each.get("effective_robustness"), each.get("shifts"), each["datasets"], each["heatmap"]
+
+    plain = study(folder, "f", "g")
+    entries = [entry("f") | {"shifted_from": "d"}, entry("g")]
+    one, other = (study(folder, datasets=[entries[0], entries[1] | more]) for more in ({}, {"shifted_from": "f"}))
+    assert found(plain)[:2] == (None, None)
+    assert len({found(it)[:2] for it in (plain, one, other)}) == 3
+    assert len({found(it)[2:] for it in (plain, one, other)}) == 1
 
 
 def test_a_job_is_told_its_lineage_by_its_data_set(folder):

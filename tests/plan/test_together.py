@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mllm_classify.plan.lineage import Lineages
-from mllm_classify.plan.together import marks, together
+from mllm_classify.plan.together import marks, together, unit
 from tests.config.given import ENGINE, PICTURED, TIMM, loaded, whole
 
 NAMES = ["d", "f", "g"]
@@ -33,11 +33,11 @@ def planned(folder, names=("f", "g"), **engine):
     }
 
 
-def made(study, *datasets, model="engine", inputs=(), lineage=None):
+def made(study, *datasets, model="engine", file=None, inputs=(), lineage=None):
     """Leave predictions and Snakemake's record of them, as a run does."""
     _, lineages = study
     for name in datasets:
-        path = Path(f"results/predictions/{name}/{model}.parquet")
+        path = Path(f"results/predictions/{name}/{file or model}.parquet")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
         option = "" if name == "d" else f" --dataset {name}"
@@ -50,15 +50,21 @@ def made(study, *datasets, model="engine", inputs=(), lineage=None):
             Path(mark).write_text("{}")
 
 
-def asked(study):
-    return {model: it.datasets for model, it in together(*study).items()}
+def asked(study, *models):
+    """What models, by default the engines, or shards of them, are asked about at once."""
+    names = models or ("engine", "twin")
+    return {unit(it.model, it.shard): it.datasets for it in together(*study).values() if it.model in names}
+
+
+def by_model(found):
+    return {unit(it.model, it.shard): it.mark for it in found.values()}
 
 
 def test_what_has_no_predictions_is_asked_at_once(study):
     assert asked(study) == {"engine": NAMES, "twin": NAMES}
     found = together(*study)
-    assert len({Path(it.mark).stem for it in found.values()}) == 2  # though both are of one lineage
-    assert marks(study[0], found) == {name: {model: it.mark for model, it in found.items()} for name in NAMES}
+    assert len(found) == len(by_model(found)) == 3  # though two are of one lineage
+    assert marks(study[0], found) == dict.fromkeys(NAMES, by_model(found))
 
 
 def test_one_data_set_is_asked_about_by_its_own_job(study):
@@ -70,6 +76,7 @@ def test_predictions_of_another_lineage_are_asked_for_again(study):
     made(study, "d", "f")
     made(study, "g", lineage="0" * 64)
     made(study, *NAMES, model="twin")
+    made(study, *NAMES, model="lite")
     assert asked(study) == {}
     made(study, "f", lineage="0" * 64)
     assert asked(study) == {"engine": ["f", "g"]}
@@ -86,13 +93,10 @@ def test_what_stands_keeps_the_mark_that_it_was_made_after(study):
     before = "results/asked/engine/0123.json"
     made(study, "d", inputs=["results/dataset/d/images.parquet", before])
     made(study, *NAMES, model="twin")
+    made(study, *NAMES, model="lite")
     found = together(*study)
     assert asked(study) == {"engine": ["f", "g"]}
-    assert marks(study[0], found) == {
-        "d": {"engine": before},
-        "f": {"engine": found["engine"].mark},
-        "g": {"engine": found["engine"].mark},
-    }
+    assert marks(study[0], found) == {"d": {"engine": before}, "f": by_model(found), "g": by_model(found)}
     Path(before).unlink()
     assert marks(study[0], found)["d"] == {}
 
@@ -109,5 +113,34 @@ def test_a_study_that_never_had_others_reads_no_record(folder, study):
     assert marks(planned(folder, names=())[0], {}) == {}
 
 
-def test_a_model_with_shards_starts_an_engine_for_each(folder, study):
-    assert "engine" not in asked(planned(folder, shards=2))
+def test_each_shard_is_asked_at_once(folder, study):
+    sharded = planned(folder, shards=2)
+    assert asked(sharded, "engine") == {"engine/1-of-2": NAMES, "engine/2-of-2": NAMES}
+    made(sharded, "d")  # gathered: its shards may be gone
+    assert asked(sharded, "engine") == {"engine/1-of-2": ["f", "g"], "engine/2-of-2": ["f", "g"]}
+
+
+def test_a_shard_that_is_there_is_not_asked_again(folder, study):
+    sharded = planned(folder, shards=2)
+    before = "results/asked/engine/0123.json"
+    made(sharded, *NAMES, file="shards/engine/1-of-2", inputs=[before])
+    assert asked(sharded, "engine") == {"engine/2-of-2": NAMES}
+    found = together(*sharded)
+    known = marks(sharded[0], found)["d"]
+    assert known == by_model(found) | {"engine/1-of-2": before}
+
+
+def test_a_mark_whose_parts_are_gone_is_made_anew(study):
+    """A chat model's journal has all answers still; parts of a vision model go when its predictions are written."""
+    for it in together(*study).values():
+        Path(it.mark).parent.mkdir(parents=True, exist_ok=True)
+        Path(it.mark).write_text("{}")
+    first, again = by_model(together(*study)), None
+    for name in NAMES:
+        assert first["lite"].endswith("-2.json")
+        Path(f"results/predictions/{name}/.lite.parquet.parts-0123").mkdir(parents=True)
+    again = by_model(together(*study))
+    assert again == first | {"lite": first["lite"].replace("-2.json", ".json")}
+    Path(first["lite"]).write_text("{}")
+    Path("results/predictions/d/.lite.parquet.parts-0123").rmdir()
+    assert by_model(together(*study))["lite"] == first["lite"].replace("-2", "-3")

@@ -20,6 +20,7 @@ def job(model, images: Images, classes: pl.DataFrame | list[str] = (), **options
     registered = [dict(zip(columns, it, strict=True)) for it in zip(images.ids, files, images.digests, strict=True)]
     if not isinstance(classes, pl.DataFrame):
         classes = pl.DataFrame({"class_id": range(len(classes)), "name": list(classes)})
+        classes = classes.with_columns(synset=pl.lit(None, dtype=pl.String))
     known = {
         "images": pl.DataFrame(registered, schema=IMAGES),
         "output": Path(gettempdir()) / "nowhere" / "predictions.parquet",

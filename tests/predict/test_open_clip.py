@@ -16,7 +16,7 @@ from mllm_classify.embed import texts as embed
 from mllm_classify.io.files import locate, read_text, sha256
 from mllm_classify.predict import open_clip
 from mllm_classify.predict.images import Images
-from mllm_classify.predict.rows import PREDICTIONS
+from mllm_classify.predict.rows import PREDICTIONS, answer_rows
 from mllm_classify.predict.vision import zeroshot
 from tests.predict.jobs import counted, predictions
 from tests.tiny_vlms import CLIP, SIGLIP, save
@@ -126,6 +126,6 @@ def test_the_text_side_embeds_class_names_as_the_classifier_does(folders):
     )
     np.testing.assert_allclose(found, expected.T, atol=2e-6)
     assert (found[1] == found[4]).all()
-    answers = embed.embed_answers(lambda: encode, templates, pl.DataFrame({"text": ["Cat ", "whale"]}))
+    answers = embed.embed_answers(lambda: encode, templates, answer_rows(["a", "b"], ["CW"] * 2, ["Cat ", "whale"]))
     assert answers["text"].to_list() == ["Cat", "whale"]
     np.testing.assert_allclose(answers["embedding"][0].to_numpy(), found[0], atol=2e-6)

@@ -95,9 +95,12 @@ def test_answers_are_kept_as_they_are(folder):
 
 
 @pytest.mark.parametrize("ending", ["parquet", "jsonl"])
-def test_of_several_answers_the_first_counts(folder, ending):
-    file = write(folder, ending, said(("a", ["cat", "dog"]), ("b", ["dog"]), ("c", ["", "cat"])))
-    expected = frame(image_id=["a", "b", "c"], task=["CW"] * 3, text=["cat", "dog", ""])
+def test_of_several_answers_the_first_counts_and_all_are_kept(folder, ending):
+    """A null behind the first is an answer without words."""
+    lists = [["cat", "dog"], ["dog"], ["", None, "cat"]]
+    file = write(folder, ending, said(*zip("abc", lists, strict=True)))
+    lists[2][1] = ""
+    expected = frame(image_id=["a", "b", "c"], task=["CW"] * 3, text=["cat", "dog", ""], texts=lists)
     assert_frame_equal(read(file, "text"), expected)
 
 

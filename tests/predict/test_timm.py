@@ -64,6 +64,13 @@ def test_a_cup_of_coffee_is_an_espresso_and_a_cat_is_a_cat(predicted):
     assert predicted["class_ids"][1][0] in cats
 
 
+def test_of_all_scores_the_first_are_those_that_are_kept_without_the_option(predicted):
+    whole = predict(scores="all")
+    assert whole["class_ids"].list.sort().to_list() == [[*range(CLASSES)]] * len(PHOTOGRAPHS)
+    assert whole["scores"].list.sum().to_list() == pytest.approx([1] * len(PHOTOGRAPHS), abs=1e-5)
+    assert whole.with_columns(pl.col("class_ids", "scores").list.head(20)).equals(predicted)
+
+
 def test_rows_have_the_shape_of_predictions(predicted):
     assert dict(predicted.schema) == PREDICTIONS
     assert predicted.select("task", "variant", "repeat", "text", "status", "latency").unique().rows() == [

@@ -72,6 +72,7 @@ def study(answers: list[str], nearest: list[int], rankings: list[list[int]]) -> 
             "exact_classes": [[0, 2] if place % 2 == 0 else [] for place in range(len(ids))], "included_classes": [[]] * len(ids),
             "nearest_class": [None if none else near for none, near in zip(empty, nearest, strict=True)],
             "similarity": [None if none else 0.5 for none in empty], "margin": [None if none else 0.125 for none in empty],
+            "ranked": None,
         },
         schema=MAPPING,
     )  # fmt: skip

@@ -102,13 +102,18 @@ def test_nothing_is_said_of_what_a_study_lacks(regt):
 
 
 def test_in_the_report_links_lead_from_folder_to_folder():
-    names = [
-        "report/data/raw/aa/overview.html",
-        "report/data/raw/bb/table3.html",
-        "report/data/raw/cc/explorer.html",
-        "report/report.html",
-    ]
+    places = {
+        "results/overview.html": "report/data/raw/aa/overview.html",
+        "results/table3.html": "report/data/raw/bb/table3.html",
+        "results/explorer.html": "report/data/raw/cc/explorer.html",
+        "results/f/overview.html": "report/data/raw/dd/overview.html",
+        "results/f/table3.html": "report/data/raw/ee/table3.html",
+    }
     page = '<a href="table3.html">t</a><a href="explorer.html#category=N">e</a><a href="data:,">d</a><a href="gone.html">g</a>'
-    assert linked(page, names[0], names) == (
+    assert linked(page, "results/overview.html", places) == (
         '<a href="../bb/table3.html">t</a><a href="../cc/explorer.html#category=N">e</a><a href="data:,">d</a><a href="gone.html">g</a>'
+    )
+    other = '<a href="table3.html">t</a><a href="../overview.html">o</a>'
+    assert linked(other, "results/f/overview.html", places) == (
+        '<a href="../ee/table3.html">t</a><a href="../aa/overview.html">o</a>'
     )

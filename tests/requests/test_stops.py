@@ -4,7 +4,10 @@ import random
 import time
 
 import pytest
+import yaml
+from PIL import Image
 
+from mllm_classify.io.files import sha256
 from tests.fault_server import always, fault_server, first
 from tests.requests.job import Job
 from tests.waiting import wait_until
@@ -38,6 +41,51 @@ def test_twenty_kills_change_nothing_and_cost_no_more_than_what_was_on_its_way(t
     assert len(server.received) <= MANY + kills * concurrency
     assert len(server.sent) == MANY
     print(f"{len(server.received)} requests, {answered} answers before the last run")
+
+
+def with_other_questions(job):
+    """Asked behind examples, without an image, and with pixels shuffled, too."""
+    train = job.folder / "train"
+    train.mkdir()
+    lines = ["image_id,class,sha256"]
+    for number in range(4):
+        Image.new("RGB", (2, 2), (number, 0, 9)).save(train / f"{number}.png")
+        lines.append(f"{number}.png,{number},{sha256((train / f'{number}.png').read_bytes())}")
+    (job.folder / "train.csv").write_text("\n".join([*lines, ""]))
+    config = yaml.safe_load((job.folder / "config.yaml").read_text())
+    examples = {"train": {"folder": str(train), "images": str(job.folder / "train.csv")}, "choose": "random", "n": 3}
+    config["tasks"]["OW"]["examples"] = examples
+    config["variants"] = [
+        {"name": "nothing", "task": "OW", "pixels": "none", "repeats": 20, "temperature": 1.0},
+        {"name": "mixed", "task": "OW", "pixels": "shuffled"},
+    ]
+    config["models"][0]["variants"] = ["nothing", "mixed"]
+    (job.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return job
+
+
+def test_kills_among_questions_with_examples_and_without_images_change_nothing_either(tmp_path):
+    """20 requests stand for 300 answers each. A killed job goes on from its journal."""
+    images, kills, concurrency = 300, 4, 8
+    questions = 2 * images + 20
+    with fault_server(always("good"), delay=0.04) as server:
+        undisturbed = with_other_questions(Job(tmp_path / "undisturbed", images, server.url, concurrency=concurrency))
+        assert undisturbed.run().status == 0
+        assert len(server.received) == questions
+        expected = undisturbed.frame().drop("latency")
+        server.received.clear()
+        job = with_other_questions(Job(tmp_path / "killed", images, server.url, concurrency=concurrency))
+        for number in range(kills):
+            before = len(server.received)
+            with job.start() as process:
+                wait_until(lambda before=before, number=number: len(server.received) > before + 20 * number)
+                process.kill()
+            assert not job.output.exists()
+        answered = len(job.answers())
+        assert 0 < answered < questions
+        assert job.run().status == 0
+    assert job.frame().drop("latency").equals(expected)
+    assert len(server.received) <= questions + kills * concurrency
 
 
 # SIGTERM

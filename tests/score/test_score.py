@@ -4,8 +4,9 @@ from polars.testing import assert_frame_equal
 
 from mllm_classify.io.keys import QUESTION
 from mllm_classify.judge.verdicts import JUDGEMENTS
+from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.score.score import SCORES, predicted_by_ranking, predicted_by_text, score, scores
-from mllm_classify.tasks import JUDGED, MAIN_SCORINGS, SCORINGS, TASK_NAMES, TASK_OF
+from mllm_classify.tasks import JUDGED, MAIN_SCORINGS, RANKED, SCORINGS, TASK, TASK_NAMES, TASK_OF
 from tests.score.answers import CLASSES, answered, expert, judged, labels, mapping, rankings
 
 
@@ -261,16 +262,37 @@ def test_of_replies_there_are_their_groups_and_whether_they_were_cut_off_and_of_
 
 
 def test_every_scoring_of_every_task_has_its_rows():
-    answers = pl.concat([mapping(("a", task, [0], 2)) for task in TASK_NAMES])
+    answers = pl.concat([mapping(("a", task, [0], 2)) for task in TASK_NAMES if not TASK[task].ranked])
     none = pl.lit([], dtype=pl.List(pl.Int32))
     found = predicted_by_text(answers.with_columns(judged=none, described=none), CLASSES)
-    assert sorted(found["scoring"]) == sorted(scoring.name for scoring in SCORINGS)
-    assert dict(found.select("scoring", "task").iter_rows()) == TASK_OF
-    without = predicted_by_text(answers, CLASSES)
-    judged_only = [*JUDGED, "OW LLM inclusion"]
+    assert sorted([*found["scoring"], *RANKED]) == sorted(scoring.name for scoring in SCORINGS)
+    assert dict(found.select("scoring", "task").iter_rows()) | {name: TASK_OF[name] for name in RANKED} == TASK_OF
+    assert MAIN_SCORINGS == ["OW", "CW+", "CW", "CW-constrained", "CW-likelihood", "OW-likelihood"]
+    assert len(RANKED) == 8
+    without, judged_only = predicted_by_text(answers, CLASSES), [*JUDGED, "OW LLM inclusion"]
     assert without.equals(found.filter(~pl.col("scoring").is_in(judged_only)).drop("judged", "described"))
     assert {*found["scoring"]} - {*without["scoring"]} == {*judged_only}
-    assert MAIN_SCORINGS == ["OW", "CW+", "CW", "CW-constrained"]
+
+
+def test_rankings_by_likelihood_are_scored_by_their_first_class_beside_answers_in_words():
+    labelled = labels(("a", [0], [0], "S+"), ("b", [0], [], "N"))
+    texts = mapping(("a", "CW", [0], 2), ("b", "CW", [], 1)).lazy()
+    rows = [("a", "CW", None, "ok"), ("b", "CW", None, "ok"), ("a", "CW-likelihood", [2, 0], "ok"), ("b", "CW-likelihood", None, "error"),
+            ("a", "CW-likelihood PMI", [0, 2], "ok"), ("b", "CW-likelihood PMI", [1], "ok")]  # fmt: skip
+    schema = {name: PREDICTIONS[name] for name in ("image_id", "task", "class_ids", "status")}
+    others = {"variant": "", "repeat": 0, "group": None, "finish_reason": None}
+    answers = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        pl.lit(value, PREDICTIONS[name]).alias(name) for name, value in others.items()
+    )
+    found = scores(labelled, CLASSES, {"m": texts}, {"m": answers.lazy()})
+    likely = found.filter(pl.col("encoder").is_null())
+    assert likely.select("image_id", "task", "scoring", "imgt", "regt", "oop", "predicted").rows() == [
+        ("a", "CW-likelihood", "CW-likelihood", False, False, None, [2]),
+        ("b", "CW-likelihood", "CW-likelihood", False, False, None, None),
+        ("a", "CW-likelihood PMI", "CW-likelihood PMI", True, True, None, [0]),
+        ("b", "CW-likelihood PMI", "CW-likelihood PMI", False, True, None, [1]),
+    ]
+    assert set(found.filter(pl.col("encoder").is_not_null())["task"]) == {"CW"}
 
 
 def test_an_answer_that_names_no_class_stands_for_the_one_that_the_judge_accepts_or_for_none():
@@ -282,7 +304,7 @@ def test_an_answer_that_names_no_class_stands_for_the_one_that_the_judge_accepts
         [(image, task, "", 0, said[image][0], None, None) for image, task, *_ in rows],
         schema={name: SCORES[name] for name in QUESTION} | {"text": pl.String(), "group": pl.Int32(), "finish_reason": pl.String()},
         orient="row",
-    )  # fmt: skip
+    ).with_columns(status=pl.lit("ok"), class_ids=pl.lit(None, pl.List(pl.Int32)))  # fmt: skip
     verdicts = [("mug", 4, 1, "sibling"), ("mug", 1, 2, "same"), ("mug", 2, 3, "same"), ("thing", 0, 1, "other"),
                 ("first", 3, 1, "same")]  # fmt: skip
     judgements = pl.DataFrame(
@@ -315,7 +337,7 @@ def test_inclusion_by_a_judge_is_whether_an_answer_names_a_class_of_its_image_or
         [(image, "OW", "", 0, text, None, None) for image, (text, _) in said.items()],
         schema={name: SCORES[name] for name in QUESTION} | {"text": pl.String(), "group": pl.Int32(), "finish_reason": pl.String()},
         orient="row",
-    )  # fmt: skip
+    ).with_columns(status=pl.lit("ok"), class_ids=pl.lit(None, pl.List(pl.Int32)))  # fmt: skip
     verdicts = [("mug", 1, 1, "sibling"), ("mug", 4, None, "same"), ("thing", 4, None, "more general"), ("first", 4, None, "other"),
                 ("poodle", 2, 1, "more specific"), ("poodle", 4, None, "more specific")]  # fmt: skip
     judgements = pl.DataFrame(

@@ -24,7 +24,10 @@ NAMES = ["cat", "Missile", "dog", "missile ", "laptop", "notebook", "tabby", "cl
 WORDS = ["", " ", "Cat", "DOG\n", "missile", "rocket", "a laptop", "Tabby", "pen", "something else", "book|pen"]
 WORDS += ["dog, cat", "tabby or Missile", "clock\npen, or book", "cat and a rocket", "dog, dog", "missile, missile "]
 IDS = ["0", "3", " 7\n", "10", "cat", "dog, cat", "", "1, 2"]
-SCORED = [0.4, 0.3, 0.2, 0.07, 0.03]
+LIKELIHOODS = [
+    f"{task}-likelihood{scale}" for task in ("OW", "CW") for scale in ("", " per token", " per byte", " PMI")
+]
+"""As predictions call them."""
 ENTRIES = [
     {"name": "v1", "label": "Vision 1", "kind": "timm"},
     {"name": "v2", "label": "Vision 2", "kind": "conse"},
@@ -35,10 +38,13 @@ ENTRIES = [
     {"name": "varied", "label": "Asked in many ways", "kind": "vllm", "tasks": ["OW", "CW"],
      "variants": ["hot", "ids", "warm", "groups", "mixed"]},
     {"name": "ruled", "label": "Constrained", "kind": "openai", "tasks": ["CW", "CW-constrained"], "variants": ["hot"]},
+    {"name": "near", "label": "Neighbours", "kind": "knn", "share": 0.9, "cut": 3},
+    {"name": "likely", "label": "Likelihoods", "kind": "vllm", "tasks": ["OW", "CW", *LIKELIHOODS]},
     {"name": "kept", "label": "Kept ranking", "kind": "recorded", "share": 0.8},
-    {"name": "told", "label": "Kept answers", "kind": "recorded", "column": "text", "family": "told", "share": 0.7},
+    {"name": "told", "label": "Kept answers", "kind": "recorded", "column": "text", "family": "told", "share": 0.7,
+     "lists": 4},
 ]  # fmt: skip
-"""As in a configuration; `share` is of the images."""
+"""As in a configuration; `share` is of the images, `cut` what is kept of rankings."""
 MODELS_OF = models(sorted([e["name"], e["label"], plain.files.family(e)] for e in ENTRIES))
 VARIANTS = [
     {"name": "warm", "task": "OW", "repeats": 2},
@@ -59,6 +65,36 @@ classes,admits,source
 def unit_vectors(rng, count):
     drawn = [[rng.gauss(0, 1) for _ in range(4)] for _ in range(count)]
     return [[x / math.hypot(*vector) for x in vector] for vector in drawn]
+
+
+def distribution(rng, count):
+    """Probabilities, the highest first, in 64ths: they are exact in 32 bits, and many are equal."""
+    cuts = sorted(rng.choices(range(65), k=count - 1))
+    parts = [high - low for low, high in zip([0, *cuts], [*cuts, 64], strict=True)]
+    return [part / 64 for part in sorted(parts, reverse=True)]
+
+
+def ranking(rng, ids, cut):
+    return {"class_ids": rng.sample(ids, 5)[:cut], "scores": distribution(rng, 5)[:cut]}
+
+
+def answered(rng, words, lists):
+    """An answer, which is mostly the first of a list where there are lists of up to so many."""
+    answer = rng.choice(words)
+    if lists and rng.random() < 0.9:
+        return {"text": answer, "texts": [answer, *rng.choices(words, k=rng.randrange(lists))]}
+    return {"text": answer}
+
+
+def used(rng, task):
+    """What a server counted of a request, or of all for a likelihood, which stand with the first scoring; or nothing."""
+    if (task in LIKELIHOODS and " " in task) or rng.random() < 0.1:
+        return {}
+    return {
+        "prompt_tokens": rng.randint(50, 90),
+        "completion_tokens": rng.randint(1, 9),
+        "cached_tokens": rng.randint(0, 50),
+    }
 
 
 def make_study(folder, seed, count, second_label_set, one_way, several):
@@ -111,19 +147,26 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
             words = IDS if way.get("answer") == "id" else WORDS + NAMES
             asked = images[: math.ceil(count * way.get("share", 1))]
             for repeat, image in itertools.product(range(way.get("repeats", 1)), asked):
-                answer = {"class_ids": rng.sample(ids, 5), "scores": SCORED} if ranks else {"text": rng.choice(words)}
+                ranked = ranks or way["task"] in LIKELIHOODS
+                answer = (
+                    ranking(rng, ids, entry.get("cut", 5)) if ranked else answered(rng, words, entry.get("lists", 0))
+                )
                 about = {"image_id": image, "task": way["task"], "variant": way["name"], "repeat": repeat}
                 # the images of a request are others in each repeat, unless that is their order
                 place = images.index(image)
                 about["group"] = (place * 3 ** (repeat * way.get("shuffled", 0)) % 7) if "images" in way else None
-                finish = {} if ranks else {"finish_reason": rng.choice([None, "stop", "stop", "length"])}
+                finish = ({} if ranked else {"finish_reason": rng.choice([None, "stop", "stop", "length"])}) | (
+                    used(rng, way["task"]) if entry["kind"] == "vllm" else {}
+                )
                 cells.append(about | answer | finish | {"status": "error" if rng.random() < 0.05 else "ok"})
         predictions = pl.DataFrame(cells, schema=PREDICTIONS)
         parquet.write(predictions, PREDICTIONS, folder / f"predictions/d/{entry['name']}.parquet")
         if ranks:
             scores.append(score(entry["name"], predicted_by_ranking(predictions), labels))
             continue
-        texts = sorted({row["text"].strip() for row in cells} - {""})
+        texts = sorted(
+            {text.strip() for row in cells if "text" in row for text in [row["text"], *row.get("texts", [])]} - {""}
+        )
         schema = {"text": pl.String(), "embedding": pl.Array(pl.Float32, 4)}
         answers = pl.DataFrame({"text": texts, "embedding": unit_vectors(rng, len(texts))}, schema=schema)
         parquet.write(answers, schema, folder / f"embeddings/e/d/{entry['name']}.parquet")
@@ -131,6 +174,8 @@ def make_study(folder, seed, count, second_label_set, one_way, several):
         mapped = map_answers(predictions, classes, embedded, answers, "e", None, several, by_id)
         parquet.write(mapped, MAPPING, folder / f"mapping/e/d/{entry['name']}.parquet")
         scores.append(score(entry["name"], predicted_by_text(mapped, classes), labels, predictions))
+        likely = predictions.filter(pl.col("class_ids").is_not_null())
+        scores += [score(entry["name"], predicted_by_ranking(it), labels) for it in [likely] if it.height]
     return pl.concat(scores), labels, classes
 
 
@@ -151,9 +196,16 @@ def assert_the_same(found, expected):
             else:
                 assert row[name] == value, name
         missing = set(row) - set(other) - set(STUDY_COLUMNS)
-        ranges = ("bootstrap", "tau_", "change_", *(["ImGT", "ReGT", "used_by", "what"] if "protocol" in row else []))
+        own = ["ImGT_A_low", "ImGT_A_high", "ReGT_A_low", "ReGT_A_high", "used_by", "what"] if "protocol" in row else []
+        ranges = ("bootstrap", "tau_", "change_", *own)
         drawn = [f"{name}_A{end}" for name in ("ImGT", "ReGT") for end in ("_low", "_high")] if "variant" in row else []
-        drawn += ["differs"]
+        drawn += [
+            "differs",
+            "shown",
+            *(f"{name}_A_vs_CWplus{end}" for name in ("ImGT", "ReGT") for end in ("_low", "_high")),
+        ]
+        drawn += [f"{it}_{measure}{end}" for it in ("ImGT", "ReGT") for measure in ("main", "gain", "corrected")
+                  for end in ("_low", "_high")]  # fmt: skip
         assert all(
             name in drawn or name.startswith(ranges) or "_rank_" in name or "_vs_main_" in name for name in missing
         ), missing

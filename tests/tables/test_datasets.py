@@ -3,12 +3,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mllm_classify.tables.datasets import datasets
+from mllm_classify.tables.datasets import best_rows
+from mllm_classify.tables.datasets import datasets as of_all
 from mllm_classify.tables.render import as_markdown
+from tests.figures.drawn import written
 from tests.plain.datasets import datasets as plainly
-from tests.tables.studies import EVERY, MODELS, ONE_LABEL_SET, STUDY, scored
+from tests.tables.studies import EVERY, MODELS, ONE_LABEL_SET, STUDY, as_read, scored
 
 LABELS = {"a": "Model A", "v": "Vision", "w": "Vision 2"}
+
+
+def datasets(frames, n_images, protocols=None):
+    """The table of accuracies, and of protocols that data sets have."""
+    return of_all(frames, protocols or {}, dict.fromkeys(frames, MODELS), n_images)
 
 
 def frame(name, *scores, study=STUDY):
@@ -67,6 +74,37 @@ def test_regt_is_averaged_over_the_data_sets_that_have_it_by_the_rule_for_images
     for rule, accuracy in (("correct", "66.67"), ("excluded", "50.00")):
         row = rows(datasets(frames, rule))["Vision", "CW", "ReGT"]
         assert (row["A_r"], row["A_p"], row["macro"], row["datasets"]) == (accuracy, None, accuracy, 1)
+
+
+PROTOCOLS = written(
+    "model protocol ImGT_A ImGT_A_low ImGT_A_high ReGT_A ReGT_A_low ReGT_A_high n",
+    ("Model A", "MC, 26 random", "80.00", "70.00", "90.00", None, None, None, "3"),
+    ("Model A", "OW, embedding", "50.00", "40.00", "60.00", None, None, None, "2"),
+    ("Model A", "CW", "10.00", "0.00", "20.00", None, None, None, "2"),
+    ("Model B", "MC, 26 random", "60.00", "50.00", "70.00", "65.00", "55.00", "75.00", "3"),
+)
+
+
+def test_protocols_stand_beside_tasks_and_none_stands_twice():
+    """Model B was asked multiple choice only, and only about q: of that protocol, q is not all of the label set's data sets."""
+    found = rows(datasets(TWO, "correct", {"q": PROTOCOLS}))
+    others = {row: cells for row, cells in found.items() if row[1].startswith("MC")}
+    assert {
+        row: [cells[it] for it in ("A_q", "A_q_low", "A_q_high", "n_q", "A_p")] for row, cells in others.items()
+    } == {
+        ("Model A", "MC, 26 random", "ImGT"): ["80.00", "70.00", "90.00", 3, None],
+        ("Model B", "MC, 26 random", "ImGT"): ["60.00", "50.00", "70.00", 3, None],
+        ("Model B", "MC, 26 random", "ReGT"): ["65.00", "55.00", "75.00", 3, None],
+    }
+    assert {row for row in found if row not in others} == rows(datasets(TWO, "correct")).keys()
+    both = rows(datasets(TWO, "correct", {"p": PROTOCOLS, "q": PROTOCOLS}))
+    assert [both[f"Model {name}", "MC, 26 random", "ImGT"]["mean_rank"] for name in "AB"] == ["1.00", "2.00"]
+
+
+def test_a_model_is_shown_at_a_main_task_and_at_another_protocol_only_without():
+    table = as_read(datasets(TWO, "correct", {"p": PROTOCOLS, "q": PROTOCOLS}))
+    shown = dict(best_rows(table, ["p", "q"]).select("model", "task").iter_rows())
+    assert shown == {"Vision": "CW", "Vision 2": "CW", "Model A": "OW", "Model B": "MC, 26 random"}
 
 
 @st.composite

@@ -7,7 +7,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.files import PROJECT, InputError, read_csv, read_text
 from mllm_classify.plan import values
 from mllm_classify.plan.values import OFFICIAL, PAPER_NAMES
-from mllm_classify.tables.scorecard import COMPARED, SCORECARD, scorecard
+from mllm_classify.tables.scorecard import ASKED_CHOICES, COMPARED, LATER, LATER_RULES, QUESTIONS, SCORECARD, scorecard
 
 NAMES = json.loads(read_text(PAPER_NAMES))
 
@@ -22,11 +22,9 @@ STUDY = {
     "n_images": "correct",
     "excluded": "0",
     "n": "31250",
+    "rules": LATER_RULES,
 }
-PUBLISHED = {
-    table: [row for _, row in read_csv(f"{values.PUBLISHED}/{table}.csv")]
-    for table in ("table2", "table3", "table4", "table5")
-}
+PUBLISHED = {table: [row for _, row in read_csv(f"{values.PUBLISHED}/{table}.csv")] for table in values.PAPER_TABLES}
 
 
 def as_read(rows):
@@ -35,11 +33,38 @@ def as_read(rows):
     return frame.with_columns(pl.all().replace("", None))
 
 
+def rows_of(table, label, published, about, figures, task, questions):
+    """Rows of a table of ours that has the paper's figures of a model, but for what is changed."""
+    rows = []
+    for paper in PUBLISHED[table]:
+        if paper.get("model", ASKED_CHOICES) != published:
+            continue
+        row = {name: value for name, value in paper.items() if "rank" not in name and name != "model"}
+        if table != "table5":
+            row |= {f"{name}_{end}": paper[name] for name in COMPARED[table] for end in ("low", "high")}
+        row |= about | (questions or {} if table == "table6" else {})
+        row |= {column: value for (of, column), value in figures.items() if of == table}
+        rows.append(row | {"model": label} | ({"task": task} if task else {}))
+    return rows
+
+
 @pytest.fixture
 def card(folder):
     """A scorecard of models that have the paper's figures, but for what is changed. Keys of rows are (table, column)."""
 
-    def card(models, *, counts=COUNTS, pairs=OFFICIAL + "\n", names=NAMES, study=(), figures=(), task=None):
+    def card(
+        models,
+        *,
+        counts=COUNTS,
+        pairs=OFFICIAL + "\n",
+        names=NAMES,
+        study=(),
+        figures=(),
+        task=None,
+        questions=QUESTIONS,
+        shares=(),
+        reimagenet=(),
+    ):
         (folder / "pairs.csv").write_text(f"# Pairs.\n{pairs}classes,admits,source\n0|1,,same\n")
         (folder / "c.json").write_text(json.dumps(names))
         entries = []
@@ -57,23 +82,17 @@ def card(folder):
         config = Config.model_validate({"dataset": dataset, "models": entries})
         about = STUDY | dict(study)
         tables = {"table2": [{"statistic": "count"} | dict(zip(SUBSETS, counts, strict=True)) | about]}
+        if shares:
+            tables["table2"].append({"statistic": "percent"} | dict.fromkeys(SUBSETS, "0.0") | dict(shares) | about)
         for table in COMPARED:
             tables[table] = []
             for label, published in models.items():
-                for paper in PUBLISHED[table]:
-                    if paper["model"] != published:
-                        continue
-                    row = {"model": label} | {name: value for name, value in paper.items() if "rank" not in name}
-                    row = {key: value for key, value in row.items() if key != "model"} | {"model": label}
-                    if table != "table5":
-                        for name in COMPARED[table]:
-                            row |= {f"{name}_low": paper[name], f"{name}_high": paper[name]}
-                    row |= about | {column: value for (of, column), value in dict(figures).items() if of == table}
-                    if task:
-                        row["task"] = task
-                    tables[table].append(row)
+                tables[table] += rows_of(table, label, published, about, dict(figures), task, questions)
+        if questions is None:
+            del tables["table6"]
         return scorecard(
-            **{name: as_read(rows) for name, rows in tables.items()},
+            **{"table6": None} | {name: as_read(rows) for name, rows in tables.items()},
+            reimagenet=list(reimagenet),
             published=values.published(config),
             other_names=values.other_names(config),
             official_pairs=values.official_pairs(config),
@@ -96,6 +115,7 @@ def test_the_papers_own_figures_are_comparable_and_agree(card):
         ("table4", "CW+", 8),
         ("table4", "CW", 8),
         ("table5", "CW", 8),
+        *(("table6", row["distractors"], 8) for row in PUBLISHED["table6"]),
     ]
     assert set(found["difference"]) == {"+0.00"}
     assert set(found["comparable"]) == {"yes"}
@@ -170,7 +190,7 @@ MISMATCHES = {
 @pytest.mark.parametrize("case", MISMATCHES)
 def test_each_mismatch_is_named_and_leaves_no_verdict(card, case):
     changes, expected = MISMATCHES[case]
-    found = card({"Ours": "GPT-4o-2024-08-06"}, **changes)
+    found = card({"Ours": "GPT-4o-2024-08-06"}, questions=None, **changes)
     ((comparable, named, agrees),) = verdicts(found)
     assert (comparable, agrees) == ("no", "")
     assert all(part in named for part in expected)
@@ -181,7 +201,7 @@ def test_each_mismatch_is_named_and_leaves_no_verdict(card, case):
 
 
 def test_a_row_of_fewer_images_is_not_comparable_and_others_are(card):
-    found = card({"Ours": "GPT-4o-2024-08-06"}, figures={("table5", "n"): "31000"})
+    found = card({"Ours": "GPT-4o-2024-08-06"}, figures={("table5", "n"): "31000"}, questions=None)
     assert found.group_by("table", "comparable", maintain_order=True).len().rows() == [
         ("table3", "yes", 9),
         ("table4", "yes", 24),
@@ -208,14 +228,51 @@ def test_without_a_published_name_there_is_a_header(card):
 
 
 def test_published_rows_of_a_task_that_we_have_not_are_left_out(card):
-    found = card({"Ours": "GPT-4o-2024-08-06"}, task="OW")
+    found = card({"Ours": "GPT-4o-2024-08-06"}, task="OW", questions=None)
     assert set(found.filter(found["table"] != "table5").select("table", "task").rows()) == {("table4", "OW")}
+
+
+def test_other_questions_of_multiple_choice_are_named(card):
+    found = card({"Ours": ASKED_CHOICES}, questions=QUESTIONS | {"n_M-": "18", "n_S-": "", "repeats": "5"})
+    (mismatches,) = set(found.filter(table="table6")["mismatches"])
+    assert mismatches == "questions: n_S- none, n_M- 18, repeats 5, the paper has 36, 19, 31"
+    assert set(found.filter(found["table"] != "table6")["comparable"]) == {"yes"}
+
+
+def test_the_questions_of_table_6_are_those_of_its_caption():
+    lines = (PROJECT / "resources/published/table6.csv").read_text().splitlines()
+    said = dict(it.split() for it in lines[2].removeprefix("# Images: ").rstrip(".").split(", "))
+    assert {f"n_{name}": number for name, number in said.items()} | {"n": said["A"]} == {
+        **{name: number for name, number in QUESTIONS.items() if name != "repeats"}, "n_A": said["A"]
+    }  # fmt: skip
+
+
+REIMAGENET = [row for _, row in read_csv(f"{values.PUBLISHED}/reimagenet.csv")]
+
+
+@pytest.mark.parametrize(
+    ("study", "reasons"),
+    [
+        ({"n": "50000"}, ""),
+        ({}, "images: 31250, the paper has 50000"),
+        ({"n": "50000", "rules": "uncertain: left out"}, f"rules: uncertain: left out; the paper's are {LATER_RULES}"),
+    ],
+)
+def test_shares_of_images_stand_beside_those_of_the_later_paper(card, study, reasons):
+    shares = {"M": "33.5", "N": "3.8"}
+    found = card({"Ours": None}, study=study, shares=shares, reimagenet=REIMAGENET)
+    said = ["published", "table", "figure", "ours", "paper", "difference", "comparable", "mismatches", "agrees"]
+    comparable = "no" if reasons else "yes"
+    assert found.select(said).rows() == [
+        ("", LATER, "M", "33.5", "33.3", "+0.20", comparable, reasons, ""),
+        ("", LATER, "N", "3.8", "3.8", "+0.00", comparable, reasons, ""),
+    ]
 
 
 def test_published_tables_are_whole_and_name_the_models_of_table_3():
     names = [row["model"] for row in PUBLISHED["table3"]]
     assert (len(names), len(set(names))) == (13, 13)
-    assert {row["model"] for table in ("table4", "table5") for row in PUBLISHED[table]} <= set(names)
+    assert {row["model"] for table in ("table4", "table5") for row in PUBLISHED[table]} | {ASKED_CHOICES} <= set(names)
     for table, columns in COMPARED.items():
         assert all(0 <= float(row[name]) <= 100 for row in PUBLISHED[table] for name in columns)
     for table in ("table4", "table5"):

@@ -17,6 +17,7 @@ from mllm_classify.dataset.images import IMAGES, images
 from mllm_classify.io import parquet
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, locate
+from mllm_classify.loading.timm import Classifier
 from mllm_classify.predict import timm
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.vision import ranking
@@ -89,6 +90,8 @@ def test_a_job_that_was_killed_goes_on_from_its_parts_and_ends_as_if_it_had_not_
 
     model = load(study / "config.yaml").model("lite")
     registered = Images(parquet.read(study / "images.parquet"), str(study / "images"))
-    undisturbed = ranking.rankings(model, registered, lambda: timm.ranker(model, 1000), lambda _: None)
+    undisturbed = ranking.rankings(
+        model, registered, lambda: timm.ranker(model, Classifier(model), 1000), lambda _: None
+    )
     assert pl.read_parquet(output).equals(undisturbed)
     assert parquet.environments(output) == [environment()]

@@ -10,6 +10,7 @@ from PIL import Image
 
 from mllm_classify.config.vision import TimmModel
 from mllm_classify.io.files import PROJECT, locate, sha256
+from mllm_classify.loading.timm import Classifier
 from mllm_classify.predict import timm
 from mllm_classify.predict.images import Images
 from mllm_classify.predict.vision import ranking
@@ -33,7 +34,7 @@ def ours(which, paths):
         batch_size=8,
     )  # fmt: skip
     images = Images(pl.DataFrame(rows), str(FOLDER))
-    found = ranking.rankings(model, images, lambda: timm.ranker(model, len(SYNSETS)), lambda _: None)
+    found = ranking.rankings(model, images, lambda: timm.ranker(model, Classifier(model), len(SYNSETS)), lambda _: None)
     return found["class_ids"].list.first().to_list()
 
 

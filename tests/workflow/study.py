@@ -28,6 +28,7 @@ MESSAGES = {
     "Asking (.+, shard .+)": "predict",
     "Asking (.+)": "predict",
     "Gathering the shards of (.+)": "gather",
+    "Describing classes to (.+)": "probe",
     "Choosing the options of every question": "choices",
     "Mapping the answers of (.+) to classes with (.+)": "mapping",
     "Judging answers by (.+)": "judge",

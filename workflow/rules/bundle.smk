@@ -7,7 +7,7 @@ rule bundle:
         "logs/bundle.log",
     localrule: True
     params:
-        lineage=get_lineage("bundle"),
+        lineage=get_lineage_of_all("bundle"),
         commit=get_commit,
     message:
         "Archiving the study"

@@ -8,20 +8,25 @@ from snakemake.exceptions import WorkflowError
 
 from mllm_classify.config.load import load
 from mllm_classify.io.files import InputError
-from mllm_classify.outputs import ACROSS, KEY_TABLES, OUTPUTS, SHOWN, tables_across
+from mllm_classify.outputs import KEY_TABLES, OUTPUTS, SHOWN
+from mllm_classify.outputs import ACROSS
+from mllm_classify.plan import across
 from mllm_classify.plan.files import (
     OVERVIEW,
     PAGES,
     PATTERNS,
+    START,
     bundled,
     inputs,
     judged_files,
     linked,
     output_inputs,
-    reported,
+    reported_across,
+    whole_report,
     written,
 )
 from mllm_classify.plan.plan import hand_on, plan
+from mllm_classify.plan.together import unit
 from mllm_classify.plan.values import unmet
 
 
@@ -54,6 +59,7 @@ def require_provenance():
 PLAN = read_plan()
 OUTLINE = PLAN.outlines[PLAN.main]
 FURTHER = [name for name in PLAN.outlines if name != PLAN.main]
+OUTPUTS_ACROSS = [ACROSS[name] for name in PLAN.across if name in ACROSS]
 MODELS = OUTLINE.models
 require_provenance()
 hand_on(PLAN)
@@ -96,6 +102,12 @@ class Scope:
         """Where a rule's log lies, with the rule's wildcards."""
         return f"logs/datasets/{{dataset}}/{name}.log" if self.further else f"logs/{name}.log"
 
+    def by_pictures(self):
+        """Whether data sets have picture files, with the names of those that have, or have not, as far as there are some."""
+        names = FURTHER if self.further else [PLAN.main]
+        by_fact = {fact: [it for it in names if PLAN.outlines[it].pictures == fact] for fact in (True, False)}
+        return [(fact, found) for fact, found in by_fact.items() if found]
+
 
 SCOPES = [Scope(further=False), *([Scope(further=True)] if FURTHER else [])]
 
@@ -124,6 +136,11 @@ def get_lineage(job):
         return PLAN.lineages[dataset][name] + option
 
     return lineage
+
+
+def get_lineage_of_all(job):
+    """The lineage of a job that is about all data sets."""
+    return PLAN.across.get(job) or PLAN.lineages[PLAN.main][job]
 
 
 def get_replaced(wildcards):
@@ -187,23 +204,43 @@ def get_labels(wildcards):
 
 def get_asked_datasets(wildcards):
     """Params function: the data sets that a model is asked about at once."""
-    return PLAN.asked[wildcards.model].datasets
+    return PLAN.asked[wildcards.asking].datasets
+
+
+def get_asked_shard(wildcards):
+    """Params function: the shard of a model that is asked about them, as an option."""
+    shard = PLAN.asked[wildcards.asking].shard
+    return f"--shard {shard.replace('-of-', '/')}" if shard else ""
+
+
+def get_asked_about(wildcards):
+    """Params function: the same in words."""
+    shard = PLAN.asked[wildcards.asking].shard
+    return " ".join(get_asked_datasets(wildcards)) + (f", shard {shard.replace('-of-', ' of ')}" if shard else "")
 
 
 def get_asked(wildcards):
     """What a model that is asked about several data sets at once is asked with."""
-    found = []
-    for name in PLAN.asked[wildcards.model].datasets:
-        of = PLAN.outlines[name]
-        model = of.models[wildcards.model]
-        needed = {"images": True, "classes": True, "choices": model.choices, "labels": model.labels}
-        found += files_of(of, *(it for it, needs in needed.items() if needs))
-    return found
+    return [path for name in get_asked_datasets(wildcards) for path in asked_with(PLAN.outlines[name], wildcards.model)]
+
+
+def asked_with(outline, name):
+    """The files of one data set that a job needs to ask a model about it."""
+    model = outline.models[name]
+    needed = {
+        "images": True,
+        "classes": True,
+        "class_embeddings": model.class_embeddings,
+        "choices": model.choices,
+        "labels": model.labels,
+    }
+    return files_of(outline, *(it for it, needs in needed.items() if needs))
 
 
 def get_mark(wildcards):
     """The mark of a model that was asked about several data sets at once, for predictions that are made after it."""
-    return PLAN.marks.get(outline_of(wildcards).dataset, {}).get(wildcards.model, [])
+    shard = f"{wildcards.shard}-of-{wildcards.shards}" if "shard" in wildcards.keys() else ""
+    return PLAN.marks.get(outline_of(wildcards).dataset, {}).get(unit(wildcards.model, shard), [])
 
 
 def get_reference(wildcards):
@@ -226,7 +263,7 @@ def get_output_inputs(output):
 
 def get_across(output):
     """What an output about all data sets is made from."""
-    return [path for name in sorted(PLAN.outlines) for path in files_of(PLAN.outlines[name], *tables_across(output))]
+    return across.files(output, PLAN.outlines, OUTLINE)
 
 
 def get_commit(wildcards):
@@ -239,37 +276,55 @@ def get_commit(wildcards):
 
 def get_bundled(wildcards):
     """What the archive holds of results/."""
-    if FURTHER:
-        raise WorkflowError(
-            f"{Path(PLAN.config).name}: datasets: an archive holds a study of one data set; give each of "
-            f"{', '.join(PLAN.outlines)} a configuration of its own for that"
-        )
-    return bundled(OUTLINE)
+    return bundled(PLAN.outlines.values(), [it.name for it in OUTPUTS_ACROSS])
+
+
+def get_written_across(output):
+    """The files of a table or figure about all data sets; the report shows those that people look at."""
+    return [
+        shown(file, START.category, output.title) if output.title and file.endswith(SHOWN) else file
+        for file in written(OUTLINE, output)
+    ]
 
 
 def get_tables():
     """The tables and figures that this configuration has, of all data sets."""
     each = [written(of, OUTPUTS[name])[0] for of in PLAN.outlines.values() for name in of.outputs]
-    return each + [written(OUTLINE, ACROSS[name])[0] for name in PLAN.across]
+    return each + [written(OUTLINE, output)[0] for output in OUTPUTS_ACROSS]
 
 
-def get_key_tables():
-    """The tables that the overview reads, as far as this configuration has them."""
-    return files_of(OUTLINE, *(name for name in KEY_TABLES if name in OUTLINE.outputs))
+def get_key_tables(wildcards):
+    """The tables that an overview reads, as far as its data set has them."""
+    of = outline_of(wildcards)
+    return files_of(of, *(name for name in KEY_TABLES if name in of.outputs))
 
 
-def shown(file, category, title):
+def get_linked(wildcards):
+    """What an overview links to."""
+    return [it.path for it in linked(outline_of(wildcards))]
+
+
+def shown(file, category, title, **options):
     """A file that the report shows, with the caption of its name."""
-    return report(file, caption=f"../report/{Path(file).stem}.rst", category=category, labels={"title": title})
+    return report(
+        file, caption=f"../report/{Path(file).stem}.rst", category=category, labels={"title": title}, **options
+    )
+
+
+def shown_of(scope, file, category, title):
+    """The same of a data set: a reader of several chooses one first."""
+    return shown(file, scope.dataset, title, subcategory=category) if FURTHER else shown(file, category, title)
+
+
+def get_page(scope, name):
+    """A page about a data set."""
+    page = PAGES[name]
+    return shown_of(scope, f"{scope.results}/{name}", page.category, page.title)
 
 
 def get_written(scope, output):
-    """The files of a table or figure; the report shows those of the main data set that people look at."""
+    """The files of a table or figure; the report shows those that people look at."""
     return [
-        (
-            shown(file, output.category, output.title)
-            if output.title and file.endswith(SHOWN) and not scope.further
-            else file
-        )
+        shown_of(scope, file, output.category, output.title) if output.title and file.endswith(SHOWN) else file
         for file in (f"{scope.results}/{name}" for name in output.files)
     ]

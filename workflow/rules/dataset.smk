@@ -39,3 +39,24 @@ for scope in SCOPES:
         shell:
             "python -m mllm_classify dataset labels --lineage {params.lineage} --images {input.images}"
             " --classes {input.classes} --output {output} 2>&1 | tee {log}"
+
+
+for scope in SCOPES:
+
+    rule:
+        name:
+            scope.called("hierarchy")
+        input:
+            scope.pattern("classes"),
+        output:
+            scope.pattern("hierarchy"),
+        log:
+            scope.log("dataset/hierarchy"),
+        localrule: True
+        params:
+            lineage=get_lineage("hierarchy"),
+        message:
+            "Reading what the classes are kinds of"
+        shell:
+            "python -m mllm_classify dataset hierarchy --lineage {params.lineage} --classes {input}"
+            " --output {output} 2>&1 | tee {log}"

@@ -42,3 +42,26 @@ for scope in SCOPES:
         shell:
             "python -m mllm_classify embed answers --lineage {params.lineage} --encoder {wildcards.encoder}"
             " --model {wildcards.model} --predictions {input} --output {output} 2>&1 | tee {log}"
+
+
+for scope in SCOPES:
+
+    rule:
+        name:
+            scope.called("embed_concepts")
+        input:
+            scope.pattern("predictions"),
+        output:
+            scope.pattern("concept_embeddings"),
+        log:
+            scope.log("concepts/{encoder}/{model}"),
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            lineage=get_lineage("concepts/{encoder}/{model}"),
+        message:
+            "Embedding the concepts of the answers of {wildcards.model} with {wildcards.encoder}"
+        shell:
+            "python -m mllm_classify embed concepts --lineage {params.lineage} --encoder {wildcards.encoder}"
+            " --model {wildcards.model} --predictions {input} --output {output} 2>&1 | tee {log}"

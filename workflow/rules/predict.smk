@@ -43,6 +43,7 @@ for scope in SCOPES:
             class_embeddings=get_class_embeddings,
             choices=get_choices,
             labels=get_labels,
+            asked=get_mark,
         output:
             scope.pattern("shard"),
         log:
@@ -91,7 +92,7 @@ for scope in SCOPES:
             " --images {input.images} --inputs {input.shards} --output {output} 2>&1 | tee {log}"
 
 
-# a model whose engine is started once for several data sets; none where it has to answer about one only
+# a model whose engine is started, or whose weights are loaded, once for several data sets; none where it is about one only
 rule ask:
     input:
         get_asked,
@@ -100,9 +101,9 @@ rule ask:
     log:
         "logs/ask/{model}/{asking}.log",
     wildcard_constraints:
-        model=matching(PLAN.asked),
+        model=matching(MODELS),
         # earlier ones stay as they are
-        asking=matching(Path(it.mark).stem for it in PLAN.asked.values()),
+        asking=matching(PLAN.asked),
     threads: get_resource("cpus")
     resources:
         gpu=get_resource("gpus"),
@@ -110,8 +111,10 @@ rule ask:
         runtime=get_resource("runtime"),
     params:
         datasets=get_asked_datasets,
+        shard=get_asked_shard,
+        about=get_asked_about,
     message:
-        "Asking {wildcards.model} about {params.datasets}"
+        "Asking {wildcards.model} about {params.about}"
     shell:
         "python -m mllm_classify ask --model {wildcards.model} --asking {wildcards.asking} --datasets {params.datasets}"
-        " --output {output} 2>&1 | tee {log}"
+        " {params.shard} --output {output} 2>&1 | tee {log}"

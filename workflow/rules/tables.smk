@@ -1,4 +1,4 @@
-# tables and figures, each by the row that src/mllm_classify/outputs.py has of it
+# tables and figures, each by the row that src/mllm_classify/outputs/ has of it
 for scope in SCOPES:
     for output in OUTPUTS.values():
 
@@ -22,7 +22,7 @@ for scope in SCOPES:
 
 
 # those about all data sets
-for output in [ACROSS[name] for name in PLAN.across]:
+for output in OUTPUTS_ACROSS:
 
     rule:
         name:
@@ -30,7 +30,7 @@ for output in [ACROSS[name] for name in PLAN.across]:
         input:
             get_across(output),
         output:
-            written(OUTLINE, output),
+            get_written_across(output),
         log:
             f"logs/tables/{output.name}.log",
         localrule: True

@@ -8,6 +8,7 @@ from typing import Any
 
 from mllm_classify.cli import command, files, parts
 from mllm_classify.config.annotate import Annotate
+from mllm_classify.config.further import RESULTS
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.borders import border
@@ -38,7 +39,7 @@ def add(stages: Any) -> None:
     files(
         read, "export", "labels", "output", export="Label Studio's export, format JSON",
         labels="the label file to write (.csv), for regt: of another configuration",
-        output="the .csv; .md, .html, .tex beside it",
+        output="the .csv; beside it .md, .html, .tex, Figure 7 (.svg, .pdf) and, with pictures, Figure 5 (_examples.svg, .pdf)",
     )  # fmt: skip
     read.add_argument("--results", default="results", metavar="FOLDER", help="of the study (default: results)")
     read.add_argument("--key", metavar="FILE", help="default: annotate/key.parquet in that folder")
@@ -78,16 +79,18 @@ def write_pictures(args: argparse.Namespace, config: Config) -> None:
 
 
 def read_export(args: argparse.Namespace, config: Config) -> None:
-    from mllm_classify.annotate import second_pass
+    from mllm_classify.annotate import drawing, pictures, second_pass
     from mllm_classify.dataset.classes import Lookup, class_names
     from mllm_classify.dataset.equivalences import admits
+    from mllm_classify.figures.style import save
     from mllm_classify.tables import given
     from mllm_classify.tables.render import as_markdown, write
 
     results = Path(args.results)
     dataset = results / "dataset" / config.dataset.name
     labels, classes = parquet.read(dataset / "labels.parquet"), parquet.read(dataset / "classes.parquet")
-    key = parquet.read(args.key or results / "annotate/key.parquet")
+    own = results / Path(config.results).relative_to(RESULTS)
+    key = parquet.read(args.key or own / "annotate/key.parquet")
     lookup = Lookup(classes)
     second_pass.check(key, labels)
     with border(args.export):
@@ -101,6 +104,12 @@ def read_export(args: argparse.Namespace, config: Config) -> None:
     with written(args.labels) as temporary:
         # a value that begins with # is quoted, or its line would be a comment
         relabelled.write_csv(temporary, quote_style="non_numeric")
-    write(table, Path(args.output))
+    output = Path(args.output)
+    write(table, output)
+    save(drawing.parts(table.rows), output.with_suffix(".svg"))
+    if config.dataset.has_files:
+        images = pictures.shown(key, decided, config.dataset)
+        names = class_names(classes)
+        save(drawing.examples(key, decided, names, model, images), output.with_name(f"{output.stem}_examples.svg"))
     print(as_markdown(table))
     log.info("%s: %d images, %d with new labels", args.labels, len(relabelled), decided["labels"].count())

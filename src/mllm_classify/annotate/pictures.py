@@ -11,7 +11,16 @@ from mllm_classify.io.pictures import seen
 from mllm_classify.predict.images import Images
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from mllm_classify.config.dataset import AnyDataset
+
+
+def shown(key: pl.DataFrame, decided: pl.DataFrame, dataset: "AnyDataset") -> "dict[str, Image.Image]":
+    """The pictures of decided tasks that are here, by image. Raises InputError where one is another than was registered."""
+    known = key.filter(pl.col("task").is_in(decided.filter(pl.col("labels").is_not_null())["task"].implode()))
+    images = Images(known, dataset.root, dataset.reading)
+    return {image_id: images.picture(number) for number, image_id in enumerate(images.ids) if images.exists(number)}
 
 
 def write(key: pl.DataFrame, dataset: "AnyDataset", target: Path) -> None:

@@ -78,6 +78,35 @@ def _count(usage: Any, *path: str) -> int | None:
     return usage if isinstance(usage, int) and not isinstance(usage, bool) and 0 <= usage < 2**31 else None
 
 
+class Token(NamedTuple):
+    """One token of an answer, and the likeliest ones in its place, by their texts: natural logarithms of probabilities."""
+
+    log_probability: float
+    likeliest: dict[str, float]
+
+
+def tokens(response: dict[str, Any]) -> list[Token] | None:
+    """The tokens of an answer, as far as the server was asked for their log-probabilities and gives all of them."""
+    try:
+        listed = response["choices"][0]["logprobs"]["content"]
+        return [
+            Token(
+                _log(it["logprob"]), {str(top["token"]): _log(top["logprob"]) for top in it.get("top_logprobs") or []}
+            )
+            for it in listed
+        ] or None
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _log(value: Any) -> float:
+    """The logarithm of a probability. Raises ValueError or TypeError where it is none; rounding may exceed 0."""
+    if isinstance(value, bool) or not float(value) <= 1e-3:
+        msg = f"{value!r} is no log-probability"
+        raise ValueError(msg)
+    return float(value)
+
+
 def finish_of(choice: dict[str, Any]) -> str | None:
     """Why an answer ended, in lower case; None where the server does not say."""
     finish = choice.get("finish_reason")

@@ -23,13 +23,15 @@ import yaml
 from pydantic import BaseModel
 
 from mllm_classify.bundle.crate import CRATE, RECORDS, Entry, crate
-from mllm_classify.bundle.withheld import WITHHELD, place, restricted_files, withheld_results
+from mllm_classify.bundle.withheld import WITHHELD, place, recorded_of_each, restricted_files, withheld_results
+from mllm_classify.config.further import PLACE
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY
 from mllm_classify.config.study import Bundle, Config
 from mllm_classify.io import parquet
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import MACHINE_PATH, PROJECT, InputError, locate, portable, written
 from mllm_classify.plan.replaced import noted
+from mllm_classify.plan.together import FOLDER as ASKED
 
 SUMS = "SHA256SUMS"
 ENVIRONMENT = "environment.json"
@@ -88,8 +90,7 @@ def contents(config_file: str, config: Config, results: Iterable[str]) -> Conten
     code: Contents = dict(_code())
     contents: Contents = code | named | records | {name: Path(name) for name in results}
     # a parameter of the images job: without it, that would be to be done
-    if (replaced := noted(config.dataset.name)).exists():
-        contents[replaced.as_posix()] = replaced
+    contents |= {path.as_posix(): path for path in map(noted, config.studies) if path.exists()}
     contents |= {
         "config.yaml": text,
         "README-bundle.md": (README + (RESTRICTED if restricted or left_out else "")).encode(),
@@ -176,6 +177,8 @@ def archived_configuration(config_file: str, config: Config) -> tuple[Contents, 
     named: Contents = {}
     moved: dict[str, str] = {}
     value = _archived(config, named, moved)
+    of_each: Contents = {it.place: it.path for it in recorded_of_each(config) if not it.restricted}
+    named = {name: path for name, path in named.items() if PLACE not in name} | of_each
     text = Path(config_file).read_bytes()
     if moved:
         text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode()
@@ -224,13 +227,25 @@ def _records(results: Iterable[str]) -> tuple[Contents, float]:
     for name in results:
         path = f"{RECORDS}{base64.b64encode(name.encode()).decode()}"
         try:
-            records[path] = json.loads(Path(path).read_bytes())
+            records[path] = _without_marks(json.loads(Path(path).read_bytes()))
         except (OSError, ValueError) as error:
             msg = f"{path}: Snakemake's record of {name} cannot be read ({error}); remove {name} and make it again"
             raise InputError(msg) from None
     ended = max((record["endtime"] for record in records.values()), default=0.0)
     same = {"starttime": ended, "endtime": ended, "job_hash": 0, "external_jobid": None}
     return {path: _json(record | same) for path, record in records.items()}, ended
+
+
+def _without_marks(record: dict[str, Any]) -> dict[str, Any]:
+    """A record without the marks of jobs that asked about several data sets, as the archive has none."""
+    marks = {path for path in record.get("input") or [] if path.startswith(f"{ASKED}/")}
+    if not marks:
+        return record
+    sums = record.get("input_checksums") or {}
+    return record | {
+        "input": [path for path in record["input"] if path not in marks],
+        "input_checksums": {path: found for path, found in sums.items() if path not in marks},
+    }
 
 
 def _made_with(results: Iterable[str]) -> dict[str, Any]:

@@ -37,8 +37,12 @@ def is_inside(name: str) -> bool:
     return bool(path.parts) and not (path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0])
 
 
-def named(section: BaseModel) -> Iterator[str]:
-    """The files that a configuration names, defaults among them."""
+def named(config: Config) -> set[str]:
+    """The files that a configuration names, defaults among them, for every data set."""
+    return {name for study in config.studies.values() for name in _named(study)}
+
+
+def _named(section: BaseModel) -> Iterator[str]:
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
         if any(mark is CONTENT or isinstance(mark, COLUMNS) for mark in field.metadata):
@@ -47,7 +51,7 @@ def named(section: BaseModel) -> Iterator[str]:
         inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
         for item in inside:
             if isinstance(item, BaseModel):
-                yield from named(item)
+                yield from _named(item)
 
 
 def unfit(config: Config, archived: set[str]) -> Iterator[str]:
@@ -55,7 +59,7 @@ def unfit(config: Config, archived: set[str]) -> Iterator[str]:
 
     `archived` are the archive's files, as paths are written without need of `.` and doubled `/`.
     """
-    for name in sorted(set(named(config))):
+    for name in sorted(named(config)):
         if name.startswith("package:"):
             yield from _unfit_package(name)
         elif not is_inside(name) or str(PurePosixPath(name)) not in archived:
@@ -109,7 +113,7 @@ def lay_out(archived: Path, folder: Path, config: Config, results: Iterable[str]
     work = folder / "work"
     for name in ("config.yaml", *results):
         _copy(archived / name, work / name)
-    for name in set(named(config)):
+    for name in named(config):
         if not name.startswith("package:"):
             _copy(archived / name, folder / "files" / name)
     return work

@@ -49,6 +49,7 @@ def crate(config: "Config", files: dict[str, Entry], results: list[str], ended: 
     Snakemake's records are described together, and every other file by itself.
     """
     about = config.bundle
+    datasets = [study.dataset.label for study in config.studies.values()]
     time = datetime.fromtimestamp(ended, UTC)
     ro_crate = ROCrate(version="1.1")
     # RO-Crate 1.1 has no term for it
@@ -71,10 +72,10 @@ def crate(config: "Config", files: dict[str, Entry], results: list[str], ended: 
             entities[name] = ro_crate.add_file(None, name, properties=properties)
     # after the workflow, whose own profile the library sets
     root: Any = ro_crate.root_dataset
-    root["name"] = about.title or f"mllm-classify: {config.dataset.label}"
+    root["name"] = about.title or f"mllm-classify: {', '.join(datasets)}"
     root["description"] = (
         "Models evaluated as image classifiers: their answers and predictions, the labels, the tables, and the workflow "
-        f"that made them. Data set: {config.dataset.label}. Models: {', '.join(it.label for it in config.models)}."
+        f"that made them. Data set{'s' * (len(datasets) > 1)}: {', '.join(datasets)}. Models: {', '.join(it.label for it in config.models)}."
     )
     licence = about.license or UNLICENSED
     root["license"] = ro_crate.add(

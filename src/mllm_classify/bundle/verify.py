@@ -33,7 +33,8 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.borders import UnforeseenError, border, kept_traceback
 from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, InputError
-from mllm_classify.outputs import OUTPUTS
+from mllm_classify.outputs import ACROSS, OUTPUTS
+from mllm_classify.plan.across import before, existing, files_of_each
 from mllm_classify.plan.files import bundled, inputs, output_inputs, written
 from mllm_classify.plan.outline import outline
 from mllm_classify.plan.replaced import noted
@@ -44,10 +45,11 @@ log = logging.getLogger("mllm_classify")
 
 TOLERANCE = 1e-4
 """Largest difference of an embedding's component (of a vector of length 1) that another machine's arithmetic explains."""
-MAKING = ("labels", "choices", "mapping", "score")
+MAKING = ("labels", "hierarchy", "choices", "mapping", "score")
 """The only rules that may run before tables are made. None of them starts a program or reads a model that the archive names."""
-EMBEDDING = ("embed_classes", "embed_answers")
-EMBEDDINGS = "results/embeddings/"
+EMBEDDING = ("embed_classes", "embed_answers", "embed_concepts")
+EMBEDDINGS = ("results/embeddings/", "results/concepts/")
+"""Folders of vectors, by encoder."""
 
 
 def verify(bundle: Path, *, embed: bool = False, restricted: Iterable[Path] = ()) -> list[str]:
@@ -79,7 +81,7 @@ def verify(bundle: Path, *, embed: bool = False, restricted: Iterable[Path] = ()
         problems = [f"{name}: missing" for name in needed(config) if name not in names | left.results.keys()]
         problems += confined.unfit(config, names)
         problems += confined.unfit_weights(config, names) if embed else []
-        problems = problems or list(_of_another_version(archived))
+        problems = problems or list(_of_another_version(archived, config))
         if problems:
             return problems
         problems = list(_made_anew(archived, Path(name) / "anew", config, left))
@@ -92,34 +94,43 @@ def verify(bundle: Path, *, embed: bool = False, restricted: Iterable[Path] = ()
 
 def needed(config: Config) -> list[str]:
     """What models answered, on what, what judges said, and embeddings: from these, all else in results/ is made anew."""
-    dataset = config.dataset.name
-    files = [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
-    files += [f"results/predictions/{dataset}/{model.name}.parquet" for model in config.models]
-    files += [it.path for it in inputs(outline(config), "judgements").values()]
-    worded = [model.name for model in config.models if model.worded]
-    for encoder in config.every_encoder:
-        # the bundle holds the classes of every encoder, whoever needs them
-        files += [f"{EMBEDDINGS}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
+    files = []
+    for dataset, study in config.studies.items():
+        files += [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
+        files += [f"results/predictions/{dataset}/{model.name}.parquet" for model in study.models]
+        files += [f"results/probe/{dataset}/{name}.parquet" for name in (study.probe.models if study.probe else [])]
+        files += [it.path for it in inputs(outline(study), "judgements").values()]
+        worded = [model.name for model in study.models if model.worded]
+        for encoder in study.every_encoder:
+            # the bundle holds the classes of every encoder, whoever needs them
+            files += [f"{EMBEDDINGS[0]}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
+        files += [f"{EMBEDDINGS[1]}{study.similarity}/{dataset}/{it}.parquet" for it in worded if study.similarity]
     return files
 
 
 def _anew(config: Config) -> set[str]:
     """What models answered, where that can be read again: from files of recorded predictions."""
-    recorded = [model.name for model in config.models if isinstance(model, RecordedModel)]
-    return {f"results/predictions/{config.dataset.name}/{name}.parquet" for name in recorded}
+    return {f"results/predictions/{dataset}/{model}.parquet" for dataset, model in _recorded(config)}
 
 
-def _of_another_version(archived: Path) -> Iterator[str]:
+def _recorded(config: Config) -> list[tuple[str, str]]:
+    """Data set and model of recorded predictions."""
+    of_each = [(name, model) for name, study in config.studies.items() for model in study.models]
+    return [(name, model.name) for name, model in of_each if isinstance(model, RecordedModel)]
+
+
+def _of_another_version(archived: Path, config: Config) -> Iterator[str]:
     """Why an archive of a version whose scores have other columns cannot be checked here."""
-    place = archived / "results/scores.parquet"
-    try:
-        columns = list(pl.read_parquet_schema(place))
-    except (pl.exceptions.PolarsError, OSError):
-        return  # what is missing or torn is told when it is compared
-    if columns != list(SCORES):
+    for place in (f"{study.results}/scores.parquet" for study in config.studies.values()):
+        try:
+            columns = list(pl.read_parquet_schema(archived / place))
+        except (pl.exceptions.PolarsError, OSError):
+            continue  # what is missing or torn is told when it is compared
+        if columns == list(SCORES):
+            continue
         others = sorted({*columns} ^ {*SCORES})
         yield (
-            f"results/scores.parquet: by another version of mllm-classify ({', '.join(others)[:100]}); check this bundle in a "
+            f"{place}: by another version of mllm-classify ({', '.join(others)[:100]}); check this bundle in a "
             "checkout of that version, or with the code in it, if you trust that"
         )
 
@@ -178,10 +189,9 @@ def _made_anew(archived: Path, anew: Path, config: Config, left: LeftOut) -> Ite
     kept = set(needed(config))
     work = confined.lay_out(archived, anew, config, kept - left.results.keys())
     results = {path.relative_to(archived).as_posix() for path in (archived / "results").rglob("*") if path.is_file()}
-    results.discard(noted(config.dataset.name).as_posix())
-    for model in config.models:
-        if isinstance(model, RecordedModel):
-            yield from _recorded_anew(archived, work, config.dataset.name, model.name, left)
+    results -= {noted(name).as_posix() for name in config.studies}
+    for dataset, model in _recorded(config):
+        yield from _recorded_anew(archived, work, dataset, model, left)
     log.info("making the tables anew")
     if error := _make(work, config, kept):
         yield f"the tables cannot be made anew: {error}"
@@ -201,22 +211,45 @@ def _make(work: Path, config: Config, kept: set[str]) -> str:
 
     Tables and figures are made many to a process: to start one for each would take most of the time.
     """
-    planned = outline(config)
-    outputs = {path for name in planned.outputs for path in written(planned, OUTPUTS[name])}
-    done = [confined.snakemake(work, sorted(set(bundled(planned)) - kept - outputs), MAKING)]
+    outlines = {name: outline(study) for name, study in config.studies.items()}
+    outputs = {path for of in outlines.values() for name in of.outputs for path in written(of, OUTPUTS[name])}
+    across = existing(config)
+    outputs |= {path for name in across for path in written(outlines[config.dataset.name], ACROSS[name])}
+    rules = MAKING if len(outlines) == 1 else (*MAKING, *(f"{rule}_further" for rule in MAKING))
+    done = [confined.snakemake(work, sorted(set(bundled(outlines.values(), across)) - kept - outputs), rules)]
     takes = {
-        name: {it.job for it in output_inputs(planned, OUTPUTS[name])} & OUTPUTS.keys() for name in planned.outputs
+        (dataset, name): {(dataset, it.job) for it in output_inputs(of, OUTPUTS[name]) if it.job in OUTPUTS}
+        for dataset, of in outlines.items()
+        for name in of.outputs
     }
+    takes |= {
+        ("", name): {
+            *((dataset, it.job) for dataset, of in outlines.items() for it in files_of_each(ACROSS[name], of)
+              if it.job in OUTPUTS),
+            *(("", it) for it in before(ACROSS[name])),
+        }
+        for name in across
+    }  # fmt: skip
     order = TopologicalSorter(takes)
     order.prepare()
     count = os.cpu_count() or 1
     with ThreadPoolExecutor(count) as pool:
         while order.is_active() and not done[-1].returncode:
             ready = order.get_ready()
-            parts = [ready[number::count] for number in range(min(count, len(ready)))]
-            done += pool.map(lambda names: confined.run(work, "mllm_classify", "make", *names), parts)
+            parts = list(_shared(ready, count))
+            done += pool.map(lambda part: confined.run(work, "mllm_classify", "make", *part), parts)
             order.done(*ready)
     return next((_last_words(it) for it in done if it.returncode), "")
+
+
+def _shared(ready: Iterable[tuple[str, str]], count: int) -> Iterator[list[str]]:
+    """Arguments of so many processes, or fewer, for each data set: the outputs that it makes."""
+    of_each: dict[str, list[str]] = {}
+    for dataset, name in ready:
+        of_each.setdefault(dataset, []).append(name)
+    for dataset, names in of_each.items():
+        option = [f"--dataset={dataset}"] if dataset else []
+        yield from ([*names[number::count], *option] for number in range(min(count, len(names))))
 
 
 def _recorded_anew(archived: Path, work: Path, dataset: str, model: str, left: LeftOut) -> Iterator[str]:
@@ -226,7 +259,7 @@ def _recorded_anew(archived: Path, work: Path, dataset: str, model: str, left: L
     read.parent.mkdir(parents=True, exist_ok=True)
     registered = f"results/dataset/{dataset}"
     done = confined.run(
-        work, "mllm_classify", "predict", f"--model={model}", "--config=config.yaml", f"--output={read}",
+        work, "mllm_classify", "predict", f"--model={model}", f"--dataset={dataset}", "--config=config.yaml", f"--output={read}",
         f"--images={registered}/images.parquet", f"--classes={registered}/classes.parquet",
     )  # fmt: skip
     if not done.returncode and place in left.results:

@@ -13,15 +13,18 @@ from typing import NamedTuple
 import polars as pl
 from pydantic import BaseModel
 
+from mllm_classify.config.further import PLACE
 from mllm_classify.config.marks import COLUMNS, CONTENT
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import InputError, locate, portable, read_bytes, sha256
 from mllm_classify.io.records import read_json
 from mllm_classify.measures.counting import COUNTED, SUBSETS
-from mllm_classify.outputs import OUTPUTS, Output, parts
-from mllm_classify.plan.files import PATTERNS, bundled_files
+from mllm_classify.outputs import ACROSS, OUTPUTS, Output, parts
+from mllm_classify.plan.across import before, existing, files_of_each
+from mllm_classify.plan.files import PATTERNS, bundled_files, written
 from mllm_classify.plan.lineage import Lineages
+from mllm_classify.plan.outline import Outline, outline
 
 PACKAGED = "inputs"
 """Folder of copies of what the configuration reads from installed packages."""
@@ -36,8 +39,32 @@ def place(name: str) -> str:
     return f"{PACKAGED}/{name.removeprefix('package:')}" if name.startswith("package:") else portable(name)
 
 
-def restricted_files(section: BaseModel) -> dict[str, Path]:
+class OfDataset(NamedTuple):
+    """A file of recorded predictions of which there is one for each data set."""
+
+    place: str
+    """In an archive."""
+    path: Path
+    restricted: bool
+
+
+def recorded_of_each(config: Config) -> Iterator[OfDataset]:
+    """The files of recorded predictions whose names hold that of a data set."""
+    for model in config.models:
+        if isinstance(model, RecordedModel) and PLACE in model.file:
+            for name, study in config.studies.items():
+                if model.name in {it.name for it in study.models}:
+                    archived = place(model.file).replace(PLACE, name)
+                    yield OfDataset(archived, locate(model.file.replace(PLACE, name)), model.restricted)
+
+
+def restricted_files(config: Config) -> dict[str, Path]:
     """The files that sections with `restricted: true` name, by their places in an archive."""
+    named = {name: path for name, path in _restricted(config).items() if PLACE not in name}
+    return named | {it.place: it.path for it in recorded_of_each(config) if it.restricted}
+
+
+def _restricted(section: BaseModel) -> dict[str, Path]:
     found = {}
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
@@ -46,27 +73,45 @@ def restricted_files(section: BaseModel) -> dict[str, Path]:
             found[place(value)] = locate(value)
         for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]:
             if isinstance(item, BaseModel):
-                found |= restricted_files(item)
+                found |= _restricted(item)
     return found
 
 
 def withheld_results(config: Config) -> dict[str, str]:
-    """The results that an archive leaves out, and why, in the order of `bundled_files`. Reads the tables of `results/`."""
-    if not any(_sources(config)):
-        return {}
-    of = Lineages(config)
-    reached = influenced(config, of)
+    """The results that an archive leaves out, and why, data set by data set. Reads the tables of `results/`."""
     why: dict[str, str] = {}
-    for it in bundled_files(of.outline):
-        if it.job not in reached:
+    reached: dict[str, set[str]] = {}
+    outlines: dict[str, Outline] = {}
+    for name, study in config.studies.items():
+        if not any(_sources(study)):
             continue
-        if (output := OUTPUTS.get(it.job)) is None:
-            why[it.path] = "has rows that follow from what is restricted"
-        elif output.reveals:
-            why[it.path] = "tells of single labels"
-        elif few(output):
-            why[it.path] = f"has a figure of fewer than {FEWEST} images"
-    return why
+        of = Lineages(study)
+        outlines[name], reached[name] = of.outline, influenced(study, of)
+        following = [it for it in bundled_files(of.outline) if it.job in reached[name]]
+        stages = [it.path for it in following if it.job not in OUTPUTS]
+        why |= dict.fromkeys(stages, "has rows that follow from what is restricted")
+        why |= _telling(of.outline, {it.job: OUTPUTS[it.job] for it in following if it.job in OUTPUTS})
+    across: dict[str, Output] = {}
+    for name in existing(config):
+        output = ACROSS[name]
+        if across.keys() & {*before(output)} or any(
+            it.job in reached[dataset] for dataset, of in outlines.items() for it in files_of_each(output, of)
+        ):
+            across[name] = output
+    return why | _telling(outline(config), across)
+
+
+def _telling(outline: Outline, following: dict[str, Output]) -> dict[str, str]:
+    """The files of tables and figures that follow from what is restricted and tell of single labels, and why each does."""
+    why = {}
+    for name, output in following.items():
+        if output.reveals:
+            why[name] = "tells of single labels"
+        elif few(outline, output):
+            why[name] = f"has a figure of fewer than {FEWEST} images"
+    close = alike(outline, [output for name, output in following.items() if name not in why])
+    why |= dict.fromkeys(sorted(close), f"has a figure that differs from another's by fewer than {FEWEST} images")
+    return {path: said for name, said in why.items() for path in written(outline, following[name])}
 
 
 def influenced(config: Config, of: Lineages) -> set[str]:
@@ -88,24 +133,84 @@ def _sources(config: Config) -> Iterator[str]:
         for it in (dataset.imgt, dataset.regt, dataset.equivalences, *dataset.corrections)
     ):
         yield "labels"
+    if dataset.hierarchy is not None and dataset.hierarchy.restricted:
+        yield "hierarchy"
     if dataset.imgt.restricted and dataset.chosen_by_labels:
         yield "images"
     yield from (f"predict/{it.name}" for it in config.models if isinstance(it, RecordedModel) and it.restricted)
 
 
-def few(output: Output) -> bool:
+def few(outline: Outline, output: Output) -> bool:
     """Whether a table, or one that a figure is drawn from, has a figure of fewer than FEWEST images, but of some."""
-    if output.form == "figure":
-        return any(few(OUTPUTS[name]) for name in parts(output) if name in OUTPUTS and name not in PATTERNS)
-    path = output.files[0]
+    found = [_sizes(path) for path in _tables(outline, output)]
+    return any(0 < size < FEWEST for sizes in found for numbers in sizes.values() for size in numbers)
+
+
+def alike(outline: Outline, kept: Iterable[Output]) -> set[str]:
+    """The outputs to leave out since their figures, less those of others, would be of fewer than FEWEST images.
+
+    Two such numbers of images, of the same categories, are close to one another, as where a model lacks some images: what tables
+    say of them apart says, subtracted, which categories those few are of. Those with the larger number stay.
+    """
+    by_output = {it.name: [_sizes(path) for path in _tables(outline, it)] for it in kept}
+    every: dict[str, set[float]] = {}
+    for found in by_output.values():
+        for sizes in found:
+            for of, numbers in sizes.items():
+                every.setdefault(of, set()).update(numbers)
+    close = {
+        (of, one) for of, numbers in every.items() for one in numbers for other in numbers if 0 < other - one < FEWEST
+    }
+    return {
+        name
+        for name, found in by_output.items()
+        if any((of, size) in close for sizes in found for of, numbers in sizes.items() if of for size in numbers)
+    }
+
+
+def _tables(outline: Outline, output: Output) -> list[str]:
+    """The file of a table, or those of the tables that a figure is drawn from."""
+    if output.form != "figure":
+        return [written(outline, output)[0]]
+    tables = {**{name: OUTPUTS[name] for name in outline.outputs}, **ACROSS}
+    names = [name for name in parts(output) if name in tables and name not in PATTERNS]
+    return [path for name in names for path in _tables(outline, tables[name])]
+
+
+def _sizes(path: str) -> dict[str, set[float]]:
+    """The numbers of images in a table, by the category, or else the nested groups, that they are of; "" of disjoint groups."""
     rows = pl.read_parquet(path) if path.endswith(".parquet") else pl.read_csv(path, infer_schema=False)
-    if "statistic" in rows.columns:
-        rows = rows.filter(pl.col("statistic") == "count").select(pl.selectors.by_name(*SUBSETS, require_all=False))
-    else:
-        sizes = [it for it in rows.columns if it == "n" or (it.startswith("n_") and it not in {"n_images", *COUNTED})]
-        rows = rows.select(sizes)
-    numbers = rows.select(pl.all().cast(pl.Float64, strict=False))
-    return any(0 < value < FEWEST for row in numbers.rows() for value in row if value is not None)
+    if "statistic" in rows.columns and SUBSETS.keys() & {*rows.columns}:
+        counted = rows.filter(~pl.col("statistic").str.contains("%|percent"))
+        return {of: _numbers(counted[of]) for of in SUBSETS if of in rows.columns}
+    found: dict[str, set[float]] = {}
+    for column in rows.columns:
+        if column == "n" or (column.startswith("n_") and column not in {"n_images", *COUNTED}):
+            found |= {column.removeprefix("n_"): _numbers(rows[column])}
+    if "n" in found:
+        found |= _grouped(rows, found.pop("n"))
+    return found
+
+
+def _grouped(rows: pl.DataFrame, numbers: set[float]) -> dict[str, set[float]]:
+    """What numbers of images in a column n are of: all images, unless other columns say which."""
+    if {"set", "before"} <= {*rows.columns}:  # of each set, cells of one partition
+        whole = rows.group_by("set").agg(pl.col("n").cast(pl.Float64).sum())
+        return {"": numbers, "A": _numbers(whole["n"])}
+    if {"set", "subset"} <= {*rows.columns}:
+        return {"": numbers, "A": _numbers(rows.filter(subset="A")["n"])}
+    if {"measure", "subset"} <= {*rows.columns}:
+        return {str(of): _numbers(those["n"]) for (of,), those in rows.group_by("subset")}
+    if "of" in rows.columns:
+        nested = rows.filter(pl.col("of").str.starts_with("several labels"))
+        return {"": numbers, "several labels": _numbers(nested["n"])}
+    if "measure" in rows.columns:
+        return {str(of): _numbers(those["n"]) for (of,), those in rows.group_by("measure")}
+    return {"": numbers} if {"statistic", "value"} & {*rows.columns} else {"A": numbers}
+
+
+def _numbers(column: pl.Series) -> set[float]:
+    return {*column.cast(pl.Float64, strict=False).drop_nulls()}
 
 
 class LeftOut(NamedTuple):

@@ -11,7 +11,7 @@ from mllm_classify.config.models import Model
 from mllm_classify.config.tasks import Layout
 from mllm_classify.dollars import dollars
 from mllm_classify.io.files import portable
-from mllm_classify.tasks import TASK, TaskName
+from mllm_classify.tasks import TASK, Scale, TaskName
 
 SECRET = re.compile(r"(key|token|secret|password|credential|^sig|^signature)$", re.IGNORECASE)
 """Names of a URL's parameters that hold what must not be written down."""
@@ -43,7 +43,24 @@ class Request(Section):
     )
     reasoning_effort: str | None = Field(None, description="as sent")
     service_tier: str | None = Field(None, description="as sent")
+    logprobs: bool | None = Field(
+        None, description="as sent; true keeps how likely each answer was (`answer_logprob` of the predictions)"
+    )
+    top_logprobs: int | None = Field(
+        None,
+        ge=0,
+        le=1000,
+        description="as sent, with `logprobs`: likeliest tokens at each place; of MC by letter, they tell each option's "
+        "probability (`letters`)",
+    )
     detail: Literal["low", "high", "auto"] | None = Field(None, description="as sent with every image")
+
+    @model_validator(mode="after")
+    def _with_logprobs(self) -> Self:
+        if self.top_logprobs is not None and not self.logprobs:
+            msg = f"top_logprobs: {self.top_logprobs}: needs logprobs: true"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -74,6 +91,27 @@ class Picture(Section):
     formats: list[Literal["JPEG", "PNG", "WEBP", "GIF"]] = Field(
         ["JPEG", "PNG"],
         description="whose bytes the server reads; others are sent as PNG. Servers on llama.cpp read no WebP",
+    )
+
+
+class Likelihood(Section):
+    """How CW-likelihood and OW-likelihood rank classes by their names' log-probabilities."""
+
+    top: Annotated[int, Field(gt=0, le=MOST)] | Literal["all"] = Field(
+        5, description="classes whose ranking is certain and kept; `all` asks for every name, whatever it takes"
+    )
+    scales: list[Scale] = Field(
+        list(get_args(Scale)),
+        min_length=1,
+        description="by what: the log-probability itself, its mean over tokens or bytes, and what the image adds to it; a scale "
+        "whose bounds cut little asks most names",
+    )
+    end: str = Field(
+        "template",
+        min_length=1,
+        max_length=100,
+        description="the token that ends an answer, whose probability counts: the one that the chat template puts behind it, "
+        "or this text; `none` counts none, so that a name which begins another gains by that",
     )
 
 
@@ -136,6 +174,7 @@ class ChatModel(Model):
         "in `response_format`, which many know; TGI's regex there",
     )
     picture: Picture = Picture()
+    likelihood: Likelihood = Likelihood()
     image_tokens: Annotated[int | None, RUNTIME, Field(gt=0, le=MOST)] = Field(
         None, description="what an image costs in tokens, for estimates"
     )
@@ -181,7 +220,7 @@ class ChatModel(Model):
         return self.variants
 
     @property
-    def starts_engine(self) -> bool:
+    def starts(self) -> bool:
         return True
 
     @property
@@ -206,6 +245,12 @@ class ChatModel(Model):
             ours |= CONSTRAINTS
         if taken := [key for key in self.extra_body if key in ours]:
             msg = f"models ({self.name}): extra_body: {taken[0]!r} is not for this place; request: and constrained_by: set it"
+            raise ValueError(msg)
+        if self.budget is not None and (ranked := [task for task in self.tasks if TASK[task].ranked]):
+            msg = (
+                f"models ({self.name}): budget: {self.budget:g}: what {ranked[0]} costs depends on its answers; give it an "
+                "entry of its own, without a budget"
+            )
             raise ValueError(msg)
         if self.budget is not None and self.prices is None:
             msg = f"models ({self.name}): budget: {self.budget:g}: needs prices:"
@@ -257,6 +302,16 @@ class OpenAIModel(ChatModel):
     )
     batch: Annotated[Batch | None, RUNTIME] = None
 
+    @model_validator(mode="after")
+    def _answers_in_words(self) -> Self:
+        if ranked := [task for task in self.tasks if TASK[task].ranked]:
+            msg = (
+                f"models ({self.name}): tasks: {ranked[0]!r}: OpenAI's API gives no log-probabilities of given names; ask "
+                "vLLM (kind vllm, engine or endpoint)"
+            )
+            raise ValueError(msg)
+        return self
+
     @property
     def in_batches(self) -> bool:
         return self.batch is not None
@@ -272,7 +327,7 @@ class EngineModel(ChatModel):
     )
 
     @property
-    def starts_engine(self) -> bool:
+    def starts(self) -> bool:
         return True
 
 

@@ -177,6 +177,10 @@ class CropsDataset(Dataset):
         return True
 
     @property
+    def rules_of(self) -> str:
+        return "reimagenet"
+
+    @property
     def only_registered(self) -> bool:
         return True
 

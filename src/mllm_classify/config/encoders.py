@@ -21,7 +21,23 @@ class EncoderSection(Section):
             "averages templates; the names of its authors' prediction files say that answers passed through them, too",
         ),
     ] = Field("templates", description="whether answers pass through the templates, as class names do")
+    query_prompt: Annotated[str, Choice("ours", "does not mention instruction-tuned encoders")] = Field(
+        "",
+        max_length=2000,
+        description="stands before every answer, as instruction-tuned encoders want of queries, with the blank at its end",
+    )
+    document_prompt: str = Field(
+        "", max_length=2000, description="stands before every class name, as they want of documents"
+    )
     batch_size: Annotated[int, RUNTIME, Field(gt=0, le=100_000)] = Field(256, description="texts at once")
+
+    @model_validator(mode="after")
+    def _no_place_in_prompts(self) -> Self:
+        for key in ("query_prompt", "document_prompt"):
+            if "{}" in getattr(self, key):
+                msg = f"encoder ({self.name}): {key}: holds {{}}, which is the name's place in templates; write what stands before it"
+                raise ValueError(msg)
+        return self
 
 
 class Encoder(EncoderSection):

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from mllm_classify.config.hierarchy import Hierarchy
 from mllm_classify.config.identity import identity
 from mllm_classify.config.marks import CONTENT, DISPLAY, MOST, RUNTIME, Choice, Label, Name, Section
 from mllm_classify.io.reading import MAX_PIXELS, Reading
@@ -17,16 +18,22 @@ AUTHORS: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "recorded": {"images": "intersection"},
     },
     "proposed": {"regt": {"missing": "exclude", "uncertain": NONE}},
+    "label_errors": {"regt": {"missing": "exclude"}},
 }
 """By the format of a second label set, the defaults of other keys with which its authors' figures come out: of `regt`, of
 `mapping`, and of recorded models."""
 
 
-def authors(given: Any) -> dict[str, dict[str, Any]]:
-    """The defaults that a configuration's second label set brings along; none where it is no configuration."""
-    for key in ("dataset", "regt", "format"):
-        given = given.get(key) if isinstance(given, dict) else None
-    return AUTHORS.get(given, {}) if isinstance(given, str) else {}
+def by_its_authors(section: Section, of: str, format_: str | None) -> Section:
+    """A section in which keys that nobody wrote have the values that a second label set of this format brings along.
+
+    They still count as unwritten: the study of another data set has other ones. `of` is a key of AUTHORS' entries.
+    """
+    keys = {key for rules in AUTHORS.values() for key in rules.get(of, {})} - section.model_fields_set
+    own = AUTHORS.get(format_ or "", {}).get(of, {})
+    copied = section.model_copy(update={key: own.get(key, type(section).model_fields[key].default) for key in keys})
+    copied.model_fields_set.difference_update(keys)
+    return copied
 
 
 class LabelSet(Section):
@@ -48,7 +55,7 @@ class LabelSet(Section):
 class SecondLabelSet(LabelSet):
     """The labels that the tables' ReGT columns stand for: all that apply to an image."""
 
-    format: Literal["table", "real", "reimagenet", "mustelidae", "proposed"] = Field(
+    format: Literal["table", "real", "reimagenet", "mustelidae", "proposed", "label_errors"] = Field(
         "table", description="how the file is written: docs/labels.md"
     )
     none: Label = Field(
@@ -76,7 +83,8 @@ class SecondLabelSet(LabelSet):
     @model_validator(mode="before")
     @classmethod
     def _as_its_authors(cls, given: Any) -> Any:
-        return authors({"dataset": {"regt": given}}).get("regt", {}) | given if isinstance(given, dict) else given
+        named = given.get("format") if isinstance(given, dict) else None
+        return AUTHORS.get(named, {}).get("regt", {}) | given if isinstance(named, str) else given
 
     @model_validator(mode="after")
     def _sign_of_a_table(self) -> Self:
@@ -160,6 +168,7 @@ class Dataset(Section):
     equivalences: Annotated[
         Equivalences | None, Choice("ours", "applies a set E, which is not public, to both label sets (Sec. 2.2)")
     ] = Field(None, description="without it, no two classes count as one")
+    hierarchy: Hierarchy | None = Field(None, description="what classes are kinds of, for results/granularity.csv")
 
     @property
     def has_files(self) -> bool:
@@ -187,6 +196,11 @@ class Dataset(Section):
         return None
 
     @property
+    def rules_of(self) -> str | None:
+        """The format whose authors' rules hold where nothing else is written."""
+        return self.regt.format if self.regt else None
+
+    @property
     def corrections(self) -> list[SecondLabelSet]:
         """Earlier corrections of the same labels."""
         return []
@@ -208,9 +222,12 @@ class Dataset(Section):
     def identities(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What contributes to the lineage of the images, and what else to that of their labels: two disjoint parts.
 
+        The hierarchy contributes to neither.
+
         Raises InputError where a file that is named cannot be read.
         """
         images = identity(self)
+        del images["hierarchy"]
         labels = {key: images.pop(key) for key in self.LABELLING}
         return {"files": self.has_files, "synsets": self.synsets_file} | images | self._chosen_by(labels), labels
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from mllm_classify.config.annotate import Annotate
 from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.kinds import AnyModel
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 RESULTS = "results"
 """The folder of everything that the main data set's jobs make."""
-TAKEN = ("annotate", "asked", "choices", "dataset", "embeddings", "judgements", "mapping", "predictions")
+TAKEN = ("annotate", "asked", "choices", "concepts", "dataset", "embeddings", "judgements", "mapping", "predictions")
 """Folders in there, which are named after stages: no data set of `datasets` can have such a name."""
 FILES = (".csv", ".html", ".json", ".md", ".parquet", ".pdf", ".svg", ".tex", ".zip")
 """How the names of files in there end."""
@@ -34,6 +35,12 @@ class FurtherDataset(Section):
         None, description="its templates, in place of those of the main encoder and of zero-shot classifiers"
     )
     models: list[Name] | None = Field(None, min_length=1, description="the models that see it; by default all")
+    annotate: Annotate | None = Field(None, description="its second annotation pass")
+    shifted_from: Name | None = Field(
+        None,
+        description="the data set of the same classes from which its pictures are shifted (the base), for "
+        "results/effective_robustness.csv",
+    )
 
 
 def studies(study: "Config") -> "dict[str, Config]":
@@ -78,6 +85,18 @@ def check_names(study: "Config") -> None:
             seen[known] = where
 
 
+def check_shifts(study: "Config") -> None:
+    """Raises ValueError where the base of a shifted data set is no other of the study's."""
+    names = [study.dataset.name, *(it.dataset.name for it in study.datasets)]
+    for number, it in enumerate(study.datasets):
+        if it.shifted_from is not None and it.shifted_from not in names:
+            msg = f"datasets[{number}].shifted_from: {it.shifted_from!r} is none of the data sets, which are {', '.join(names)}"
+            raise ValueError(msg)
+        if it.shifted_from == it.dataset.name:
+            msg = f"datasets[{number}].shifted_from: {it.shifted_from!r} is this data set itself; name its base"
+            raise ValueError(msg)
+
+
 def _alone(study: "Config", further: FurtherDataset, number: int) -> dict[str, Any]:
     """The configuration of a data set's study: the whole one's, with what the data set has of its own."""
     names = [model.name for model in study.models]
@@ -96,15 +115,9 @@ def _alone(study: "Config", further: FurtherDataset, number: int) -> dict[str, A
     if not left.issuperset(tables.compared or []):
         tables = tables.model_copy(update={"compared": None})
     judges = [it.model_copy(update={"own": [name for name in it.own if name in left]}) for it in study.judges_given]
-    own = {
-        "judge": judges[0] if judges else None,
-        "judges": judges[1:],
-        "dataset": further.dataset,
-        "choices": further.choices,
-        "encoder": encoder,
-        "models": models,
-    }
-    return dict(study) | own | {"tables": tables, "datasets": [], "annotate": None}
+    own: dict[str, Any] = {"dataset": further.dataset, "choices": further.choices, "encoder": encoder, "models": models}
+    own |= {"judge": judges[0] if judges else None, "judges": judges[1:]}
+    return dict(study) | own | {"tables": tables, "datasets": [], "annotate": further.annotate}
 
 
 def _adapted(model: AnyModel, further: FurtherDataset) -> AnyModel | None:

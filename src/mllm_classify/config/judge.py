@@ -1,11 +1,17 @@
 """Entries of judges: chat models that are asked what answers have to do with classes."""
 
-from typing import Annotated, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from mllm_classify.config.chat import ChatModel, EndpointModel, EngineModel, OpenAIModel, VLLMModel
 from mllm_classify.config.marks import CONTENT, DISPLAY, MOST, Choice, Name, tags
+from mllm_classify.tasks import JUDGED_TASKS
+
+if TYPE_CHECKING:
+    from mllm_classify.config.models import Model
+    from mllm_classify.config.study import Config
 
 
 class Judge(ChatModel):
@@ -70,3 +76,27 @@ class VLLMJudge(VLLMModel, Judge):
 
 AnyJudge = Annotated[EndpointJudge | OpenAIJudge | EngineJudge | VLLMJudge, Field(discriminator="kind")]
 JUDGES = tags(AnyJudge, "kind")
+
+
+def gives_judged_answers(models: "Sequence[Model]") -> bool:
+    """Whether any model answers in words to a task whose answers are judged."""
+    return any(model.worded and model.answers(task) for model in models for task in JUDGED_TASKS)
+
+
+def check_judges(study: "Config") -> None:
+    """Raises ValueError where two judges share a name or label, or one names a model as its own that is none."""
+    if study.judges and study.judge is None:
+        msg = f"judges[0] ({study.judges[0].name}): is compared with the main one; add judge:"
+        raise ValueError(msg)
+    seen: dict[str, str] = {}
+    known = [model.name for model in study.models]
+    for number, judge in enumerate(study.judges_given):
+        where = f"judges[{number - 1}]" if number else "judge"
+        for key in ("name", "label"):
+            if (value := getattr(judge, key)) in seen:
+                msg = f"{where}.{key}: {value!r} is also {seen[value]}'s; give each its own"
+                raise ValueError(msg)
+        if unknown := [name for name in judge.own if name not in known]:
+            msg = f"{where}.own: {unknown[0]!r} is not among the models, which are {', '.join(known)}"
+            raise ValueError(msg)
+        seen |= {judge.name: where, judge.label: where}

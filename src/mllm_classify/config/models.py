@@ -25,6 +25,9 @@ class Model(Section):
     published: Annotated[Label | None, DISPLAY] = Field(
         None, description="the row of resources/published/ that results/scorecard.csv sets beside this model"
     )
+    factors: Annotated[dict[Name, Label], DISPLAY] = Field(
+        {}, description="what it is made of, such as `llm: Qwen2-7B`, for results/factors.csv: any names"
+    )
     resources: Annotated[Resources, RUNTIME] = Field(Resources(), description="what a scheduler is asked for")
     shards: Annotated[int, RUNTIME] = Field(
         1, gt=0, le=1000, description="jobs that share the images between them, each with these resources"
@@ -41,6 +44,11 @@ class Model(Section):
         return False
 
     @property
+    def confident(self) -> bool:
+        """Whether the score of a class says how probable it is, be it by itself only (SigLIP's sigmoids)."""
+        return False
+
+    @property
     def together(self) -> int:
         """Images that are computed in one batch."""
         return 1
@@ -51,8 +59,8 @@ class Model(Section):
         return False
 
     @property
-    def starts_engine(self) -> bool:
-        """Whether its job starts a server of its own, which can be asked about several data sets."""
+    def starts(self) -> bool:
+        """Whether a job of it begins with an engine's start, or loads weights: once for several data sets."""
         return False
 
     @property

@@ -1,6 +1,6 @@
 """A whole configuration, and what of it must fit together."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -8,15 +8,17 @@ from mllm_classify.config.annotate import Annotate
 from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
-from mllm_classify.config.every_dataset import authors
-from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, studies
-from mllm_classify.config.judge import AnyJudge
+from mllm_classify.config.every_dataset import by_its_authors
+from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, check_shifts, studies
+from mllm_classify.config.judge import AnyJudge, check_judges, gives_judged_answers
 from mllm_classify.config.kinds import AnyModel
-from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
-from mllm_classify.config.models import Model
-from mllm_classify.config.tasks import Choices, TaskPrompt, Variant
+from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section, entry_named
+from mllm_classify.config.models import Model, RecordedModel
+from mllm_classify.config.outside import OutsideFigures
+from mllm_classify.config.tasks import SHOWN, Choices, Examples, Probe, TaskPrompt, Variant
+from mllm_classify.config.vision import KnnModel
 from mllm_classify.io.files import InputError
-from mllm_classify.tasks import CW, JUDGED_TASKS, TASK, TASK_OF, TaskName
+from mllm_classify.tasks import CW, TASK, TASK_OF, TaskName
 
 
 class Mapping(Section):
@@ -28,7 +30,7 @@ class Mapping(Section):
     ] = Field(
         "wrong",
         description="an answer to CW that names several classes and nothing else: out of prompt, its first, or all of them; "
-        "`any` where `dataset.regt` is of `format: reimagenet`",
+        "`any` where a data set's `regt` is of `format: reimagenet`, and of crops",
     )
 
 
@@ -46,11 +48,22 @@ class Tables(Section):
     resamples: Annotated[int, Choice("ours", "has intervals for Table 6 only, over repeats")] = Field(
         1000, ge=100, le=100_000, description="bootstrap resamples of the images"
     )
+    k: Annotated[
+        list[Annotated[int, Field(ge=1, le=1000)]],
+        Choice("ours", "has top-1 only; ReaL's top-5, as timm evaluates it, is asked for"),
+    ] = Field([1, 5], min_length=1, description="of the first how many classes one must be right, in results/top_k.csv")
     compared: list[Name] | None = Field(
         None,
         min_length=2,
         max_length=2,
-        description="two models whose classes results/class_differences.svg compares; by default the two best under ImGT",
+        description="two models, the older first, whose classes results/class_differences.svg (by default the two best under "
+        "ImGT) and results/hard_classes.csv compare",
+    )
+    exposure: OutsideFigures | None = Field(
+        None, description="how often classes are named elsewhere, for results/exposure.csv"
+    )
+    benchmarks: OutsideFigures | None = Field(
+        None, description="scores of models on other benchmarks, for results/benchmarks.csv"
     )
 
 
@@ -81,12 +94,18 @@ class Config(Section):
     datasets: list[FurtherDataset] = Field([], description="further data sets, which the same models see")
     encoder: AnyEncoder | None = Field(None, description="the one by which all tables but the encoders' are made")
     encoders: list[AnyEncoder] = Field([], description="further ones, compared with it in results/encoders.csv")
+    similarity: Name | None = Field(
+        None,
+        description="the encoder by which results/protocols.csv has the similarity of answers and labels of Conti et al. (2025), who "
+        "embed bare texts",
+    )
     tasks: dict[TaskName, TaskPrompt] = Field({})
     variants: list[Variant] = Field([])
     mapping: Mapping = Mapping()
     judge: AnyJudge | None = Field(None, description="the one by which answers are scored as OW judged and CW+ judged")
     judges: list[AnyJudge] = Field([], description="further ones, compared with it in results/judges.csv")
     choices: Choices | None = None
+    probe: Probe | None = None
     tables: Tables = Tables()
     annotate: Annotate | None = None
     bundle: Annotated[Bundle, RUNTIME] = Bundle()
@@ -115,18 +134,15 @@ class Config(Section):
         msg = f"--dataset: {dataset!r} is not in the configuration; it has {', '.join(self.studies)}"
         raise InputError(msg)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_authors_of_the_labels(cls, given: Any) -> Any:
-        if not (rules := authors(given)):
-            return given
-        of_files, models = rules.get("recorded", {}), given.get("models")
-        if isinstance(given.get("mapping", {}), dict):
-            given = given | {"mapping": rules.get("mapping", {}) | given.get("mapping", {})}
-        if isinstance(models, list):
-            recorded = [isinstance(it, dict) and it.get("kind") == "recorded" for it in models]
-            given = given | {"models": [of_files | it if own else it for it, own in zip(models, recorded, strict=True)]}
-        return given
+    @model_validator(mode="after")
+    def _as_authors_of_the_labels(self) -> Self:
+        format_ = self.dataset.rules_of
+        models = [
+            by_its_authors(it, "recorded", format_) if isinstance(it, RecordedModel) else it for it in self.models
+        ]
+        for key, value in {"mapping": by_its_authors(self.mapping, "mapping", format_), "models": models}.items():
+            object.__setattr__(self, key, value)  # nobody has seen it yet
+        return self
 
     @model_validator(mode="after")
     def _distinct_models(self) -> Self:
@@ -160,40 +176,27 @@ class Config(Section):
             seen[encoder.name] = f"encoders[{number}]"
         return self
 
+    @model_validator(mode="after")
+    def _whose_similarity(self) -> Self:
+        names = [encoder.name for encoder in self.every_encoder]
+        if self.similarity is not None and self.similarity not in names:
+            msg = f"similarity: {self.similarity!r} is not among the encoders, which are {', '.join(names) or 'none'}"
+            raise ValueError(msg)
+        return self
+
     @property
     def every_encoder(self) -> list[AnyEncoder]:
         """The main encoder, if there is one, and the others in their order."""
         return [self.encoder, *self.encoders] if self.encoder else []
 
-    @model_validator(mode="after")
-    def _distinct_judges(self) -> Self:
-        if self.judges and self.judge is None:
-            msg = f"judges[0] ({self.judges[0].name}): is compared with the main one; add judge:"
-            raise ValueError(msg)
-        seen: dict[str, str] = {}
-        for number, judge in enumerate(self.judges_given):
-            where = f"judges[{number - 1}]" if number else "judge"
-            for key in ("name", "label"):
-                if (value := getattr(judge, key)) in seen:
-                    msg = f"{where}.{key}: {value!r} is also {seen[value]}'s; give each its own"
-                    raise ValueError(msg)
-            known = [model.name for model in self.models]
-            if unknown := [name for name in judge.own if name not in known]:
-                msg = f"{where}.own: {unknown[0]!r} is not among the models, which are {', '.join(known)}"
-                raise ValueError(msg)
-            seen |= {judge.name: where, judge.label: where}
-        return self
-
     @property
     def judges_given(self) -> list[AnyJudge]:
-        """The main judge, if there is one, and the others in their order."""
         return [self.judge, *self.judges] if self.judge else []
 
     @property
     def every_judge(self) -> list[AnyJudge]:
-        """The same; none where no model gives answers that are judged."""
-        worded = any(model.worded and model.answers(task) for model in self.models for task in JUDGED_TASKS)
-        return self.judges_given if worded else []
+        """The main judge and the others in their order; none where no model gives answers that are judged."""
+        return self.judges_given if gives_judged_answers(self.models) else []
 
     @model_validator(mode="after")
     def _what_models_need(self) -> Self:
@@ -214,7 +217,21 @@ class Config(Section):
         if sampled := [task for task, put in self.tasks.items() if TASK[task].options and put.sample is not None]:
             msg = f"tasks.{sampled[0]}.sample: choices.per_class says which images multiple choice is about; remove the key"
             raise ValueError(msg)
+        if shown := [task for task, put in self.tasks.items() if TASK[task].options and put.examples is not None]:
+            msg = f"tasks.{shown[0]}.examples: each question has options of its own; remove the key"
+            raise ValueError(msg)
         names = [variant.name for variant in self.variants]
+        if several := [it.name for it in self.variants if it.images > 1 and self._examples(it.task)]:
+            msg = f"variants: {several[0]!r}: images: its task has examples, which are for one image in a request"
+            raise ValueError(msg)
+        entries = {f"tasks.{task}": put.examples for task, put in self.tasks.items()}
+        entries |= {f"variants ({it.name})": it.examples for it in self.variants}
+        kinds = {model.name: model.kind for model in self.models}
+        for where, examples in entries.items():
+            if examples and examples.neighbours and kinds.get(examples.neighbours) != "knn":
+                has = ", ".join(name for name, kind in kinds.items() if kind == "knn") or "none"
+                msg = f"{where}.examples.neighbours: {examples.neighbours!r} is no model of kind knn; there are {has}"
+                raise ValueError(msg)
         if twice := [name for name in names if names.count(name) > 1]:
             msg = f"variants: the name {twice[0]!r} appears twice"
             raise ValueError(msg)
@@ -244,6 +261,14 @@ class Config(Section):
                 raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _whom_probes_ask(self) -> Self:
+        chat = [model.name for model in self.chat_models]
+        if unknown := [name for name in (self.probe.models if self.probe else []) if name not in chat]:
+            msg = f"probe.models: {unknown[0]!r} is no chat model; there are {', '.join(chat) or 'none'}"
+            raise ValueError(msg)
+        return self
+
     @property
     def chat_models(self) -> list[ChatModel]:
         """The models that are asked with prompts, in the order of the file."""
@@ -268,6 +293,24 @@ class Config(Section):
             for model in sorted(self.chat_models, key=lambda model: model.name)
             for variant in self.asked_variants(model)
             if variant.repeats > 1
+        ]
+
+    def _examples(self, task: TaskName) -> Examples | None:
+        return self.tasks[task].examples if task in self.tasks else None
+
+    def neighbours(self, model: Model) -> dict[str, KnnModel]:
+        """The entries, by name, whose encoders choose the examples of a model's questions."""
+        prompted = [self.tasks[task].examples for task in model.prompted_tasks]
+        named = [it and it.neighbours for it in (*prompted, *(it.examples for it in self.asked_variants(model)))]
+        return {it.name: it for it in self.models if isinstance(it, KnnModel) and it.name in named}
+
+    def blinded(self) -> list[tuple[str, str, str]]:
+        """Model, variant, and what is shown in place of images, in words: every variant in which that is so, sorted by model."""
+        return [
+            (model.name, variant.name, SHOWN[variant.pixels])
+            for model in sorted(self.chat_models, key=lambda model: model.name)
+            for variant in self.asked_variants(model)
+            if variant.pixels != "own"
         ]
 
     def needs_labels(self, model: Model) -> bool:
@@ -342,31 +385,16 @@ class Config(Section):
     @model_validator(mode="after")
     def _every_dataset(self) -> Self:
         check_names(self)
+        check_shifts(self)
+        check_judges(self)
         assert self.studies  # each is checked as it is made
         return self
 
     def named_encoder(self, name: str) -> AnyEncoder:
-        """The encoder of that name. Raises InputError where there is none."""
-        for encoder in self.every_encoder:
-            if encoder.name == name:
-                return encoder
-        known = ", ".join(encoder.name for encoder in self.every_encoder) or "none"
-        msg = f"--encoder: {name!r} is not in the configuration; it has {known}"
-        raise InputError(msg)
+        return entry_named("encoder", name, self.every_encoder)
 
     def named_judge(self, name: str) -> AnyJudge:
-        """The judge of that name. Raises InputError where there is none."""
-        for judge in self.every_judge:
-            if judge.name == name:
-                return judge
-        known = ", ".join(judge.name for judge in self.every_judge) or "none"
-        msg = f"--judge: {name!r} is not in the configuration; it has {known}"
-        raise InputError(msg)
+        return entry_named("judge", name, self.every_judge)
 
     def model(self, name: str) -> AnyModel:
-        """The entry of that name. Raises InputError where there is none."""
-        for model in self.models:
-            if model.name == name:
-                return model
-        msg = f"--model: {name!r} is not in the configuration; it has {', '.join(m.name for m in self.models)}"
-        raise InputError(msg)
+        return entry_named("model", name, self.models)

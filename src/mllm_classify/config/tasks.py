@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from mllm_classify.config.marks import CONTENT, DISPLAY, MOST, Choice, EarlierVariant, Label, MCVariant, Name, Section
+from mllm_classify.config.vision import TrainingImages
 from mllm_classify.tasks import CW, TASK, VariedTask
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from mllm_classify.config.study import Config
 
 Layout = Literal["image_last", "system", "image_first"]
+Pixels = Literal["own", "shuffled", "grey", "none"]
+"""What is shown of an image: it as it is, its pixels in another order, grey of its size, or nothing."""
+SHOWN: "dict[Pixels, str]" = {"shuffled": "pixels shuffled", "grey": "a grey image", "none": "no image"}
+"""What is shown in place of an image, as tables say it."""
 ORDERS = {"listed": "as listed", "shuffled": "shuffled", "class": "by class"}
 """The order of several images in a request, as tables say it."""
 
@@ -24,11 +29,38 @@ class Sample(Section):
     seed: int = Field(0, ge=0, le=MOST, description="of that draw")
 
 
+class Examples(Section):
+    """Pictures of a training split that stand before each question, with their names (few-shot)."""
+
+    train: TrainingImages = Field(description="among which they are chosen; its records have a column sha256, too")
+    choose: Literal["per_class", "random", "nearest"] = Field(
+        description="n of each class or n of all, drawn by the seed and the same for all images; or the n most like the image"
+    )
+    n: int = Field(gt=0, le=10_000, description="so many")
+    seed: int = Field(0, ge=0, le=MOST, description="of that draw")
+    neighbours: Name | None = Field(
+        None, description="with nearest, the model of kind knn whose image encoder says what is most alike"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.choose == "nearest") != (self.neighbours is not None):
+            needs = (
+                "needs neighbours:, a model of kind knn"
+                if self.neighbours is None
+                else "knows no neighbours; remove them"
+            )
+            msg = f"choose: {self.choose!r} {needs}"
+            raise ValueError(msg)
+        return self
+
+
 class TaskPrompt(Section):
     """How a task is put to chat models."""
 
     prompt: Annotated[str, CONTENT] = Field(description="a versioned prompt file")
     sample: Sample | None = Field(None, description="a pilot: only these images are asked about; tables state n")
+    examples: Examples | None = Field(None, description="labelled pictures that stand before the question")
 
 
 class Variant(Section):
@@ -58,6 +90,12 @@ class Variant(Section):
     ] = Field("listed", description="which images stand together: as they are listed, shuffled, or those of a class")
     seed: int = Field(0, ge=0, le=MOST, description="of shuffled orders, which differ between repeats")
     sample: Sample | None = Field(None, description="in place of the task's")
+    examples: Examples | None = Field(None, description="in place of the task's; its prompt says that they come")
+    pixels: Pixels = Field(
+        "own",
+        description="what is shown of an image: it as it is, its pixels in another order, grey of its size, or nothing. What "
+        "is not `own` tells what a model answers from the prompt alone (results/priors.csv)",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -76,6 +114,12 @@ class Variant(Section):
         if self.images > 1 and TASK[self.task].constrained:
             msg = f"variants: {self.name!r}: a constrained answer is one name; images must be 1"
             raise ValueError(msg)
+        if self.images > 1 and self.examples is not None:
+            msg = f"variants: {self.name!r}: examples: are for one image in a request; remove images"
+            raise ValueError(msg)
+        if self.images > 1 and self.pixels != "own":
+            msg = f"variants: {self.name!r}: pixels {self.pixels!r}: is for one image in a request; remove images"
+            raise ValueError(msg)
         return self
 
     def differs(self, task: TaskPrompt, model: "ChatModel") -> str:
@@ -89,13 +133,44 @@ class Variant(Section):
             f"layout {self.layout}": self.layout not in (None, model.layout),
             f"temperature {self.temperature or 0:g}": self.temperature not in (None, model.request.temperature),
             f"{self.images} images a request, {ORDERS[self.order]}": self.images > 1,
+            SHOWN.get(self.pixels, ""): self.pixels != "own",
+            told(self.examples): self.examples not in (None, task.examples),
         }
         return ", ".join(words for words, applies in ways.items() if applies) or "nothing: asked again"
 
     def between_repeats(self) -> str:
         """What changes from one repeat to the next, in words."""
-        orders = {"order of images": self.order == "shuffled", "class list": self.classes == "shuffled"}
+        orders = {
+            "order of images": self.order == "shuffled",
+            "class list": self.classes == "shuffled",
+            "order of pixels": self.pixels == "shuffled",
+        }
         return ", ".join(["seed", *(words for words, applies in orders.items() if applies)])
+
+
+def told(examples: Examples | None) -> str:
+    """What stands before a question, in words."""
+    if examples is None:
+        return "no examples"
+    which = {"per_class": "of each class", "random": "drawn", "nearest": "most alike"}[examples.choose]
+    return f"{examples.n} examples {which}"
+
+
+class Probe(Section):
+    """What chat models know of classes, without an image: which class a description fits."""
+
+    models: list[Name] = Field(min_length=1, description="chat models that are asked")
+    prompt: Annotated[str, CONTENT] = Field("resources/prompts/probe.v1.txt", description="a versioned prompt file")
+    descriptions: Annotated[str | None, CONTENT] = Field(
+        None,
+        description="records of class (a name, a synset or a number) and description; without it, WordNet's glosses of "
+        "ImageNet's classes, which timm ships",
+    )
+    n: int = Field(2, ge=2, le=1000, description="classes of which one is chosen; the others are drawn")
+    repeats: int = Field(
+        1, gt=0, le=10_000, description="how often each description is asked about, with other classes and orders"
+    )
+    seed: int = Field(0, ge=0, le=MOST, description="of these draws")
 
 
 class Earlier(Section):

@@ -42,6 +42,12 @@ class Inference(Section):
 class VisionModel(Model):
     """A model that looks at images itself."""
 
+    scores: Literal["first", "all"] = Field(
+        "first",
+        description="which classes its predictions keep with their scores: the 20 of highest score, or all, without which "
+        "results/calibration.csv has neither temperatures nor scores of whole distributions (docs/calibration.md)",
+    )
+
     @property
     def inference(self) -> Inference:
         """How it computes images."""
@@ -54,6 +60,10 @@ class VisionModel(Model):
 
     @property
     def keeps_parts(self) -> bool:
+        return True
+
+    @property
+    def starts(self) -> bool:
         return True
 
 
@@ -97,6 +107,10 @@ class TimmModel(VisionModel, Classifier):
 
     @property
     def probable(self) -> bool:
+        return True
+
+    @property
+    def confident(self) -> bool:
         return True
 
 
@@ -154,6 +168,10 @@ class OpenClipModel(VisionModel, OpenClip, Templates, Inference):
     kind: Literal["open_clip"]
     family: Annotated[Literal["VLM"], DISPLAY] = Field("VLM", description="as tables show it")
 
+    @property
+    def confident(self) -> bool:
+        return True
+
 
 class DinoTxtModel(VisionModel, Templates, Inference):
     """DINOv3 with dino.txt, a zero-shot classifier, from a local clone of its repository: docs/models.md."""
@@ -167,6 +185,10 @@ class DinoTxtModel(VisionModel, Templates, Inference):
     vocabulary: str = Field(
         "package:open_clip/bpe_simple_vocab_16e6.txt.gz", description="the tokenizer's; open_clip has the same"
     )
+
+    @property
+    def confident(self) -> bool:
+        return True
 
 
 class TrainingImages(Section):
@@ -209,6 +231,10 @@ class KnnModel(VisionModel, Timm, Inference):
 
     @property
     def probable(self) -> bool:
+        return True
+
+    @property
+    def confident(self) -> bool:
         return True
 
     @property

@@ -6,6 +6,7 @@ probabilities (ConSE, Norouzi et al., ICLR 2014), and answers with the nearest t
 that timm ships, and the names that the prompt lists after "- ". These are preferred, the less the more of them there
 are: as with MLLMs, answers outside of a list are rare where it is short. Synonyms, and such answers, are therefore
 consequences of the pixels. It understands nothing else of a prompt. At a temperature above 0 it draws among the terms.
+Without a picture, all classes are equally probable.
 """
 
 import argparse
@@ -33,6 +34,8 @@ from mllm_classify.predict.conse import convex_combination
 log = logging.getLogger("conse_server")
 
 LISTED = re.compile(r"^- (.+)$", re.MULTILINE)
+NUMBERED = re.compile(r"^Image \d+:$", re.MULTILINE)
+"""What stands before each of several pictures that are asked about. Of others the last one is; those before are examples."""
 TOP = 10
 PREFERENCE = 10.0
 """By how much (in cosine similarity, divided by their number) the listed names are nearer."""
@@ -73,12 +76,15 @@ class Responder:
     def vectors(self, terms: list[str]) -> FloatArray:
         return normalised(self.encode(terms))
 
-    def answer(self, image: bytes, prompt: str, sampling: Sampling = Sampling()) -> str:  # noqa: B008 (cannot be changed)
+    def answer(self, image: bytes | None, prompt: str, sampling: Sampling = Sampling()) -> str:  # noqa: B008 (cannot be changed)
         """The term nearest to what the classifier sees, among the vocabulary and the names that the prompt lists.
 
         At a temperature, one drawn by the softmax of all similarities. What is drawn depends on the seed and the picture.
         """
-        seen = convex_combination(self.classifier.probabilities([image]), self.class_vectors, TOP)[0]
+        if image is None:
+            seen = normalised(self.class_vectors.mean(axis=0, keepdims=True))[0]
+        else:
+            seen = convex_combination(self.classifier.probabilities([image]), self.class_vectors, TOP)[0]
         names = LISTED.findall(prompt)
         # each once: prompts list the same names in ever new orders
         if unknown := sorted(set(names) - self.listed.keys()):
@@ -92,7 +98,7 @@ class Responder:
             nearness[: len(names)] += PREFERENCE / len(names)
         if sampling.temperature:
             # the highest of logits with Gumbel noise is a draw from their softmax
-            picture = int.from_bytes(hashlib.sha256(image).digest()[:8], "big")
+            picture = int.from_bytes(hashlib.sha256(image or b"").digest()[:8], "big")
             noise = np.random.default_rng([sampling.seed, picture]).gumbel(size=len(terms))
             nearness = nearness * SHARPNESS + sampling.temperature * noise
         best: str = terms[int(nearness.argmax())]
@@ -100,7 +106,7 @@ class Responder:
 
 
 def read_request(body: Any) -> tuple[str, list[bytes]]:
-    """Prompt and images of a chat request. Raises ValueError with what is wrong."""
+    """Prompt of a chat request, and the images that it asks about. Raises ValueError with what is wrong."""
     try:
         contents = [message["content"] for message in body["messages"]]
         listed = [[{"type": "text", "text": part}] if isinstance(part, str) else part for part in contents]
@@ -110,11 +116,12 @@ def read_request(body: Any) -> tuple[str, list[bytes]]:
     except (KeyError, TypeError) as error:
         msg = f"not a chat request: {error!r}"
         raise ValueError(msg) from None
-    if not urls or not all(str(url).startswith("data:image/") for url in urls):
-        msg = "an image is needed, as a data URL"
+    if not all(str(url).startswith("data:image/") for url in urls):
+        msg = "an image must be a data URL"
         raise ValueError(msg)
     try:
-        return prompt, [base64.b64decode(url.partition("base64,")[2], validate=True) for url in urls]
+        shown = urls if NUMBERED.search(prompt) else urls[-1:]
+        return prompt, [base64.b64decode(url.partition("base64,")[2], validate=True) for url in shown]
     except ValueError as error:
         msg = f"the image is not base64: {error}"
         raise ValueError(msg) from None
@@ -155,7 +162,8 @@ def application(name: str, responder: Responder) -> web.Application:
             if body.get("model") != name:
                 return refusal(404, f"the model {body.get('model')!r} is not served here; {name!r} is")
             loop = asyncio.get_running_loop()
-            said = [await loop.run_in_executor(thread, responder.answer, image, prompt, sampling) for image in images]
+            shown: list[bytes | None] = [*images] or [None]
+            said = [await loop.run_in_executor(thread, responder.answer, image, prompt, sampling) for image in shown]
             text = said[0] if len(said) == 1 else "\n".join(f"{n}. {name}" for n, name in enumerate(said, start=1))
         except ValueError as error:
             return refusal(400, str(error))

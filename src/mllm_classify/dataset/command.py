@@ -1,4 +1,4 @@
-"""The commands of the dataset stage: images and classes, and both label sets."""
+"""The commands of the dataset stage: images and classes, both label sets, and the hierarchy of the classes."""
 
 import argparse
 import logging
@@ -14,15 +14,18 @@ log = logging.getLogger("mllm_classify")
 
 def add(stages: Any) -> None:
     """The commands and their arguments."""
-    several = parts(stages, "dataset", "register images and classes; read both label sets")
+    several = parts(stages, "dataset", "register images and classes; read both label sets, and the hierarchy")
     images = command(several, "images", write_images, "images", "Check every image and the class list.")
     files(images, "images", "classes", images="images.parquet to write", classes="classes.parquet to write")
     labels = command(several, "labels", write_labels, "labels", "Read ImGT, ReGT and equivalences; derive categories.")
     files(labels, "images", "classes", "output")
+    tree = command(several, "hierarchy", write_hierarchy, "hierarchy", "Read what the classes are kinds of.")
+    files(tree, "classes", "output")
 
 
 def write_images(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.dataset.classes import CLASSES
+    from mllm_classify.dataset.hierarchy import hierarchy
     from mllm_classify.dataset.images import IMAGES, class_list, files_of, images, remarks
     from mllm_classify.dataset.labels import labels
 
@@ -31,6 +34,8 @@ def write_images(args: argparse.Namespace, config: Config) -> None:
     registered = images(dataset, names, lambda total: progress(total, "images"))
     # all models wait for this stage: a mistake in the labels shows before any of them is asked
     labels(registered, names, dataset)
+    if dataset.hierarchy is not None:
+        hierarchy(names, dataset)
     parquet.write(names, CLASSES, args.classes)
     parquet.write(registered, IMAGES, args.images)
     stamps.keep(Path(args.images).with_name(stamps.STAMPS), files_of(registered), dataset.root)
@@ -51,3 +56,11 @@ def write_labels(args: argparse.Namespace, config: Config) -> None:
         log.info("%s: %s", config.dataset.name, remark)
     for what, counted in numbers(labelled).items():
         log.info("%s: %s: %s", config.dataset.name, what, counted)
+
+
+def write_hierarchy(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.dataset.hierarchy import HIERARCHY, hierarchy
+
+    nodes = hierarchy(parquet.read(args.classes), config.dataset)
+    parquet.write(nodes, HIERARCHY, args.output)
+    log.info("%s: %d nodes", config.dataset.name, len(nodes))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from mllm_classify.dataset.classes import Lookup
-from mllm_classify.dataset.formats import mustelidae, proposed, real, reimagenet, table
+from mllm_classify.dataset.formats import label_errors, mustelidae, proposed, real, reimagenet, table
 from mllm_classify.dataset.readings import Reading, Readings
 from mllm_classify.io.borders import border
 
@@ -21,6 +21,7 @@ READERS: "Final[dict[str, Callable[[AnyDataset, SecondLabelSet, Lookup, Iterable
     "reimagenet": reimagenet.read,
     "mustelidae": mustelidae.read,
     "proposed": proposed.read,
+    "label_errors": label_errors.read,
 }
 """The reader of each format: of a data set, a label set, the classes, and the images that are asked for, which may be ignored."""
 

@@ -83,6 +83,8 @@ def labels(images: pl.DataFrame, classes: pl.DataFrame, dataset: "AnyDataset") -
         it.label: (it, _checked("dataset.earlier", it, second_labels(dataset, it, lookup, ids), ids, only_these=False))
         for it in dataset.corrections
     }
+    for options, readings in earlier.values():
+        _agreeing(options.file, readings, first)
     experts = expert_labels(dataset, lookup)
     if dataset.expert_file is not None:
         _agreeing(dataset.expert_file, experts, first)

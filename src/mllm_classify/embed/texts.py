@@ -1,12 +1,16 @@
 """Texts as unit vectors: class names, and answers, through a text encoder and its templates."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from mllm_classify.io.arrays import FloatArray, normalised
 from mllm_classify.io.files import InputError, read_text
+
+if TYPE_CHECKING:
+    from mllm_classify.config.encoders import AnyEncoder
 
 Encode = Callable[[list[str]], FloatArray]
 """A text encoder as a function from k texts to k x d, float32."""
@@ -32,9 +36,15 @@ def read_templates(name: str) -> list[str]:
     return templates
 
 
-def answer_templates(name: str, answers: str) -> list[str]:
-    """Templates for answers: those of a file, as class names have them, or, where answers are bare, none."""
-    return read_templates(name) if answers == "templates" else ["{}"]
+def class_templates(encoder: "AnyEncoder") -> list[str]:
+    """An encoder's templates for class names, after its prompt for documents."""
+    return [encoder.document_prompt + template for template in read_templates(encoder.templates)]
+
+
+def answer_templates(encoder: "AnyEncoder") -> list[str]:
+    """An encoder's templates for answers, after its prompt for queries: those of class names, or, where answers are bare, none."""
+    templates = read_templates(encoder.templates) if encoder.answers == "templates" else ["{}"]
+    return [encoder.query_prompt + template for template in templates]
 
 
 def averaged(encode: Encode, texts: list[str], templates: list[str]) -> FloatArray:
@@ -75,6 +85,12 @@ def embed_answers(encoder: Callable[[], Encode], templates: list[str], predictio
     return pl.DataFrame({"text": texts, "embedding": vectors}, schema=answer_schema(vectors.shape[1]))
 
 
-def distinct_answers(predictions: pl.DataFrame) -> list[str]:
-    texts = predictions["text"].drop_nulls().str.strip_chars().unique().sort()
-    return texts.filter(texts != "").to_list()
+def distinct_answers(predictions: pl.DataFrame, task: str | None = None) -> list[str]:
+    """Answers stripped of blanks, sorted: all, those in lists (`texts`) too, or the first ones to a task without a variant."""
+    texts = predictions["text"]
+    if task is None:
+        texts = pl.concat([texts, predictions["texts"].explode()])
+    else:
+        texts = predictions.filter((pl.col("task") == task) & (pl.col("variant") == ""))["text"]
+    texts = texts.drop_nulls().str.strip_chars()
+    return texts.filter(texts != "").unique().sort().to_list()

@@ -12,7 +12,7 @@ from mllm_classify.judge.questions import KEY, Pairs
 from mllm_classify.judge.verdicts import JUDGEMENTS, VERDICTS
 from mllm_classify.predict.chat import asking, preflight
 from mllm_classify.predict.chat.answering import Means, ask
-from mllm_classify.predict.chat.collecting import environments
+from mllm_classify.predict.chat.collecting import noted_environments
 from mllm_classify.predict.chat.constraining import name_in
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def judgements(
     Raises InputError where more verdicts are missing than the entry tolerates; what came is in the journal.
     """
     judge = questionnaire.judge
-    _, missing, failures = ask(questionnaire, folder, progress, means, check=check)
+    missing, failures = ask(questionnaire, folder, progress, means, check=check)
     frame, made_with = collected(questionnaire, folder, failures)
     failed = frame.filter(pl.col("status") == "error")
     if failed.height > judge.max_errors:
@@ -79,7 +79,7 @@ def collected(
     frame = pl.DataFrame(rows, schema=JUDGEMENTS, orient="row").sort(
         "control", "answer", "rank", "repeat", nulls_last=True, maintain_order=True
     )
-    return frame, environments(folder, made_with)
+    return frame, noted_environments(folder, made_with)
 
 
 def verdict(response: dict[str, Any], *, in_json: bool) -> dict[str, Any]:

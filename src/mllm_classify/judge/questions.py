@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io.files import InputError, read_csv
 from mllm_classify.judge.quoting import quoted
 from mllm_classify.judge.verdicts import KINDS, VERDICTS
 from mllm_classify.predict.chat.prompts import Template, Way, read_prompt, template
-from mllm_classify.predict.chat.questions import Question, Questionnaire, answer_identity, question_key
-from mllm_classify.predict.images import Images
+from mllm_classify.predict.chat.questions import Question, answer_identity, question_key
 
 if TYPE_CHECKING:
     from mllm_classify.config.judge import Judge
@@ -23,6 +21,8 @@ PLACES = re.compile(f"({re.escape(ANSWER)}|{re.escape(CLASS)})")
 KEY = "verdict"
 """Under which a server that answers in JSON gives the verdict."""
 TASK = "judge"
+ONE = (0,)
+"""A question asks for one answer, as one about one image does."""
 
 
 class Control(NamedTuple):
@@ -46,15 +46,15 @@ def read_controls(file: str | None) -> list[Control]:
     return found
 
 
-class Pairs(Questionnaire):
+class Pairs:
     """All requests of a judge: controls first, then pairs in the order of answers, each as often as there are repeats.
 
     None of them says which model answered, about which image, or what is right. `pairs` have the columns of PAIRS.
     """
 
     def __init__(self, judge: "Judge", pairs: pl.DataFrame) -> None:
-        super().__init__(judge, {}, Images(pl.DataFrame(schema=IMAGES), None), [])
-        self.judge = judge
+        self.model = self.judge = judge
+        self.ways: list[Way] = []
         self.pairs = pairs
         self.controls = read_controls(judge.controls)
         self._prompt = read_prompt(judge.prompt)
@@ -81,7 +81,7 @@ class Pairs(Questionnaire):
             def question(answer: str, name: str, *, put: Template = put, repeat: int = repeat) -> Question:
                 texts = (quoted(answer), quoted(name))
                 key = question_key(put, list(texts), repeat, identity)
-                return Question(key, TASK, (), put, repeat=repeat, texts=texts)
+                return Question(key, TASK, ONE, put, repeat=repeat, texts=texts)
 
             for control in self.controls:
                 about = {"expected": control.verdict, "control": control.kind}
@@ -98,14 +98,23 @@ class Pairs(Questionnaire):
             (first if isinstance(first, int) else 0) + repeat if self.judge.repeats > 1 and first is not None else None
         )
         way = Way(TASK, self._prompt, "image_last")
-        return template(self.judge, way, self._prompt.text, 0, seed, VERDICTS, KEY)
+        return template(self.judge, way, self._prompt.text, 0, seed, VERDICTS, key=KEY)
 
     def body(self, question: Question) -> dict[str, Any]:
         """A whole request. Both texts are put in at once: neither can hold the place of the other."""
         (message,) = question.template.body["messages"]
+        (words,) = message["content"]
         said = dict(zip((ANSWER, CLASS), question.texts, strict=False))  # the preflight has no texts
-        content = "".join(said.get(part, part) for part in PLACES.split(message["content"]))
-        return question.template.body | {"messages": [message | {"content": content}]}
+        text = "".join(said.get(part, part) for part in PLACES.split(words["text"]))
+        return question.template.body | {"messages": [message | {"content": [words | {"text": text}]}]}
+
+    def rows(self) -> int:
+        """The number of verdicts that there will be."""
+        return (len(self.controls) + len(self.pairs)) * self.judge.repeats
+
+    def probe(self, put: Template, place: int, like: Question | None = None) -> Question:  # noqa: ARG002 (as other questionnaires)
+        """A request that is no question of the study."""
+        return Question("", TASK, ONE, put)
 
     def about(self, question: Question) -> str:
         answer, name = question.texts

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mllm_classify")
 
-ANSWERS = ("image_id", "task", "variant", "repeat", "text", "status")
+ANSWERS = ("image_id", "task", "variant", "repeat", "text", "texts", "status")
 """What the stage reads of predictions."""
 OPTIONS = ("image_id", "variant", "repeat", "options")
 """What it reads of the choices stage."""

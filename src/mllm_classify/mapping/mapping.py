@@ -1,6 +1,6 @@
 """From answers in words to classes: exactly, and by the nearest class embedding."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import polars as pl
 
@@ -8,8 +8,16 @@ from mllm_classify.io.keys import QUESTION
 from mllm_classify.mapping.names import Several, by_name, by_number, enumerations, included, normalise
 from mllm_classify.mapping.nearest import NEAREST, nearest_classes
 from mllm_classify.mapping.options import chosen_options
-from mllm_classify.tasks import MC, TASKS
+from mllm_classify.tasks import MC, RANKED, TASKS
 
+READ: dict[str, pl.DataType] = {
+    "status": pl.String(),
+    "in_prompt": pl.Boolean(),
+    "exact_classes": pl.List(pl.Int32),
+    "included_classes": pl.List(pl.Int32),
+    "nearest_class": pl.Int32(),
+}
+"""What scoring must know of an answer."""
 MAPPING: dict[str, pl.DataType] = {
     "image_id": pl.String(),
     "task": pl.String(),
@@ -22,12 +30,13 @@ MAPPING: dict[str, pl.DataType] = {
     "exact_classes": pl.List(pl.Int32),  # all classes of that name; empty when there is none
     "included_classes": pl.List(pl.Int32),  # all classes whose names stand somewhere in the answer to OW or CW
     **NEAREST,
+    "ranked": pl.List(pl.Struct(READ)),  # of a list of answers all, best first, each read as if it were the only one
 }
 LISTED = [task.name for task in TASKS if task.lists_classes]
 """Tasks in which an answer can be out of prompt."""
 NAMED = [task.name for task in TASKS if task.lists_classes and not task.options]
 """Of these, tasks that are answered by the names, or ids, of classes: the list is the same in all questions."""
-SEARCHED = [task.name for task in TASKS if not task.options]
+SEARCHED = [task.name for task in TASKS if not (task.options or task.ranked)]
 """Tasks whose answers are looked through for names."""
 
 
@@ -47,17 +56,34 @@ def map_answers(
     No exact match shortens the way to the nearest class: an answer that is a class name goes through the embeddings
     too (OW). An empty answer is out of prompt and has no nearest class. The exact class of an answer to MC is the option
     of `choices` that it names, by name or, where `answer` is "letter", by its letter; the questions that were not asked
-    are rows, too. Variants in `by_id` are answered by class id. An answer to CW that names several classes and nothing
+    are rows, too. Classes ranked by likelihood are no answers in words, and left out. Variants in `by_id` are answered by class id. An answer to CW that names several classes and nothing
     else is read as `several` says.
     """
-    keyed = predictions.with_columns(
+    predictions = predictions.filter(~pl.col("task").is_in(list(RANKED)))
+    nearest = nearest_classes(answer_embeddings, class_embeddings, classes)
+
+    def read(answers: pl.DataFrame) -> pl.DataFrame:
+        return _read(answers, classes, nearest, several, by_id).with_columns(pl.lit(encoder).alias("encoder"))
+
+    mapped = _with_ranked(read(predictions), predictions, read).select(list(MAPPING))
+    if choices is None:
+        return mapped
+    chosen = chosen_options(predictions, choices, classes, answer)
+    return pl.concat([_with_options(mapped, chosen), _unasked(predictions, choices, encoder)], how="diagonal")
+
+
+def _read(
+    answers: pl.DataFrame, classes: pl.DataFrame, nearest: pl.DataFrame, several: Several, by_id: Collection[str]
+) -> pl.DataFrame:
+    """Answers with their exact, included and nearest classes, in their order."""
+    keyed = answers.with_columns(
         normalise("text").alias("key"),
         pl.col("text").str.strip_chars(),
         pl.col("variant").is_in(sorted(by_id)).alias("by_id"),
         # as predicted: an answer that is empty, or several names, is an answer to a list
         (pl.col("task").is_in(LISTED) & (pl.col("status") == "ok")).alias("listed"),
     )
-    mapped = (
+    return (
         _with_exact(keyed, classes, several)
         .join(
             included(keyed.filter(pl.col("task").is_in(SEARCHED))["key"], classes),
@@ -65,22 +91,33 @@ def map_answers(
             how="left",
             maintain_order="left",
         )
-        .join(
-            nearest_classes(answer_embeddings, class_embeddings, classes), on="text", how="left", maintain_order="left"
-        )
+        .join(nearest, on="text", how="left", maintain_order="left")
         .with_columns(
-            pl.lit(encoder).alias("encoder"),
             pl.when("listed").then(pl.col("exact_classes").list.len() > 0).alias("in_prompt"),
             pl.when(pl.col("task").is_in(SEARCHED))
             .then(pl.col("included_classes").fill_null(pl.lit([], dtype=pl.List(pl.Int32))))
             .alias("included_classes"),
         )
-        .select(list(MAPPING))
     )
-    if choices is None:
-        return mapped
-    chosen = chosen_options(predictions, choices, classes, answer)
-    return pl.concat([_with_options(mapped, chosen), _unasked(predictions, choices, encoder)], how="diagonal")
+
+
+def _with_ranked(
+    mapped: pl.DataFrame, predictions: pl.DataFrame, read: Callable[[pl.DataFrame], pl.DataFrame]
+) -> pl.DataFrame:
+    """A mapping, a row each of these predictions, with what all answers of its lists are `read` as."""
+    rows = predictions.with_row_index("row")
+    answers = (
+        rows.filter(pl.col("texts").is_not_null())
+        .select("task", "variant", "status", image_id=pl.col("row").cast(pl.String), text="texts")
+        .explode("text")
+        .with_columns(repeat=pl.int_range(pl.len(), dtype=pl.Int32).over("image_id"))
+    )
+    ranked = (
+        read(answers)
+        .group_by(row=pl.col("image_id").cast(rows.schema["row"]), maintain_order=True)
+        .agg(ranked=pl.struct(READ.keys()))
+    )
+    return mapped.with_row_index("row").join(ranked, on="row", how="left", maintain_order="left")
 
 
 def _with_exact(keyed: pl.DataFrame, classes: pl.DataFrame, several: Several) -> pl.DataFrame:

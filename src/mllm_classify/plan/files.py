@@ -1,19 +1,23 @@
 """Where the files of a study lie, which job makes each, and which of them a table, the report and the bundle are made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from mllm_classify.outputs import OUTPUTS, SHOWN, Output, parts
+from mllm_classify.config.further import RESULTS
+from mllm_classify.outputs import ACROSS, OUTPUTS, SHOWN, Output, parts
 from mllm_classify.plan.outline import Outline
 
 PATTERNS = {
     "images": "results/dataset/{dataset}/images.parquet",
     "classes": "results/dataset/{dataset}/classes.parquet",
     "labels": "results/dataset/{dataset}/labels.parquet",
+    "hierarchy": "results/dataset/{dataset}/hierarchy.parquet",
     "class_embeddings": "results/embeddings/{encoder}/{dataset}/classes.parquet",
     "answer_embeddings": "results/embeddings/{encoder}/{dataset}/{model}.parquet",
+    "concept_embeddings": "results/concepts/{encoder}/{dataset}/{model}.parquet",
     "predictions": "results/predictions/{dataset}/{model}.parquet",
     "shard": "results/predictions/{dataset}/shards/{model}/{shard}-of-{shards}.parquet",
+    "probe": "results/probe/{dataset}/{model}.parquet",
     "choices": "results/choices/{dataset}.parquet",
     "confusions": "results/choices/{dataset}.confusions.parquet",
     "mapping": "results/mapping/{encoder}/{dataset}/{model}.parquet",
@@ -26,9 +30,12 @@ JOBS = {
     "images": "images",
     "classes": "images",
     "labels": "labels",
+    "hierarchy": "hierarchy",
     "class_embeddings": "classes/{encoder}",
     "answer_embeddings": "answers/{encoder}/{model}",
+    "concept_embeddings": "concepts/{encoder}/{model}",
     "predictions": "predict/{model}",
+    "probe": "probe/{model}",
     "choices": "choices",
     "confusions": "choices",
     "mapping": "mapping/{encoder}/{model}",
@@ -71,18 +78,38 @@ def _of(name: str, fact: str) -> Callable[[Outline], Files]:
     return lambda outline: {model: file(outline, name, model) for model in outline.named(fact)}
 
 
+def _predictions(outline: Outline) -> Files:
+    return {model: file(outline, "predictions", model) for model in sorted(outline.models)}
+
+
+def _similar(outline: Outline) -> Files:
+    """Embeddings by which answers are compared with labels: of classes, and of answers and concepts by model."""
+    if (encoder := outline.similarity) is None:
+        return {}
+    of = {"answers": "answer_embeddings", "concepts": "concept_embeddings"}
+    return {("classes", ""): file(outline, "class_embeddings", encoder=encoder)} | {
+        (kind, model): file(outline, name, model, encoder)
+        for model in outline.named("worded")
+        for kind, name in of.items()
+    }
+
+
 GROUPS: dict[str, Callable[[Outline], Files]] = {
-    "predictions": lambda outline: {model: file(outline, "predictions", model) for model in sorted(outline.models)},
+    "predictions": _predictions,
+    "rankings": _predictions,  # as an output takes them: any may rank
     "scored": lambda outline: {model: scored(outline, model) for model in sorted(outline.models)},
     "annotated": lambda outline: {model: scored(outline, model) for model in outline.annotated},
     "examined": lambda outline: {it: scored(outline, it) for it in [outline.examined] if it in outline.models},
     "chat_predictions": _of("predictions", "chat"),
+    "probes": _of("probe", "probed"),
     "worded_predictions": _of("predictions", "worded"),
     "probable_rankings": _of("predictions", "probable"),
+    "confident_rankings": _of("predictions", "confident"),
     "mappings": _of("mapping", "worded"),
     "answer_vectors": _of("answer_embeddings", "worded"),
     "judgements": lambda outline: {judge: file(outline, "judgement", judge=judge) for judge in outline.judges},
     "accepting": lambda outline: {judge: file(outline, "judgement", judge=judge) for judge in list(outline.judges)[:1]},
+    "similar": _similar,
     "encoded": lambda outline: {
         (encoder, model): file(outline, "mapping", model, encoder)
         for encoder in outline.encoders
@@ -101,12 +128,12 @@ def judged_files(outline: Outline, judge: str) -> list[File]:
 
 
 def inputs(outline: Outline, name: str) -> Files:
-    """The files behind one part of an output: of a stage, of several models, or the table of another output."""
+    """The files behind one part of an output: of a stage, of several models, or the table of another output, if there is one."""
     if name in GROUPS:
         return GROUPS[name](outline)
     if name in PATTERNS:
         return {name: file(outline, name)}
-    return {name: File(written(outline, OUTPUTS[name])[0], name)} if name in OUTPUTS else {}
+    return {name: File(written(outline, OUTPUTS[name])[0], name)} if name in outline.outputs else {}
 
 
 def written(outline: Outline, output: Output) -> list[str]:
@@ -119,17 +146,21 @@ def output_inputs(outline: Outline, output: Output) -> list[File]:
     return [it for part in parts(output) for it in inputs(outline, part).values()]
 
 
-def bundled(outline: Outline) -> list[str]:
-    """All that tables were made from, and the tables with their renderings: what the bundle holds of results/."""
-    return [it.path for it in bundled_files(outline)]
+def bundled(outlines: Iterable[Outline], across: Iterable[str] = ()) -> list[str]:
+    """All that tables were made from, and the tables with their renderings: what the bundle holds of results/.
+
+    `outlines` are those of all data sets, the main one first, `across` the names of the outputs about all of them.
+    """
+    main, *others = outlines
+    each = [it.path for outline in (main, *others) for it in bundled_files(outline)]
+    return each + [path for name in across for path in written(main, ACROSS[name])]
 
 
 def bundled_files(outline: Outline) -> list[File]:
-    """The same, each with the job that makes it."""
+    """The same of one data set, each with the job that makes it."""
     worded = outline.named("worded")
     files = [file(outline, name) for name in ("images", "classes", "labels", "scores")]
-    files += inputs(outline, "predictions").values()
-    files += inputs(outline, "judgements").values()
+    files += [it for name in ("predictions", "probes", "judgements") for it in inputs(outline, name).values()]
     files += [file(outline, "class_embeddings", encoder=encoder) for encoder in outline.encoders]
     files += [
         file(outline, name, model, encoder)
@@ -137,6 +168,10 @@ def bundled_files(outline: Outline) -> list[File]:
         for encoder in outline.encoders
         for model in worded
     ]
+    if outline.similarity:
+        files += [file(outline, "concept_embeddings", model, outline.similarity) for model in worded]
+    if outline.hierarchy:
+        files.append(file(outline, "hierarchy"))
     if outline.choices:
         files += [file(outline, name) for name in ("choices", "confusions")]
     return files + [File(path, name) for name in outline.outputs for path in written(outline, OUTPUTS[name])]
@@ -153,27 +188,62 @@ class Shown(NamedTuple):
 PAGES = {
     page.path: page
     for page in (
-        Shown("results/overview.html", "At a glance", "Key figures"),
-        Shown("results/panels.html", "Examples", "What every model said"),
-        Shown("results/panels.svg", "Examples", "Pictures"),
-        Shown("results/explorer.html", "Explorer", "Every image and answer"),
-        Shown("results/provenance.html", "Provenance", "Where the figures come from"),
+        Shown("overview.html", "At a glance", "Key figures"),
+        Shown("panels.html", "Examples", "What every model said"),
+        Shown("panels.svg", "Examples", "Pictures"),
+        Shown("explorer.html", "Explorer", "Every image and answer"),
+        Shown("provenance.html", "Provenance", "Where the figures come from"),
     )
 }
-"""What the report shows beside tables and figures, by path. The report opens on the first."""
+"""What the report shows of a data set beside tables and figures, by the name in its folder."""
 OVERVIEW = next(iter(PAGES))
+START = Shown(f"{RESULTS}/start.html", "All data sets", "Data sets")
+"""The page on which a report of several data sets opens. One of a data set alone opens on its overview."""
 
 
 def reported(outline: Outline) -> list[Shown]:
-    """All that the report shows: the overview, what it links to, in the order of `outputs`, and the other pages."""
+    """All that the report shows of a data set: the overview, what it links to, in the order of `outputs`, and the other pages."""
     outputs = [OUTPUTS[name] for name in outline.outputs if OUTPUTS[name].title]
     shown = [
         Shown(path, it.category, it.title) for it in outputs for path in written(outline, it) if path.endswith(SHOWN)
     ]
-    overview, *others = [page for page in PAGES.values() if outline.pictures or page.path != "results/panels.svg"]
+    overview, *others = [
+        page._replace(path=f"{outline.results}/{name}")
+        for name, page in PAGES.items()
+        if outline.pictures or name != "panels.svg"
+    ]
     return [overview, *sorted(shown, key=lambda it: it.category), *others]
 
 
 def linked(outline: Outline) -> list[Shown]:
-    """What the overview links to."""
-    return [it for it in reported(outline) if it.path != OVERVIEW]
+    """What the overview of a data set links to."""
+    _, *others = reported(outline)
+    return others
+
+
+def reported_across(outlines: Mapping[str, Outline], across: Iterable[str]) -> list[Shown]:
+    """What the report shows of all data sets, the main one first; nothing of one alone."""
+    if len(outlines) == 1:
+        return []
+    main = next(iter(outlines.values()))
+    return [
+        START,
+        *(
+            Shown(path, START.category, it.title)
+            for it in map(ACROSS.__getitem__, across)
+            for path in written(main, it)
+            if it.title and path.endswith(SHOWN)
+        ),
+    ]
+
+
+def whole_report(outlines: Mapping[str, Outline], across: Iterable[str] = ()) -> list[Shown]:
+    """All that the report shows, the page first on which it opens."""
+    each = [it for outline in in_order(outlines).values() for it in reported(outline)]
+    return [*reported_across(outlines, across), *each]
+
+
+def in_order(outlines: Mapping[str, Outline]) -> dict[str, Outline]:
+    """The outlines of all data sets as pages have them: the main one, and the others by name."""
+    main, *others = outlines
+    return {name: outlines[name] for name in (main, *sorted(others))}

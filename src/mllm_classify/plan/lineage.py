@@ -12,7 +12,8 @@ from mllm_classify.config.identity import identity
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import PROJECT, digest, sha256
-from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, parts, tables_across
+from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, Output, parts
+from mllm_classify.plan.across import before, existing, files_of_each, of_each, told
 from mllm_classify.plan.code import PACKAGE, code_digest
 from mllm_classify.plan.files import File, inputs, judged_files, linked, output_inputs
 from mllm_classify.plan.outline import outline
@@ -23,6 +24,8 @@ FORMS = {"table": "tables.render", "figure": "figures.style"}
 """What writes the files of an output, by its form."""
 WHOLE = ("provenance", "overview", "report", "bundle")
 """Jobs that hold the configuration itself and depend on all others, in the order of their lineages."""
+OF_ALL = ("start", "report", "bundle")
+"""Those of them that are about all data sets, where there are several."""
 
 CHANGED = (
     "%s: the configuration, a file that it names, or the code has changed since this run was started; let the other jobs "
@@ -60,9 +63,12 @@ class Lineages:
         of, worded = self.outline, self.outline.named("worded")
         jobs = ["images", "labels", *(f"classes/{encoder}" for encoder in of.encoders)]
         jobs += [f"predict/{model}" for model in of.models]
+        jobs += [f"probe/{model}" for model in of.named("probed")]
+        jobs += ["hierarchy"] if of.hierarchy else []
         jobs += ["choices"] if of.choices else []
         jobs += [f"{stage}/{it}/{model}" for stage in ("answers", "mapping") for it in of.encoders for model in worded]
         jobs += [f"judge/{judge}" for judge in of.judges]
+        jobs += [f"concepts/{of.similarity}/{model}" for model in worded if of.similarity]
         jobs += ["score", *of.outputs, "panels", "explorer"]
         jobs += ["estimate"] if of.named("chat") or of.judges else []
         return jobs + (["annotate"] if of.examined and of.pictures else [])
@@ -98,14 +104,26 @@ class Lineages:
     def _labels(self) -> Job:
         return Job(self.config.dataset.identities()[1], ["dataset.labels"], ["images"])
 
+    def _hierarchy(self) -> Job:
+        dataset = self.config.dataset
+        assert dataset.hierarchy is not None
+        spec = {"hierarchy": identity(dataset.hierarchy), "synsets": dataset.synsets_file}
+        return Job(spec, ["dataset.hierarchy"], ["images"])
+
     def _classes(self, encoder: str) -> Job:
         spec, modules = self._encoder(encoder)
-        del spec["answers"]
+        del spec["answers"], spec["query_prompt"]
         return Job(spec, modules, ["images"])
 
     def _answers(self, encoder: str, model: str) -> Job:
         spec, modules = self._encoder(encoder)
+        del spec["document_prompt"]
         return Job(spec, modules, [f"predict/{model}"])
+
+    def _concepts(self, encoder: str, model: str) -> Job:
+        spec, modules = self._encoder(encoder)
+        del spec["document_prompt"]
+        return Job(spec, ["embed.concepts", *modules], [f"predict/{model}"])
 
     def _encoder(self, name: str) -> tuple[dict[str, Any], list[str]]:
         """What an encoder's vectors depend on: its entry, and its code."""
@@ -119,6 +137,8 @@ class Lineages:
         if model.prompted_tasks:
             spec["prompts"] = {task: identity(self.config.tasks[task]) for task in model.prompted_tasks}
             spec["variants"] = [identity(variant) for variant in self.config.asked_variants(model)]
+        if neighbours := self.config.neighbours(model):
+            spec["neighbours"] = [identity(it) for it in neighbours.values()]
         if model.asks_choices and self.config.choices is not None:
             spec["answer"] = self.config.choices.answer
         return Job(spec, [f"predict.{model.kind}"], ["images", *self._asked_with(model)])
@@ -131,6 +151,15 @@ class Lineages:
             "choices": model.asks_choices,
         }
         return [job for job, applies in needed.items() if applies]
+
+    def _probe(self, name: str) -> Job:
+        assert self.config.probe is not None
+        model = self.config.model(name)
+        spec = [
+            {key: value for key, value in identity(it).items() if key not in ("models", "name")}
+            for it in (self.config.probe, model)
+        ]
+        return Job(spec, [f"predict.{model.kind}", "predict.chat.probing"], ["images", f"predict/{name}"])
 
     def _mapping(self, encoder: str, name: str) -> Job:
         model = self.config.model(name)
@@ -164,9 +193,7 @@ class Lineages:
     def _output(self, name: str) -> Job:
         output = OUTPUTS[name]
         values = {part: VALUES[part](self.config) for part in parts(output) if part in VALUES}
-        modules = [output.module, "io.parquet", *(["tables.given"] if set(output.takes) & DERIVED.keys() else [])]
-        modules += [FORMS[output.form]] if output.form in FORMS else []
-        return Job(values, modules, _jobs(output_inputs(self.outline, output)))
+        return Job(values, _modules(output), _jobs(output_inputs(self.outline, output)))
 
     def _estimate(self) -> Job:
         chat = [it.model_dump(mode="json") for it in (*self.config.chat_models, *self.config.every_judge)]
@@ -212,32 +239,49 @@ class Lineages:
 
 def lineage(config: Config, job: str, dataset: str | None = None) -> str | None:
     """The lineage of a job: of one data set (the main one), or of all. None where the configuration has no such job."""
-    if job in ACROSS:
-        return across({name: Lineages(study) for name, study in config.studies.items()}).get(job)
+    if job in ACROSS or (job in OF_ALL and len(config.studies) > 1):
+        return across(config, {name: Lineages(study) for name, study in config.studies.items()}).get(job)
     try:
         return Lineages(config.study(dataset or config.dataset.name))[job]
     except KeyError:
         return None
 
 
-def across(each: dict[str, Lineages]) -> dict[str, str]:
+def across(config: Config, each: dict[str, Lineages]) -> dict[str, str]:
     """The lineages of the jobs that are about all data sets, from those of each by its name. None of one data set alone."""
     if len(each) == 1:
         return {}
-    _, main = next(iter(each.items()))
-    return {
-        name: digest(
+    outputs: dict[str, str] = {}
+    for name in existing(config):
+        output = ACROSS[name]
+        outputs[name] = digest(
             {
-                "spec": [
-                    sorted(each),
-                    {it: getattr(main.config.tables, it) for it in output.takes if it not in OUTPUTS},
-                ],
-                "code": code_digest(output.module, "io.parquet", FORMS[output.form]),
-                "inputs": [each[it][taken] for taken in tables_across(output) for it in sorted(each)],
+                "spec": [told(output, config), {it: _of_one(output, each[it]) for it in sorted(each)}],
+                "code": code_digest(*_modules(output)),
+                "inputs": [outputs[it] for it in before(output)],
             }
         )
-        for name, output in ACROSS.items()
+    labels = {name: of.config.dataset.label for name, of in sorted(each.items())}
+    start = {
+        "spec": [labels, next(iter(each)), _pieces("report/*")],
+        "code": code_digest("report.start"),
+        "inputs": [*outputs.values(), *(of["overview"] for _, of in sorted(each.items()))],
     }
+    outputs["start"] = digest(start)
+    whole = {job: [*outputs.values(), *(of[job] for _, of in sorted(each.items()))] for job in ("report", "bundle")}
+    return outputs | {job: digest(lineages) for job, lineages in whole.items()}
+
+
+def _of_one(output: Output, of: Lineages) -> list[Any]:
+    """What an output about all data sets depends on of one of them: values, and lineages of jobs."""
+    values = {part: VALUES[part](of.config) for part in of_each(output) if part in VALUES}
+    return [values, [of[job] for job in _jobs(files_of_each(output, of.outline))]]
+
+
+def _modules(output: Output) -> list[str]:
+    """The code of an output."""
+    modules = [output.module, "io.parquet", *(["tables.given"] if set(output.takes) & DERIVED.keys() else [])]
+    return modules + ([FORMS[output.form]] if output.form in FORMS else [])
 
 
 def lineages(config: Config) -> dict[str, str]:

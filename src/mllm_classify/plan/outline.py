@@ -12,8 +12,11 @@ class PlannedModel(NamedTuple):
 
     worded: bool
     chat: bool  # asked over a chat protocol
-    engine: bool  # served by one job that can ask about several data sets
+    starts: bool  # begins with an engine's start, or loads weights, which one job does for several data sets
+    keeps_parts: bool  # whether what it computed lies beside its predictions until they are written
+    probed: bool  # asked what it knows of classes
     probable: bool  # whether the scores of its rankings are probabilities
+    confident: bool  # whether they say how probable each class is
     class_embeddings: bool
     choices: bool
     labels: bool  # whether its predictions depend on the labels
@@ -28,8 +31,10 @@ class Outline(NamedTuple):
     dataset: str
     encoder: str  # the main one
     encoders: list[str]
+    similarity: str | None  # the encoder by which answers are compared with labels
     reference: str | None
     choices: bool  # whether there are multiple-choice questions
+    hierarchy: bool  # whether it is known what classes are kinds of
     pictures: bool  # whether there are picture files
     examined: str | None  # the model whose disputed answers are annotated again
     annotated: list[str]  # models whose predictions annotators see
@@ -50,8 +55,10 @@ def outline(config: Config) -> Outline:
         config.dataset.name,
         config.encoder.name if config.encoder else "none",
         [encoder.name for encoder in config.every_encoder],
+        config.similarity,
         config.choices.reference if config.choices else None,
         config.choices is not None,
+        config.dataset.hierarchy is not None,
         config.dataset.has_files,
         config.annotate.model if config.annotate else None,
         config.annotate.models if config.annotate else [],
@@ -62,8 +69,11 @@ def outline(config: Config) -> Outline:
             model.name: PlannedModel(
                 model.worded,
                 model in config.chat_models,
-                model.starts_engine and model.shards == 1,
+                model.starts,
+                model.keeps_parts,
+                config.probe is not None and model.name in config.probe.models,
                 model.probable,
+                model.confident,
                 model.needs_class_embeddings,
                 model.asks_choices,
                 config.needs_labels(model),

@@ -30,8 +30,8 @@ class Plan(NamedTuple):
     lineages: dict[str, dict[str, str]]  # of its jobs
     across: dict[str, str]  # lineages of the jobs that are about all data sets
     replaced: dict[str, str]  # which of its pictures were replaced so far
-    asked: dict[str, Asked]  # models that are asked about several data sets at once, by their names
-    marks: dict[str, dict[str, str]]  # the mark that a model's predictions are made after
+    asked: dict[str, Asked]  # what is asked about several data sets at once, by the name of its mark
+    marks: dict[str, dict[str, str]]  # the mark that predictions of a model, or of a shard of it, are made after
 
     @property
     def main(self) -> str:
@@ -46,13 +46,14 @@ def plan(path: str) -> Plan:
         outlines = {name: _outline(*it) for name, it in facts.items()}
         together_asked = {name: Asked(*it) for name, it in asked.items()}
         return Plan(config, outlines, lineages, all_sets, pictures, together_asked, known)
-    studies = load(path).studies
+    config = load(path)
+    studies = config.studies
     each = {name: Lineages(study) for name, study in studies.items()}
     outlines = {name: it.outline for name, it in each.items()}
     lineages = {name: it.every() for name, it in each.items()}
     asked = together(outlines, lineages)
     pictures = {name: replaced(study) for name, study in studies.items()}
-    plan = Plan(path, outlines, lineages, across(each), pictures, asked, marks(outlines, asked))
+    plan = Plan(path, outlines, lineages, across(config, each), pictures, asked, marks(outlines, asked))
     code.keep()
     return plan
 

@@ -1,19 +1,22 @@
-"""Models that are asked about several data sets at once, as their engine is started once.
+"""Models that run once for several data sets, as their engine is started, or their weights are loaded, once.
 
-Where the predictions of a model about two data sets or more are to be made, a job before theirs asks all that the journal
-lacks, and leaves a mark that they take as an input; they find the answers in the journal. Snakemake makes a job again whose
-inputs are others than it recorded, or are made again. A mark therefore bears the digest of what was asked: no later run
-makes it again, and jobs whose predictions stand keep the one that they had.
+Where predictions of a model about two data sets or more are to be made, a job before theirs does the work: it asks all that
+the journal lacks, or computes all parts. It leaves a mark that they take as an input; they find answers and parts there.
+Shards have such a job each. Snakemake makes a job again whose inputs are others than it recorded, or are made again. A mark
+therefore bears the digest of what was asked: no later run makes it again, and jobs whose predictions stand keep the one that
+they had.
 """
 
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mllm_classify.io.files import digest
-from mllm_classify.plan.files import inputs
-from mllm_classify.plan.outline import Outline
+from mllm_classify.plan.files import PATTERNS, file
+from mllm_classify.plan.outline import Outline, PlannedModel
 
 FOLDER = Path("results/asked")
 RECORDS = Path(".snakemake/metadata")
@@ -25,62 +28,107 @@ Lineages = dict[str, dict[str, str]]
 
 
 class Asked(NamedTuple):
-    """What a model is asked about in one go."""
+    """What a model, or a shard of it, is asked about in one go."""
 
     mark: str
+    model: str
+    shard: str
+    """`1-of-3`; empty where there is one."""
     datasets: list[str]
 
 
-def mark(model: str, asking: str) -> str:
-    """The file that says that a model was asked."""
-    return (FOLDER / model / f"{asking}.json").as_posix()
+def shards(model: PlannedModel) -> list[str]:
+    """The shards of a model, as their files are called; one without a name where its predictions are made at once."""
+    return [f"{number}-of-{model.shards}" for number in range(1, model.shards + 1)] if model.shards > 1 else [""]
+
+
+def unit(model: str, shard: str) -> str:
+    """A model, or a shard of it, as the keys of marks have it."""
+    return f"{model}/{shard}" if shard else model
 
 
 def together(outlines: dict[str, Outline], lineages: Lineages) -> dict[str, Asked]:
-    """The models of which this run makes predictions about several data sets with one engine, and which these are."""
+    """What this run has a model do about several data sets in one go, by the name of its mark."""
     if len(outlines) == 1:
         return {}
     found = {}
-    for model in {name for outline in outlines.values() for name in outline.named("engine")}:
-        lacking = sorted(
-            name for name, of in outlines.items() if model in of.models and _lacks(of, model, lineages[name])
-        )
+    for model, shard in _starting(outlines):
+        lacking = [
+            name for name, of in sorted(outlines.items()) if model in of.models and _lacks(of, model, shard, lineages)
+        ]
         if len(lacking) > 1:
-            asking = asked_lineage(model, lacking, lineages)
-            found[model] = Asked(mark(model, asking[:16]), lacking)
-    return dict(sorted(found.items()))
+            asking = asked_lineage(model, shard, lacking, lineages)[:16]
+            mark = _mark(model, asking, all(_kept(outlines[name], model, shard) for name in lacking))
+            found[mark.stem] = Asked(mark.as_posix(), model, shard, lacking)
+    return found
 
 
-def asked_lineage(model: str, datasets: list[str], lineages: Lineages) -> str:
+def asked_lineage(model: str, shard: str, datasets: list[str], lineages: Lineages) -> str:
     """What a job that asks a model about several data sets depends on: whatever their predictions do."""
-    return digest([model, {name: lineages[name][f"predict/{model}"] for name in sorted(datasets)}])
+    return digest([model, shard, {name: lineages[name][f"predict/{model}"] for name in sorted(datasets)}])
 
 
 def marks(outlines: dict[str, Outline], asked: dict[str, Asked]) -> dict[str, dict[str, str]]:
-    """The mark that the job of a data set and a model takes as an input, where it takes one: by data set and model.
+    """The mark that the job of a data set and a model, or a shard, takes as an input, where it takes one.
 
     It is this run's, where the job is to run, and else the one that its predictions were made after.
     """
     if not asked and not FOLDER.is_dir():
         return {}
     found: dict[str, dict[str, str]] = {name: {} for name in outlines}
-    for name, outline in outlines.items():
-        for model in outline.named("engine"):
-            if model in asked and name in asked[model].datasets:
-                found[name][model] = asked[model].mark
-            else:
-                before = _record(inputs(outline, "predictions")[model].path).get("input") or []
+    for it in asked.values():
+        for name in it.datasets:
+            found[name][unit(it.model, it.shard)] = it.mark
+    for model, shard in _starting(outlines):
+        for name, outline in outlines.items():
+            if model in outline.models and unit(model, shard) not in found[name]:
+                before = _record(prediction_path(outline, model, shard)).get("input") or []
                 for path in before:
                     if path.startswith(f"{FOLDER}/") and Path(path).exists():
-                        found[name][model] = path
+                        found[name][unit(model, shard)] = path
     return found
 
 
-def _lacks(outline: Outline, model: str, lineages: dict[str, str]) -> bool:
-    """Whether a model's predictions are not there, or are of another lineage."""
-    path = inputs(outline, "predictions")[model].path
+def _starting(outlines: dict[str, Outline]) -> Iterator[tuple[str, str]]:
+    """The models of a study that start an engine or load weights, with each of their shards."""
+    known = {name: outline.models[name] for outline in outlines.values() for name in outline.named("starts")}
+    return ((name, shard) for name, model in sorted(known.items()) for shard in shards(model))
+
+
+def _mark(model: str, asking: str, kept: bool) -> Path:
+    """The file that says that a model was asked: the one that is there, where what it asked for is kept, too.
+
+    Else, as where predictions were removed, all is done again, and the mark has a number behind its digest.
+    """
+    first = FOLDER / model / f"{asking}.json"
+    if kept or not first.exists():
+        return first
+    return next(path for number in count(2) if not (path := FOLDER / model / f"{asking}-{number}.json").exists())
+
+
+def _kept(outline: Outline, model: str, shard: str) -> bool:
+    """Whether what was computed is still there: parts beside the predictions; the journal of a chat model always is."""
+    path = Path(prediction_path(outline, model, shard))
+    return not outline.models[model].keeps_parts or any(path.parent.glob(f".{path.name}.parts-*"))
+
+
+def prediction_path(outline: Outline, model: str, shard: str) -> str:
+    """Where the predictions of a model, or of a shard of it, lie."""
+    if not shard:
+        return file(outline, "predictions", model).path
+    number, _, total = shard.partition("-of-")
+    return PATTERNS["shard"].format(dataset=outline.dataset, model=model, shard=number, shards=total)
+
+
+def _lacks(outline: Outline, model: str, shard: str, lineages: Lineages) -> bool:
+    """Whether a model's predictions, and those of a shard, are not there, or are of another lineage."""
+    lineage = lineages[outline.dataset][f"predict/{model}"]
+    return all(_outdated(prediction_path(outline, model, it), lineage) for it in {"", shard})
+
+
+def _outdated(path: str, lineage: str) -> bool:
     recorded = _record(path).get("params") or []
-    return not Path(path).exists() or not any(lineages[f"predict/{model}"] in it for it in recorded)
+    return not Path(path).exists() or not any(lineage in it for it in recorded)
 
 
 def _record(path: str) -> dict[str, Any]:

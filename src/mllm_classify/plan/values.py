@@ -3,10 +3,12 @@
 The same value enters the output's lineage and its function: nothing else of the configuration reaches a table.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mllm_classify.config.dataset import ImagenetDataset
+from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import portable, read_csv, read_text
@@ -14,7 +16,7 @@ from mllm_classify.io.names import read_names
 from mllm_classify.outputs import Output
 
 PUBLISHED = "resources/published"
-PAPER_TABLES = ("table2", "table3", "table4", "table5")
+PAPER_TABLES = ("table2", "table3", "table4", "table5", "table6")
 """Those of the paper's tables that results/scorecard.csv sets beside ours."""
 PAPER_NAMES: str = ImagenetDataset.model_fields["names"].default
 """The class list of the paper: the names of its authors' package."""
@@ -61,6 +63,19 @@ def rules(config: Config) -> str:
     return ", ".join([*said, f"images: {'those that both have' if both or lacking else 'all'}"])
 
 
+def hierarchy_label(config: Config) -> str | None:
+    """What tables call the hierarchy of the classes."""
+    return config.dataset.hierarchy.label if config.dataset.hierarchy else None
+
+
+def similarity(config: Config) -> str | None:
+    """The encoder by which answers are compared with labels, and how that is given texts."""
+    if config.similarity is None:
+        return None
+    encoder = config.named_encoder(config.similarity)
+    return f"{encoder.name} ({portable(encoder.templates)})"
+
+
 def entries(config: Config) -> list[list[str]]:
     """Name, label and family of every model, in the order of names: the order of entries changes no table."""
     return sorted([model.name, model.label, model.family] for model in config.models)
@@ -69,6 +84,11 @@ def entries(config: Config) -> list[list[str]]:
 def resamples(config: Config) -> int:
     """Resamples of the bootstrap."""
     return config.tables.resamples
+
+
+def k(config: Config) -> list[int]:
+    """Of the first how many classes one must be right, each number once, ascending."""
+    return sorted(set(config.tables.k))
 
 
 def reference(config: Config) -> str | None:
@@ -101,6 +121,11 @@ def ways(config: Config) -> list[tuple[str, str, str]]:
 def repeated(config: Config) -> list[tuple[str, str, str]]:
     """Chat models, by name, with each of their variants that is asked repeatedly, and in what repeats differ."""
     return config.repeating()
+
+
+def blind(config: Config) -> list[tuple[str, str, str]]:
+    """Chat models, by name, with each of their variants in which images are not shown, and what is, in words."""
+    return config.blinded()
 
 
 def encodings(config: Config) -> list[list[str]]:
@@ -153,18 +178,49 @@ def compared(config: Config) -> list[str] | None:
     return names and [config.model(name).label for name in names]
 
 
+def factor_values(config: Config) -> dict[str, dict[str, str]]:
+    """The factors of models that have some, by the models' names."""
+    return {model.name: dict(sorted(model.factors.items())) for model in _by_name(config) if model.factors}
+
+
+def factor_pairs(config: Config) -> list[list[str]]:
+    """Factor, value, other value, and the names of two models of which nothing else differs; sorted."""
+    found = []
+    values = factor_values(config)
+    for one, other in itertools.combinations(values, 2):
+        mine, theirs = values[one], values[other]
+        if mine.keys() == theirs.keys() and len(differing := [it for it in mine if mine[it] != theirs[it]]) == 1:
+            sides = sorted([(mine[differing[0]], one), (theirs[differing[0]], other)])
+            found.append([differing[0], *(value for value, _ in sides), *(name for _, name in sides)])
+    return sorted(found)
+
+
+def frequencies(config: Config) -> dict[str, Any] | None:
+    """How often classes are named elsewhere, by their names."""
+    told = config.tables.exposure
+    return {"label": told.label, "names": told.frequencies()} if told is not None else None
+
+
 def published(config: Config) -> list[list[str]]:
     """Name and label of each model that names a row of the paper's, and that row, by name."""
-    return [
-        [model.label, model.published]
-        for model in sorted(config.models, key=lambda model: model.name)
-        if model.published is not None
-    ]
+    return [[model.label, model.published] for model in _by_name(config) if model.published is not None]
+
+
+def _by_name(config: Config) -> list[AnyModel]:
+    return sorted(config.models, key=lambda model: model.name)
 
 
 def paper(config: Config) -> dict[str, list[dict[str, str]]]:  # noqa: ARG001 (the paper's, whatever is configured)
     """The rows of the paper's tables."""
     return {table: [row for _, row in read_csv(f"{PUBLISHED}/{table}.csv")] for table in PAPER_TABLES}
+
+
+def reimagenet(config: Config) -> list[dict[str, str]]:
+    """What the later paper of ReImageNet's authors says of its labels, where those are the second label set."""
+    regt = config.dataset.regt
+    if regt is None or regt.format != "reimagenet":
+        return []
+    return [row for _, row in read_csv(f"{PUBLISHED}/reimagenet.csv")]
 
 
 def other_names(config: Config) -> str | None:
@@ -197,19 +253,23 @@ VALUES: dict[str, Value] = {
     for value in (
         *(
             about,
+            hierarchy_label,
+            similarity,
             entries,
             resamples,
+            k,
             reference,
             reference_model,
             options,
             prices,
             ways,
             repeated,
+            blind,
             encodings,
             examination,
         ),
         *(judging, judge_entries),
-        *(compared, published, paper, other_names, official_pairs),
+        *(compared, factor_pairs, frequencies, published, paper, reimagenet, other_names, official_pairs),
     )
 }
 """By the name of the parameter."""
@@ -235,12 +295,30 @@ CONDITIONS = {
         lambda config: config.dataset.regt is not None and config.dataset.regt.format == "reimagenet",
     ),
     "several_models": Condition("several models", lambda config: len(config.models) > 1),
+    "ranks": Condition(
+        "a model that ranks classes, or a file of recorded answers",
+        lambda config: any(not it.worded or isinstance(it, RecordedModel) for it in config.models),
+    ),
+    "confident": Condition(
+        "a model whose scores are probabilities", lambda config: any(it.confident for it in config.models)
+    ),
     "worded": Condition("a model that answers in words", lambda config: any(it.worded for it in config.models)),
+    "hierarchy": Condition(
+        "a hierarchy of the classes (dataset.hierarchy)", lambda config: config.dataset.hierarchy is not None
+    ),
+    "levels": Condition(
+        "levels of the classes' hierarchy (dataset.hierarchy.levels)",
+        lambda config: config.dataset.hierarchy is not None and config.dataset.hierarchy.levels is not None,
+    ),
     "chat": Condition("a chat model", lambda config: bool(config.chat_models)),
     "ways": Condition("a chat model that is asked variants", lambda config: bool(ways(config))),
     "repeated": Condition(
         "a chat model that is asked a variant repeatedly (repeats)", lambda config: bool(repeated(config))
     ),
+    "blind": Condition(
+        "a chat model that is asked without its images (variants with pixels)", lambda config: bool(blind(config))
+    ),
+    "probe": Condition("chat models that are asked what they know (probe)", lambda config: config.probe is not None),
     "encoders": Condition("text encoders to compare (encoders)", lambda config: bool(config.encoders)),
     "judge": Condition(
         "a judge, and a model that answers OW or CW in words (judge)", lambda config: bool(config.every_judge)
@@ -250,9 +328,24 @@ CONDITIONS = {
         "a chat model that is asked MC", lambda config: any(it.asks_choices for it in config.models)
     ),
     "published": Condition(
-        "a model with a row of the paper (published)", lambda config: any(it.published for it in config.models)
+        "a model with a row of the paper (published), or ReImageNet's labels",
+        lambda config: any(it.published for it in config.models) or bool(reimagenet(config)),
     ),
     "annotate": Condition("annotators (annotate)", lambda config: config.annotate is not None),
+    "compared": Condition("two models to compare (tables.compared)", lambda config: config.tables.compared is not None),
+    "factors": Condition(
+        "two models that differ in one of their factors (models[].factors)", lambda config: bool(factor_pairs(config))
+    ),
+    "exposure": Condition(
+        "how often classes are named elsewhere (tables.exposure)", lambda config: config.tables.exposure is not None
+    ),
+    "benchmarks": Condition(
+        "scores on other benchmarks (tables.benchmarks)", lambda config: config.tables.benchmarks is not None
+    ),
+    "shifted": Condition(
+        "a data set that is shifted from another (datasets[].shifted_from)",
+        lambda config: any(it.shifted_from is not None for it in config.datasets),
+    ),
     "mustelidae": Condition(
         "expert labels (dataset.mustelidae)", lambda config: config.dataset.expert_file is not None
     ),

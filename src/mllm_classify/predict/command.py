@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.cli import command, files, progress
+from mllm_classify.config.vision import VisionModel
 from mllm_classify.io.files import InputError, written
 from mllm_classify.plan.files import file
 from mllm_classify.plan.lineage import CHANGED, Lineages, lineages
-from mllm_classify.plan.together import asked_lineage
+from mllm_classify.plan.together import asked_lineage, prediction_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,8 @@ def job_of(args: argparse.Namespace, config: "Config", model: "Model", output: s
         parquet.read(args.labels) if args.labels else None,
         config.tasks,
         config.asked_variants(model),
+        config.probe if config.probe and model.name in config.probe.models else None,
+        config.neighbours(model),
     )
 
 
@@ -80,24 +83,53 @@ def predict(args: argparse.Namespace, config: "Config") -> None:
     log.info("%s: %d predictions in %s", model.name, len(frame), job.output)
 
 
-def ask(args: argparse.Namespace, config: "Config") -> None:
-    from mllm_classify.predict.chat.together import ask as asked
+def probe(args: argparse.Namespace, config: "Config") -> None:
+    from mllm_classify.api import client
+    from mllm_classify.io import parquet
+    from mllm_classify.predict.chat.answering import http_transport
+    from mllm_classify.predict.chat.probing import PROBES, probed
 
+    model = config.model(args.model)
+    job = job_of(args, config, model, args.output)
+    if job.probe is None:
+        msg = f"--model: {model.name!r} is not among probe.models"
+        raise InputError(msg)
+    header = getattr(model, "api_key_header", client.BEARER)
+    serving = kind_of(model).serving(model, job.journal)
+    frame = probed(job, serving, lambda model, url: http_transport(model, url, header))
+    parquet.write(frame, PROBES, job.output)
+    log.info("%s: %d of %d descriptions are known", model.name, frame["right"].sum(), len(frame))
+
+
+def ask(args: argparse.Namespace, config: "Config") -> None:
+    job, (number, count) = f"predict/{args.model}", args.shard
     known = {name: Lineages(config.study(name)) for name in args.datasets}
-    lineages = {name: {f"predict/{args.model}": it[f"predict/{args.model}"]} for name, it in known.items()}
-    if not asked_lineage(args.model, args.datasets, lineages).startswith(args.asking):
+    lineages = {name: {job: it[job]} for name, it in known.items()}
+    shard = f"{number}-of-{count}" if count > 1 else ""
+    if not asked_lineage(args.model, shard, args.datasets, lineages).startswith(args.asking.partition("-")[0]):
         raise InputError(CHANGED % args.config)
 
     def jobs() -> "Iterator[PredictJob[Any]]":
         for name in sorted(args.datasets):
             study = config.study(name)
             model = study.model(args.model)
-            found = {it: file(known[name].outline, it).path for it in ("images", "classes", "choices", "labels")}
+            of = known[name].outline
+            found = {it: file(of, it).path for it in ("images", "classes", "choices", "labels", "class_embeddings")}
             found["labels"] = found["labels"] if study.needs_labels(model) else ""
-            yield job_of(argparse.Namespace(**vars(args) | found), study, model, args.output)
+            found["class_embeddings"] = found["class_embeddings"] if model.needs_class_embeddings else ""
+            found["lineage"] = lineages[name][job]
+            yield job_of(argparse.Namespace(**vars(args) | found), study, model, prediction_path(of, model.name, shard))
 
     model = config.model(args.model)
-    asked(jobs(), kind_of(model).serving(model, Path(args.journal) / model.name))
+    if isinstance(model, VisionModel):
+        from mllm_classify.predict.vision.together import prepare
+
+        kind = kind_of(model)
+        prepare(jobs(), kind.predict if model.keeps_parts else kind.prepared)
+    else:
+        from mllm_classify.predict.chat.together import ask as asked
+
+        asked(jobs(), kind_of(model).serving(model, Path(args.journal) / model.name))
     with written(args.output) as temporary:
         temporary.write_text(json.dumps(lineages, indent=2, sort_keys=True) + "\n")
 
@@ -198,16 +230,26 @@ def add(stages: Any) -> None:
     predicting.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     files(predicting, "output")
 
+    probing = command(
+        stages, "probe", probe, "probe/{model}", "Ask a chat model which classes descriptions fit, without an image."
+    )
+    probing.add_argument("--model", required=True, help="the model's name in the configuration")
+    files(probing, "images", "classes")
+    probing.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
+    probing.set_defaults(shard=(1, 1), class_embeddings=None, choices=None, labels=None)
+    files(probing, "output")
+
     together = command(
         stages, "ask", ask, "ask/{model}",
-        "Ask a model about several data sets, for which its engine is started once. Their predictions find the answers.",
+        "Ask a model about several data sets, for which its engine is started, or its weights are loaded, once. The jobs of "
+        "their predictions find the answers.",
         across=True,
     )  # fmt: skip
     together.add_argument("--model", required=True, help="the model's name in the configuration")
     together.add_argument("--datasets", nargs="+", required=True, metavar="NAME", help="the names of data sets")
     together.add_argument("--asking", default="", metavar="DIGEST", help="stop unless this is what is asked")
     together.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
-    together.set_defaults(shard=(1, 1), class_embeddings=None)
+    together.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="about the images of a shard only")
     files(together, "output")
 
     gathering = command(

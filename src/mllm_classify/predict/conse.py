@@ -11,6 +11,7 @@ import scipy.special
 
 from mllm_classify.io.arrays import FloatArray, normalised
 from mllm_classify.io.files import InputError
+from mllm_classify.loading.timm import Classifier
 from mllm_classify.predict.timm import network
 from mllm_classify.predict.vision.ranking import Ranker, Ranking, highest, predicted
 
@@ -31,7 +32,8 @@ def predict(job: "PredictJob[ConseModel]") -> "tuple[pl.DataFrame, list[Environm
         msg = f"--class-embeddings: needed for {job.model.name}, a model of kind conse"
         raise InputError(msg)
     embeddings = job.class_embeddings.sort("class_id")["embedding"].to_numpy()
-    return predicted(job, lambda: ranker(job.model, embeddings))
+    entry = job.model.classifier
+    return predicted(job, lambda: ranker(job.model, job.once(lambda: Classifier(entry)), embeddings))
 
 
 def convex_combination(probabilities: FloatArray, embeddings: FloatArray, top: int) -> FloatArray:
@@ -44,11 +46,11 @@ def convex_combination(probabilities: FloatArray, embeddings: FloatArray, top: i
     return normalised(np.einsum("nt,ntd->nd", weights, embeddings[best]))
 
 
-def ranker(model: "ConseModel", class_embeddings: FloatArray) -> Ranker:
+def ranker(model: "ConseModel", classifier: Classifier, class_embeddings: FloatArray) -> Ranker:
     """Ranks classes by the cosine of their embeddings (classes x d) to an image's convex combination."""
 
     def rank(logits: FloatArray) -> Ranking:
         combined = convex_combination(scipy.special.softmax(logits, axis=1), class_embeddings, model.top)
         return highest(combined @ class_embeddings.T)
 
-    return Ranker(network(model.classifier, len(class_embeddings)), rank)
+    return Ranker(network(model.classifier, classifier, len(class_embeddings)), rank)

@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 def predict(job: "PredictJob[DinoTxtModel]") -> "tuple[pl.DataFrame, list[Environment]]":
     """The classes whose names' embeddings are nearest to each image's, and what they were computed with."""
     model = job.model
-    return predicted(job, lambda: zero_shot(dinotxt_tower(model), model.templates, job.classes))
+    return predicted(job, lambda: zero_shot(job.once(lambda: dinotxt_tower(model)), model.templates, job.classes))

@@ -1,9 +1,10 @@
 """Chat models behind any OpenAI-compatible API."""
 
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
-from mllm_classify.predict.chat.answering import Means, Served, answered, http_transport
+from mllm_classify.predict.chat.answering import Means, Served, Serving, answered, http_transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,5 +25,9 @@ def predict(job: "PredictJob[EndpointModel]") -> "tuple[pl.DataFrame, list[Envir
 
 def means(model: "EndpointModel", journal: "Path", questions: "Iterable[Question]" = ()) -> Means:  # noqa: ARG001 (as of all kinds)
     """Plain HTTP to the entry's URL."""
-    header = model.api_key_header
-    return Means(lambda: nullcontext(Served(model.url)), lambda model, url: http_transport(model, url, header))
+    return Means(serving(model, journal), partial(http_transport, key_header=model.api_key_header))
+
+
+def serving(model: "EndpointModel", journal: "Path") -> Serving:  # noqa: ARG001 (as engines)
+    """It is served already."""
+    return lambda: nullcontext(Served(model.url))

@@ -1,22 +1,34 @@
 """What a job of the predict stage is given: all files are read, and nothing is computed yet."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import polars as pl
 
     from mllm_classify.config.dataset import AnyDataset
     from mllm_classify.config.models import Model
-    from mllm_classify.config.tasks import TaskPrompt, Variant
+    from mllm_classify.config.tasks import Probe, TaskPrompt, Variant
+    from mllm_classify.config.vision import KnnModel
     from mllm_classify.tasks import TaskName
+
+log = logging.getLogger(__name__)
 
 Report = Callable[..., None]
 """Told how much is done, and, in words, what else there is to say."""
 Progress = Callable[[int, str], Report]
 """Begins reporting on so many things, called by this plural."""
+Once = Callable[[Callable[[], Any]], Any]
+"""Gives what a function loads: for jobs that share it, the first of them calls the function."""
 Entry_co = TypeVar("Entry_co", bound="Model", covariant=True)
+
+
+def loaded(load: Callable[[], Any]) -> Any:
+    """What a function loads, which is told."""
+    log.info("loading the weights")
+    return load()
 
 
 class PredictJob(NamedTuple, Generic[Entry_co]):
@@ -37,3 +49,6 @@ class PredictJob(NamedTuple, Generic[Entry_co]):
     labels: "pl.DataFrame | None" = None
     tasks: "dict[TaskName, TaskPrompt]" = {}  # noqa: RUF012 (never changed)
     variants: "list[Variant]" = []  # noqa: RUF012 (of tasks; those that the model is asked)
+    probe: "Probe | None" = None  # what it is asked of classes, if anything
+    neighbours: "dict[str, KnnModel]" = {}  # noqa: RUF012 (by name, entries whose encoders choose examples)
+    once: Once = loaded  # how it gets its weights

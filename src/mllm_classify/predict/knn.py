@@ -2,7 +2,7 @@
 
 import logging
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from mllm_classify.predict.rows import ranking_rows
 from mllm_classify.predict.vision import features
 from mllm_classify.predict.vision.inference import available
 from mllm_classify.predict.vision.neighbours import nearest, shares
-from mllm_classify.predict.vision.ranking import COMPARED, KEPT, shown, told, with_errors
+from mllm_classify.predict.vision.ranking import COMPARED, kept_classes, shown, told, with_errors
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -38,8 +38,31 @@ def predict(job: "PredictJob[KnnModel]") -> "tuple[pl.DataFrame, list[Environmen
     fp32, too, and the number of those whose first class differs is logged.
     """
     model, images = job.model, shown(job)
+    labels, kept, queries, checked = prepared(job)
+    log.info("%s: the %d nearest of %d training images", model.name, model.k, len(labels))
+    votes = voted(model, [*queries.read(), *checked.read()], kept, labels, job.classes.height)
+    votes, others = votes[: len(images)], votes[len(images) :]
+    if len(others):
+        flipped = int((votes[: len(others)].argmax(axis=1) != others.argmax(axis=1)).sum())
+        log.info("%s", told(model.precision, flipped, len(others)))
+    return with_errors(ranked(images.ids, votes, kept_classes(model)), job), [environment()]
+
+
+class Prepared(NamedTuple):
+    """What neighbours are looked for in, and for which images: classes of training images, and stored features."""
+
+    labels: "npt.NDArray[np.int64]"
+    train: features.Store
+    images: features.Store
+    exact: features.Store
+    """Of the first images, in fp32; empty where all are."""
+
+
+def prepared(job: "PredictJob[KnnModel]") -> Prepared:
+    """All features that a job needs, computed where they are not there yet. The search has the memory for itself."""
+    model, images = job.model, shown(job)
     train, labels = training_images(model.train, job.classes, job.dataset.reading)
-    load = cache(lambda: features.encoder(model))
+    load = cache(lambda: job.once(lambda: features.encoder(model)))
     weights = None if model.weights is None else file_sha256(model.weights)
     report = job.progress(len(train.names), "training images")
     kept = features.stored(model, weights, train, train.seen(), load, report, job.shard)
@@ -48,14 +71,7 @@ def predict(job: "PredictJob[KnnModel]") -> "tuple[pl.DataFrame, list[Environmen
     exact = model.model_copy(update={"precision": "fp32"})
     compared = [] if model.precision == "fp32" else images.seen()[:COMPARED]
     checked = features.stored(exact, weights, images, compared, load, lambda _: None)
-    load.cache_clear()  # the search has the memory for itself
-    log.info("%s: the %d nearest of %d training images", model.name, model.k, len(labels))
-    votes = voted(model, [*queries.read(), *checked.read()], kept, labels, job.classes.height)
-    votes, others = votes[: len(images)], votes[len(images) :]
-    if compared:
-        flipped = int((votes[: len(others)].argmax(axis=1) != others.argmax(axis=1)).sum())
-        log.info("%s", told(model.precision, flipped, len(others)))
-    return with_errors(ranked(images.ids, votes), job), [environment()]
+    return Prepared(labels, kept, queries, checked)
 
 
 def training_images(
@@ -93,11 +109,11 @@ def voted(
     return shares(cosines, labels[rows], classes, model.temperature if model.vote == "softmax" else None)
 
 
-def ranked(image_ids: list[str], votes: "FloatArray") -> "pl.DataFrame":
-    """The classes that have votes, the lowest of those with equally many first: KEPT at most."""
+def ranked(image_ids: list[str], votes: "FloatArray", kept: int | None) -> "pl.DataFrame":
+    """The classes that have votes, the lowest of those with equally many first: so many at most."""
     rankings, scores = [], []
     for row in votes:
-        best = np.argsort(-row, kind="stable")[:KEPT]
+        best = np.argsort(-row, kind="stable")[:kept]
         best = best[row[best] > 0]
         rankings.append(best.tolist())
         scores.append(row[best].tolist())

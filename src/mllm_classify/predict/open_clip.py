@@ -17,4 +17,6 @@ if TYPE_CHECKING:
 def predict(job: "PredictJob[OpenClipModel]") -> "tuple[pl.DataFrame, list[Environment]]":
     """The classes whose names' embeddings are nearest to each image's, and what they were computed with."""
     model = job.model
-    return predicted(job, lambda: zero_shot(open_clip_tower(model, model.device), model.templates, job.classes))
+    return predicted(
+        job, lambda: zero_shot(job.once(lambda: open_clip_tower(model, model.device)), model.templates, job.classes)
+    )

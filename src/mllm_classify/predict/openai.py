@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mllm_classify.api import client
 from mllm_classify.io.files import InputError
-from mllm_classify.predict.chat.answering import Means, Served, answered
+from mllm_classify.predict.chat.answering import Means, Served, Serving, answered
 from mllm_classify.predict.chat.batch_api import FOLDER, InBatches, under_way
 from mllm_classify.predict.chat.questions import questionnaire_of
 
@@ -41,7 +41,12 @@ def means(model: "OpenAIModel", journal: "Path", questions: "Iterable[Question]"
                 f"they are, or remove {folder} to ask them again"
             )
             raise InputError(msg)
-    return Means(lambda: nullcontext(Served(model.url)), _transport, in_batches)
+    return Means(serving(model, journal), _transport, in_batches)
+
+
+def serving(model: "OpenAIModel", journal: "Path") -> Serving:  # noqa: ARG001 (as engines)
+    """It is served already."""
+    return lambda: nullcontext(Served(model.url))
 
 
 def _transport(model: "ChatModel", url: str) -> client.Transport:

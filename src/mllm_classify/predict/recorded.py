@@ -29,6 +29,7 @@ Until a file's mistakes are counted, the nth of them stands for a ranking as the
 """
 TASKS = [OW.name, CW.name]
 RANKING = pl.List(pl.Int64)
+TEXTS = pl.List(pl.String)
 VALID = (
     pl.col("image_id").is_not_null()
     & (pl.col("value").is_not_null() | pl.col("counts"))
@@ -49,7 +50,7 @@ def recorded(
     """The predictions of a file, in the order of the registered images; of those that no table has (`left_out`), if any.
 
     `class_id` is one id, or a ranking, best first (in text with | between), or one of SIGNS; `text` is an answer in words,
-    or a list of which the first counts. A column `task` says what an answer in words was given to.
+    or a list of them, best first. A column `task` says what an answer in words was given to.
 
     Raises InputError, with the number of each kind of mistake and examples, where values are of the wrong type, ids are
     no classes, an image appears twice, or the file's images are not the registered ones. With `images: intersection`,
@@ -70,7 +71,7 @@ def _checked(
         )
     )  # fmt: skip
     mistakes = _mistakes(model, given, written, classes)
-    good = given.filter(VALID).select("image_id", "task", "value")
+    good = given.filter(VALID).select("image_id", "task", "value", "texts")
     tasks = [task for task in TASKS if task in good["task"].unique()]
     wanted = pl.DataFrame(
         {"image_id": image_ids * len(tasks), "task": [task for task in tasks for _ in image_ids]},
@@ -82,7 +83,7 @@ def _checked(
         raise InputError(msg)
     kept = wanted.join(good, on=["image_id", "task"], how="inner", maintain_order="left")
     if model.worded:
-        rows = answer_rows(kept["image_id"], kept["task"], kept["value"])
+        rows = answer_rows(kept["image_id"], kept["task"], kept["value"], kept["texts"])
     else:
         rows = _with_statuses(ranking_rows(kept["image_id"], kept["value"]))
     return without_answers(rows, f"null in {Path(model.file).name}")
@@ -99,9 +100,9 @@ def _with_statuses(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _read(model: "RecordedModel", classes: int) -> tuple[pl.DataFrame, Callable[[int], str]]:
-    """Rows with image_id, task, value (a ranking, or an answer), each null where it is none, whether it is null in the file,
-    and whether that counts as a failed request; and
-    each as written.
+    """Rows with image_id, task, value (a ranking, or an answer), each null where it is none, texts (the whole list, where
+    the answer is the first of one), whether it is null in the file, and whether that counts as a failed request; and each
+    as written.
     """
     if model.file.endswith(".parquet"):
         source = read_parquet(model.file, "image_id", model.column)
@@ -109,6 +110,7 @@ def _read(model: "RecordedModel", classes: int) -> tuple[pl.DataFrame, Callable[
         columns = {
             "image_id": _column_of_ids(source["image_id"]),
             "value": _column_of_texts(given) if model.worded else _column_of_rankings(given, classes),
+            "texts": _column_of_lists(given, model),
             "null": given.is_null(),
         }
         tasked = model.worded and "task" in source.columns
@@ -124,6 +126,7 @@ def _read(model: "RecordedModel", classes: int) -> tuple[pl.DataFrame, Callable[
         columns = {
             "image_id": pl.Series([_id(it["image_id"]) for _, it in records], dtype=pl.String),
             "value": pl.Series(values, dtype=pl.String if model.worded else RANKING),
+            "texts": pl.Series([_texts(it[model.column], model) for _, it in records], dtype=TEXTS),
             "null": pl.Series([_null(it[model.column], model) for _, it in records], dtype=pl.Boolean),
         }
         tasked = model.worded and any("task" in record for _, record in records)
@@ -146,10 +149,21 @@ def _column_of_ids(given: pl.Series) -> pl.Series:
 
 def _column_of_texts(given: pl.Series) -> pl.Series:
     """A Parquet column of answers, or of lists of which the first counts."""
-    if isinstance(given.dtype, pl.List | pl.Array) and given.dtype.inner == pl.String:
-        given = given.cast(pl.List(pl.String)).list.first()
+    if _is_lists(given):
+        given = given.cast(TEXTS).list.first()
     textual = given.dtype in (pl.String, pl.Categorical, pl.Enum)
     return given.cast(pl.String) if textual else pl.Series([None] * len(given), dtype=pl.String)
+
+
+def _is_lists(given: pl.Series) -> bool:
+    return isinstance(given.dtype, pl.List | pl.Array) and given.dtype.inner == pl.String
+
+
+def _column_of_lists(given: pl.Series, model: "RecordedModel") -> pl.Series:
+    """A Parquet column of lists of answers, in which null is an answer without words; null where they are no lists."""
+    if model.worded and _is_lists(given):
+        return given.cast(TEXTS).list.eval(pl.element().fill_null(""))
+    return pl.Series([None] * len(given), dtype=TEXTS)
 
 
 def _column_of_rankings(given: pl.Series, classes: int) -> pl.Series:
@@ -188,6 +202,11 @@ def _null(given: Any, model: "RecordedModel") -> bool:
 def _text(given: Any) -> str | None:
     """One value of a CSV or JSON file as an answer; None where it is none."""
     return _if_text(given[0] if isinstance(given, list) and given else given)
+
+
+def _texts(given: Any, model: "RecordedModel") -> list[str] | None:
+    """All answers of a list, what is no text being without words; None where there is no list."""
+    return [_if_text(it) or "" for it in given] if model.worded and isinstance(given, list) else None
 
 
 def _id(given: Any) -> str | None:

@@ -8,30 +8,39 @@ from mllm_classify.tasks import CW
 
 PREDICTIONS: dict[str, pl.DataType] = {
     "image_id": pl.String(),
-    "task": pl.String(),
+    "task": pl.String(),  # of classes ranked by likelihood, the scoring
     "variant": pl.String(),
     "repeat": pl.Int32(),
     "text": pl.String(),  # answers in words; null for models that name class ids
+    "texts": pl.List(pl.String),  # of a recorded list of answers all, best first, `text` the first of them
     "class_ids": pl.List(
         pl.Int32
     ),  # a ranking, best first, empty if recorded as none; null for models that answer in words
-    "scores": pl.List(pl.Float32),  # of that ranking
+    "scores": pl.List(pl.Float32),  # of that ranking: what its model, or its task's scoring by likelihood, ranks by
     "status": pl.String(),  # ok, or error; of recorded class ids also empty and several, whose ranking is empty
     "error": pl.String(),  # why
     "reasoning": pl.String(),  # of chat models that show it; never mapped
+    "answer_logprob": pl.Float64(),  # natural logarithm of the answer's probability; null unless asked for (request.logprobs)
+    "letters": pl.List(
+        pl.Float32
+    ),  # of MC by letter: probabilities of A, B, ... as the answer's beginning, null where not said
     "finish_reason": pl.String(),
     "prompt": pl.String(),  # SHA-256 of the prompt file
     "request": pl.String(),  # digest of what was sent, without images; the journal holds it
     "group": pl.Int32(),  # images of one request have the same, within a variant and repeat; null where it was about one
     "served_model": pl.String(),  # as the server names it
     "fingerprint": pl.String(),  # of the server's system
-    # of a request about several images, in the first one's row:
+    # of a request about several images, in the first one's row; of several requests about one, their sums:
     "prompt_tokens": pl.Int32(),
     "completion_tokens": pl.Int32(),  # reasoning among them
     "cached_tokens": pl.Int32(),  # of the prompt
     "reasoning_tokens": pl.Int32(),
     "batched": pl.Boolean(),  # whether the Batch API answered
     "latency": pl.Float64(),  # seconds; outside of every byte-for-byte comparison
+    # of classes ranked by the likelihood of their names, whose every request is for one completion token:
+    "nodes": pl.Int32(),  # of the tree of names that this ranking needed
+    "tree_nodes": pl.Int32(),  # that there are
+    "whole_tokens": pl.Int64(),  # of prompts, if every name was asked by itself; as those above, in the first scoring's row
 }
 
 TRUNCATED = (pl.col("finish_reason") == "length") & (pl.col("status") != "error")
@@ -51,9 +60,9 @@ def error_rows(image_ids: Column, reasons: Column) -> pl.DataFrame:
     return _rows(image_id=image_ids, error=reasons, status="error", task=CW.name)
 
 
-def answer_rows(image_ids: Column, tasks: Column, texts: Column) -> pl.DataFrame:
-    """Rows of answers in words, of which nothing else is known."""
-    return _rows(image_id=image_ids, task=tasks, text=texts)
+def answer_rows(image_ids: Column, tasks: Column, texts: Column, lists: pl.Series | None = None) -> pl.DataFrame:
+    """Rows of answers in words, of which nothing else is known; `lists` are those of which each answer is the first."""
+    return _rows(image_id=image_ids, task=tasks, text=texts, texts=lists)
 
 
 def without_answers(rows: pl.DataFrame, reason: str) -> pl.DataFrame:

@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 def predict(job: "PredictJob[TimmModel]") -> "tuple[pl.DataFrame, list[Environment]]":
     """The classes of highest probability, and what they were computed with."""
     kept = None if job.model.outputs is None else places(job.model.outputs, job.classes)
-    return predicted(job, lambda: ranker(job.model, job.classes.height, kept))
+    return predicted(job, lambda: ranker(job.model, job.once(lambda: Classifier(job.model)), job.classes.height, kept))
 
 
-def network(entry: "ClassifierEntry", classes: int, place: str = "the data set") -> Network:
-    """A classifier whose outputs are logits (images x classes).
+def network(entry: "ClassifierEntry", classifier: Classifier, classes: int, place: str = "the data set") -> Network:
+    """The network of an entry's classifier, whose outputs are logits (images x classes).
 
-    Raises InputError when it has another number of classes than the data set, or `place`, or cannot be loaded.
+    Raises InputError when it has another number of classes than the data set, or `place`.
     """
-    classifier = Classifier(entry)
     if classifier.classes != classes:
         msg = f"architecture: {entry.architecture} has {classifier.classes} classes, {place} {classes}"
         raise InputError(msg)
@@ -59,12 +58,15 @@ def places(outputs: str, classes: "pl.DataFrame") -> list[int]:
     return [known[synset] for synset in classes.sort("class_id")["synset"]]
 
 
-def ranker(model: "TimmModel", classes: int, kept: list[int] | None = None) -> Ranker:
+def ranker(model: "TimmModel", classifier: Classifier, classes: int, kept: list[int] | None = None) -> Ranker:
     """Ranks classes by their softmax probability: all, or those of the outputs that are `kept`, among themselves."""
     if kept is None:
-        return Ranker(network(model, classes), lambda logits: highest(scipy.special.softmax(logits, axis=1)))
+        return Ranker(
+            network(model, classifier, classes), lambda logits: highest(scipy.special.softmax(logits, axis=1))
+        )
     assert model.outputs is not None
     count = len(read_text(model.outputs).split())
     return Ranker(
-        network(model, count, model.outputs), lambda logits: highest(scipy.special.softmax(logits[:, kept], axis=1))
+        network(model, classifier, count, model.outputs),
+        lambda logits: highest(scipy.special.softmax(logits[:, kept], axis=1)),
     )

@@ -2,6 +2,8 @@
 
 import argparse
 import logging
+from collections.abc import Iterable
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ from mllm_classify.cli import parts as subcommands
 from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.files import sha256, written
-from mllm_classify.outputs import KEY_FIGURES, KEY_TABLES, OUTPUTS
-from mllm_classify.plan.files import linked, reported
+from mllm_classify.outputs import ACROSS, KEY_FIGURES, KEY_TABLES, OUTPUTS
+from mllm_classify.plan.across import existing
+from mllm_classify.plan.files import PAGES, START, Shown, in_order, linked, reported, reported_across, whole_report
+from mllm_classify.plan.outline import outline
 from mllm_classify.tables.inputs import Given
 
 log = logging.getLogger("mllm_classify")
@@ -28,7 +32,10 @@ def add(stages: Any) -> None:
     files(sources, "output", output="the .csv; .md, .html, .tex beside it")
     first = command(several, "overview", overview, "overview", "The page of key figures on which the report opens.")
     files(first, "output", output="the .html")
-    whole = command(several, "assemble", assemble, "report", "Put the parts together, with captions.")
+    first.add_argument("--several", action="store_true", help="link to the page of all data sets")
+    all_sets = command(several, "start", start, "start", "The page of all data sets.", across=True)
+    files(all_sets, "output", output="the .html")
+    whole = command(several, "assemble", assemble, "report", "Put the parts together, with captions.", across=True)
     files(whole, "output", output="the .zip")
     command(several, "summary", summary, "summary", "Table 3 for a terminal, and what it says.")
     page = command(several, "explorer", explorer, "explorer", "One page with every image and every answer.")
@@ -88,16 +95,43 @@ def overview(args: argparse.Namespace, config: Config) -> None:
         {name: Path(config.results, OUTPUTS[name].files[0]).read_bytes() for name in KEY_FIGURES if name in study_has},
         entries,
         given["study"],
+        relpath(START.path, config.results) if args.several else None,
     )
     with written(args.output) as temporary:
         temporary.write_text(page, encoding="utf-8")
     log.info("%s", args.output)
 
 
+def start(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.report import start
+    from mllm_classify.report.overview import Entry
+
+    folder = Path(START.path).parent
+    outlines = {name: outline(study) for name, study in config.studies.items()}
+
+    def entries(shown: Iterable[Shown]) -> list[Entry]:
+        return [Entry(relpath(it.path, folder), it.title) for it in shown if it.path != START.path]
+
+    datasets = {
+        name: start.Dataset(
+            config.study(name).dataset.label,
+            entries(it for it in reported(of) if Path(it.path).name in PAGES and not it.path.endswith(".svg")),
+        )
+        for name, of in in_order(outlines).items()
+    }
+    table = parquet.read_figures(str(Path(config.results, ACROSS["datasets"].files[0])))
+    with written(args.output) as temporary:
+        temporary.write_text(
+            start.start(datasets, entries(reported_across(outlines, existing(config))), table), encoding="utf-8"
+        )
+    log.info("%s", args.output)
+
+
 def assemble(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.report.assemble import assemble
 
-    assemble([it.path for it in reported(Given(config).outline)], args.config, Path(args.output))
+    outlines = {name: outline(study) for name, study in config.studies.items()}
+    assemble([it.path for it in whole_report(outlines, existing(config))], args.config, Path(args.output))
     log.info("%s: %.1f MB", args.output, Path(args.output).stat().st_size / 1e6)
 
 

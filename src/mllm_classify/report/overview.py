@@ -31,22 +31,21 @@ def overview(
     drawings: dict[str, bytes],
     entries: dict[str, list[Entry]],
     study: Study,
+    start: str | None = None,
 ) -> str:
     """The page, as HTML.
 
     `tables` are table2, table3, table4, table5, ranking, mcnemar, and gains where there is a second label set, each as its
     CSV is read; `drawings` the figures that the page shows, as SVG, by name; `entries` everything that it links to, by
-    heading.
+    heading; `start` the page of all data sets, where there are several.
     """
     label_set = "ReGT" if study.regt else "ImGT"
     models = standings(tables["table3"], tables["ranking"])
     noise = label_noise(tables["table2"])
     worded = added(tables["table4"], tables["table5"], tables["mcnemar"], label_set)
-    style = (FOLDER / STYLE).read_text("utf-8")
-    source = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _environment().from_string((FOLDER / TEMPLATE).read_text("utf-8")).render(
-        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{source}'; base-uri 'none'; form-action 'none'",
-        style=style,
+    return page(
+        TEMPLATE,
+        start=start,
         study=study,
         label_set=label_set,
         images=span(map(int, tables["table3"]["n"])),
@@ -59,15 +58,28 @@ def overview(
         entries=entries,
         # of a page and its pictures the page, which comes first
         links={Path(it.file).stem: it for group in entries.values() for it in reversed(group)},
-    )  # fmt: skip
+    )
 
 
-def _environment() -> Environment:
+def page(template: str, **values: object) -> str:
+    """A page of this folder's style, of a template and what it is told. No script runs in it, and it loads nothing."""
+    style = (FOLDER / STYLE).read_text("utf-8")
+    content = (FOLDER / template).read_text("utf-8")
+    return environment().from_string(content).render(policy=policy(style), style=style, **values)
+
+
+def policy(style: str) -> str:
+    """What a page with this style may load: nothing but pictures that are in it."""
+    source = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'sha256-{source}'; base-uri 'none'; form-action 'none'"
+
+
+def environment() -> Environment:
     """Templates in which all that is inserted is text, and visible."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                              finalize=_shown)  # fmt: skip
-    environment.filters["signed"] = lambda text: f"{float(text):+z.2f}"
-    return environment
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                       finalize=_shown)  # fmt: skip
+    made.filters["signed"] = lambda text: f"{float(text):+z.2f}"
+    return made
 
 
 def _shown(value: object) -> object:

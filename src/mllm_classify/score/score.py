@@ -5,7 +5,7 @@ import polars as pl
 from mllm_classify.io.keys import QUESTION
 from mllm_classify.judge.verdicts import accepted, described
 from mllm_classify.predict.rows import TRUNCATED
-from mllm_classify.tasks import TASKS, Reading
+from mllm_classify.tasks import RANKED, TASKS, Reading
 
 SCORES: dict[str, pl.DataType] = {
     "model": pl.String(),
@@ -14,7 +14,8 @@ SCORES: dict[str, pl.DataType] = {
     "variant": pl.String(),
     "repeat": pl.Int32(),
     "encoder": pl.String(),  # null where no text was mapped
-    "scoring": pl.String(),  # OW, OW inclusion, OW judged, OW LLM inclusion, CW, CW+, CW inclusion, CW+ judged, CW-constrained, MC
+    # OW, OW inclusion, OW judged, OW LLM inclusion, CW, CW+, CW inclusion, CW+ judged, CW-constrained, MC, those of RANKED
+    "scoring": pl.String(),
     "status": pl.String(),  # as mapped: ok, error, empty, several, unasked
     "oop": pl.Boolean(),  # null where the prompt lists no classes, and for errors
     "imgt": pl.Boolean(),  # correct under ImGT
@@ -33,14 +34,14 @@ REPLY = ["group", "finish_reason"]
 
 
 def predicted_by_ranking(predictions: pl.DataFrame) -> pl.DataFrame:
-    """The first of every ranking, as the answer to CW.
+    """The first of every ranking, as the answer to CW, or to the scoring by likelihood that is its task.
 
     Where any ranking is empty, they stand for answers in words to a list of classes, and the empty ones are out of prompt.
     """
     none = pl.col("class_ids").list.len() == 0
     return predictions.with_columns(
         pl.lit(None, dtype=pl.String).alias("encoder"),
-        pl.lit("CW").alias("scoring"),
+        pl.col("task").alias("scoring"),
         pl.when(none.any()).then(none).alias("oop"),
         pl.col("class_ids").list.head(1).alias("predicted"),
     )
@@ -71,6 +72,7 @@ def predicted_by_text(mapping: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFr
             readings[scoring.reading].alias("predicted"),
         )
         for task in TASKS
+        if not task.ranked
         for scoring in task.scorings
         if NEEDED.get(scoring.reading, "task") in mapping.columns
     )
@@ -131,22 +133,25 @@ def scores(
 ) -> pl.DataFrame:
     """The scores of all models, in the order of `scored`: mappings of models that answer in words, predictions of others.
 
-    `answers` are the predictions of those that answer in words, which know how replies came; `judgements` are those of the
-    judge by which answers are scored, too, and `inclusion` says whether it was asked about images' own classes.
+    `answers` are the predictions of those that answer in words, which know how replies came, and what was ranked by
+    likelihood; `judgements` are those of the judge by which answers are scored, too, and `inclusion` says whether it was
+    asked about images' own classes.
     """
     frames = []
     by_answer = None if judgements is None else accepted(judgements, classes)
     if judgements is not None and by_answer is not None and inclusion:
         by_answer = by_answer.join(described(judgements, classes), on="answer", how="full", coalesce=True)
     for model, frame in scored.items():
+        ranked = frame
         if model in answers:
             mapping = frame.collect() if by_answer is None else _judged(frame.collect(), answers[model], by_answer)
             predicted = predicted_by_text(mapping, classes)
             replies = answers[model].select(*QUESTION, *REPLY).collect()
             frames.append(score(model, predicted, labels, replies))
-        else:
-            predicted = predicted_by_ranking(frame.select(*QUESTION, "class_ids", "status", *REPLY).collect())
-            frames.append(score(model, predicted, labels))
+            ranked = answers[model].filter(pl.col("task").is_in(list(RANKED)))
+        rankings = ranked.select(*QUESTION, "class_ids", "status", *REPLY).collect()
+        if model not in answers or rankings.height:
+            frames.append(score(model, predicted_by_ranking(rankings), labels))
     return pl.concat(frames)
 
 

@@ -15,7 +15,7 @@ class Given:
     """The parameters of functions, by name, each read or made when it is asked for. No frame is touched here.
 
     `scores`, `labels`, `classes`, `choices` and `confusions` are files of the stages; those of several models are lazy
-    frames by the model's name; an output's name stands for its table; the rest are values of the configuration, and
+    frames by the model's name; an output's name stands for its table, None where the study has none; the rest are values of the configuration, and
     what `tables.given` makes of all these.
     """
 
@@ -31,7 +31,7 @@ class Given:
             return VALUES[name](self.config)
         if name in OUTPUTS and name not in PATTERNS:
             read = parquet.read if OUTPUTS[name].form == "parquet" else parquet.read_figures
-            return read(self.file(name).path)
+            return read(self.file(name).path) if name in self.outline.outputs else None
         if name == "examined":
             return parquet.scan(self.file(name).path)
         if name in GROUPS:

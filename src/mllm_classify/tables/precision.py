@@ -1,5 +1,7 @@
 """How many of the first suspects have another label."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -65,15 +67,15 @@ def precision(suspects: pl.DataFrame, study: Study) -> Table:
     )
 
 
-def among_first(ranked: pl.Series) -> list[dict[str, int | float | None]]:
-    """The numbers of SCHEMA for the first of FIRST, and for all; `ranked` says of each suspect whether it is a hit."""
+def among_first(ranked: pl.Series, also: Sequence[int] = ()) -> list[dict[str, int | float | None]]:
+    """The numbers of SCHEMA for the first of FIRST, of `also`, and for all; `ranked` says of each suspect whether it is a hit."""
     # a second to import, which the other tables need not wait for
     from sklearn.metrics import average_precision_score
 
     hits, total = ranked.to_numpy(), ranked.len()
     average = average_precision_score(hits, -np.arange(total)) * 100 if hits.any() else None
     rows: list[dict[str, int | float | None]] = []
-    for first in [*(k for k in FIRST if k < total), *([total] if total else [])]:
+    for first in sorted({*(k for k in (*FIRST, *also) if k < total), *([total] if total else [])}):
         count = int(hits[:first].sum())
         (low,), (high,) = wilson([count], [first])
         rows.append(

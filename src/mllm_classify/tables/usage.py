@@ -8,6 +8,7 @@ from mllm_classify.dollars import dollars
 from mllm_classify.predict.rows import TRUNCATED
 from mllm_classify.tables.accuracy_columns import truncated_column
 from mllm_classify.tables.table import MODEL, TASK, Column, Study, Table, fixed, named
+from mllm_classify.tasks import RANKED, TASK_NAMES
 
 TOKENS = ["prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens"]
 
@@ -77,7 +78,9 @@ def usage(
 def _counted(name: str, predictions: pl.LazyFrame) -> pl.LazyFrame:
     """What one model was asked and what its answers took, by task and variant; those of the Batch API apart, too."""
     return (
-        predictions.select(
+        # what all scorings by likelihood used together stands with the first
+        predictions.filter(pl.col("task").is_in(TASK_NAMES))
+        .select(
             pl.lit(name).alias("model"),
             "task",
             "variant",
@@ -95,7 +98,12 @@ def _counted(name: str, predictions: pl.LazyFrame) -> pl.LazyFrame:
             (pl.col("status") == "error").sum().alias("n_errors"),
             TRUNCATED.sum().alias("n_truncated"),
             # a request about several images has its counts in the first one's row
-            pl.col("latency").is_not_null().sum().alias("requests") + pl.col("batched").fill_null(value=False).sum(),
+            # each of those for a likelihood is for one token
+            pl.when(pl.col("task").first().is_in(list(RANKED)))
+            .then(pl.col("completion_tokens").sum())
+            .otherwise(pl.col("latency").is_not_null().sum() + pl.col("batched").fill_null(value=False).sum())
+            .cast(pl.UInt32)
+            .alias("requests"),
             *(pl.col(column).cast(pl.Int64).sum() for column in TOKENS),
             *(pl.col(column).cast(pl.Int64).filter("batched").sum().alias(f"batched_{column}") for column in TOKENS),
             pl.col("prompt_tokens").is_not_null().any().alias("counted"),

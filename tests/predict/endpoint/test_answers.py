@@ -150,7 +150,8 @@ def test_a_row_says_what_the_server_said(predict, tmp_path):
         "scores": None, "status": "ok", "error": None, "reasoning": "Brown.", "finish_reason": "length",
         "prompt": sha256((tmp_path / "ow.txt").read_bytes()), "request": request, "served_model": "q-2026-01-01",
         "fingerprint": "fp_1", "prompt_tokens": 4100, "completion_tokens": 3, "cached_tokens": 4000,
-        "reasoning_tokens": 2, "batched": False, "group": None,
+        "reasoning_tokens": 2, "batched": False, "group": None, "answer_logprob": None, "letters": None, "nodes": None, "texts": None,
+        "tree_nodes": None, "whole_tokens": None,
     }  # fmt: skip
 
 

@@ -122,6 +122,19 @@ def test_adopted_predictions_are_written_by_jobs_that_ask_no_model(study, aged, 
     assert study.left() == []
 
 
+def test_predictions_made_before_a_key_and_a_column_came_are_taken_over(study):
+    """The key had its default's meaning then."""
+    sources = parquet.sources(OUTPUT)
+    del sources["settings"]["scores"]
+    fewer = {name: dtype for name, dtype in PREDICTIONS.items() if name != "texts"}
+    parquet.write(study.first, fewer, OUTPUT, parquet.environments(OUTPUT), sources)
+    study.renew_code()
+    assert study.run("adopt") == 0
+    study.patch.setattr(ranking, "outputs", no_model)
+    study.predict("1/1", OUTPUT)
+    assert pl.read_parquet(OUTPUT).equals(study.first)
+
+
 def test_without_adoption_the_model_is_asked(study, capsys):
     study.renew_code()
     study.patch.setattr(ranking, "outputs", no_model)
@@ -144,6 +157,10 @@ def changed_and_registered_image(study):
     study.register()
 
 
+def kept_scores(study):
+    study.configure(scores="all")
+
+
 def changed_setting(study):
     study.configure(precision="bf16")
 
@@ -158,6 +175,7 @@ def another_image(study):
     [
         (changed_weights, "other settings or files: weights", "computed again, .* came out otherwise"),
         (changed_setting, "other settings or files: precision", "computed again, .* came out otherwise"),
+        (kept_scores, "other settings or files: scores", "computed again, .* came out otherwise"),
         (changed_image, "16.png has changed since it was registered", "16.png has changed since it was registered"),
         (changed_and_registered_image, "other settings or files: images", "computed again, the ranking of image '16.png'"),
         (another_image, "other settings or files: images", "was made from other images than those that are registered"),

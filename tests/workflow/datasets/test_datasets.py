@@ -3,42 +3,29 @@
 The predictions of one model about three data sets are made: that is what an engine is needed for.
 """
 
-import os
-import re
 import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
-from PIL import Image
 
-from tests.waiting import wait_until
-from tests.workflow.study import PROJECT, Study, reconfigure
+from tests.workflow.datasets.several import Several, copied
+from tests.workflow.study import PROJECT, reconfigure
 
 pytestmark = pytest.mark.study
 SERVER = Path(__file__).parents[2] / "chat_server.py"
-COLOURS = {"f": 10, "g": 20, "h": 30}
-"""Data sets of two classes, and what their pictures' colours begin with."""
 IMAGES = {"small": 4, "f": 2, "g": 2, "h": 2}
 TASKS = 2
 CONCURRENCY = 2
+PROTOCOLS = ("CW", "CW+", "CW, inclusion", "OW", "OW, inclusion")
 STARTING = "starting the engine"
 
 
-def entry(name: str) -> dict:
-    return {"dataset": {"source": "folder", "name": name, "label": name.upper(), "folder": name}}
+class Studied(Several):
+    """Its model has an engine that logs each request."""
 
-
-def predictions(*names: str) -> list[str]:
-    return [f"results/predictions/{name}/chat.parquet" for name in names]
-
-
-class Studied(Study):
-    """A study of the small data set and others, which are asked about one model of an engine that logs each request."""
+    model = "chat"
 
     def prepare(self) -> None:
         self.shrink(
@@ -48,16 +35,7 @@ class Studied(Study):
             concurrency=CONCURRENCY,
             command=[sys.executable, str(SERVER), "--port={port}", "--log=asked.log", "--delay=0.1"],
         )
-        for name, first in COLOURS.items():
-            for number, of in enumerate(("cat", "dog")):
-                folder = self.folder / name / of
-                folder.mkdir(parents=True)
-                Image.new("RGB", (8, 8), (first, number, 0)).save(folder / "1.png")
-        self.have("f", "g")
-
-    def have(self, *names: str) -> None:
-        """Configure these data sets beside the small one, in this order."""
-        reconfigure(lambda config: config.update(datasets=[entry(name) for name in names], variants=[]))(self)
+        self.lay_out()
 
     @property
     def requests(self) -> int:
@@ -65,32 +43,11 @@ class Studied(Study):
         log = self.folder / "asked.log"
         return len(log.read_text().splitlines()) if log.exists() else 0
 
-    @property
-    def names(self) -> list[str]:
-        return ["small", *(it["dataset"]["name"] for it in self.config.get("datasets", []))]
-
     def predict(self) -> tuple[int, int]:
         """Make all predictions. How many requests that took, and how often the engine was started."""
         (self.folder / "asked.log").unlink(missing_ok=True)
-        done = self.snakemake(*predictions(*self.names))
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, said
+        said = self.predicted()
         return self.requests, said.count(STARTING)
-
-    def processes(self) -> list[psutil.Process]:
-        """What runs in this study's folder."""
-        found = psutil.process_iter(["cwd"])
-        return [it for it in found if it.info["cwd"] and Path(it.info["cwd"]).is_relative_to(self.folder)]
-
-    def jobs(self, *targets: str) -> list[str]:
-        """What Snakemake would run for all predictions, or these files: messages, sorted."""
-        done = self.snakemake("-n", *(targets or predictions(*self.names)))
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, said
-        return sorted(re.findall(r"^Job \d+: (.+)$", said, re.MULTILINE))
-
-    def contents(self) -> dict[str, bytes]:
-        return {path: (self.folder / path).read_bytes() for path in predictions(*self.names)}
 
 
 def questions(*names: str, tasks: int = TASKS) -> int:
@@ -115,12 +72,6 @@ def finished(prepared: Studied) -> Studied:
 @pytest.fixture
 def study(finished: Studied, tmp_path: Path) -> Studied:
     return copied(finished, tmp_path / "study")
-
-
-def copied(study: Studied, folder: Path) -> Studied:
-    other = study.copy(folder)
-    other.__class__ = Studied
-    return other
 
 
 def test_an_engine_is_started_once_and_nothing_is_left_to_do(study):
@@ -161,8 +112,8 @@ def test_the_table_across_data_sets_is_all_that_one_more_or_less_makes_of_the_ot
     table = "results/datasets.csv"
     study.make(table)
     assert [[row[key] for key in ("task", "measure", "n_small", "n_f", "n_g")] for row in study.rows("datasets")] == [
-        [task, "ImGT", "4", "2", "2"] for task in ("CW", "CW+", "OW")
-    ] + [[task, "ReGT", "4", "", ""] for task in ("CW", "CW+", "OW")]
+        [task, "ImGT", "4", "2", "2"] for task in PROTOCOLS
+    ] + [[task, "ReGT", "4", "", ""] for task in PROTOCOLS]
     assert study.jobs(table) == []
     study.have("f", "g", "h")
     assert study.jobs(table) == [
@@ -175,12 +126,33 @@ def test_the_table_across_data_sets_is_all_that_one_more_or_less_makes_of_the_ot
         "Mapping the answers of chat to classes with minilm",
         "Reading both label sets",
         "Scoring all models",
+        "The protocols of earlier work",
     ]
     study.have("g")
     assert study.jobs(table) == ["Accuracy on every data set"]
     with study.restored():
         study.edit("config.yaml", "label: G", "label: Gee")
-        assert study.jobs(table) == ["Accuracy on every data set", "Every accuracy with its intervals"]
+        assert study.jobs(table) == [
+            "Accuracy on every data set",
+            "Every accuracy with its intervals",
+            "The protocols of earlier work",
+        ]
+    figures = ["results/heatmap.svg", "results/parallel.svg"]
+    study.make(table, *figures, "results/overview.html")
+    page = (study.folder / "results/overview.html").read_text()
+    assert all(f'href="{Path(path).name}"' in page for path in [*figures, "results/datasets.html"])
+    reconfigure(lambda config: config["datasets"][0].update(shifted_from="small"))(study)
+    shifts = ["results/effective_robustness.csv", "results/shifts.svg"]
+    assert study.jobs(table, *shifts) == [
+        "Accuracy lost from base to shifted data sets",
+        "Drawing accuracy on shifted data sets against their base",
+    ]
+    study.make(*shifts)
+    assert [
+        (row["base"], row["dataset"], row["n_base"], row["n"], row["loss"] != "", row["robustness"])
+        for row in study.rows("effective_robustness")
+    ] == [("small", "g", "4", "2", True, "")]
+    assert study.jobs(table, *shifts) == []
 
 
 def test_a_data_set_removed_takes_nothing_with_it(study):
@@ -190,15 +162,9 @@ def test_a_data_set_removed_takes_nothing_with_it(study):
     assert study.jobs() == []
 
 
-def test_an_archive_of_several_data_sets_is_refused_before_any_work(study):
-    done = study.snakemake("-n", "results/bundle.zip")
-    assert done.returncode != 0
-    assert "config.yaml: datasets: an archive holds a study of one data set" in done.stdout + done.stderr
-
-
 def test_a_deleted_file_is_made_of_the_journal(study):
     before = study.contents()
-    for path in predictions("small", "g"):
+    for path in study.predictions("small", "g"):
         (study.folder / path).unlink()
     assert study.predict() == (0, 0)
     assert study.contents() == before
@@ -215,7 +181,7 @@ def test_a_changed_prompt_and_an_appended_data_set_at_once(study):
     """What Snakemake says is to run is masked by what runs before it, where inputs are called ancient."""
     study.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of")
     study.have("f", "g", "h")
-    for path in predictions("f"):
+    for path in study.predictions("f"):
         (study.folder / path).unlink()
     assert study.predict() == (questions("small", "f", "g", tasks=1) + questions("h"), 1)
     assert study.jobs() == []
@@ -225,17 +191,8 @@ def test_what_was_killed_asks_for_the_rest(study):
     """All of it: Snakemake, the job that asks, and its engine."""
     study.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of")
     (study.folder / "asked.log").unlink()
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *predictions(*study.names)]
-    running = subprocess.Popen(
-        command, cwd=study.folder, env=study.whole_environment, start_new_session=True, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    wait_until(lambda: study.requests > CONCURRENCY)  # some of these were answered
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-    wait_until(lambda: not study.processes())
+    study.killed(lambda: study.requests > CONCURRENCY)  # some of these were answered
     before = study.requests
-    study.run(sys.executable, "-m", "snakemake", "--unlock")
     asked, started = study.predict()
     assert started == 1
     lacking = questions(*study.names, tasks=1)
@@ -245,7 +202,7 @@ def test_what_was_killed_asks_for_the_rest(study):
 
 def test_an_engine_that_does_not_start_is_tried_once_and_all_is_left_to_do(study):
     reconfigure(lambda config: config["models"][0].update(command=["false", "{port}"]))(study)
-    done = study.snakemake("--keep-going", *predictions(*study.names))
+    done = study.snakemake("--keep-going", *study.predictions())
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert said.count("the engine ended with status 1 before it answered") == 1

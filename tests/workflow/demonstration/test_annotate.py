@@ -146,6 +146,8 @@ def test_an_export_becomes_labels_and_with_them_the_tables_change(
         *(task(other["task"]) for other in others),
     ]
     file = read_back(study, export, tmp_path)
+    drawn = [results / f"second_pass{of}.{ending}" for of in ("", "_examples") for ending in ("svg", "pdf")]
+    assert all(path.stat().st_size for path in drawn)
     rows, decided = read_second_pass(results, config["models"], config["annotate"], key, export)
     assert study.differences("second_pass", rows) == []
     assert [(row["category"], row["preferred"], row["combined"], row["unlabelled"]) for row in rows] == [

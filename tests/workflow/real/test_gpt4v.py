@@ -12,11 +12,26 @@ from mllm_classify.dataset.classes import classes
 from mllm_classify.dataset.images import images
 from mllm_classify.embed.texts import distinct_answers
 from mllm_classify.mapping.mapping import map_answers
+from mllm_classify.plan.lineage import Lineages
 from mllm_classify.predict.recorded import recorded
 from tests.workflow.study import PROJECT
 
 RECORDED = PROJECT.parent / "shared/real/gpt4v_outputs"
 GUIDE = (PROJECT / "docs/gpt4v.md").read_text()
+
+
+@pytest.mark.skipif(not RECORDED.is_dir(), reason="needs ../shared/real/gpt4v_outputs")
+def test_both_data_sets_in_one_study_have_the_figures_of_each_alone(folder: Path) -> None:
+    """Their scores and accuracies depend on the same."""
+    (folder / "gpt4v_outputs").symlink_to(RECORDED)
+    exec(re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)[1], {})
+    both = load(PROJECT / "presets/gpt4v.yaml").studies
+    assert list(both) == ["dtd", "sun397"]
+    for name, study in both.items():
+        alone = Lineages(load(PROJECT / f"presets/gpt4v-{name}.yaml"))
+        assert {job: alone[job] for job in ("score", "accuracy", "table4")} == {
+            job: Lineages(study)[job] for job in ("score", "accuracy", "table4")
+        }
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="needs ../shared/real/gpt4v_outputs")

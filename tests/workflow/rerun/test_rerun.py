@@ -17,15 +17,24 @@ def of(*needed: str) -> set[str]:
 
 
 NAMED = of("about")  # all that says what the data set and its labels are called
-SCORED = {"score", *of("scores")}
+SCORED = {"score", *of("scores", "rankings")}
 ANSWERED = of("scores", "chat_predictions", "worded_predictions", "mappings", "encoded", "examined")
 ENCODERS = ["minilm", "minilm-bare"]
 MAPPED = {f"mapping/{encoder}/conse-chat" for encoder in ENCODERS}
-CHAT = {"predict/conse-chat", *(f"answers/{it}/conse-chat" for it in ENCODERS), *MAPPED, "score", *ANSWERED}
+SIMILAR = "concepts/minilm-bare/conse-chat"
+CHAT = {"predict/conse-chat", *(f"answers/{it}/conse-chat" for it in ENCODERS), SIMILAR, *MAPPED, "score", *ANSWERED}
 # chat models are asked which of the options; the journal asks for new ones only
 CHOICES = {"choices", *of("choices", "confusions"), *CHAT}
 PREDICTED = {f"predict/{model}" for model in MODELS}
-PIPELINE = {"images", "labels", *(f"classes/{encoder}" for encoder in ENCODERS), *PREDICTED, *CHOICES, *of("labels")}
+PIPELINE = {
+    "images",
+    "labels",
+    "hierarchy",
+    *(f"classes/{encoder}" for encoder in ENCODERS),
+    *PREDICTED,
+    *CHOICES,
+    *of("labels"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -143,10 +152,10 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
         reconfigure(lambda c: c["encoders"].append(c["encoders"][0] | {"name": "more", "answers": "bare"})),
         {"classes/more", "answers/more/conse-chat", "mapping/more/conse-chat", *of("encoded")},
     ),
-    "removed encoder": (reconfigure(lambda c: c.pop("encoders")), set()),
+    "removed encoder": (reconfigure(lambda c: (c.pop("encoders"), c.pop("similarity"))), of("similar")),
     "templates of a further encoder": (
         lambda s: s.edit("resources/templates/bare.v1.txt", "\n{}\n", "\na {}\n"),
-        {*(f"{stage}/minilm-bare/conse-chat" for stage in ("answers", "mapping")), "classes/minilm-bare", *of("encoded")},
+        {*(f"{stage}/minilm-bare/conse-chat" for stage in ("answers", "concepts", "mapping")), "classes/minilm-bare", *of("encoded", "similar")},
     ),
     "code of another kind of encoder": (
         lambda s: s.edit("src/mllm_classify/embed/openai.py", "CHARACTERS_PER_TOKEN = 3.0", "CHARACTERS_PER_TOKEN = 4"), set(),
@@ -195,7 +204,7 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     ),
     "code that vision models share": (
         lambda s: s.edit("src/mllm_classify/loading/timm.py", "is_training=False", "is_training=bool(0)"),
-        PREDICTED | CHOICES,
+        PREDICTED | CHOICES | of("confident_rankings"),
     ),
 }  # fmt: skip
 

@@ -16,12 +16,17 @@ from mllm_classify.api import client, journal, replies, sending
 from mllm_classify.api.replies import FailedError
 from mllm_classify.io.environment import Environment, environment
 from mllm_classify.io.files import InputError, StoppedError, TerminatedError, sha256, written
+from mllm_classify.io.text import one_line
 from mllm_classify.predict.chat import asking, preflight
-from mllm_classify.predict.chat.collecting import ENVIRONMENTS, collected
+from mllm_classify.predict.chat.collecting import ENVIRONMENTS, collected, noted_environments
+from mllm_classify.predict.chat.inquiry import Inquirer
 from mllm_classify.predict.chat.questions import questionnaire_of
+from mllm_classify.predict.chat.rankings import Rankings
+from mllm_classify.predict.rows import in_order
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
+    from mllm_classify.predict.chat.prompts import Way
     from mllm_classify.predict.chat.questions import Question, Questionnaire
     from mllm_classify.predict.job import PredictJob, Progress
 
@@ -75,9 +80,17 @@ def answered(job: "PredictJob[ChatModel]", means: Means) -> tuple[pl.DataFrame, 
     naming how many and why; what came is in the journal.
     """
     model = job.model
-    questionnaire, missing, failures = asked(job, means)
+    questionnaire, missing, failures, rankings = asked(job, means)
     rows = questionnaire.rows()
-    frame, made_with, errors = collected(questionnaire, job.journal, failures)
+    frame, environments, errors = collected(questionnaire, job.journal, failures)
+    if len(rankings.failures) > model.max_errors:
+        first_failed = next(iter(rankings.failures.values()))
+        msg = (
+            f"model {model.name!r}: {len(rankings.failures)} images have no ranking, the first for task {first_failed.task}, "
+            f"image {first_failed.image_id!r}: {one_line(first_failed.reason)}; what was answered is in {rankings.folder}, and "
+            f"another run asks for the rest only; the entry tolerates {model.max_errors} (max_errors)"
+        )
+        raise InputError(msg)
     if errors > model.max_errors or any(failure.ours for failure in failures.values()):
         if failures:
             said = asking.explain(questionnaire, failures, missing, job.journal)
@@ -89,12 +102,32 @@ def answered(job: "PredictJob[ChatModel]", means: Means) -> tuple[pl.DataFrame, 
             )
         msg = f"{said}; the entry tolerates {model.max_errors} (max_errors)"
         raise InputError(msg)
-    return frame, made_with
+    if rankings.ways:
+        frame = in_order(pl.concat([frame, rankings.rows()]), questionnaire.images.ids)
+    return frame, noted_environments(job.journal, environments | rankings.environments())
 
 
 Check = Callable[[asking.Asker, journal.Answers, Container[str], list["Question"]], Coroutine[Any, Any, set[str]]]
 """Stops at the first thing that is wrong, given the answers that are there, the keys of questions that are answered or asked
 for already, and the first of those that are not. Returns the keys of those that it has asked."""
+
+
+class Askable(Protocol):
+    """Questions to one model, as `Questionnaire` has those about images. It can be gone through any number of times."""
+
+    @property
+    def model(self) -> "ChatModel": ...
+
+    @property
+    def ways(self) -> "list[Way]": ...
+
+    def __iter__(self) -> Iterator["Question"]: ...
+
+    def rows(self) -> int:
+        """The number of answers that there will be."""
+
+    def body(self, question: "Question") -> dict[str, Any]:
+        """A whole request."""
 
 
 class Asked(NamedTuple):
@@ -103,35 +136,51 @@ class Asked(NamedTuple):
     questionnaire: "Questionnaire"
     missing: int
     failures: dict[str, asking.Failure]
+    rankings: Rankings
 
 
 def asked(job: "PredictJob[ChatModel]", means: Means) -> Asked:
     """Ask what the journal of a job lacks."""
-    return ask(questionnaire_of(job), job.journal, job.progress, means, job.shard[1])
+    questionnaire = questionnaire_of(job)
+    rankings = Rankings(questionnaire, job.journal)
+    missing, failures = ask(questionnaire, job.journal, job.progress, means, job.shard[1], rankings=rankings)
+    return Asked(questionnaire, missing, failures, rankings)
 
 
 def ask(
-    questionnaire: "Questionnaire",
+    questionnaire: Askable,
     folder: Path,
     progress: "Progress",
     means: Means,
     shards: int = 1,
-    check: Check = preflight.check,
-) -> Asked:
-    """Ask what a journal lacks of the answers to some questions; `check` says first whether all is well."""
+    *,
+    rankings: Rankings | None = None,
+    check: Check | None = preflight.check,
+) -> tuple[int, dict[str, asking.Failure]]:
+    """Ask what a journal's folder lacks of a questionnaire. `check` says first whether all is well, where there is one.
+
+    Returns how many answers were missing, and why some still are.
+    """
     known = journal.read(folder, replies.check_record)
     rows = questionnaire.rows()
     report = progress(rows, "answers")
-    missing = sum(question.answers for question in asking.still_missing(questionnaire, known))
+    missing = sum(len(question.images) for question in asking.still_missing(questionnaire, known))
     log.info("%s lacks %d of %d answers", folder, missing, rows)
     failures: dict[str, asking.Failure] = {}
-    if missing:
+    lacking = sum(map(len, rankings.lacking().values())) if rankings else 0
+    if missing or lacking:
         _key(questionnaire.model)
         with means.serving() as served:
-            log.info("asking %s for %d answers", served.url, missing)
             way = _Way(folder, report, rows - missing, shards, means, check)
-            failures = asyncio.run(_ask_missing(questionnaire, known, served, way))
-    return Asked(questionnaire, missing, failures)
+            if missing:
+                log.info("asking %s for %d answers", served.url, missing)
+                failures = asyncio.run(_ask_missing(questionnaire, known, served, way))
+            if rankings and lacking:
+                log.info("asking %s for %d rankings", served.url, lacking)
+                way = way._replace(report=progress(lacking, "rankings"))
+                asyncio.run(_rank_missing(rankings, served, way))
+                rankings.reread()
+    return missing, failures
 
 
 class _Way(NamedTuple):
@@ -142,11 +191,11 @@ class _Way(NamedTuple):
     done: int  # answers that are there already
     shards: int
     means: Means
-    check: Check
+    check: Check | None
 
 
 async def _ask_missing(
-    questionnaire: "Questionnaire", known: journal.Answers, served: Served, way: _Way
+    questionnaire: Askable, known: journal.Answers, served: Served, way: _Way
 ) -> dict[str, asking.Failure]:
     """Ask what is missing. Returns why some questions have no answer."""
     model = questionnaire.model
@@ -160,17 +209,31 @@ async def _ask_missing(
             with sending.until_terminated(asker):
                 await sending.within_grace(asker, _ask(asker, known, way))
             if asker.stopped is not None:
-                raise _why(asker, way.folder)
+                raise _why(asker, model, way.folder)
     return asker.failures
 
 
+async def _rank_missing(rankings: Rankings, served: Served, way: _Way) -> None:
+    """Ask what rankings lack. Raises StoppedError where asking ended before that."""
+    model = rankings.questionnaire.model
+    noted = await _note_environment(served.url, way.folder)
+    async with way.means.transport(model, served.url) as carrier:
+        with journal.Writer(rankings.folder) as writer:
+            inquirer = Inquirer(rankings, carrier, writer, noted, way.report, served.ended)
+            with sending.until_terminated(inquirer):
+                await sending.within_grace(inquirer, inquirer.ask_all(served.url, _key(model)))
+            if inquirer.stopped is not None:
+                raise _why(inquirer, model, rankings.folder)
+
+
 async def _ask(asker: asking.Asker, known: journal.Answers, way: _Way) -> None:
-    instead = way.means.instead
+    instead, checked = way.means.instead, set[str]()
     taken = known.keys() | (instead.under_way() if instead else set())
     missing = (question for question in asking.still_missing(asker.questionnaire, known) if question.key not in taken)
     first = list(itertools.islice(missing, preflight.MANY))
     try:
-        checked = await way.check(asker, known, taken, first)
+        if way.check is not None:
+            checked = await way.check(asker, known, taken, first)
     except StoppedError as error:
         asker.stop(error)
         return
@@ -184,10 +247,10 @@ async def _ask(asker: asking.Asker, known: journal.Answers, way: _Way) -> None:
         await instead.ask_all(asker, waiting)
 
 
-def _why(asker: asking.Asker, folder: Path) -> StoppedError:
+def _why(asker: sending.Sender, model: "ChatModel", folder: Path) -> StoppedError:
     """Why asking stopped, and that nothing is lost."""
     reason = str(asker.stopped)
-    named = f"model {asker.model.name!r}: "
+    named = f"model {model.name!r}: "
     said = reason if reason.startswith(named) else named + reason
     whole = f"{said}; what was answered is in {folder}, and another run asks for the rest only"
     if isinstance(asker.stopped, TerminatedError):

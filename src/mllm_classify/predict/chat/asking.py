@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +14,7 @@ from mllm_classify.io.text import one_line
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.predict.chat.questions import Question, Questionnaire
+    from mllm_classify.predict.chat.questions import Question
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +25,15 @@ Report = Callable[[int, str], None]
 """Told how many answers there are, and what else there is to say."""
 
 
+def characters(question: "Question") -> int:
+    """Length of all text of a request."""
+    return question.template.characters + sum(map(len, question.texts))
+
+
 def expected_tokens(model: "ChatModel", question: "Question") -> int:
     """Tokens of a prompt, before a server has counted any."""
-    return round(question.characters / CHARACTERS_PER_TOKEN) + len(question.images) * (model.image_tokens or 0)
+    pictures = question.template.pictures * (model.image_tokens or 0)
+    return round(characters(question) / CHARACTERS_PER_TOKEN) + pictures
 
 
 def like(question: "Question") -> tuple[str, str, int]:
@@ -110,7 +116,7 @@ class Asker(Sender):
 
     def __init__(
         self,
-        questionnaire: "Questionnaire",
+        questionnaire: Any,
         transport: client.Transport,
         writer: journal.Writer,
         ledger: Ledger,
@@ -121,7 +127,7 @@ class Asker(Sender):
     ) -> None:
         super().__init__(questionnaire.model, transport, ended=ended, answered=done > 0)
         self.questionnaire = questionnaire
-        self.model = questionnaire.model
+        self.model: ChatModel = questionnaire.model
         self.ledger = ledger
         self.failures: dict[str, Failure] = {}
         self._writer = writer
@@ -135,7 +141,8 @@ class Asker(Sender):
 
     def body(self, question: "Question") -> dict[str, Any]:
         """The whole request, images included."""
-        return self.questionnaire.body(question)
+        whole: dict[str, Any] = self.questionnaire.body(question)
+        return whole
 
     async def ask(self, question: "Question") -> dict[str, Any] | None:
         """Ask one question and journal the answer. Returns the response; None where there is none, noted as a failure."""
@@ -149,7 +156,7 @@ class Asker(Sender):
         self._asked += 1
         number = self._asked
         expected = self.expected(question)
-        limit = self.model.request.limit * question.answers
+        limit = self.model.request.limit * len(question.images)
         reserved = self.ledger.at_most(expected, limit)
         if not await self.ledger.reserve(reserved):
             budget = self.model.budget
@@ -193,13 +200,11 @@ class Asker(Sender):
         used = answers.used(response)
         self._largest[like(question)] = max(self._largest[like(question)], used.prompt or 0)
         self._tokens += (used.prompt or 0) + (used.completion or 0)
-        record: dict[str, Any] = {
-            "key": question.key,
-            "request": question.template.digest,
-            "environment": self._environment,
-        }
+        record = {"key": question.key, "request": question.template.digest, "environment": self._environment}
+        if question.examples:
+            about = about | {"examples": [[example.digest, example.name] for example in question.examples]}
         if question.texts:
-            record["about"] = list(question.texts)
+            about = about | {"about": list(question.texts)}
         self._writer.append(record | about | {"response": response}, question.template.body)
 
     def fail(
@@ -210,7 +215,7 @@ class Asker(Sender):
 
     def report(self, question: "Question") -> None:
         """Say how far it is, now that a question is done with."""
-        self.done += question.answers
+        self.done += len(question.images)
         counts = {"tokens": self._tokens, "errors": len(self.failures), "retries": self.retried}
         self._report(self.done, ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
 
@@ -233,7 +238,7 @@ class Asker(Sender):
             await asyncio.gather(*workers, return_exceptions=True)
 
 
-def still_missing(questionnaire: "Questionnaire", known: journal.Answers) -> Iterator["Question"]:
+def still_missing(questionnaire: "Iterable[Question]", known: journal.Answers) -> Iterator["Question"]:
     """The questions without an answer; one that appears twice (an image that the data set holds twice) once."""
     seen: set[str] = set()
     for question in questionnaire:
@@ -242,9 +247,9 @@ def still_missing(questionnaire: "Questionnaire", known: journal.Answers) -> Ite
             yield question
 
 
-def explain(questionnaire: "Questionnaire", failures: dict[str, Failure], count: int, folder: Path) -> str:
+def explain(questionnaire: Any, failures: dict[str, Failure], count: int, folder: Path) -> str:
     """How many questions failed, and why the first did."""
-    model = questionnaire.model
+    model: ChatModel = questionnaire.model
     first = min(failures.values())
     return (
         f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {first.question.task}, "

@@ -223,7 +223,7 @@ class Batches:
             if key in under_way:
                 continue
             tokens = self._asker.expected(question)
-            cost = self._asker.ledger.at_most(tokens, self._model.request.limit * question.answers, batch=True)
+            cost = self._asker.ledger.at_most(tokens, self._model.request.limit * len(question.images), batch=True)
             if (waiting and waiting + tokens > allowed) or file.cost + cost > self._asker.ledger.free:
                 break  # the rest is handed in once others are answered
             try:

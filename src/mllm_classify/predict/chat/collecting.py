@@ -3,7 +3,8 @@
 import itertools
 import json
 import logging
-from collections.abc import Iterable
+import math
+import string
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,22 +31,26 @@ LONG_ANSWER = 1000
 
 def collected(
     questionnaire: "Questionnaire", folder: Path, failures: "dict[str, Failure]"
-) -> tuple[pl.DataFrame, "list[Environment]", int]:
+) -> tuple[pl.DataFrame, set[str], int]:
     """The predictions of a model, by task, variant and repeat, and then in the images' order.
 
-    Beside them, the environments in which the answers were asked for, and the number of rows that are errors, those about
+    Beside them, the names of the environments in which the answers were asked for, and the number of rows that are errors, those about
     images which cannot be decoded apart.
     """
     known = journal.read(folder, replies.check_record)
     columns: dict[str, list[Any]] = {name: [] for name in PREDICTIONS}
     asking_environments: set[str] = set()
+    read: set[str] = set()  # of one answer, the first row alone has what it used
     for question in itertools.chain(questionnaire, questionnaire.refused()):
         if (image_id := questionnaire.images.ids[question.images[0]]) in questionnaire.unreadable:
             rows = [{"status": "error", "error": questionnaire.unreadable[image_id]}]
         elif question.key in known:
             record = known[question.key]
             asking_environments.add(record.get("environment", ""))
-            rows = answered_rows(question, record)
+            rows = answered_rows(
+                question, record, letters=questionnaire.by_letter(question), again=question.key in read
+            )
+            read.add(question.key)
         else:
             failure = failures.get(question.key)
             rows = [{"status": "error", "error": failure.reason[:600] if failure else "not answered"}]
@@ -59,19 +64,23 @@ def collected(
                 column.append(cells.get(name))
     frame = in_order(pl.DataFrame(columns, schema=PREDICTIONS), questionnaire.images.ids)
     _report_odd_answers(frame)
-    made_with = environments(folder, asking_environments)
     failed = frame.filter(pl.col("status") == "error", ~pl.col("image_id").is_in(list(questionnaire.unreadable)))
-    return frame, made_with, failed.height
+    return frame, asking_environments, failed.height
 
 
-def environments(folder: Path, names: Iterable[str]) -> "list[Environment]":
-    """The environments of these names, as far as a journal has them."""
+def noted_environments(folder: Path, names: set[str]) -> "list[Environment]":
+    """The environments of these names, as far as they are written down beside the journal."""
     noted = [folder / ENVIRONMENTS / f"{name}.json" for name in sorted(names)]
     return [json.loads(path.read_bytes()) for path in noted if path.is_file()]
 
 
-def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row an image of a request; what the request used stands in the first."""
+def answered_rows(
+    question: "Question", record: dict[str, Any], *, letters: bool = False, again: bool = False
+) -> list[dict[str, Any]]:
+    """One row an image of a request; what the request used stands in the first, unless its answer was read before.
+
+    `letters`: it is answered by one.
+    """
     response = answers.read(record["response"])
     count = len(question.images)
     texts = answers.one_each(response.text, count) if question.template.numbered or count > 1 else None
@@ -88,7 +97,11 @@ def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str
         "served_model": response.model,
         "fingerprint": response.fingerprint,
     }
+    # reasoning that is among an answer's tokens is no part of it
+    tokens = None if response.reasoning or count > 1 else answers.tokens(record["response"])
     first = {
+        "answer_logprob": None if tokens is None else sum(token.log_probability for token in tokens),
+        "letters": letter_probabilities(tokens[0].likeliest) if tokens and letters else None,
         "reasoning": response.reasoning,
         "prompt_tokens": response.used.prompt,
         "completion_tokens": response.used.completion,
@@ -98,7 +111,21 @@ def answered_rows(question: "Question", record: dict[str, Any]) -> list[dict[str
         "batched": record.get("batch") is not None,
     }
     said: list[str | None] = [None] * count if error is not None or texts is None else [*texts]
-    return [row | {"text": text} | (first if number == 0 else {}) for number, text in enumerate(said)]
+    return [row | {"text": text} | (first if number == 0 and not again else {}) for number, text in enumerate(said)]
+
+
+def letter_probabilities(likeliest: dict[str, float]) -> list[float | None] | None:
+    """The probability of each letter from A to the last one that is known, whatever blanks and marks its tokens have.
+
+    None where no letter is among the likeliest tokens; null for those that are not: the server does not say theirs.
+    """
+    known: dict[str, float] = {}
+    for token, log_probability in likeliest.items():
+        letter = token.strip(" \n▁Ġ.:()*")
+        if len(letter) == 1 and letter in string.ascii_uppercase:
+            known[letter] = known.get(letter, 0.0) + math.exp(log_probability)
+    last = max(map(string.ascii_uppercase.index, known), default=-1)
+    return [known.get(letter) for letter in string.ascii_uppercase[: last + 1]] or None
 
 
 def _report_odd_answers(frame: pl.DataFrame) -> None:

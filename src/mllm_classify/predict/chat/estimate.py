@@ -9,6 +9,7 @@ from tabulate import tabulate
 from mllm_classify.api import journal, replies
 from mllm_classify.choices import draws
 from mllm_classify.choices.variants import ALL, lists_classes
+from mllm_classify.predict.chat.probing import probes_of
 from mllm_classify.predict.chat.questions import questionnaire_of
 from mllm_classify.predict.chat.tally import estimated
 
@@ -43,14 +44,12 @@ def estimate(jobs: "Iterable[PredictJob[ChatModel]]", others: "Iterable[dict[str
 
     `others` are rows of what else is asked.
     """
-    return frame(
-        [
-            row
-            for job in jobs
-            for row in estimated(questionnaire_of(job), journal.read(job.journal, replies.check_record))
-        ]
-        + [*others]
-    )
+    rows = []
+    for job in jobs:
+        known = journal.read(job.journal, replies.check_record)
+        rows += estimated(questionnaire_of(job, compute=False), known)
+        rows += estimated(probes_of(job), known) if job.probe else []
+    return frame([*rows, *others])
 
 
 def assumed_choices(choices: "Choices", labels: pl.DataFrame) -> pl.DataFrame:

@@ -63,9 +63,11 @@ def questions_by_way(asker: "Asker", known: Container[str]) -> list[list["Questi
     for questions in asker.questionnaire.by_way():
         some: dict[str, Question] = {}
         unused: dict[str, Question] = {}
+        keys: set[str] = set()
         for question in questions:
-            if question.key in known:
+            if question.key in known or question.key in keys:
                 continue
+            keys.add(question.key)
             digest = asker.questionnaire.images.digests[question.images[0]]
             if len(some) < WARM_UPS:
                 some.setdefault(digest, question)
@@ -99,7 +101,7 @@ async def check_without_images(asker: "Asker", answered: "Answers", first: list[
     if len(first) == MANY:
         _check_budget(asker, answered)
         await _check_models(asker)
-    await _check_constrained(asker, 0, None, advice)
+    await _check_constrained(asker, 0, 0, advice)
 
 
 async def _check_whole_preflight(asker: "Asker", answered: "Answers", known: Container[str]) -> set[str]:
@@ -114,7 +116,8 @@ async def _check_whole_preflight(asker: "Asker", answered: "Answers", known: Con
     half: dict[str, answers.Used | None] = {}
 
     async def note(used: dict[str, answers.Used | None], question: "Question", classes: range) -> None:
-        answer = await _probe(asker, asker.questionnaire.listing_only(question, classes), question.images[0])
+        put = asker.questionnaire.listing_only(question, classes)
+        answer = await _probe(asker, put, question.images[0], like=question)
         used[question.key] = None if answer is None else answer.used
 
     every_second = range(0, len(asker.questionnaire.names), 2)
@@ -162,12 +165,14 @@ async def _together(*asking: Coroutine[Any, Any, T]) -> list[T]:
     return [result for result in results if not isinstance(result, BaseException)]
 
 
-async def _probe(asker: "Asker", put: "Template", image: int | None, advice: str = "") -> answers.Answer | None:
+async def _probe(
+    asker: "Asker", put: "Template", image: int, advice: str = "", like: "Question | None" = None
+) -> answers.Answer | None:
     """The answer to something that is not a question of the study; None where a filter withheld it.
 
     The journal holds it, as it holds all that was paid for, but nothing finds it there.
     """
-    probing = asker.questionnaire.probe(put, image)._replace(key=f"probe {uuid.uuid4().hex}", variant="probe")
+    probing = asker.questionnaire.probe(put, image, like)._replace(key=f"probe {uuid.uuid4().hex}", variant="probe")
     response = await asker.ask(probing)
     if asker.stopped is not None:
         raise asker.stopped
@@ -234,9 +239,9 @@ async def _check_models(asker: "Asker") -> int | None:
 async def _check_images(asker: "Asker", got: list[Answered]) -> None:
     """Different images must not all be answered alike, whatever is asked."""
     by_way: dict[tuple[str, str], set[str]] = {}
-    for one in got:
+    for one in (it for it in got if it.question.pixels == "own"):
         by_way.setdefault((one.question.task, one.question.variant), set()).add(one.answer.text)
-    if any(len(texts) > 1 for texts in by_way.values()):
+    if not by_way or any(len(texts) > 1 for texts in by_way.values()):
         return
     digests = asker.questionnaire.images.digests
     places = sorted({digest: place for place, digest in enumerate(digests)}.values())
@@ -325,7 +330,7 @@ async def check_constraint(asker: "Asker", questions: Iterable["Question"]) -> N
     await _check_constrained(asker, 1, place, f"or remove {CW_CONSTRAINED.name} from its tasks")
 
 
-async def _check_constrained(asker: "Asker", images: int, place: int | None, otherwise: str) -> None:
+async def _check_constrained(asker: "Asker", images: int, place: int, otherwise: str) -> None:
     field = asker.model.constrained_by
     advice = f"look at constrained_by: {field} (docs/providers.md), {otherwise}"
     way = Way(CW_CONSTRAINED.name, Prompt(OBEY, ""), asker.model.layout)

@@ -10,10 +10,12 @@ from mllm_classify.predict.chat import constraining
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.config.tasks import Layout, Sample
+    from mllm_classify.config.tasks import Examples, Layout, Pixels, Sample
 
 IMAGE = "{image}"
 """Stands in a template's body where an image's data URL will."""
+NAME = "{name}"
+"""Stands in a template's body where the name of an example will."""
 
 
 class Prompt(NamedTuple):
@@ -32,13 +34,13 @@ class Template(NamedTuple):
     numbered: bool = False  # whether it asks for answers behind the images' numbers
     in_json: bool = False  # whether the answer's name comes in JSON
 
-    def with_images(self, urls: list[str]) -> dict[str, Any]:
-        """The request's body."""
-        waiting = iter(urls)
+    def with_images(self, urls: list[str], names: Iterable[str] = ()) -> dict[str, Any]:
+        """The request's body: the examples' pictures and names first, then the images."""
+        waiting, named = iter(urls), iter(names)
 
         def filled(part: dict[str, Any]) -> dict[str, Any]:
             if part["type"] != "image_url":
-                return part
+                return {"type": "text", "text": next(named)} if part["text"] == NAME else part
             return part | {"image_url": part["image_url"] | {"url": next(waiting)}}
 
         messages = [
@@ -56,6 +58,12 @@ class Template(NamedTuple):
         parts = [[{"type": "text", "text": part}] if isinstance(part, str) else part for part in contents]
         return sum(len(part["text"]) for content in parts for part in content if part["type"] == "text")
 
+    @property
+    def pictures(self) -> int:
+        """The number of its pictures."""
+        contents = [message["content"] for message in self.body["messages"]]
+        return sum(part["type"] == "image_url" for it in contents if not isinstance(it, str) for part in it)
+
 
 class Way(NamedTuple):
     """How a task is put: the main one, or a variant of it."""
@@ -72,6 +80,8 @@ class Way(NamedTuple):
     seed: int = 0
     sample: "Sample | None" = None
     classes: str = "listed"  # or shuffled
+    pixels: "Pixels" = "own"  # what is shown of an image
+    examples: "Examples | None" = None  # labelled pictures before it
 
 
 def read_prompt(file: str) -> Prompt:
@@ -95,20 +105,22 @@ def lettered(names: Iterable[str]) -> str:
     return "\n".join(f"{letter}. {name}" for letter, name in zip(string.ascii_uppercase, names, strict=False))
 
 
-def messages(layout: "Layout", text: str, images: int, detail: str | None = None) -> list[dict[str, Any]]:
+def messages(
+    layout: "Layout", text: str, images: int, detail: str | None = None, examples: int = 0
+) -> list[dict[str, Any]]:
     """The messages of a request. What all images share stands first, unless the layout is image_first.
 
-    One of several images stands behind its number. Without images, there is a text only.
+    Each of so many examples is a picture with its name behind it; they stand before the images. One of several images stands behind its number. Without an image, the text is what the user says, in every layout.
     """
-    if not images:
-        return [{"role": "user", "content": text}]
     url = {"url": IMAGE} if detail is None else {"url": IMAGE, "detail": detail}
     image = {"type": "image_url", "image_url": url}
-    pictures: list[dict[str, Any]] = [image]
+    pictures: list[dict[str, Any]] = [image] * images
     if images > 1:
         pictures = [part for n in range(images) for part in ({"type": "text", "text": f"Image {n + 1}:"}, image)]
+    name: dict[str, Any] = {"type": "text", "text": NAME}
+    pictures = [image, name] * examples + pictures
     words: dict[str, Any] = {"type": "text", "text": text}
-    match layout:
+    match layout if pictures else "image_last":
         case "image_last":
             return [{"role": "user", "content": [words, *pictures]}]
         case "image_first":
@@ -124,10 +136,11 @@ def template(
     images: int = 1,
     seed: int | None = None,
     choice: list[str] | None = None,
+    examples: int = 0,
     key: str = constraining.KEY,
 ) -> Template:
-    """The request that puts `text` and so many images to a model; `choice` are the only answers that it may give, where
-    they come in JSON, under `key`.
+    """The request that puts `text`, so many examples and so many images to a model; `choice` are the only answers that it
+    may give, where they come in JSON, under `key`.
     """
     sent = model.request.model_dump(exclude_none=True, exclude={"detail", "seed"})
     if way.temperature is not None:
@@ -138,10 +151,10 @@ def template(
         sent["seed"] = seed
     for limit in ("max_tokens", "max_completion_tokens"):
         if limit in sent:
-            sent[limit] *= max(images, 1)
+            sent[limit] *= max(1, images)
     body = {
         "model": model.served,
-        "messages": messages(way.layout, text, images, model.request.detail),
+        "messages": messages(way.layout, text, images, model.request.detail, examples),
         **sent,
         **model.extra_body,
     }

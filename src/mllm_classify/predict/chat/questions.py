@@ -1,7 +1,7 @@
 """What chat models are asked: all requests of a model, and the key of each."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,14 +12,17 @@ import polars as pl
 from mllm_classify.choices import draws
 from mllm_classify.choices.variants import lists_classes
 from mllm_classify.io.files import InputError, portable_values, read_bytes, sha256
+from mllm_classify.predict.chat import altered
+from mllm_classify.predict.chat.examples import chosen
 from mllm_classify.predict.chat.pictures import data_url, sent_anew
 from mllm_classify.predict.chat.prompts import Template, Way, lettered, listed, numbered, read_prompt, template
 from mllm_classify.predict.images import Images
-from mllm_classify.tasks import CW, CW_CONSTRAINED, MC, OW
+from mllm_classify.tasks import CW, CW_CONSTRAINED, MC, OW, TASK
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.config.tasks import TaskPrompt, Variant
+    from mllm_classify.config.tasks import Examples, Pixels, TaskPrompt, Variant
+    from mllm_classify.predict.chat.examples import Chosen, Example
     from mllm_classify.predict.job import PredictJob
     from mllm_classify.tasks import TaskName
 
@@ -51,17 +54,10 @@ class Question(NamedTuple):
     variant: str = ""
     repeat: int = 0
     group: int | None = None  # which of a variant's groups in one repeat; None where images are asked about alone
-    texts: tuple[str, ...] = ()  # what it is about where that is no image: an answer and a class
-
-    @property
-    def answers(self) -> int:
-        """Answers that it asks for: one an image, or one."""
-        return max(len(self.images), 1)
-
-    @property
-    def characters(self) -> int:
-        """Length of all text."""
-        return self.template.characters + sum(map(len, self.texts))
+    pixels: "Pixels" = "own"  # what is shown of the image
+    seed: int = 0  # of what is drawn
+    examples: "tuple[Example, ...]" = ()  # before the image
+    texts: tuple[str, ...] = ()  # what a judge is asked about: an answer and a class
 
 
 def answer_identity(model: "ChatModel") -> dict[str, Any]:
@@ -118,6 +114,7 @@ class Questionnaire:
         labels: pl.DataFrame | None = None,
         shard: tuple[int, int] = (1, 1),
         unreadable: Mapping[str, str] = MappingProxyType({}),
+        chosen: "Callable[[Examples], Chosen] | None" = None,
     ) -> None:
         self.model = model
         self.images = images
@@ -127,14 +124,17 @@ class Questionnaire:
         self._labels = labels
         self._shard = shard
         self.unreadable = unreadable
-        self.ways = [self._way(task) for task in model.tasks if task != MC.name]
+        self.ways = [self._way(task) for task in model.tasks if not (TASK[task].options or TASK[task].ranked)]
+        self.ranked_ways = [self._way(task) for task in model.tasks if TASK[task].ranked]
         main = {way.task: way for way in self.ways}
         self.ways += [self._varied(variant, main[variant.task]) for variant in variants]
-        self._identity = answer_identity(model)
+        self.identity = answer_identity(model)
+        wanted = {way.examples for way in self.ways if way.examples is not None}
+        self._chosen = {it: chosen(it) for it in wanted} if chosen is not None else {}
 
     def _way(self, task: "TaskName") -> Way:
         entry = self._tasks[task]
-        return Way(task, read_prompt(entry.prompt), self.model.layout, sample=entry.sample)
+        return Way(task, read_prompt(entry.prompt), self.model.layout, sample=entry.sample, examples=entry.examples)
 
     def _varied(self, variant: "Variant", main: Way) -> Way:
         return Way(
@@ -150,6 +150,8 @@ class Questionnaire:
             variant.seed,
             variant.sample or main.sample,
             variant.classes,
+            variant.pixels,
+            variant.examples or main.examples,
         )
 
     def __iter__(self) -> Iterator[Question]:
@@ -179,19 +181,34 @@ class Questionnaire:
 
     def rows(self) -> int:
         """The number of answers that there will be: one an image, task, variant and repeat."""
-        return sum(question.answers for question in self)
+        return sum(len(question.images) for question in self)
 
     def body(self, question: Question) -> dict[str, Any]:
         """A whole request, images included. Raises InputError where one of them is gone, or another one."""
-        picture, images = self.model.picture, self.images
-        urls = [data_url(images.read(place), picture, images.reading) for place in question.images]
-        return question.template.with_images(urls)
+        names = (example.name for example in question.examples)
+        return question.template.with_images(self.urls(question), names)
 
     def about(self, question: Question) -> str:
-        """What a question is about, for messages."""
         return f"image {self.images.ids[question.images[0]]!r}"
 
-    def _places(self, way: Way) -> list[int]:
+    def asked_about(self, way: Way, *, refused: bool = False) -> list[int]:
+        """The images of this shard that a task is about; or those of them that cannot be decoded."""
+        places = (place for place in self.places(way) if self.ours(place))
+        return [place for place in places if (self.images.ids[place] in self.unreadable) == refused]
+
+    def sent(self, place: int) -> str:
+        """What tells an image apart, as it is sent."""
+        return self._sent[place]
+
+    def text(self, way: Way) -> str:
+        """The words of a prompt that lists all classes, where it lists any."""
+        return way.prompt.text.replace(CLASS_LIST, self._listing(way, range(len(self.names))))
+
+    def key(self, put: Template, place: int | None) -> str:
+        """The key of a request that is no question: about an image, or, as text alone, about none."""
+        return question_key(put, [] if place is None else [self._sent[place]], 0, self.identity)
+
+    def places(self, way: Way) -> list[int]:
         """The images that a task is about."""
         if way.sample is None:
             return list(range(len(self.images)))
@@ -199,7 +216,7 @@ class Questionnaire:
         chosen = set(drawn["image_id"])
         return [place for place, image_id in enumerate(self.images.ids) if image_id in chosen]
 
-    def _ours(self, place: int) -> bool:
+    def ours(self, place: int) -> bool:
         """Whether an image is this shard's. One that the data set holds twice is so both times: it is asked about once."""
         return self._in_shard(self._first[self.images.digests[place]])
 
@@ -222,11 +239,20 @@ class Questionnaire:
         first = self.model.request.seed
         seed = (first if isinstance(first, int) else 0) + repeat if way.repeats > 1 and first is not None else None
         choice = list(dict.fromkeys(self.names)) if way.task == CW_CONSTRAINED.name else None
-        return template(self.model, way, text, images, seed, choice)
+        shown = 0 if way.pixels == "none" else images
+        return template(
+            self.model, way, text, shown, seed, choice, self._chosen[way.examples].count if way.examples else 0
+        )
 
     def _listing(self, way: Way, class_ids: Iterable[int]) -> str:
         names = {class_id: self.names[class_id] for class_id in class_ids}
         return numbered(names) if way.ids else listed(names.values())
+
+    def by_letter(self, question: Question) -> bool:
+        """Whether a question's options stand behind letters."""
+        if question.task != MC.name or self._multiple is None:
+            return False
+        return self._multiple.answer == "letter" and not lists_classes(question.variant)
 
     def lists_classes(self, question: Question) -> bool:
         """Whether a question is the main one of a task whose prompt lists all classes."""
@@ -239,11 +265,13 @@ class Questionnaire:
     def listing_only(self, question: Question, class_ids: Iterable[int]) -> Template:
         """The same request with these classes only: by its tokens, those of the class list are known."""
         way = next(way for way in self.ways if (way.task, way.variant) == (question.task, question.variant))
-        return template(self.model, way, way.prompt.text.replace(CLASS_LIST, self._listing(way, class_ids)))
+        text = way.prompt.text.replace(CLASS_LIST, self._listing(way, class_ids))
+        return template(self.model, way, text, examples=len(question.examples))
 
-    def probe(self, put: Template, place: int | None) -> Question:
-        """A request about one image, or none, that is no question of the study."""
-        return Question("", OW.name, () if place is None else (place,), put)
+    def probe(self, put: Template, place: int, like: Question | None = None) -> Question:
+        """A request about one image that is no question of the study, behind the examples of one that it is like."""
+        probing = Question("", OW.name, (place,), put)
+        return probing if like is None else probing._replace(examples=like.examples)
 
     def refused(self) -> Iterator[Question]:
         """The questions about images that cannot be decoded. Each is about one image, and never sent."""
@@ -252,18 +280,18 @@ class Questionnaire:
         for way in self.ways:
             for repeat in range(way.repeats):
                 put = self.put(way, repeat=repeat)
-                for place in self._places(way):
-                    if self.images.ids[place] in self.unreadable and self._ours(place):
+                for place in self.places(way):
+                    if self.images.ids[place] in self.unreadable and self.ours(place):
                         yield self._question(put, way, (place,), repeat)
         if MC.name in self.model.tasks:
             yield from self._choices(refused=True)
 
     def _put_in(self, way: Way) -> Iterator[Question]:
-        places = [place for place in self._places(way) if self.images.ids[place] not in self.unreadable]
+        places = [place for place in self.places(way) if self.images.ids[place] not in self.unreadable]
         for repeat in range(way.repeats):
             if way.images == 1:
                 put = self.put(way, repeat=repeat)
-                yield from (self._question(put, way, (place,), repeat) for place in places if self._ours(place))
+                yield from (self._question(put, way, (place,), repeat) for place in places if self.ours(place))
                 continue
             imgt = self.imgt if way.order == "class" else {}
             groups = grouped(places, way, self.images.ids, imgt, repeat)
@@ -282,8 +310,42 @@ class Questionnaire:
     def _question(
         self, put: Template, way: Way, places: tuple[int, ...], repeat: int, group: int | None = None
     ) -> Question:
-        key = question_key(put, [self._sent[place] for place in places], repeat, self._identity)
-        return Question(key, way.task, places, put, way.variant, repeat, group)
+        sent = [it for place in places if (it := self._shown(way, place)) is not None]
+        examples = self._examples(way, places[0])
+        key = question_key(put, [*(example.told for example in examples), *sent], repeat, self.identity)
+        return Question(key, way.task, places, put, way.variant, repeat, group, way.pixels, way.seed, examples)
+
+    def _examples(self, way: Way, place: int) -> "tuple[Example, ...]":
+        """What stands before the question about an image, with the names, or ids, by which classes are answered."""
+        if way.examples is None:
+            return ()
+        names = [str(class_id) for class_id in range(len(self.names))] if way.ids else self.names
+        return self._chosen[way.examples].before(self.images.digests[place], names)
+
+    def _shown(self, way: Way, place: int) -> str | None:
+        """What tells apart what is shown of an image; None where nothing is."""
+        if way.pixels == "own":
+            return self._sent[place]
+        images = self.images
+        purpose = f"{way.variant} {way.seed}"
+        return altered.told(way.pixels, purpose, images.digests[place], images.looks[place], images.reading)
+
+    def urls(self, question: Question) -> list[str]:
+        """The pictures that a question shows, as they are sent: its examples' first. Raises InputError as `Images.read` does."""
+        return [*(example.url() for example in question.examples), *self._own_urls(question)]
+
+    def _own_urls(self, question: Question) -> list[str]:
+        if question.pixels == "none":
+            return []
+        images, picture = self.images, self.model.picture
+        contents = [images.read(place) for place in question.images]
+        if question.pixels == "own":
+            return [data_url(content, picture, images.reading) for content in contents]
+        purpose = draws.key(question.variant), np.uint64(question.seed), np.uint64(question.repeat)
+        return [
+            data_url(altered.picture(content, question.pixels, purpose, picture, images.reading), picture)
+            for content in contents
+        ]
 
     def _choices(self, *, refused: bool = False) -> Iterator[Question]:
         """The requests of MC. Long lists are put with the prompt of CW; that of all classes is in the repeat's order."""
@@ -308,13 +370,16 @@ class Questionnaire:
 
             all_classes = put(every) if long else None
             for image_id, options in rows.select("image_id", "options").iter_rows():
-                if self._ours(places[image_id]) and (image_id in self.unreadable) == refused:
+                if self.ours(places[image_id]) and (image_id in self.unreadable) == refused:
                     shown = put(options) if options else all_classes or put(every)
                     yield self._question(shown, way, (places[image_id],), number)
 
 
-def questionnaire_of(job: "PredictJob[ChatModel]") -> Questionnaire:
-    """What a job asks its model. Raises InputError where that is multiple choice, and there are no options."""
+def questionnaire_of(job: "PredictJob[ChatModel]", *, compute: bool = True) -> Questionnaire:
+    """What a job asks its model. Raises InputError where that is multiple choice, and there are no options.
+
+    With `compute` false, no features are computed that the choice of examples may need (`examples.chosen`).
+    """
     multiple = None
     if MC.name in job.model.tasks:
         if job.choices is None:
@@ -331,4 +396,5 @@ def questionnaire_of(job: "PredictJob[ChatModel]") -> Questionnaire:
         labels=job.labels,
         shard=job.shard,
         unreadable=dict(job.images.select("image_id", "problem").drop_nulls().iter_rows()),
+        chosen=lambda examples: chosen(job, examples, compute=compute),
     )

@@ -7,11 +7,12 @@ has answered some questions of a task, a pilot's for example, its own counts tak
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.api import answers
-from mllm_classify.predict.chat.asking import CHARACTERS_PER_TOKEN
+from mllm_classify.predict.chat.asking import CHARACTERS_PER_TOKEN, characters
 
 if TYPE_CHECKING:
     from mllm_classify.api.journal import Answers
-    from mllm_classify.predict.chat.questions import Question, Questionnaire
+    from mllm_classify.predict.chat.answering import Askable
+    from mllm_classify.predict.chat.questions import Question
 
 
 class _Tally:
@@ -19,30 +20,39 @@ class _Tally:
 
     def __init__(self) -> None:
         self.images = self.requests = self.answered = 0
-        # of what is unanswered: characters, those of templates and of each one's first request, images, and answers
-        self.text = self.put = self.shared = self.pictures = self.missing = 0
+        self.text = self.put = self.shared = 0  # characters, those of templates, and of first requests, unanswered
+        self.pictures = self.missing = 0  # pictures that are shown, and images that are asked about, unanswered
+        self.repeated = 0  # of these pictures, examples that stand where they stood before
         self.prompt = self.cached = self.completion = 0  # tokens, as counted
-        self.counted = self.counted_answers = 0
+        self.counted = self.counted_images = 0
         self.batched = [0, 0, 0]
         self.seen: set[str] = set()
+        self.asked: set[str] = set()
 
     def add(self, question: "Question", record: dict[str, Any] | None) -> None:
-        self.images += question.answers
+        self.images += len(question.images)
+        if question.key in self.asked:
+            return  # one request answers it: about the same picture, or without any
+        self.asked.add(question.key)
         self.requests += 1
         if record is None:
-            self.text += question.characters
+            self.text += characters(question)
             self.put += question.template.characters
-            self.pictures += len(question.images)
-            self.missing += question.answers
+            self.pictures += question.template.pictures
+            self.missing += len(question.images)
             if question.template.digest not in self.seen:
                 self.seen.add(question.template.digest)
                 self.shared += question.template.characters
+            if question.examples:
+                examples = " ".join([question.template.digest, *(example.told for example in question.examples)])
+                self.repeated += len(question.examples) if examples in self.seen else 0
+                self.seen.add(examples)
             return
         self.answered += 1
         used = answers.used(record["response"])
         if used.prompt is not None:
             self.counted += 1
-            self.counted_answers += question.answers
+            self.counted_images += len(question.images)
             tokens = (used.prompt, used.cached or 0, used.completion or 0)
             self.prompt, self.cached, self.completion = (
                 one + other for one, other in zip((self.prompt, self.cached, self.completion), tokens, strict=True)
@@ -51,7 +61,7 @@ class _Tally:
                 self.batched = [one + other for one, other in zip(self.batched, tokens, strict=True)]
 
 
-def estimated(questionnaire: "Questionnaire", answered: "Answers") -> list[dict[str, Any]]:
+def estimated(questionnaire: "Askable", answered: "Answers") -> list[dict[str, Any]]:
     """One row for each task and variant of a model: the columns of the table of costs (`estimate.ESTIMATE`), by name."""
     tallies: dict[tuple[str, str], _Tally] = {}
     for question in questionnaire:
@@ -60,7 +70,7 @@ def estimated(questionnaire: "Questionnaire", answered: "Answers") -> list[dict[
     return [_row(questionnaire, task, variant, tally) for (task, variant), tally in tallies.items()]
 
 
-def _row(questionnaire: "Questionnaire", task: str, variant: str, tally: _Tally) -> dict[str, Any]:
+def _row(questionnaire: "Askable", task: str, variant: str, tally: _Tally) -> dict[str, Any]:
     model = questionnaire.model
     missing = tally.requests - tally.answered
     layout = next(
@@ -69,11 +79,12 @@ def _row(questionnaire: "Questionnaire", task: str, variant: str, tally: _Tally)
     text = round(tally.text / CHARACTERS_PER_TOKEN)
     cached = round((tally.put - tally.shared) / CHARACTERS_PER_TOKEN) if layout != "image_first" else 0
     picture = None if model.image_tokens is None else tally.pictures * model.image_tokens
+    cached += tally.repeated * (model.image_tokens or 0)
     answer = tally.missing * model.request.limit
     basis = "characters" if picture is not None else "characters; image_tokens is not set"
     if tally.counted:
         # what one image costs so far, its part of the text included
-        each = tally.missing / tally.counted_answers
+        each = tally.missing / tally.counted_images
         text, picture = round(tally.prompt * each), 0
         cached, answer = round(tally.cached * each), round(tally.completion * each)
         basis = f"counted on {tally.counted} answers, text and images together"

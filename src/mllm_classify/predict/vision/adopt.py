@@ -68,7 +68,7 @@ def adopt(path: Path, jobs: "list[Job]", predict: "Predict") -> int:
     `predict` is that of the model's kind. Raises InputError where images, weights or settings are not those that the
     file was made from, as far as it says that, or the batches that are computed again are not as they stand there.
     """
-    job, earlier = jobs[0], parquet.read(path, *PREDICTIONS)
+    job, earlier = jobs[0], with_columns_of_today(parquet.read(path))
     check_sources(path, job)
     check_images(path, earlier, job)
     check_sample(path, earlier, job, predict)
@@ -80,6 +80,11 @@ def adopt(path: Path, jobs: "list[Job]", predict: "Predict") -> int:
         size, kept = of_shard.model.inference.images_in_part, kept_parts(of_shard, images)
         parts.keep(rows, PREDICTIONS, size=size, kept=kept, made_with=parquet.environments(path))
     return earlier.height
+
+
+def with_columns_of_today(earlier: pl.DataFrame) -> pl.DataFrame:
+    """Rows as PREDICTIONS has them; columns that came later are empty."""
+    return pl.concat([pl.DataFrame(schema=PREDICTIONS), earlier], how="diagonal").select(list(PREDICTIONS))
 
 
 def check_sources(path: Path, job: "Job") -> None:
@@ -94,7 +99,9 @@ def check_sources(path: Path, job: "Job") -> None:
             msg = f"{path}: {count} images are transparent, or shown as their metadata say, and were not then"
             raise InputError(msg)
         return
-    settings = {key for key, value in now["settings"].items() if recorded["settings"].get(key) != value}
+    # a key that came later had its default's meaning before
+    before = {key: field.default for key, field in type(job.model).model_fields.items()} | recorded["settings"]
+    settings = {key for key, value in now["settings"].items() if before.get(key) != value}
     settings |= recorded["settings"].keys() - now["settings"].keys()
     others = [key for key in ("weights", "images", "classes", "class embeddings") if recorded[key] != now[key]]
     if other := [*sorted(settings), *others]:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT = 20
-"""Length of the rankings: what annotators are shown of a vision model (Sec. 2.2). Confusion matrices use the first."""
+"""Length of the rankings of `scores: first`: what annotators are shown of a vision model (Sec. 2.2)."""
 COMPARED = 256
 """Images on which mixed precision is compared with fp32."""
 Ranking = tuple[npt.NDArray[np.int64], FloatArray]
-"""Classes, best first, and their scores: images x KEPT each."""
+"""Classes, best first, and their scores: images x classes each."""
 
 
 class Ranker(NamedTuple):
@@ -40,8 +40,8 @@ class Ranker(NamedTuple):
 
 
 def highest(scores: FloatArray) -> Ranking:
-    """The classes of highest score (images x classes); of equal ones the first."""
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :KEPT]
+    """The classes in the order of their scores (images x classes), the highest first; of equal ones the first."""
+    best = np.argsort(-scores, axis=1, kind="stable")
     return best, np.take_along_axis(scores, best, axis=1)
 
 
@@ -107,7 +107,7 @@ def rankings(
             flipped, compared = flips(ranker, images, inference, cpus, places[:COMPARED])
             log.info("%s", told(inference.precision, flipped, compared))
         for output in outputs(ranker.network, images, inference, cpus, batched(places, inference)):
-            yield rows(output, images, ranker)
+            yield rows(output, images, ranker, kept_classes(model))
 
     return parts.resumed(compute, len(images), PREDICTIONS, size=inference.images_in_part, kept=kept, progress=progress)
 
@@ -116,10 +116,15 @@ def batched(places: list[int], inference: "Inference") -> BatchSampler:
     return BatchSampler(places, inference.batch_size, drop_last=False)
 
 
-def rows(output: Output, images: Images, ranker: Ranker) -> pl.DataFrame:
-    """Predictions of a batch."""
-    best, scores = ranker.rank(output.values)
-    return ranking_rows([images.ids[place] for place in output.places], best.tolist(), scores.tolist())
+def kept_classes(model: "VisionModel") -> int | None:
+    """How many classes a ranking keeps; None where it keeps all."""
+    return KEPT if model.scores == "first" else None
+
+
+def rows(output: Output, images: Images, ranker: Ranker, kept: int | None) -> pl.DataFrame:
+    """Predictions of a batch, with so many classes."""
+    best, scores = (values[:, :kept].tolist() for values in ranker.rank(output.values))
+    return ranking_rows([images.ids[place] for place in output.places], best, scores)
 
 
 def flips(ranker: Ranker, images: Images, inference: "Inference", cpus: int, places: list[int]) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import polars as pl
 
 from mllm_classify.report.explorer.data import ANSWER, FLAGS, ROW
+from mllm_classify.tasks import RANKED
 
 MOST_TEXT = 64 * 2**20
 """Bytes of distinct answers in a page; more of them, and long ones are cut."""
@@ -40,6 +41,7 @@ def answers(
             pl.DataFrame(schema=schema),
             *(
                 predictions[name]
+                .filter(~pl.col("task").is_in(list(RANKED)) | pl.col("error").is_not_null())
                 .select(*keys, pl.coalesce("text", "error").fill_null("").alias("text"))
                 .join(mapping.select(*keys, "nearest_class", "similarity", "margin"), on=keys, how="left")
                 .select(pl.lit(name).alias("model"), pl.exclude("model"))

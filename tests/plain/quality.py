@@ -1,0 +1,97 @@
+"""cleanlab's scores of labels, and how often the most doubtful ones are others, once more."""
+
+from fractions import Fraction
+
+from tests.plain.calibration import images_of
+from tests.plain.counting import Cells, text
+from tests.plain.judgements import category, is_admissible
+from tests.plain.main_answers import Files
+from tests.plain.noise import CRITERIA, PROBABLE
+from tests.plain.statistics import percent, wilson
+
+NAMES = {"self_confidence_rank": "self-confidence", "normalized_margin_rank": "normalised margin",
+         "confident_learning_rank": "confident learning"}  # fmt: skip
+LEAST = 2e-6
+"""A class of which no label has any probability is not found anywhere."""
+
+
+def label_quality(files: Files) -> list[dict]:
+    """Rows of every model, by its name and the images' ids."""
+    table = []
+    for entry in files.models:
+        if entry["kind"] not in PROBABLE:
+            continue
+        images, _ = images_of(files, entry["name"], "ImGT")
+        rows, spread = [], []
+        for image in images:
+            label = image["labels"][0]
+            each = dict.fromkeys(range(len(files.names)), 0.0)
+            for class_id, score in zip(image["class_ids"], image["scores"], strict=True):
+                own = is_admissible([class_id], [label], files.equal)
+                each[label if own else class_id] += score
+            spread.append((label, each))
+            of_label = min(each[label], 1)
+            others = max(score for class_id, score in each.items() if class_id != label)
+            row = files.labels[image["image_id"]]
+            agrees = row["expert"] and label in row["expert"]
+            rows.append(
+                {
+                    "model": entry["label"],
+                    "image_id": image["image_id"],
+                    "category": category(label, row["regt"]),
+                    "expert": None if row["expert"] is None else "agrees" if agrees else "differs",
+                    "self_confidence": round(of_label, 6),
+                    "normalized_margin": round((1 + of_label - others) / 2, 6),
+                }
+            )
+        thresholds = {}
+        for label in {label for label, _ in spread}:
+            own = [each[label] for other, each in spread if other == label]
+            thresholds[label] = max(sum(own) / len(own), LEAST)
+        for row, (label, each) in zip(rows, spread, strict=True):
+            likeliest = max(each, key=lambda class_id: (each[class_id], -class_id))
+            sure = [class_id for class_id, least in sorted(thresholds.items()) if each[class_id] >= least - 1e-6]
+            guess = likeliest if len(sure) > 1 else sure[0] if sure else label
+            row["issue"] = label not in (guess, likeliest)
+        for name, key in {
+            "self_confidence_rank": lambda row: (row["self_confidence"],),
+            "normalized_margin_rank": lambda row: (row["normalized_margin"],),
+            "confident_learning_rank": lambda row: (not row["issue"], row["normalized_margin"]),
+        }.items():
+            ordered = sorted(rows, key=lambda row: (*key(row), row["image_id"]))
+            for rank, row in enumerate(ordered, 1):
+                row[name] = rank
+        table += rows
+    return table
+
+
+def quality_precision(qualities: list[dict]) -> list[Cells]:
+    table = []
+    for model in dict.fromkeys(row["model"] for row in qualities):
+        for ranking, name in NAMES.items():
+            for criterion, (column, wanted) in CRITERIA.items():
+                of_model = [row for row in qualities if row["model"] == model and row[column] is not None]
+                rows = sorted(of_model, key=lambda row: row[ranking])
+                hits = [row[column] in wanted for row in rows]
+                total, flagged = len(hits), sum(row["issue"] for row in rows)
+                at_hits = [Fraction(sum(hits[:place]), place) for place in range(1, total + 1) if hits[place - 1]]
+                firsts = {10, 100, 1000, 10000} | ({flagged} if name == "confident learning" and flagged else set())
+                for first in sorted({k for k in firsts if k < total} | ({total} if total else set())):
+                    low, high = wilson(sum(hits[:first]), first)
+                    table.append(
+                        {
+                            "model": model,
+                            "ranking": name,
+                            "criterion": criterion,
+                            "first": str(first),
+                            "hits": str(sum(hits[:first])),
+                            "precision": text(percent(sum(hits[:first]), first)),
+                            "precision_low": text(low),
+                            "precision_high": text(high),
+                            "base": text(percent(sum(hits), total)),
+                            "average_precision": text(float(100 * sum(at_hits) / len(at_hits))) if at_hits else "",
+                            "n": str(total),
+                            "issues": str(flagged),
+                        }
+                    )
+    return table
