@@ -66,6 +66,7 @@ def study(tmp_path: Path):
         judge = {"name": "rules", "label": "Rules", "kind": "engine", "model": "rules", "command": command,
                  "nearest": NEAREST, "concurrency": AT_ONCE, "inclusion": True}  # fmt: skip
         config = study.config | {"encoder": served | {"url": embedder.url}, "judge": judge, "tasks": {}, "variants": []}
+        config.pop("similarity", None)
         study.write_config(config | {"models": [entry(study, name) for name in ("one", "two")]})
         yield study
 
