@@ -170,7 +170,7 @@ def test_an_edit_during_a_run_stops_the_jobs_that_follow(study: Study) -> None:
     """A job reads the configuration when it starts: it must not do other work than what will be recorded."""
     command = (
         "import pathlib, runpy, sys; p = pathlib.Path('config.yaml');"
-        " p.write_text(p.read_text().replace('name: minilm', 'name: other'));"
+        " p.write_text(p.read_text().replace('minilm-bare', 'bare').replace('name: minilm', 'name: other'));"
         f" sys.argv = {[SERVER, '--port', '{port}', '--log', 'asked']!r}; runpy.run_path({SERVER!r}, run_name='__main__')"
     )
     entry("command", ["{python}", "-c", command])(study)

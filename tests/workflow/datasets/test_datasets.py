@@ -138,8 +138,8 @@ def test_the_table_across_data_sets_is_all_that_one_more_or_less_makes_of_the_ot
             "The protocols of earlier work",
         ]
     figures = ["results/heatmap.svg", "results/parallel.svg"]
-    study.make(table, *figures, "results/overview.html")
-    page = (study.folder / "results/overview.html").read_text()
+    study.make(table, *figures, "results/start.html")
+    page = (study.folder / "results/start.html").read_text()
     assert all(f'href="{Path(path).name}"' in page for path in [*figures, "results/datasets.html"])
     reconfigure(lambda config: config["datasets"][0].update(shifted_from="small"))(study)
     shifts = ["results/effective_robustness.csv", "results/shifts.svg"]
