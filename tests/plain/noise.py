@@ -149,28 +149,33 @@ def label_qualities(files: Files) -> dict[str, float]:
     return {image: round(sum(each) / len(each), 6) for image, each in found.items()}
 
 
+def precisions(hits: list[bool], also: int = 0) -> list[Cells]:
+    """What is said of the first 10, 100, ..., of `also` unless that is none, and of all of a ranking."""
+    total = len(hits)
+    at_hits = [Fraction(sum(hits[:place]), place) for place in range(1, total + 1) if hits[place - 1]]
+    rows = []
+    for first in sorted({k for k in (10, 100, 1000, 10000, also) if 0 < k < total} | ({total} if total else set())):
+        low, high = wilson(sum(hits[:first]), first)
+        rows.append(
+            {
+                "first": str(first),
+                "hits": str(sum(hits[:first])),
+                "precision": text(percent(sum(hits[:first]), first)),
+                "precision_low": text(low),
+                "precision_high": text(high),
+                "base": text(percent(sum(hits), total)),
+                "average_precision": text(float(100 * sum(at_hits) / len(at_hits))) if at_hits else "",
+                "n": str(total),
+            }
+        )
+    return rows
+
+
 def precision(ranked: list[Cells]) -> list[Cells]:
     table = []
     for ranking, name in RANKINGS.items():
         for criterion, (column, wanted) in CRITERIA.items():
             rows = sorted((row for row in ranked if row[ranking] and row[column]), key=lambda row: int(row[ranking]))
             hits = [row[column] in wanted for row in rows]
-            total = len(hits)
-            at_hits = [Fraction(sum(hits[:place]), place) for place in range(1, total + 1) if hits[place - 1]]
-            for first in [*(k for k in (10, 100, 1000, 10000) if k < total), *([total] if total else [])]:
-                low, high = wilson(sum(hits[:first]), first)
-                table.append(
-                    {
-                        "ranking": name,
-                        "criterion": criterion,
-                        "first": str(first),
-                        "hits": str(sum(hits[:first])),
-                        "precision": text(percent(sum(hits[:first]), first)),
-                        "precision_low": text(low),
-                        "precision_high": text(high),
-                        "base": text(percent(sum(hits), total)),
-                        "average_precision": text(float(100 * sum(at_hits) / len(at_hits))) if at_hits else "",
-                        "n": str(total),
-                    }
-                )
+            table += [{"ranking": name, "criterion": criterion} | cells for cells in precisions(hits)]
     return table

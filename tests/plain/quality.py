@@ -1,13 +1,10 @@
 """cleanlab's scores of labels, and how often the most doubtful ones are others, once more."""
 
-from fractions import Fraction
-
 from tests.plain.calibration import images_of
-from tests.plain.counting import Cells, text
+from tests.plain.counting import Cells
 from tests.plain.judgements import category, is_admissible
 from tests.plain.main_answers import Files
-from tests.plain.noise import CRITERIA, PROBABLE
-from tests.plain.statistics import percent, wilson
+from tests.plain.noise import CRITERIA, PROBABLE, precisions
 
 NAMES = {"self_confidence_rank": "self-confidence", "normalized_margin_rank": "normalised margin",
          "confident_learning_rank": "confident learning"}  # fmt: skip
@@ -73,25 +70,7 @@ def quality_precision(qualities: list[dict]) -> list[Cells]:
                 of_model = [row for row in qualities if row["model"] == model and row[column] is not None]
                 rows = sorted(of_model, key=lambda row: row[ranking])
                 hits = [row[column] in wanted for row in rows]
-                total, flagged = len(hits), sum(row["issue"] for row in rows)
-                at_hits = [Fraction(sum(hits[:place]), place) for place in range(1, total + 1) if hits[place - 1]]
-                firsts = {10, 100, 1000, 10000} | ({flagged} if name == "confident learning" and flagged else set())
-                for first in sorted({k for k in firsts if k < total} | ({total} if total else set())):
-                    low, high = wilson(sum(hits[:first]), first)
-                    table.append(
-                        {
-                            "model": model,
-                            "ranking": name,
-                            "criterion": criterion,
-                            "first": str(first),
-                            "hits": str(sum(hits[:first])),
-                            "precision": text(percent(sum(hits[:first]), first)),
-                            "precision_low": text(low),
-                            "precision_high": text(high),
-                            "base": text(percent(sum(hits), total)),
-                            "average_precision": text(float(100 * sum(at_hits) / len(at_hits))) if at_hits else "",
-                            "n": str(total),
-                            "issues": str(flagged),
-                        }
-                    )
+                flagged = sum(row["issue"] for row in rows)
+                about = {"model": model, "ranking": name, "criterion": criterion, "issues": str(flagged)}
+                table += [about | it for it in precisions(hits, flagged if name == "confident learning" else 0)]
     return table
