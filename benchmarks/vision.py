@@ -77,13 +77,14 @@ def rate(batches: Iterable[int]) -> float:
 
 def job(folder: Path, options: dict) -> float:
     """The stage as the command runs it, but for the configuration and the output."""
+    from mllm_classify.loading.timm import Classifier
     from mllm_classify.predict.timm import ranker
     from mllm_classify.predict.vision.ranking import rankings
 
     model = entry(options)
     reports: list[tuple[float, int]] = []
     with tempfile.TemporaryDirectory() as kept:
-        rankings(model, registered(folder), lambda: ranker(model, 1000),
+        rankings(model, registered(folder), lambda: ranker(model, Classifier(model), 1000),
                  lambda done: reports.append((time.perf_counter(), done)), Path(kept))  # fmt: skip
     (started, first), (ended, last) = reports[1], reports[-1]
     return (last - first) / (ended - started)
@@ -178,7 +179,7 @@ def main() -> None:
         for _ in range(args.runs):
             for what, found in rates.items():
                 command = [sys.executable, str(Path(__file__).absolute()), what, name, options]
-                found.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+                found.append(float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
     best = {what: max(found) for what, found in rates.items()}
     slower = min(best["decode"], best["forward"])
     limit = 1 / (1 / best["decode"] + 1 / best["forward"]) if args.device == "cpu" else slower

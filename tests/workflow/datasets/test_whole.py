@@ -96,7 +96,7 @@ def test_the_first_page_leads_to_each_data_set_and_what_stands_across(report):
     pages = [
         f"{folder}{it}.html" for folder in ("", "f/", "g/") for it in ("overview", "explorer", "panels", "provenance")
     ]
-    assert led == {places[f"results/{it}"] for it in (*pages, "datasets.html")}
+    assert led == {places[f"results/{it}"] for it in (*pages, "datasets.html", "heatmap.svg", "parallel.svg")}
     assert 'contentPath: results["results/start.html"]' in report.read("report/report.html").decode()
     assert [text.index(f">{it}<") for it in ("Four photographs", "F", "G")] == sorted(
         text.index(f">{it}<") for it in ("Four photographs", "F", "G")
