@@ -29,8 +29,20 @@ def on_path(monkeypatch, folder, script):
 def test_it_names_python_and_every_package():
     found = environment()
     assert found["python"] == platform.python_version()
-    assert found["packages"]["polars"] == importlib.metadata.version("polars")
+    assert found["packages"] == {it.name: it.version for it in importlib.metadata.distributions()}
     assert list(found["packages"]) == sorted(found["packages"], key=str.lower)
+
+
+def test_names_in_descriptions_and_metadata_of_an_older_form_are_told_apart(monkeypatch, tmp_path):
+    for folder, file, content in [
+        ("a-1.dist-info", "METADATA", "Metadata-Version: 2.1\nName: A\nVersion: 1\n\nName: B\nVersion: 2\n"),
+        ("c-3.egg-info", "PKG-INFO", "Metadata-Version: 1.0\nName: C\nVersion: 3\n"),
+    ]:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).write_text(content)
+    found = importlib.metadata.distributions(path=[str(tmp_path)])
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda: found)
+    assert environment()["packages"] == {"A": "1", "C": "3"}
 
 
 def test_each_gpu_is_named_with_its_driver(monkeypatch, tmp_path):

@@ -5,23 +5,31 @@ Not a part of any lineage: a newer package or another GPU reruns nothing, but a 
 
 import importlib.metadata
 import platform
+import re
 import subprocess
 from functools import cache
 from typing import Any
 
 Environment = dict[str, Any]
+FIELD = re.compile(r"^(Name|Version):[ \t]*(\S+)[ \t]*$", re.MULTILINE)
+"""What is looked for in the header of a package's metadata: to parse the whole of it takes ten times as long."""
 
 
 @cache
 def environment() -> Environment:
     """Python of this process, its packages, the GPUs and their driver."""
-    packages = {distribution.name: distribution.version for distribution in importlib.metadata.distributions()}
+    packages = dict(map(_name_and_version, importlib.metadata.distributions()))
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "gpus": _gpus(),
         "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
     }
+
+
+def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    fields = dict(FIELD.findall((distribution.read_text("METADATA") or "").partition("\n\n")[0]))
+    return fields.get("Name") or distribution.name, fields.get("Version") or distribution.version
 
 
 def _gpus() -> list[str]:
