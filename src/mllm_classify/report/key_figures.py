@@ -8,17 +8,10 @@ from typing import NamedTuple
 import polars as pl
 
 from mllm_classify.io.text import span
+from mllm_classify.report.categories import CATEGORIES
 
 SIGNIFICANT = 0.05
 """Pairs of models with a smaller p, corrected by Holm's method, are told apart."""
-CATEGORIES = {
-    "S+": "one ReGT label, which is the ImGT label",
-    "S-": "one ReGT label, and the ImGT label is not it",
-    "M+": "several ReGT labels, the ImGT label among them",
-    "M-": "several ReGT labels, the ImGT label not among them",
-    "N": "no class of the list",
-}
-"""The paper's Table 1 in words: by the labels as they are, without equivalences."""
 
 
 class KeyFigure(NamedTuple):

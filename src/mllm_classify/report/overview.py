@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mllm_classify.io.text import span, visible
 from mllm_classify.report.key_figures import added, headlines, label_noise, standings
@@ -75,9 +75,9 @@ def policy(style: str) -> str:
 
 
 def environment() -> Environment:
-    """Templates in which all that is inserted is text, and visible."""
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                       finalize=_shown)  # fmt: skip
+    """Templates in which all that is inserted is text, and visible. Pages begin with this folder's head.html."""
+    made = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                       lstrip_blocks=True, finalize=_shown)  # fmt: skip
     made.filters["signed"] = lambda text: f"{float(text):+z.2f}"
     return made
 

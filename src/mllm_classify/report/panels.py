@@ -16,6 +16,7 @@ from mllm_classify.mapping.names import normalise
 from mllm_classify.measures.counting import counts
 from mllm_classify.measures.selection import main_scores, shown_rows
 from mllm_classify.predict.images import Images
+from mllm_classify.report.categories import CATEGORIES
 from mllm_classify.tables.table import MODEL, TASK, Column, Study, Table
 from mllm_classify.tasks import TASK_OF
 
@@ -24,14 +25,8 @@ if TYPE_CHECKING:
 
 SHOWN = 4
 """Images of a category."""
-CATEGORIES = {
-    "S+": "S+: one ReGT label, the ImGT label",
-    "S-": "S-: one ReGT label, another than ImGT",
-    "M+": "M+: several ReGT labels, ImGT among them",
-    "M-": "M-: several ReGT labels, ImGT not among them",
-    "N": "N: no class applies; under ReGT every answer is right",
-    None: "all images",
-}
+TITLES = {name: f"{name}: {says}" for name, says in CATEGORIES.items()} | {None: "all images"}
+"""By category; None where there is no second label set."""
 RIGHT, WRONG = COLOURS[:2]
 MARKS = {True: "✓", False: "✗", None: " "}
 LONGEST = 300
@@ -58,7 +53,7 @@ def chosen(shown: pl.DataFrame) -> pl.DataFrame:
     and image.
     """
     right = pl.coalesce("regt", "imgt")
-    order = {category: place for place, category in enumerate(CATEGORIES)}
+    order = {category: place for place, category in enumerate(TITLES)}
     return (
         shown.group_by("category", "image_id")
         .agg(
@@ -267,7 +262,7 @@ def draw(examples: pl.DataFrame, pictures: dict[str, Image.Image | None]) -> Fig
         )
         for number, panel in enumerate(panels):
             left, y = 0.15 + number % SHOWN * WIDTH, 0.45 + number // SHOWN * deep
-            write(left, y, CATEGORIES[panel["category"][0]], weight="bold", fontsize=7.5)
+            write(left, y, TITLES[panel["category"][0]], weight="bold", fontsize=7.5)
             y += 0.2
             _picture(figure, pictures.get(panel["image_id"][0]), (left, y), (wide, high))
             y += PICTURE + 0.07
