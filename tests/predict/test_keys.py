@@ -66,7 +66,7 @@ def test_an_engine_gets_no_key_that_its_entry_does_not_name(tmp_path, monkeypatc
     assert status == 0, errors
     assert running_with(study.log) == []
     seen = json.loads(told.read_text())
-    assert ENVIRONMENT.keys() & seen.keys() == SEEN | {"ANOTHER_ENTRYS", "AN_ENCODERS"}
+    assert ENVIRONMENT.keys() & seen.keys() == SEEN | {"ANOTHER_ENTRYS", "AN_ENCODERS", "A_JUDGES"}
     assert {
         name: value for name, value in os.environ.items() if name.startswith(("PATH", "HOME", "LANG"))
     }.items() <= seen.items()
