@@ -43,8 +43,9 @@ def prompt_of(body: Body) -> str:
 
 
 def image_of(body: Body) -> str:
-    """The data URL of a request's image."""
-    return body["messages"][-1]["content"][-1]["image_url"]["url"]
+    """The data URL of a request's image; empty where it has none."""
+    content = body["messages"][-1]["content"]
+    return "" if isinstance(content, str) or "image_url" not in content[-1] else content[-1]["image_url"]["url"]
 
 
 def images_of(body: Body) -> list[str]:

@@ -32,6 +32,7 @@ from mllm_classify.config.encoders import Encoder, EncoderSection, OpenAIEncoder
 from mllm_classify.config.every_dataset import Dataset, Equivalences, LabelSet, Pictures, SecondLabelSet
 from mllm_classify.config.further import FurtherDataset
 from mllm_classify.config.hierarchy import Hierarchy
+from mllm_classify.config.judge import Judge
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Mark
 from mllm_classify.config.models import Model, RecordedModel, Resources
 from mllm_classify.config.outside import OutsideFigures
@@ -91,6 +92,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "tasks and variants: sample": Sample,
     "variants": Variant,
     "mapping": Mapping,
+    "judge, and each of judges": Judge,
     "choices": Choices,
     "tables": Tables,
     "tables.exposure and tables.benchmarks": OutsideFigures,
@@ -162,6 +164,8 @@ RULES = [
     ("Ranks are dense: equal accuracies share one, none is skipped", "inferred", "Table 3 has two models of rank 5"),
     ("One text encoder for all models in all tables but `encoders`, where each model's best is chosen on other images", "ours",
      "Sec. 2.4: the best encoder for each model, chosen by an ablation (Tab. 17); not said on which images"),
+    ("Judged: an answer that names no class goes to the first of the nearest that most of a judge's repeats accept, else to none",
+     "ours", "has no judge"),
     ("MC: the ReGT option is drawn from the ReGT labels but ImGT and its equivalents; of no others, it is ImGT", "inferred",
      "does not say; by Table 6's third row ImGT is hardly ever the option of an image in M+"),
     ("MC: on images in N the variants that name ImGT offer it alone", "inferred",

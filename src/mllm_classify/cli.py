@@ -68,10 +68,13 @@ def forget_keys(args: argparse.Namespace, config: "Config") -> None:
     What it starts, and what it imports, may be anybody's code. A variable that its entry names stays. Others go where any
     entry names them, or their name ends as a key's does; all else is left, as CUDA, Slurm and proxies need theirs.
     """
-    running = {name for option in ("model", "encoder") if (name := getattr(args, option, None))}
+    running = {name for option in ("model", "encoder", "judge") if (name := getattr(args, option, None))}
     if not running:
         return
-    entries = [(it.name, getattr(it, "api_key_env", None) or "") for it in (*config.models, *config.every_encoder)]
+    entries = [
+        (it.name, getattr(it, "api_key_env", None) or "")
+        for it in (*config.models, *config.every_encoder, *config.judges_given)
+    ]
     own = {variable for name, variable in entries if name in running}
     others = {variable for _, variable in entries} | {name for name in os.environ if KEY_VARIABLE.search(name)}
     for variable in others - own:

@@ -13,10 +13,13 @@ ListedTask = Literal["CW", "CW-constrained"]
 """Those that put the class list, so that an answer is valid or out of prompt (OOP)."""
 FreeTask = Literal["OW", "CW"]
 """Those whose answers are free words: of which a file of recorded answers may be."""
-Reading = Literal["nearest", "exact", "exact, else nearest", "included", "ranked"]
+Reading = Literal["nearest", "exact", "exact, else nearest", "included", "ranked", "exact, else judged", "described"]
 """Which classes an answer stands for. In words: the class whose embedding is nearest, those of which it is the name, those
 of which it is the name or else the nearest, or all whose names stand somewhere in it (Zhang et al., 2024). As a ranking:
-the first."""
+the first. By a judge: those of which it is the name or else the nearest that a judge takes for the same, or all that a judge
+says it names, or names a kind of (Conti et al., 2025)."""
+Verdict = Literal["same", "more general", "more specific", "sibling", "other"]
+"""What an answer names, seen from a class, as judges say it."""
 Scale = Literal["sum", "token", "byte", "PMI"]
 """By what classes are ranked: the log-probability of the name; the same per token, or per byte; or what the image adds to
 it (pointwise mutual information)."""
@@ -30,6 +33,7 @@ class Scoring(NamedTuple):
     main: bool = True  # whether tables 3 to 5 and those that compare models show it
     needs_encoder: bool = False  # whether what it names depends on a text encoder
     candidate: bool = False  # whether Table 3 may choose it to show a model that answers in words
+    beside: str | None = None  # the scoring without a judge that it is compared with in the table of judged mapping
     scale: Scale = "sum"  # of rankings
 
 
@@ -56,6 +60,8 @@ OW: Final = Task(
     scorings=(
         Scoring("OW", "nearest", needs_encoder=True, candidate=True),
         Scoring("OW inclusion", "included", main=False),
+        Scoring("OW judged", "exact, else judged", main=False, beside="OW"),
+        Scoring("OW LLM inclusion", "described", main=False),
     ),
 )
 CW: Final = Task(
@@ -66,6 +72,7 @@ CW: Final = Task(
         Scoring("CW", "exact"),
         Scoring("CW+", "exact, else nearest", needs_encoder=True, candidate=True),
         Scoring("CW inclusion", "included", main=False),
+        Scoring("CW+ judged", "exact, else judged", main=False, beside="CW+"),
     ),
 )
 CW_CONSTRAINED: Final = Task(
@@ -114,6 +121,10 @@ CANDIDATES: Final = [scoring.name for scoring in SCORINGS if scoring.candidate]
 """Scorings among which Table 3 shows a model that answers in words at its best; the first wins a full tie."""
 MAIN_SCORINGS: Final = CANDIDATES + [scoring.name for scoring in SCORINGS if scoring.main and not scoring.candidate]
 """OW, CW+, CW, CW-constrained, CW-likelihood, OW-likelihood: in this order in tables."""
+JUDGED: Final = {scoring.name: scoring.beside for scoring in SCORINGS if scoring.beside is not None}
+"""Scorings of judged mapping, with those that they are compared with."""
+JUDGED_TASKS: Final = tuple(task.name for task in TASKS if any(scoring.name in JUDGED for scoring in task.scorings))
+"""Tasks whose answers a judge is asked about."""
 RANKED: Final = {scoring.name: scoring for task in TASKS if task.ranked for scoring in task.scorings}
 """Scorings by the likelihood of names, by their names, which are those of their rows' tasks, too."""
 TASK_OF: Final = {scoring.name: task.name for task in TASKS for scoring in task.scorings}

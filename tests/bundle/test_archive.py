@@ -154,6 +154,15 @@ def test_a_key_is_found_in_whatever_holds_it(study):
     assert KEY not in found
 
 
+def test_a_judges_key_is_found_too(study, monkeypatch):
+    monkeypatch.setenv("A_JUDGES", f"other-{KEY}")
+    write_result("results/a.csv", f"a,other-{KEY}\n".encode())
+    judge = CONFIG["models"][0] | {"name": "j", "label": "J", "api_key_env": "A_JUDGES"}
+    del judge["tasks"]
+    models = [CONFIG["models"][0] | {"api_key_env": None}]
+    assert message(judge=judge, models=models).startswith("results/a.csv: holds the value of $A_JUDGES\n")
+
+
 def test_a_key_is_found_in_answers(study):
     write_result("results/p.parquet", b"")
     pl.DataFrame({"text": ["espresso", f"my key is {KEY}!"], "n": [1, 2]}).write_parquet("results/p.parquet")

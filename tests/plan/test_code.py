@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mllm_classify.config.judge import EndpointJudge
 from mllm_classify.config.kinds import KINDS
 from mllm_classify.config.load import load
 from mllm_classify.io.files import PROJECT
@@ -18,9 +19,13 @@ from mllm_classify.plan.lineage import WHOLE, Lineages
 from tests.plan.mutation import functions, mutated
 from tests.pythons import other_pythons
 
-SHIPPED = Lineages(load(PROJECT / "config.yaml"))
+CONFIG = load(PROJECT / "config.yaml")
+SHIPPED = Lineages(CONFIG)
+ENTRY = EndpointJudge(name="j", label="J", kind="endpoint", url="http://127.0.0.1:1/v1", model="m")
+JUDGED = Lineages(CONFIG.model_copy(update={"judge": ENTRY}))
 MODULES = {
     **{job: SHIPPED.job(job).modules for job in [*SHIPPED.names(), *WHOLE]},
+    **{f"{job}, with a judge": JUDGED.job(job).modules for job in ("judge/j", "estimate")},
     **{f"predict, kind {kind}": [f"predict.{kind}"] for kind in KINDS},
     **{f"embed, kind {kind}": ["embed.texts", f"embed.{kind}"] for kind in ("open_clip", "openai")},
     "start": ["report.start"],

@@ -10,7 +10,7 @@ from mllm_classify.cli import forget_keys
 from tests.predict.test_engine import Study, running_with
 
 ENVIRONMENT = {
-    "THE_ENTRYS_OWN": "1", "ANOTHER_ENTRYS": "2", "AN_ENCODERS": "3", "STRANGER_API_KEY": "4", "some_apikey": "5",
+    "THE_ENTRYS_OWN": "1", "ANOTHER_ENTRYS": "2", "AN_ENCODERS": "3", "A_JUDGES": "8", "STRANGER_API_KEY": "4", "some_apikey": "5",
     "HF_TOKEN": "6", "CUDA_VISIBLE_DEVICES": "0", "SLURM_JOB_ID": "7", "https_proxy": "http://127.0.0.1:9",
 }  # fmt: skip
 SEEN = {"THE_ENTRYS_OWN", "HF_TOKEN", "CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "https_proxy"}
@@ -27,6 +27,7 @@ CONFIG = Named(
         Named(name="o"),
     ],
     every_encoder=[Named(name="e", api_key_env="AN_ENCODERS")],
+    judges_given=[Named(name="j", api_key_env="A_JUDGES")],
 )
 
 
@@ -36,9 +37,10 @@ CONFIG = Named(
         ({"model": "m"}, {"THE_ENTRYS_OWN"}),
         ({"model": "o"}, set()),
         ({"encoder": "e", "model": "n"}, {"AN_ENCODERS", "ANOTHER_ENTRYS"}),
-        ({}, {"THE_ENTRYS_OWN", "ANOTHER_ENTRYS", "AN_ENCODERS", "STRANGER_API_KEY", "some_apikey"}),
+        ({"judge": "j"}, {"A_JUDGES"}),
+        ({}, {"THE_ENTRYS_OWN", "ANOTHER_ENTRYS", "AN_ENCODERS", "A_JUDGES", "STRANGER_API_KEY", "some_apikey"}),
     ],
-    ids=["its model's", "its model has none", "both of two", "no entry runs"],
+    ids=["its model's", "its model has none", "both of two", "a judge", "no entry runs"],
 )
 def test_a_job_keeps_the_variables_of_keys_that_its_own_entry_names(monkeypatch, options, kept):
     """A job that runs no entry imports nobody's code, and an archive's looks for all keys."""
@@ -64,7 +66,7 @@ def test_an_engine_gets_no_key_that_its_entry_does_not_name(tmp_path, monkeypatc
     assert status == 0, errors
     assert running_with(study.log) == []
     seen = json.loads(told.read_text())
-    assert ENVIRONMENT.keys() & seen.keys() == SEEN | {"ANOTHER_ENTRYS", "AN_ENCODERS"}
+    assert ENVIRONMENT.keys() & seen.keys() == SEEN | {"ANOTHER_ENTRYS", "AN_ENCODERS", "A_JUDGES"}
     assert {
         name: value for name, value in os.environ.items() if name.startswith(("PATH", "HOME", "LANG"))
     }.items() <= seen.items()

@@ -3,9 +3,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from mllm_classify.io.keys import QUESTION
+from mllm_classify.judge.verdicts import JUDGEMENTS
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.score.score import SCORES, predicted_by_ranking, predicted_by_text, score, scores
-from mllm_classify.tasks import MAIN_SCORINGS, RANKED, SCORINGS, TASK, TASK_NAMES, TASK_OF
+from mllm_classify.tasks import JUDGED, MAIN_SCORINGS, RANKED, SCORINGS, TASK, TASK_NAMES, TASK_OF
 from tests.score.answers import CLASSES, answered, expert, judged, labels, mapping, rankings
 
 
@@ -262,11 +263,15 @@ def test_of_replies_there_are_their_groups_and_whether_they_were_cut_off_and_of_
 
 def test_every_scoring_of_every_task_has_its_rows():
     answers = pl.concat([mapping(("a", task, [0], 2)) for task in TASK_NAMES if not TASK[task].ranked])
-    found = predicted_by_text(answers, CLASSES)
+    none = pl.lit([], dtype=pl.List(pl.Int32))
+    found = predicted_by_text(answers.with_columns(judged=none, described=none), CLASSES)
     assert sorted([*found["scoring"], *RANKED]) == sorted(scoring.name for scoring in SCORINGS)
     assert dict(found.select("scoring", "task").iter_rows()) | {name: TASK_OF[name] for name in RANKED} == TASK_OF
     assert MAIN_SCORINGS == ["OW", "CW+", "CW", "CW-constrained", "CW-likelihood", "OW-likelihood"]
     assert len(RANKED) == 8
+    without, judged_only = predicted_by_text(answers, CLASSES), [*JUDGED, "OW LLM inclusion"]
+    assert without.equals(found.filter(~pl.col("scoring").is_in(judged_only)).drop("judged", "described"))
+    assert {*found["scoring"]} - {*without["scoring"]} == {*judged_only}
 
 
 def test_rankings_by_likelihood_are_scored_by_their_first_class_beside_answers_in_words():
@@ -288,3 +293,69 @@ def test_rankings_by_likelihood_are_scored_by_their_first_class_beside_answers_i
         ("b", "CW-likelihood PMI", "CW-likelihood PMI", False, True, None, [1]),
     ]
     assert set(found.filter(pl.col("encoder").is_not_null())["task"]) == {"CW"}
+
+
+def test_an_answer_that_names_no_class_stands_for_the_one_that_the_judge_accepts_or_for_none():
+    """A name stands for its class, whatever a judge would say; errors and empty answers are never accepted."""
+    said = {"a": ("mug ", [], 0), "b": ("thing", [], 1), "c": ("first", [0], 2), "d": (None, [], None, "error"),
+            "e": ("", [], None, "empty"), "f": ("mug", [], 4)}  # fmt: skip
+    rows = [(image, task, *of[1:]) for task in ("OW", "CW") for image, of in said.items()]
+    replies = pl.DataFrame(
+        [(image, task, "", 0, said[image][0], None, None) for image, task, *_ in rows],
+        schema={name: SCORES[name] for name in QUESTION} | {"text": pl.String(), "group": pl.Int32(), "finish_reason": pl.String()},
+        orient="row",
+    ).with_columns(status=pl.lit("ok"), class_ids=pl.lit(None, pl.List(pl.Int32)))  # fmt: skip
+    verdicts = [("mug", 4, 1, "sibling"), ("mug", 1, 2, "same"), ("mug", 2, 3, "same"), ("thing", 0, 1, "other"),
+                ("first", 3, 1, "same")]  # fmt: skip
+    judgements = pl.DataFrame(
+        [{"answer": answer, "class_id": class_id, "rank": rank, "verdict": verdict, "repeat": 0}
+         for answer, class_id, rank, verdict in verdicts],
+        schema=JUDGEMENTS,
+    )  # fmt: skip
+    labelled = labels(*((image, [1], [3], "S-") for image in said))
+    given = (labelled, CLASSES, {"m": mapping(*rows).lazy()}, {"m": replies.lazy()})
+    found = scores(*given, judgements.lazy())
+    by_image = {
+        name: dict(found.filter(scoring=name).select("image_id", "predicted").iter_rows())
+        for name in ("OW judged", "CW+ judged")
+    }
+    assert (
+        by_image["OW judged"]
+        == by_image["CW+ judged"]
+        == {"a": [1, 3], "b": [], "c": [0], "d": [], "e": [], "f": [1, 3]}
+    )
+    assert found.filter(scoring="CW+ judged").select("imgt", "oop").rows() == [
+        (True, True), (False, True), (False, False), (False, None), (False, True), (True, True),
+    ]  # fmt: skip
+    assert scores(*given).equals(found.filter(~pl.col("scoring").is_in(list(JUDGED))))
+
+
+def test_inclusion_by_a_judge_is_whether_an_answer_names_a_class_of_its_image_or_a_kind_of_it():
+    """Conti et al. (2025): their judge is shown the target. Here that pair is judged with all others, without being one."""
+    said = {"a": ("mug", []), "b": ("thing", []), "c": ("first", [0]), "d": ("poodle", [])}
+    replies = pl.DataFrame(
+        [(image, "OW", "", 0, text, None, None) for image, (text, _) in said.items()],
+        schema={name: SCORES[name] for name in QUESTION} | {"text": pl.String(), "group": pl.Int32(), "finish_reason": pl.String()},
+        orient="row",
+    ).with_columns(status=pl.lit("ok"), class_ids=pl.lit(None, pl.List(pl.Int32)))  # fmt: skip
+    verdicts = [("mug", 1, 1, "sibling"), ("mug", 4, None, "same"), ("thing", 4, None, "more general"), ("first", 4, None, "other"),
+                ("poodle", 2, 1, "more specific"), ("poodle", 4, None, "more specific")]  # fmt: skip
+    judgements = pl.DataFrame(
+        [{"answer": answer, "class_id": class_id, "rank": rank, "verdict": verdict, "repeat": 0}
+         for answer, class_id, rank, verdict in verdicts],
+        schema=JUDGEMENTS,
+    )  # fmt: skip
+    labelled = labels(*((image, [4], [2], "S-") for image in said))
+    mapped = mapping(*((image, "OW", exact, 0) for image, (_, exact) in said.items()))
+    given = (labelled, CLASSES, {"m": mapped.lazy()}, {"m": replies.lazy()}, judgements.lazy())
+    found = scores(*given, inclusion=True)
+    row = found.filter(scoring="OW LLM inclusion").select("image_id", "predicted", "imgt", "regt").rows()
+    assert row == [
+        ("a", [4], True, False),
+        ("b", [], False, False),
+        ("c", [0], False, False),
+        ("d", [2, 4], True, True),
+    ]
+    # what is no nearest class is accepted by no judge
+    assert found.filter(scoring="OW judged")["predicted"].to_list() == [[], [], [0], []]
+    assert scores(*given).equals(found.filter(pl.col("scoring") != "OW LLM inclusion"))

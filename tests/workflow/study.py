@@ -33,6 +33,7 @@ MESSAGES = {
     "Describing classes to (.+)": "probe",
     "Choosing the options of every question": "choices",
     "Mapping the answers of (.+) to classes with (.+)": "mapping",
+    "Judging answers by (.+)": "judge",
     "Scoring all models": "score",
     "Choosing what annotators see again": "annotate",
     "Estimating what chat models cost": "estimate",

@@ -18,6 +18,7 @@ from mllm_classify.plan.files import (
     START,
     bundled,
     inputs,
+    judged_files,
     linked,
     output_inputs,
     reported_across,
@@ -154,6 +155,17 @@ def get_resource(key):
         return MODELS[wildcards.model].resources[key]
 
     return resource
+
+
+def get_judged(wildcards):
+    """What the pairs of a judge follow from."""
+    of = outline_of(wildcards)
+    return files_of(of, "classes") + [it.path for it in judged_files(of, wildcards.judge)]
+
+
+def get_judge_resource(key):
+    """Resource function: what a judge's entry asks of the scheduler."""
+    return lambda wildcards: OUTLINE.judges[wildcards.judge][key]
 
 
 def files_of(outline, *names):

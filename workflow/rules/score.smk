@@ -6,7 +6,7 @@ for scope in SCOPES:
         input:
             labels=scope.pattern("labels"),
             classes=scope.pattern("classes"),
-            models=get_files("scored", "worded_predictions"),
+            models=get_files("scored", "worded_predictions", "accepting"),
         output:
             scope.pattern("scores"),
         log:

@@ -271,7 +271,8 @@ def _without_traces(contents: Contents, own: Contents, config: Config, folders: 
 
     The project's own files may speak of folders that the configuration names.
     """
-    variables = {getattr(it, "api_key_env", None) or "" for it in (*config.models, *config.every_encoder)}
+    entries = (*config.models, *config.every_encoder, *config.judges_given)
+    variables = {getattr(it, "api_key_env", None) or "" for it in entries}
     keys = {re.escape(os.environ[name]): f"the value of ${name}" for name in sorted(variables) if os.environ.get(name)}
     everywhere = keys | _patterns({Path.cwd(), PROJECT, Path.home()})
     elsewhere = everywhere | _patterns(folders)

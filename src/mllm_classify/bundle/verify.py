@@ -35,7 +35,7 @@ from mllm_classify.io.environment import environment
 from mllm_classify.io.files import PROJECT, InputError
 from mllm_classify.outputs import ACROSS, OUTPUTS
 from mllm_classify.plan.across import before, existing, files_of_each
-from mllm_classify.plan.files import bundled, output_inputs, written
+from mllm_classify.plan.files import bundled, inputs, output_inputs, written
 from mllm_classify.plan.outline import outline
 from mllm_classify.plan.replaced import noted
 from mllm_classify.plan.values import PUBLISHED
@@ -93,12 +93,13 @@ def verify(bundle: Path, *, embed: bool = False, restricted: Iterable[Path] = ()
 
 
 def needed(config: Config) -> list[str]:
-    """What models answered, on what, and the embeddings: from these, all else under results/ is made anew."""
+    """What models answered, on what, what judges said, and embeddings: from these, all else in results/ is made anew."""
     files = []
     for dataset, study in config.studies.items():
         files += [f"results/dataset/{dataset}/{name}.parquet" for name in ("images", "classes")]
         files += [f"results/predictions/{dataset}/{model.name}.parquet" for model in study.models]
         files += [f"results/probe/{dataset}/{name}.parquet" for name in (study.probe.models if study.probe else [])]
+        files += [it.path for it in inputs(outline(study), "judgements").values()]
         worded = [model.name for model in study.models if model.worded]
         for encoder in study.every_encoder:
             # the bundle holds the classes of every encoder, whoever needs them

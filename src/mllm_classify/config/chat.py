@@ -229,6 +229,11 @@ class ChatModel(Model):
         return self.model
 
     @property
+    def constrained(self) -> bool:
+        """Whether the server lets it answer with listed words only."""
+        return any(TASK[task].constrained for task in self.tasks)
+
+    @property
     def in_batches(self) -> bool:
         """Whether questions are handed in as files."""
         return False
@@ -236,7 +241,7 @@ class ChatModel(Model):
     @model_validator(mode="after")
     def _request_fits(self) -> Self:
         ours = OURS | set(Request.model_fields)
-        if any(TASK[task].constrained for task in self.tasks):
+        if self.constrained:
             ours |= CONSTRAINTS
         if taken := [key for key in self.extra_body if key in ours]:
             msg = f"models ({self.name}): extra_body: {taken[0]!r} is not for this place; request: and constrained_by: set it"

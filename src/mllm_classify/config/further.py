@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RESULTS = "results"
 """The folder of everything that the main data set's jobs make."""
-TAKEN = ("annotate", "asked", "choices", "concepts", "dataset", "embeddings", "mapping", "predictions")
+TAKEN = ("annotate", "asked", "choices", "concepts", "dataset", "embeddings", "judgements", "mapping", "predictions")
 """Folders in there, which are named after stages: no data set of `datasets` can have such a name."""
 FILES = (".csv", ".html", ".json", ".md", ".parquet", ".pdf", ".svg", ".tex", ".zip")
 """How the names of files in there end."""
@@ -114,7 +114,9 @@ def _alone(study: "Config", further: FurtherDataset, number: int) -> dict[str, A
     tables, left = study.tables, {model.name for model in models}
     if not left.issuperset(tables.compared or []):
         tables = tables.model_copy(update={"compared": None})
-    own = {"dataset": further.dataset, "choices": further.choices, "encoder": encoder, "models": models}
+    judges = [it.model_copy(update={"own": [name for name in it.own if name in left]}) for it in study.judges_given]
+    own: dict[str, Any] = {"dataset": further.dataset, "choices": further.choices, "encoder": encoder, "models": models}
+    own |= {"judge": judges[0] if judges else None, "judges": judges[1:]}
     return dict(study) | own | {"tables": tables, "datasets": [], "annotate": further.annotate}
 
 

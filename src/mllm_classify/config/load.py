@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from mllm_classify.config import text
 from mllm_classify.config.dataset import SOURCES
 from mllm_classify.config.encoders import ENCODERS
+from mllm_classify.config.judge import JUDGES
 from mllm_classify.config.kinds import KINDS
 from mllm_classify.config.study import Config
 from mllm_classify.io.borders import border
@@ -49,7 +50,9 @@ def _explain(detail: Any) -> str:
     # pydantic puts the chosen kind of model, or source of a data set, into the path; users know no such level
     section, *within = map(str, detail["loc"] or [""])
     further = section == "datasets" and within[1:2] == ["dataset"]
-    chosen = 3 if further else {"models": 2, "encoders": 2, "dataset": 1, "encoder": 1}.get(section)
+    chosen = (
+        3 if further else {"models": 2, "encoders": 2, "judges": 2, "dataset": 1, "encoder": 1, "judge": 1}.get(section)
+    )
     key = ""
     for number, part in enumerate(detail["loc"]):
         if isinstance(part, int):
@@ -69,7 +72,13 @@ def _explain(detail: Any) -> str:
         case "union_tag_invalid":
             return f"{_tag(key, detail)}: {shown(detail['ctx']['tag'])} is no {noun}; one of {detail['ctx']['expected_tags']}"
         case "union_tag_not_found":
-            known = {"dataset": SOURCES, "encoder": ENCODERS, "encoders": ENCODERS}.get(section, KINDS)
+            known = {
+                "dataset": SOURCES,
+                "encoder": ENCODERS,
+                "encoders": ENCODERS,
+                "judge": JUDGES,
+                "judges": JUDGES,
+            }.get(section, KINDS)
             return f"{_tag(key, detail)}: missing; one of {', '.join(known)}"
         case "value_error":
             # a model does not know its place in the list, nor a section within whose it is

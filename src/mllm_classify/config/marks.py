@@ -5,10 +5,13 @@ seen by the tables only, `RUNTIME` keys never cause a rerun, and of `CONTENT` ke
 name (of `COLUMNS` keys, only those columns).
 """
 
+from collections.abc import Sequence
 from enum import Enum
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+
+from mllm_classify.io.files import InputError
 
 
 class Mark(Enum):
@@ -69,6 +72,25 @@ class Section(BaseModel):
                 msg = f"{key}: {str(value).lower()}: must be a number"
                 raise ValueError(msg)
         return given
+
+
+Entry = TypeVar("Entry", bound="NamedEntry")
+
+
+class NamedEntry(Protocol):
+    """A section that has a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+def entry_named(option: str, name: str, entries: Sequence[Entry]) -> Entry:
+    """The entry of that name, which an option of a command gives. Raises InputError where there is none."""
+    for entry in entries:
+        if entry.name == name:
+            return entry
+    msg = f"--{option}: {name!r} is not in the configuration; it has {', '.join(it.name for it in entries) or 'none'}"
+    raise InputError(msg)
 
 
 def tags(union: Any, key: str) -> list[str]:

@@ -10,8 +10,9 @@ from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
 from mllm_classify.config.every_dataset import by_its_authors
 from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, check_shifts, studies
+from mllm_classify.config.judge import AnyJudge, check_judges, gives_judged_answers
 from mllm_classify.config.kinds import AnyModel
-from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section
+from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section, entry_named
 from mllm_classify.config.models import Model, RecordedModel
 from mllm_classify.config.outside import OutsideFigures
 from mllm_classify.config.tasks import SHOWN, Choices, Examples, Probe, TaskPrompt, Variant
@@ -101,6 +102,8 @@ class Config(Section):
     tasks: dict[TaskName, TaskPrompt] = Field({})
     variants: list[Variant] = Field([])
     mapping: Mapping = Mapping()
+    judge: AnyJudge | None = Field(None, description="the one by which answers are scored as OW judged and CW+ judged")
+    judges: list[AnyJudge] = Field([], description="further ones, compared with it in results/judges.csv")
     choices: Choices | None = None
     probe: Probe | None = None
     tables: Tables = Tables()
@@ -185,6 +188,15 @@ class Config(Section):
     def every_encoder(self) -> list[AnyEncoder]:
         """The main encoder, if there is one, and the others in their order."""
         return [self.encoder, *self.encoders] if self.encoder else []
+
+    @property
+    def judges_given(self) -> list[AnyJudge]:
+        return [self.judge, *self.judges] if self.judge else []
+
+    @property
+    def every_judge(self) -> list[AnyJudge]:
+        """The main judge and the others in their order; none where no model gives answers that are judged."""
+        return self.judges_given if gives_judged_answers(self.models) else []
 
     @model_validator(mode="after")
     def _what_models_need(self) -> Self:
@@ -374,22 +386,15 @@ class Config(Section):
     def _every_dataset(self) -> Self:
         check_names(self)
         check_shifts(self)
+        check_judges(self)
         assert self.studies  # each is checked as it is made
         return self
 
     def named_encoder(self, name: str) -> AnyEncoder:
-        """The encoder of that name. Raises InputError where there is none."""
-        for encoder in self.every_encoder:
-            if encoder.name == name:
-                return encoder
-        known = ", ".join(encoder.name for encoder in self.every_encoder) or "none"
-        msg = f"--encoder: {name!r} is not in the configuration; it has {known}"
-        raise InputError(msg)
+        return entry_named("encoder", name, self.every_encoder)
+
+    def named_judge(self, name: str) -> AnyJudge:
+        return entry_named("judge", name, self.every_judge)
 
     def model(self, name: str) -> AnyModel:
-        """The entry of that name. Raises InputError where there is none."""
-        for model in self.models:
-            if model.name == name:
-                return model
-        msg = f"--model: {name!r} is not in the configuration; it has {', '.join(m.name for m in self.models)}"
-        raise InputError(msg)
+        return entry_named("model", name, self.models)

@@ -221,6 +221,14 @@ TABLES: Final = (
         reveals=True,
     ),
     output_row(
+        "judged",
+        "scores images models study resamples judging",
+        "Judged mapping beside the nearest class",
+        "Judged mapping",
+        "judge",
+    ),
+    output_row("judges", "judgements judge_entries study", "Comparing judges", "Judges", "judge"),
+    output_row(
         "scorecard",
         "table2 table3 table4 table5 table6 published other_names official_pairs paper reimagenet",
         "The paper's figures beside ours",

@@ -21,6 +21,7 @@ PATTERNS = {
     "choices": "results/choices/{dataset}.parquet",
     "confusions": "results/choices/{dataset}.confusions.parquet",
     "mapping": "results/mapping/{encoder}/{dataset}/{model}.parquet",
+    "judgement": "results/judgements/{judge}/{dataset}.parquet",
     "scores": "{results}/scores.parquet",
     "estimate": "{results}/estimate.csv",
 }
@@ -38,6 +39,7 @@ JOBS = {
     "choices": "choices",
     "confusions": "choices",
     "mapping": "mapping/{encoder}/{model}",
+    "judgement": "judge/{judge}",
     "scores": "score",
     "estimate": "estimate",
 }
@@ -55,13 +57,14 @@ Files = dict[Any, File]
 """By what tells them apart: a model's name, or an encoder's and a model's."""
 
 
-def file(outline: Outline, name: str, model: str = "", encoder: str = "") -> File:
-    """A file of a stage: of a model, and of an encoder (the main one), where there is one of each."""
+def file(outline: Outline, name: str, model: str = "", encoder: str = "", judge: str = "") -> File:
+    """A file of a stage: of a model, of an encoder (the main one), or of a judge, where there is one of each."""
     wildcards = {
         "results": outline.results,
         "dataset": outline.dataset,
         "encoder": encoder or outline.encoder,
         "model": model,
+        "judge": judge,
     }
     return File(PATTERNS[name].format(**wildcards), JOBS[name].format(**wildcards))
 
@@ -103,6 +106,9 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
     "probable_rankings": _of("predictions", "probable"),
     "confident_rankings": _of("predictions", "confident"),
     "mappings": _of("mapping", "worded"),
+    "answer_vectors": _of("answer_embeddings", "worded"),
+    "judgements": lambda outline: {judge: file(outline, "judgement", judge=judge) for judge in outline.judges},
+    "accepting": lambda outline: {judge: file(outline, "judgement", judge=judge) for judge in list(outline.judges)[:1]},
     "similar": _similar,
     "encoded": lambda outline: {
         (encoder, model): file(outline, "mapping", model, encoder)
@@ -110,7 +116,15 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
         for model in outline.named("worded")
     },
 }
-"""Files of several models, in the order of names."""
+"""Files of several models, in the order of names; judgements of all judges, the main one first, or of that alone."""
+
+
+def judged_files(outline: Outline, judge: str) -> list[File]:
+    """What a judge's pairs follow from: answers, what they name, their embeddings and those of the classes; labels, where it
+    is asked about images' own classes.
+    """
+    groups = ("worded_predictions", "mappings", "answer_vectors", *(["labels"] if judge in outline.inclusive else []))
+    return [file(outline, "class_embeddings"), *(it for name in groups for it in inputs(outline, name).values())]
 
 
 def inputs(outline: Outline, name: str) -> Files:
@@ -146,7 +160,7 @@ def bundled_files(outline: Outline) -> list[File]:
     """The same of one data set, each with the job that makes it."""
     worded = outline.named("worded")
     files = [file(outline, name) for name in ("images", "classes", "labels", "scores")]
-    files += [*inputs(outline, "predictions").values(), *inputs(outline, "probes").values()]
+    files += [it for name in ("predictions", "probes", "judgements") for it in inputs(outline, name).values()]
     files += [file(outline, "class_embeddings", encoder=encoder) for encoder in outline.encoders]
     files += [
         file(outline, name, model, encoder)

@@ -15,10 +15,10 @@ from mllm_classify.io.files import PROJECT, digest, sha256
 from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, Output, parts
 from mllm_classify.plan.across import before, existing, files_of_each, of_each, told
 from mllm_classify.plan.code import PACKAGE, code_digest
-from mllm_classify.plan.files import File, inputs, linked, output_inputs
+from mllm_classify.plan.files import File, inputs, judged_files, linked, output_inputs
 from mllm_classify.plan.outline import outline
 from mllm_classify.plan.restricted import sources
-from mllm_classify.plan.values import VALUES, about, entries, mapping_values
+from mllm_classify.plan.values import VALUES, about, entries, judges_inclusion, mapping_values
 
 CAPTIONS = "workflow/report"
 FORMS = {"table": "tables.render", "figure": "figures.style"}
@@ -68,9 +68,10 @@ class Lineages:
         jobs += ["hierarchy"] if of.hierarchy else []
         jobs += ["choices"] if of.choices else []
         jobs += [f"{stage}/{it}/{model}" for stage in ("answers", "mapping") for it in of.encoders for model in worded]
+        jobs += [f"judge/{judge}" for judge in of.judges]
         jobs += [f"concepts/{of.similarity}/{model}" for model in worded if of.similarity]
         jobs += ["score", *of.outputs, "panels", "explorer"]
-        jobs += ["estimate"] if of.named("chat") else []
+        jobs += ["estimate"] if of.named("chat") or of.judges else []
         return jobs + (["annotate"] if of.examined and of.pictures else [])
 
     def every(self) -> dict[str, str]:
@@ -167,6 +168,14 @@ class Lineages:
         spec = mapping_values(self.config, encoder, name)
         return Job(spec, ["mapping.mapping"], [*before, *(["choices"] if model.asks_choices else [])])
 
+    def _judge(self, name: str) -> Job:
+        judge = self.config.named_judge(name)
+        spec = identity(judge)
+        del spec["name"]
+        return Job(
+            spec, ["judge.asking", f"predict.{judge.kind}"], ["images", *_jobs(judged_files(self.outline, name))]
+        )
+
     def _choices(self) -> Job:
         assert self.config.choices is not None
         spec = identity(self.config.choices)
@@ -178,8 +187,9 @@ class Lineages:
     def _score(self) -> Job:
         # by name: the order of the models in the file changes nothing
         models = inputs(self.outline, "scored")
-        before = _jobs([*models.values(), *inputs(self.outline, "worded_predictions").values()])
-        return Job(list(models), ["score.score"], ["labels", *before])
+        others = [it for name in ("worded_predictions", "accepting") for it in inputs(self.outline, name).values()]
+        spec = [list(models), "inclusion"] if judges_inclusion(self.config) else list(models)
+        return Job(spec, ["score.score"], ["labels", *_jobs([*models.values(), *others])])
 
     def _output(self, name: str) -> Job:
         output = OUTPUTS[name]
@@ -187,8 +197,9 @@ class Lineages:
         return Job(values, _modules(output), _jobs(output_inputs(self.outline, output)))
 
     def _estimate(self) -> Job:
-        chat = [model.model_dump(mode="json") for model in self.config.chat_models]
-        return Job(chat, ["predict.chat.estimate"], [f"predict/{model}" for model in self.outline.named("chat")])
+        chat = [it.model_dump(mode="json") for it in (*self.config.chat_models, *self.config.every_judge)]
+        modules = ["predict.chat.estimate", *(["judge.estimate"] if self.outline.judges else [])]
+        return Job(chat, modules, [f"predict/{model}" for model in self.outline.named("chat")])
 
     def _annotate(self) -> Job:
         assert self.config.annotate is not None

@@ -38,6 +38,8 @@ class Outline(NamedTuple):
     pictures: bool  # whether there are picture files
     examined: str | None  # the model whose disputed answers are annotated again
     annotated: list[str]  # models whose predictions annotators see
+    judges: dict[str, dict[str, int]]  # their resources by name, the main one's first
+    inclusive: list[str]  # judges that are asked about images' own classes, too
     outputs: list[str]  # tables and figures that there are
     models: dict[str, PlannedModel]  # by name
 
@@ -60,6 +62,8 @@ def outline(config: Config) -> Outline:
         config.dataset.has_files,
         config.annotate.model if config.annotate else None,
         config.annotate.models if config.annotate else [],
+        {judge.name: judge.resources.model_dump() for judge in config.every_judge},
+        [judge.name for judge in config.every_judge if judge.inclusion],
         [name for name, output in OUTPUTS.items() if not unmet(config, output)],
         {
             model.name: PlannedModel(

@@ -133,6 +133,33 @@ def encodings(config: Config) -> list[list[str]]:
     return [[encoder.name, portable(encoder.templates), encoder.answers] for encoder in config.every_encoder]
 
 
+def judging(config: Config) -> dict[str, Any] | None:
+    """The main judge's label, how many classes it is asked about, and the names of models that are the judge itself."""
+    if config.judge is None:
+        return None
+    served = _model_itself(config.judge.served)
+    own = {model.name for model in config.chat_models if _model_itself(model.served) == served}
+    return {"judge": config.judge.label, "nearest": config.judge.nearest, "own": sorted(own | {*config.judge.own})}
+
+
+def _model_itself(served: str) -> str:
+    """A model's name in requests without the provider before it, by which gateways tell them apart."""
+    return served.rpartition("/")[2].lower()
+
+
+def judges_inclusion(config: Config) -> bool:
+    """Whether the main judge is asked about images' own classes."""
+    return any(judge.inclusion for judge in config.every_judge[:1])
+
+
+def judge_entries(config: Config) -> list[dict[str, Any]]:
+    """Name, label, nearest and prompt of each judge, the main one first."""
+    return [
+        {"name": judge.name, "label": judge.label, "nearest": judge.nearest, "prompt": portable(judge.prompt)}
+        for judge in config.every_judge
+    ]
+
+
 def examination(config: Config) -> dict[str, Any] | None:
     """Whose answers to what are examined by the second annotation pass, in which categories."""
     if (annotate := config.annotate) is None:
@@ -241,6 +268,7 @@ VALUES: dict[str, Value] = {
             encodings,
             examination,
         ),
+        *(judging, judge_entries),
         *(compared, factor_pairs, frequencies, published, paper, reimagenet, other_names, official_pairs),
     )
 }
@@ -292,6 +320,9 @@ CONDITIONS = {
     ),
     "probe": Condition("chat models that are asked what they know (probe)", lambda config: config.probe is not None),
     "encoders": Condition("text encoders to compare (encoders)", lambda config: bool(config.encoders)),
+    "judge": Condition(
+        "a judge, and a model that answers OW or CW in words (judge)", lambda config: bool(config.every_judge)
+    ),
     "choices": Condition("multiple choice (choices)", lambda config: config.choices is not None),
     "asks_choices": Condition(
         "a chat model that is asked MC", lambda config: any(it.asks_choices for it in config.models)

@@ -1,4 +1,4 @@
-"""The predict stage on the command line: `predict`, `gather`, `adopt` and `estimate`."""
+"""The predict stage on the command line: `predict`, `ask`, `gather` and `adopt`."""
 
 import argparse
 import importlib
@@ -17,6 +17,7 @@ from mllm_classify.plan.together import asked_lineage, prediction_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mllm_classify.config.judge import AnyJudge
     from mllm_classify.config.kinds import AnyModel
     from mllm_classify.config.models import Model
     from mllm_classify.config.study import Config
@@ -133,7 +134,7 @@ def ask(args: argparse.Namespace, config: "Config") -> None:
         temporary.write_text(json.dumps(lineages, indent=2, sort_keys=True) + "\n")
 
 
-def kind_of(model: "AnyModel") -> Any:
+def kind_of(model: "AnyModel | AnyJudge") -> Any:
     """The module of a model's kind; its `predict` makes the predictions of a job."""
     return importlib.import_module(f"mllm_classify.predict.{model.kind}")
 
@@ -190,22 +191,6 @@ def gather(args: argparse.Namespace, config: "Config") -> None:
     first, *others = (parquet.sources(path) for path in args.inputs)
     parquet.write(frame, PREDICTIONS, args.output, made_with, first if others.count(first) == len(others) else None)
     log.info("%s: %d predictions of %d shards", model.name, len(frame), len(args.inputs))
-
-
-def estimate(args: argparse.Namespace, config: "Config") -> None:
-    from mllm_classify.io import parquet
-    from mllm_classify.predict.chat.estimate import assumed_choices, shown
-    from mllm_classify.predict.chat.estimate import estimate as estimated
-
-    args.choices = args.choices if args.choices and Path(args.choices).exists() else None
-    jobs = [job_of(args, config, model, args.output) for model in config.chat_models]
-    if args.choices is None and config.choices is not None:
-        assumed = assumed_choices(config.choices, parquet.read(args.labels))
-        jobs = [job._replace(choices=assumed) for job in jobs]
-    table = estimated(jobs)
-    with written(args.output) as temporary:
-        table.write_csv(temporary)
-    print(shown(table))
 
 
 def shard(text: str) -> tuple[int, int]:
@@ -266,19 +251,6 @@ def add(stages: Any) -> None:
     together.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     together.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="about the images of a shard only")
     files(together, "output")
-
-    estimating = command(
-        stages,
-        "estimate",
-        estimate,
-        "estimate",
-        "What chat models will cost, and have cost: requests, tokens, dollars.",
-    )
-    files(estimating, "images", "classes", "labels")
-    estimating.add_argument("--choices", metavar="FILE", help="the options of MC, if they are there already")
-    estimating.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
-    files(estimating, "output")
-    estimating.set_defaults(shard=(1, 1), class_embeddings=None)
 
     gathering = command(
         stages, "gather", gather, "predict/{model}", "Put the shards of a model's predictions together."

@@ -2,16 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from mllm_classify.predict.chat.answering import Serving, answered
+from mllm_classify.predict.chat.answering import Means, Serving, answered
 from mllm_classify.predict.chat.engine import LOG, running
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import polars as pl
 
     from mllm_classify.config.chat import EngineModel
     from mllm_classify.io.environment import Environment
+    from mllm_classify.predict.chat.questions import Question
     from mllm_classify.predict.job import PredictJob
 
 
@@ -20,7 +22,12 @@ def predict(job: "PredictJob[EngineModel]") -> "tuple[pl.DataFrame, list[Environ
 
     The engine runs only if an answer is missing.
     """
-    return answered(job, serving(job.model, job.journal))
+    return answered(job, means(job.model, job.journal))
+
+
+def means(model: "EngineModel", journal: "Path", questions: "Iterable[Question]" = ()) -> Means:  # noqa: ARG001 (as of all kinds)
+    """Plain HTTP to what the entry's command serves."""
+    return Means(serving(model, journal))
 
 
 def serving(model: "EngineModel", journal: "Path") -> Serving:

@@ -5,36 +5,43 @@ from typing import TYPE_CHECKING
 
 from mllm_classify.api import client
 from mllm_classify.io.files import InputError
-from mllm_classify.predict.chat.answering import Served, Serving, answered
+from mllm_classify.predict.chat.answering import Means, Served, Serving, answered
 from mllm_classify.predict.chat.batch_api import FOLDER, InBatches, under_way
 from mllm_classify.predict.chat.questions import questionnaire_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import polars as pl
 
     from mllm_classify.config.chat import ChatModel, OpenAIModel
     from mllm_classify.io.environment import Environment
+    from mllm_classify.predict.chat.questions import Question
     from mllm_classify.predict.job import PredictJob
 
 
 def predict(job: "PredictJob[OpenAIModel]") -> "tuple[pl.DataFrame, list[Environment]]":
-    """The answers of one of OpenAI's models, and the environments in which they were asked for.
+    """The answers of one of OpenAI's models, and the environments in which they were asked for. Raises as `means`, too."""
+    return answered(job, means(job.model, job.journal, questionnaire_of(job)))
 
-    Raises InputError, among others, where questions would be paid for twice: in batches that nobody collects any more.
+
+def means(model: "OpenAIModel", journal: "Path", questions: "Iterable[Question]") -> Means:
+    """OpenAI's client, request by request or in batches.
+
+    Raises InputError where questions would be paid for twice: in batches that nobody collects any more.
     """
-    model, folder = job.model, job.journal / FOLDER
+    folder = journal / FOLDER
     in_batches = None if model.batch is None else InBatches(model.batch, folder)
     if in_batches is None and (handed_in := under_way(folder)):
-        left = handed_in & {question.key for question in questionnaire_of(job)}
+        left = handed_in & {question.key for question in questions}
         if left:
             msg = (
                 f"model {model.name!r}: {len(left)} questions are in batches that are not collected; keep batch: until "
                 f"they are, or remove {folder} to ask them again"
             )
             raise InputError(msg)
-    return answered(job, serving(model, job.journal), _transport, in_batches)
+    return Means(serving(model, journal), _transport, in_batches)
 
 
 def serving(model: "OpenAIModel", journal: "Path") -> Serving:  # noqa: ARG001 (as engines)

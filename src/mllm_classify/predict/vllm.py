@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.io.files import InputError, locate
-from mllm_classify.predict.chat.answering import Served, Serving, answered
+from mllm_classify.predict.chat.answering import Means, Served, Serving, answered
 from mllm_classify.predict.chat.engine import LOG, running
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import polars as pl
 
     from mllm_classify.config.chat import VLLMModel
     from mllm_classify.io.environment import Environment
+    from mllm_classify.predict.chat.questions import Question
     from mllm_classify.predict.job import PredictJob
 
 ALWAYS = {"enable-prefix-caching": True, "enable-prompt-tokens-details": True}
@@ -25,7 +28,12 @@ def predict(job: "PredictJob[VLLMModel]") -> "tuple[pl.DataFrame, list[Environme
 
     vLLM runs only if an answer is missing.
     """
-    return answered(job, serving(job.model, job.journal))
+    return answered(job, means(job.model, job.journal))
+
+
+def means(model: "VLLMModel", journal: Path, questions: "Iterable[Question]" = ()) -> Means:  # noqa: ARG001 (as of all kinds)
+    """Plain HTTP to vLLM."""
+    return Means(serving(model, journal))
 
 
 def serving(model: "VLLMModel", journal: Path) -> Serving:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from mllm_classify.config.encoders import AnyEncoder
 from mllm_classify.config.identity import identity
+from mllm_classify.config.judge import AnyJudge
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import COLUMNS, CONTENT
 from mllm_classify.config.study import Config
@@ -72,6 +73,10 @@ def provenance(
         *(
             Row("Encoders", it.name, f"kind {it.kind}: {short(json.dumps(_told(it), ensure_ascii=False), LONGEST)}")
             for it in config.every_encoder
+        ),
+        *(
+            Row("Judges", it.name, f"kind {it.kind}: {short(json.dumps(_told(it), ensure_ascii=False), LONGEST)}")
+            for it in config.every_judge
         ),
         *(row for model in config.models for row in _model(model, predicted[model.name])),
         *_environments(predicted),
@@ -150,7 +155,7 @@ def _model(model: AnyModel, predicted: Predicted) -> list[Row]:
     return rows + [Row("Models", model.name, "asked with a prompt", prompt) for prompt in prompts]
 
 
-def _told(model: AnyModel | AnyEncoder) -> Any:
+def _told(model: AnyModel | AnyEncoder | AnyJudge) -> Any:
     """What an entry says that can change predictions, without what it leaves at nothing."""
 
     def said(value: Any) -> Any:

@@ -9,6 +9,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.plan.files import file, inputs
 from mllm_classify.plan.outline import outline
+from mllm_classify.plan.values import judges_inclusion
 
 log = logging.getLogger("mllm_classify")
 
@@ -28,5 +29,8 @@ def score(args: argparse.Namespace, config: Config) -> None:
         {model: parquet.scan(it.path) for model, it in inputs(of, name).items()}
         for name in ("scored", "worded_predictions")
     )
-    parquet.write(scores(labels, classes, scored, answers), SCORES, args.output)
+    judgements = [parquet.scan(it.path) for it in inputs(of, "accepting").values()]
+    parquet.write(
+        scores(labels, classes, scored, answers, *judgements, inclusion=judges_inclusion(config)), SCORES, args.output
+    )
     log.info("%d models scored on %d images of %s", len(scored), len(labels), config.dataset.name)

@@ -3,6 +3,7 @@
 import polars as pl
 
 from mllm_classify.io.keys import QUESTION
+from mllm_classify.judge.verdicts import accepted, described
 from mllm_classify.predict.rows import TRUNCATED
 from mllm_classify.tasks import RANKED, TASKS, Reading
 
@@ -13,7 +14,8 @@ SCORES: dict[str, pl.DataType] = {
     "variant": pl.String(),
     "repeat": pl.Int32(),
     "encoder": pl.String(),  # null where no text was mapped
-    "scoring": pl.String(),  # OW, OW inclusion, CW, CW+, CW inclusion, CW-constrained, MC, and those of RANKED
+    # OW, OW inclusion, OW judged, OW LLM inclusion, CW, CW+, CW inclusion, CW+ judged, CW-constrained, MC, those of RANKED
+    "scoring": pl.String(),
     "status": pl.String(),  # as mapped: ok, error, empty, several, unasked
     "oop": pl.Boolean(),  # null where the prompt lists no classes, and for errors
     "imgt": pl.Boolean(),  # correct under ImGT
@@ -24,6 +26,9 @@ SCORES: dict[str, pl.DataType] = {
     "group": pl.Int32(),  # as predicted: the same for images of one request; null where it was about one
     "truncated": pl.Boolean(),  # the server ended the answer at the most tokens allowed; null where it does not say
 }
+NEEDED: dict[Reading, str] = {"exact, else judged": "judged", "described": "described"}
+"""The column of a mapping that a reading by a judge needs: `judged`, the classes that it accepts for an answer which names
+none, or `described`, those that it says an answer describes."""
 REPLY = ["group", "finish_reason"]
 """What predictions know of the reply that an answer came in."""
 
@@ -46,7 +51,7 @@ def predicted_by_text(mapping: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFr
     """The classes that an answer stands for, under every scoring of its task: a column `predicted`, one row a scoring.
 
     An answer out of prompt has no exact class. A name that several classes share stands for all of them, whether it was
-    matched or nearest.
+    matched or nearest. Scorings by a judge are there where the mapping has the columns that they need (NEEDED).
     """
     same_name = classes.select(pl.col("class_id").alias("nearest_class"), pl.col("same_name").alias("nearest"))
     mapped = mapping.join(same_name, on="nearest_class", how="left", maintain_order="left")
@@ -57,6 +62,8 @@ def predicted_by_text(mapping: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFr
         "exact": exact,
         "exact, else nearest": pl.when(pl.col("in_prompt")).then(exact).otherwise(nearest),
         "included": pl.col("included_classes"),
+        "exact, else judged": pl.when(exact.list.len() > 0).then(exact).otherwise(pl.col("judged")),
+        "described": exact.list.set_union("described").list.sort(),
     }
     return pl.concat(
         mapped.filter(pl.col("task") == task.name).with_columns(
@@ -67,6 +74,7 @@ def predicted_by_text(mapping: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFr
         for task in TASKS
         if not task.ranked
         for scoring in task.scorings
+        if NEEDED.get(scoring.reading, "task") in mapping.columns
     )
 
 
@@ -119,17 +127,25 @@ def scores(
     classes: pl.DataFrame,
     scored: dict[str, pl.LazyFrame],
     answers: dict[str, pl.LazyFrame],
+    judgements: pl.LazyFrame | None = None,
+    *,
+    inclusion: bool = False,
 ) -> pl.DataFrame:
     """The scores of all models, in the order of `scored`: mappings of models that answer in words, predictions of others.
 
     `answers` are the predictions of those that answer in words, which know how replies came, and what was ranked by
-    likelihood.
+    likelihood; `judgements` are those of the judge by which answers are scored, too, and `inclusion` says whether it was
+    asked about images' own classes.
     """
     frames = []
+    by_answer = None if judgements is None else accepted(judgements, classes)
+    if judgements is not None and by_answer is not None and inclusion:
+        by_answer = by_answer.join(described(judgements, classes), on="answer", how="full", coalesce=True)
     for model, frame in scored.items():
         ranked = frame
         if model in answers:
-            predicted = predicted_by_text(frame.collect(), classes)
+            mapping = frame.collect() if by_answer is None else _judged(frame.collect(), answers[model], by_answer)
+            predicted = predicted_by_text(mapping, classes)
             replies = answers[model].select(*QUESTION, *REPLY).collect()
             frames.append(score(model, predicted, labels, replies))
             ranked = answers[model].filter(pl.col("task").is_in(list(RANKED)))
@@ -137,3 +153,13 @@ def scores(
         if model not in answers or rankings.height:
             frames.append(score(model, predicted_by_ranking(rankings), labels))
     return pl.concat(frames)
+
+
+def _judged(mapping: pl.DataFrame, answers: pl.LazyFrame, by_answer: pl.DataFrame) -> pl.DataFrame:
+    """A mapping with the columns of `by_answer` behind answer: lists of classes, empty where the judge was not asked."""
+    said = answers.select(*QUESTION, pl.col("text").str.strip_chars().alias("answer")).collect()
+    return (
+        mapping.join(said, on=QUESTION, how="left", maintain_order="left")
+        .join(by_answer, on="answer", how="left", maintain_order="left")
+        .with_columns(pl.col(by_answer.columns[1:]).fill_null(pl.lit([], dtype=pl.List(pl.Int32))))
+    )

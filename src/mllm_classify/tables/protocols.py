@@ -29,9 +29,13 @@ STORED = {
     "OW inclusion": Protocol("OW, inclusion", "Zhang et al. 2024; Conti et al. 2025",
                              "no list; right if the answer contains the class name"),
     "OW": Protocol("OW, embedding", "Conti et al. 2025; Kisel et al. 2026", "no list; nearest class name by text embedding"),
+    "OW judged": Protocol("OW, judged", "this project", "no list; the class of that name, else the nearest class name that a judge accepts"),
+    "OW LLM inclusion": Protocol("OW, LLM inclusion", "Conti et al. 2025",
+                                 "no list; right if a judge says that the answer names the class, or a kind of it; its prompt is ours"),
     "CW inclusion": Protocol("CW, inclusion", "Zhang et al. 2024", "all classes listed; right if the answer contains the class name"),
     "CW": Protocol("CW", "Wu et al. 2024; Kisel et al. 2026", "all classes listed; other answers (OOP) are wrong"),
     "CW+": Protocol("CW+", "Kisel et al. 2026", "all classes listed; other answers (OOP) go to the nearest class name"),
+    "CW+ judged": Protocol("CW+, judged", "this project", "all classes listed; other answers (OOP) go to the nearest class name that a judge accepts"),
     "CW-constrained": Protocol("CW, constrained", "common in serving", "all classes listed; the server lets the model answer with these only"),
     **{
         f"{task}-likelihood{scale}": Protocol(f"{task}, likelihood{scale}", whose, f"{listed}; {likeliest}")

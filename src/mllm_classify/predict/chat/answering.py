@@ -4,10 +4,10 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Coroutine, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -26,7 +26,7 @@ from mllm_classify.predict.rows import in_order
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.predict.chat.probing import Probes
+    from mllm_classify.predict.chat.prompts import Way
     from mllm_classify.predict.chat.questions import Question, Questionnaire
     from mllm_classify.predict.job import PredictJob, Progress
 
@@ -65,19 +65,22 @@ def http_transport(model: "ChatModel", url: str, key_header: str = client.BEARER
     return client.Http(url, _key(model), model.timeout, model.concurrency, key_header=key_header)
 
 
-def answered(
-    job: "PredictJob[ChatModel]",
-    serving: Serving,
-    transport: "Callable[[ChatModel, str], client.Transport]" = http_transport,
-    instead: Instead | None = None,
-) -> tuple[pl.DataFrame, list[Environment]]:
+class Means(NamedTuple):
+    """By what a model is asked, as its kind has it."""
+
+    serving: Serving
+    transport: "Callable[[ChatModel, str], client.Transport]" = http_transport
+    instead: Instead | None = None
+
+
+def answered(job: "PredictJob[ChatModel]", means: Means) -> tuple[pl.DataFrame, list[Environment]]:
     """The answers to all that a job asks its model, and the environments in which they were asked for.
 
-    Only what its journal lacks is asked; `serving` gives the URL for that. Raises InputError where more answers are
-    missing than the entry tolerates, naming how many and why; what came is in the journal.
+    Only what its journal lacks is asked. Raises InputError where more answers are missing than the entry tolerates,
+    naming how many and why; what came is in the journal.
     """
     model = job.model
-    questionnaire, missing, failures, rankings = asked(job, serving, transport, instead)
+    questionnaire, missing, failures, rankings = asked(job, means)
     rows = questionnaire.rows()
     frame, environments, errors = collected(questionnaire, job.journal, failures)
     if len(rankings.failures) > model.max_errors:
@@ -90,7 +93,7 @@ def answered(
         raise InputError(msg)
     if errors > model.max_errors or any(failure.ours for failure in failures.values()):
         if failures:
-            said = asking.explain(model, failures, missing, questionnaire.images.ids, job.journal)
+            said = asking.explain(questionnaire, failures, missing, job.journal)
         else:
             first = frame.filter(pl.col("status") == "error").row(0, named=True)
             said = (
@@ -104,6 +107,29 @@ def answered(
     return frame, noted_environments(job.journal, environments | rankings.environments())
 
 
+Check = Callable[[asking.Asker, journal.Answers, Container[str], list["Question"]], Coroutine[Any, Any, set[str]]]
+"""Stops at the first thing that is wrong, given the answers that are there, the keys of questions that are answered or asked
+for already, and the first of those that are not. Returns the keys of those that it has asked."""
+
+
+class Askable(Protocol):
+    """Questions to one model, as `Questionnaire` has those about images. It can be gone through any number of times."""
+
+    @property
+    def model(self) -> "ChatModel": ...
+
+    @property
+    def ways(self) -> "list[Way]": ...
+
+    def __iter__(self) -> Iterator["Question"]: ...
+
+    def rows(self) -> int:
+        """The number of answers that there will be."""
+
+    def body(self, question: "Question") -> dict[str, Any]:
+        """A whole request."""
+
+
 class Asked(NamedTuple):
     """What was asked: all questions, how many answers were missing, and why some still are."""
 
@@ -113,34 +139,25 @@ class Asked(NamedTuple):
     rankings: Rankings
 
 
-def asked(
-    job: "PredictJob[ChatModel]",
-    serving: Serving,
-    transport: "Callable[[ChatModel, str], client.Transport]" = http_transport,
-    instead: Instead | None = None,
-) -> Asked:
-    """Ask what the journal of a job lacks; `serving` gives the URL for that."""
+def asked(job: "PredictJob[ChatModel]", means: Means) -> Asked:
+    """Ask what the journal of a job lacks."""
     questionnaire = questionnaire_of(job)
     rankings = Rankings(questionnaire, job.journal)
-    missing, failures = ask(
-        questionnaire, job.journal, job.progress, serving, transport, instead, job.shard[1], rankings=rankings
-    )
+    missing, failures = ask(questionnaire, job.journal, job.progress, means, job.shard[1], rankings=rankings)
     return Asked(questionnaire, missing, failures, rankings)
 
 
 def ask(
-    questionnaire: "Questionnaire | Probes",
+    questionnaire: Askable,
     folder: Path,
     progress: "Progress",
-    serving: Serving,
-    transport: "Callable[[ChatModel, str], client.Transport]" = http_transport,
-    instead: Instead | None = None,
+    means: Means,
     shards: int = 1,
     *,
     rankings: Rankings | None = None,
-    checked: bool = True,
+    check: Check | None = preflight.check,
 ) -> tuple[int, dict[str, asking.Failure]]:
-    """Ask what a journal's folder lacks of a questionnaire, after the preflight, unless it is not to be `checked`.
+    """Ask what a journal's folder lacks of a questionnaire. `check` says first whether all is well, where there is one.
 
     Returns how many answers were missing, and why some still are.
     """
@@ -153,8 +170,8 @@ def ask(
     lacking = sum(map(len, rankings.lacking().values())) if rankings else 0
     if missing or lacking:
         _key(questionnaire.model)
-        with serving() as served:
-            way = _Way(folder, report, rows - missing, shards, transport, instead, checked)
+        with means.serving() as served:
+            way = _Way(folder, report, rows - missing, shards, means, check)
             if missing:
                 log.info("asking %s for %d answers", served.url, missing)
                 failures = asyncio.run(_ask_missing(questionnaire, known, served, way))
@@ -173,25 +190,24 @@ class _Way(NamedTuple):
     report: asking.Report
     done: int  # answers that are there already
     shards: int
-    transport: "Callable[[ChatModel, str], client.Transport]"
-    instead: Instead | None
-    checked: bool
+    means: Means
+    check: Check | None
 
 
 async def _ask_missing(
-    questionnaire: "Questionnaire | Probes", known: journal.Answers, served: Served, way: _Way
+    questionnaire: Askable, known: journal.Answers, served: Served, way: _Way
 ) -> dict[str, asking.Failure]:
     """Ask what is missing. Returns why some questions have no answer."""
     model = questionnaire.model
     already = asking.spent(model, known) if model.budget is not None else 0.0
     ledger = asking.Ledger(model, already, way.shards)
     noted = await _note_environment(served.url, way.folder)
-    async with way.transport(model, served.url) as carrier:
+    async with way.means.transport(model, served.url) as carrier:
         with journal.Writer(way.folder) as writer:
             asker = asking.Asker(questionnaire, carrier, writer, ledger, noted, way.report, way.done, served.ended)
             way.report(way.done, "")
             with sending.until_terminated(asker):
-                await sending.within_grace(asker, _ask(asker, known, way) if way.checked else _ask_all(asker, known))
+                await sending.within_grace(asker, _ask(asker, known, way))
             if asker.stopped is not None:
                 raise _why(asker, model, way.folder)
     return asker.failures
@@ -201,7 +217,7 @@ async def _rank_missing(rankings: Rankings, served: Served, way: _Way) -> None:
     """Ask what rankings lack. Raises StoppedError where asking ended before that."""
     model = rankings.questionnaire.model
     noted = await _note_environment(served.url, way.folder)
-    async with way.transport(model, served.url) as carrier:
+    async with way.means.transport(model, served.url) as carrier:
         with journal.Writer(rankings.folder) as writer:
             inquirer = Inquirer(rankings, carrier, writer, noted, way.report, served.ended)
             with sending.until_terminated(inquirer):
@@ -210,20 +226,14 @@ async def _rank_missing(rankings: Rankings, served: Served, way: _Way) -> None:
                 raise _why(inquirer, model, rankings.folder)
 
 
-async def _ask_all(asker: asking.Asker, known: journal.Answers) -> None:
-    await asker.ask_all(asking.still_missing(asker.questionnaire, known))
-
-
 async def _ask(asker: asking.Asker, known: journal.Answers, way: _Way) -> None:
-    instead, checked = way.instead, set[str]()
+    instead, checked = way.means.instead, set[str]()
     taken = known.keys() | (instead.under_way() if instead else set())
     missing = (question for question in asking.still_missing(asker.questionnaire, known) if question.key not in taken)
     first = list(itertools.islice(missing, preflight.MANY))
     try:
-        if len(first) == preflight.MANY:
-            checked = await preflight.check(asker, known, taken)
-        else:
-            await preflight.check_constraint(asker, first)
+        if way.check is not None:
+            checked = await way.check(asker, known, taken, first)
     except StoppedError as error:
         asker.stop(error)
         return

@@ -14,7 +14,6 @@ from mllm_classify.io.text import one_line
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.predict.chat.prompts import Template
     from mllm_classify.predict.chat.questions import Question
 
 log = logging.getLogger(__name__)
@@ -26,9 +25,15 @@ Report = Callable[[int, str], None]
 """Told how many answers there are, and what else there is to say."""
 
 
-def expected_tokens(model: "ChatModel", put: "Template") -> int:
+def characters(question: "Question") -> int:
+    """Length of all text of a request."""
+    return question.template.characters + sum(map(len, question.texts))
+
+
+def expected_tokens(model: "ChatModel", question: "Question") -> int:
     """Tokens of a prompt, before a server has counted any."""
-    return round(put.characters / CHARACTERS_PER_TOKEN) + put.pictures * (model.image_tokens or 0)
+    pictures = question.template.pictures * (model.image_tokens or 0)
+    return round(characters(question) / CHARACTERS_PER_TOKEN) + pictures
 
 
 def like(question: "Question") -> tuple[str, str, int]:
@@ -136,8 +141,8 @@ class Asker(Sender):
 
     def body(self, question: "Question") -> dict[str, Any]:
         """The whole request, images included."""
-        names = (example.name for example in question.examples)
-        return question.template.with_images(self.questionnaire.urls(question), names)
+        whole: dict[str, Any] = self.questionnaire.body(question)
+        return whole
 
     async def ask(self, question: "Question") -> dict[str, Any] | None:
         """Ask one question and journal the answer. Returns the response; None where there is none, noted as a failure."""
@@ -187,7 +192,8 @@ class Asker(Sender):
     def expected(self, question: "Question") -> int:
         """Tokens of a question's prompt: the most that the server has counted for one like it, or an estimate."""
         counted = self._largest[like(question)]
-        return counted or expected_tokens(self.model, question.template)
+        expected = expected_tokens(self.model, question)
+        return max(counted, expected) if question.texts else counted or expected
 
     def keep(self, question: "Question", response: dict[str, Any], about: dict[str, Any]) -> None:
         """Journal an answer, and what was sent for it."""
@@ -197,6 +203,8 @@ class Asker(Sender):
         record = {"key": question.key, "request": question.template.digest, "environment": self._environment}
         if question.examples:
             about = about | {"examples": [[example.digest, example.name] for example in question.examples]}
+        if question.texts:
+            about = about | {"about": list(question.texts)}
         self._writer.append(record | about | {"response": response}, question.template.body)
 
     def fail(
@@ -239,11 +247,12 @@ def still_missing(questionnaire: "Iterable[Question]", known: journal.Answers) -
             yield question
 
 
-def explain(model: "ChatModel", failures: dict[str, Failure], count: int, image_ids: list[str], folder: Path) -> str:
+def explain(questionnaire: Any, failures: dict[str, Failure], count: int, folder: Path) -> str:
     """How many questions failed, and why the first did."""
+    model: ChatModel = questionnaire.model
     first = min(failures.values())
     return (
-        f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {first.question.task}, image "
-        f"{image_ids[first.question.images[0]]!r}: {one_line(first.reason)}; what was answered is in {folder}, and another run asks for the "
-        "rest only"
+        f"model {model.name!r}: {len(failures)} of {count} requests failed, the first for task {first.question.task}, "
+        f"{questionnaire.about(first.question)}: {one_line(first.reason)}; what was answered is in {folder}, and another run "
+        "asks for the rest only"
     )

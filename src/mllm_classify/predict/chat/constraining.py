@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mllm_classify.config.chat import Constraint
 
 KEY = "class"
-"""Under which JSON has the name."""
+"""Under which JSON has the name, unless a request says otherwise."""
 SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
 """Characters that mean something in regular expressions of any dialect. Escaping others is an error in some."""
 
@@ -28,32 +28,33 @@ def _grammar(names: list[str]) -> str:
     return "root ::= " + " | ".join(json.dumps(name, ensure_ascii=False) for name in names)
 
 
-def _json_schema(names: list[str]) -> dict[str, Any]:
+def _json_schema(names: list[str], key: str) -> dict[str, Any]:
     """OpenAI takes nothing but an object that has all keys and no others."""
     schema = {
         "type": "object",
-        "properties": {KEY: {"type": "string", "enum": names}},
-        "required": [KEY],
+        "properties": {key: {"type": "string", "enum": names}},
+        "required": [key],
         "additionalProperties": False,
     }
     return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
 
 
-FIELDS: "dict[Constraint, Callable[[list[str]], dict[str, Any]]]" = {
-    "structured_outputs": lambda names: {"structured_outputs": {"choice": names}},
-    "guided_choice": lambda names: {"guided_choice": names},
-    "regex": lambda names: {"regex": _regex(names)},
-    "grammar": lambda names: {"grammar": _grammar(names)},
-    "response_format": lambda names: {"response_format": _json_schema(names)},
-    "response_format regex": lambda names: {"response_format": {"type": "regex", "value": _regex(names)}},
+FIELDS: "dict[Constraint, Callable[..., dict[str, Any]]]" = {
+    "structured_outputs": lambda names, _=KEY: {"structured_outputs": {"choice": names}},
+    "guided_choice": lambda names, _=KEY: {"guided_choice": names},
+    "regex": lambda names, _=KEY: {"regex": _regex(names)},
+    "grammar": lambda names, _=KEY: {"grammar": _grammar(names)},
+    "response_format": lambda names, key=KEY: {"response_format": _json_schema(names, key)},
+    "response_format regex": lambda names, _=KEY: {"response_format": {"type": "regex", "value": _regex(names)}},
 }
-"""What a request holds so that nothing but one of some names answers it, by the entry's `constrained_by`."""
+"""What a request holds so that nothing but one of some names answers it, by the entry's `constrained_by`; in JSON
+under a key."""
 IN_JSON = {"response_format"}
 """By which the name comes in JSON."""
 
 
-def name_in(text: str) -> str:
+def name_in(text: str, key: str = KEY) -> str:
     """The name that an answer in JSON has; anything else as it is."""
     value = parsed(text.encode())
-    name = value.get(KEY) if isinstance(value, dict) and len(value) == 1 else None
+    name = value.get(key) if isinstance(value, dict) and len(value) == 1 else None
     return name if isinstance(name, str) else text

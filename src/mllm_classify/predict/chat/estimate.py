@@ -39,14 +39,17 @@ ESTIMATE: dict[str, pl.DataType] = {
 }
 
 
-def estimate(jobs: "Iterable[PredictJob[ChatModel]]") -> pl.DataFrame:
-    """What the jobs of chat models will cost, and have cost by their journals: ESTIMATE, the last row for all together."""
+def estimate(jobs: "Iterable[PredictJob[ChatModel]]", others: "Iterable[dict[str, Any]]" = ()) -> pl.DataFrame:
+    """What the jobs of chat models will cost, and have cost by their journals: ESTIMATE, the last row for all together.
+
+    `others` are rows of what else is asked.
+    """
     rows = []
     for job in jobs:
         known = journal.read(job.journal, replies.check_record)
         rows += estimated(questionnaire_of(job, compute=False), known)
         rows += estimated(probes_of(job), known) if job.probe else []
-    return frame(rows)
+    return frame([*rows, *others])
 
 
 def assumed_choices(choices: "Choices", labels: pl.DataFrame) -> pl.DataFrame:

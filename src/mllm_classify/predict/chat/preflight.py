@@ -82,13 +82,29 @@ def questions_by_way(asker: "Asker", known: Container[str]) -> list[list["Questi
     return chosen_by_way
 
 
-async def check(asker: "Asker", answered: "Answers", known: Container[str]) -> set[str]:
+async def check(asker: "Asker", answered: "Answers", known: Container[str], first: list["Question"]) -> set[str]:
     """Stop with a message at the first thing that is wrong. Returns the keys of the questions that were asked.
 
-    `known` are those that are answered, or asked for already.
+    `known` are those that are answered, or asked for already; `first` are the first MANY of the others: of fewer, only
+    whether the server holds to a list of answers is looked at.
 
     Raises StoppedError.
     """
+    if len(first) < MANY:
+        await check_constraint(asker, first)
+        return set()
+    return await _check_whole_preflight(asker, answered, known)
+
+
+async def check_without_images(asker: "Asker", answered: "Answers", first: list["Question"], advice: str) -> None:
+    """The same for questions that have no images, and all a list of answers. None is asked."""
+    if len(first) == MANY:
+        _check_budget(asker, answered)
+        await _check_models(asker)
+    await _check_constrained(asker, 0, 0, advice)
+
+
+async def _check_whole_preflight(asker: "Asker", answered: "Answers", known: Container[str]) -> set[str]:
     _check_budget(asker, answered)
     length = await _check_models(asker)
     ways = questions_by_way(asker, known)
@@ -105,14 +121,14 @@ async def check(asker: "Asker", answered: "Answers", known: Container[str]) -> s
         used[question.key] = None if answer is None else answer.used
 
     every_second = range(0, len(asker.questionnaire.names), 2)
-    first = await _together(
+    firsts = await _together(
         *(_ask(asker, questions[0]) for questions in ways),
         *(note(without, questions[0], range(0)) for questions in ways if questions in cached or questions in long),
         *(note(half, questions[0], every_second) for questions in long),
         check_constraint(asker, (questions[0] for questions in ways)),
     )
     second = await _together(*(_ask(asker, questions[1]) for questions in ways if len(questions) > 1))
-    got = [one for one in (*first, *second) if one is not None]
+    got = [one for one in (*firsts, *second) if one is not None]
     for questions in ways:
         task = questions[0].task
         failed = [asker.failures[question.key] for question in questions if question.key in asker.failures]
@@ -314,10 +330,14 @@ async def check_constraint(asker: "Asker", questions: Iterable["Question"]) -> N
     place = next((question.images[0] for question in questions if question.task == CW_CONSTRAINED.name), None)
     if place is None:
         return
+    await _check_constrained(asker, 1, place, f"or remove {CW_CONSTRAINED.name} from its tasks")
+
+
+async def _check_constrained(asker: "Asker", images: int, place: int, otherwise: str) -> None:
     field = asker.model.constrained_by
-    advice = f"look at constrained_by: {field} (docs/providers.md), or remove {CW_CONSTRAINED.name} from its tasks"
+    advice = f"look at constrained_by: {field} (docs/providers.md), {otherwise}"
     way = Way(CW_CONSTRAINED.name, Prompt(OBEY, ""), asker.model.layout)
-    answer = await _probe(asker, template(asker.model, way, OBEY, choice=ONLY), place, advice)
+    answer = await _probe(asker, template(asker.model, way, OBEY, images, choice=ONLY), place, advice)
     if answer is not None and (name_in(answer.text) if field in IN_JSON else answer.text) not in ONLY:
         _fail(
             asker,

@@ -18,7 +18,7 @@ from mllm_classify.dataset.classes import Lookup
 from mllm_classify.io.files import InputError, read_text
 from mllm_classify.io.records import read_records
 from mllm_classify.io.text import one_line
-from mllm_classify.predict.chat.answering import Serving, ask
+from mllm_classify.predict.chat.answering import Means, Serving, ask
 from mllm_classify.predict.chat.prompts import Prompt, Way, listed, read_prompt, template
 from mllm_classify.predict.chat.questions import Question, answer_identity, question_key
 
@@ -136,9 +136,9 @@ class Probes:
         """The number of answers that there will be."""
         return len(self.asked)
 
-    def urls(self, question: Question) -> list[str]:  # noqa: ARG002 (as other questionnaires)
-        """No pictures."""
-        return []
+    def body(self, question: Question) -> dict[str, Any]:
+        """A whole request."""
+        return question.template.body
 
 
 def probes_of(job: "PredictJob[ChatModel]") -> Probes:
@@ -155,7 +155,7 @@ def probed(
     Raises InputError where more of them are missing than the entry tolerates.
     """
     probes = probes_of(job)
-    _, failures = ask(probes, job.journal, job.progress, serving, transport, checked=False)
+    _, failures = ask(probes, job.journal, job.progress, Means(serving, transport), check=None)
     known = journal.read(job.journal, replies.check_record)
     rows = []
     for question, (class_id, description, repeat, shown) in zip(probes, probes.asked, strict=True):

@@ -137,9 +137,10 @@ def template(
     seed: int | None = None,
     choice: list[str] | None = None,
     examples: int = 0,
+    key: str = constraining.KEY,
 ) -> Template:
     """The request that puts `text`, so many examples and so many images to a model; `choice` are the only answers that it
-    may give.
+    may give, where they come in JSON, under `key`.
     """
     sent = model.request.model_dump(exclude_none=True, exclude={"detail", "seed"})
     if way.temperature is not None:
@@ -159,7 +160,7 @@ def template(
     }
     in_json = False
     if choice is not None:
-        body |= constraining.FIELDS[model.constrained_by](choice)
+        body |= constraining.FIELDS[model.constrained_by](choice, key)
         in_json = model.constrained_by in constraining.IN_JSON
     digest = sha256(json.dumps(body, sort_keys=True).encode())
     return Template(digest, body, way.prompt.digest, "{n}" in way.prompt.text, in_json)

@@ -57,6 +57,7 @@ class Question(NamedTuple):
     pixels: "Pixels" = "own"  # what is shown of the image
     seed: int = 0  # of what is drawn
     examples: "tuple[Example, ...]" = ()  # before the image
+    texts: tuple[str, ...] = ()  # what a judge is asked about: an answer and a class
 
 
 def answer_identity(model: "ChatModel") -> dict[str, Any]:
@@ -181,6 +182,14 @@ class Questionnaire:
     def rows(self) -> int:
         """The number of answers that there will be: one an image, task, variant and repeat."""
         return sum(len(question.images) for question in self)
+
+    def body(self, question: Question) -> dict[str, Any]:
+        """A whole request, images included. Raises InputError where one of them is gone, or another one."""
+        names = (example.name for example in question.examples)
+        return question.template.with_images(self.urls(question), names)
+
+    def about(self, question: Question) -> str:
+        return f"image {self.images.ids[question.images[0]]!r}"
 
     def asked_about(self, way: Way, *, refused: bool = False) -> list[int]:
         """The images of this shard that a task is about; or those of them that cannot be decoded."""

@@ -7,12 +7,12 @@ has answered some questions of a task, a pilot's for example, its own counts tak
 from typing import TYPE_CHECKING, Any
 
 from mllm_classify.api import answers
-from mllm_classify.predict.chat.asking import CHARACTERS_PER_TOKEN
+from mllm_classify.predict.chat.asking import CHARACTERS_PER_TOKEN, characters
 
 if TYPE_CHECKING:
     from mllm_classify.api.journal import Answers
-    from mllm_classify.predict.chat.probing import Probes
-    from mllm_classify.predict.chat.questions import Question, Questionnaire
+    from mllm_classify.predict.chat.answering import Askable
+    from mllm_classify.predict.chat.questions import Question
 
 
 class _Tally:
@@ -20,7 +20,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.images = self.requests = self.answered = 0
-        self.text = self.shared = 0  # characters, and those of first requests, unanswered
+        self.text = self.put = self.shared = 0  # characters, those of templates, and of first requests, unanswered
         self.pictures = self.missing = 0  # pictures that are shown, and images that are asked about, unanswered
         self.repeated = 0  # of these pictures, examples that stand where they stood before
         self.prompt = self.cached = self.completion = 0  # tokens, as counted
@@ -36,7 +36,8 @@ class _Tally:
         self.asked.add(question.key)
         self.requests += 1
         if record is None:
-            self.text += question.template.characters
+            self.text += characters(question)
+            self.put += question.template.characters
             self.pictures += question.template.pictures
             self.missing += len(question.images)
             if question.template.digest not in self.seen:
@@ -60,7 +61,7 @@ class _Tally:
                 self.batched = [one + other for one, other in zip(self.batched, tokens, strict=True)]
 
 
-def estimated(questionnaire: "Questionnaire | Probes", answered: "Answers") -> list[dict[str, Any]]:
+def estimated(questionnaire: "Askable", answered: "Answers") -> list[dict[str, Any]]:
     """One row for each task and variant of a model: the columns of the table of costs (`estimate.ESTIMATE`), by name."""
     tallies: dict[tuple[str, str], _Tally] = {}
     for question in questionnaire:
@@ -69,14 +70,14 @@ def estimated(questionnaire: "Questionnaire | Probes", answered: "Answers") -> l
     return [_row(questionnaire, task, variant, tally) for (task, variant), tally in tallies.items()]
 
 
-def _row(questionnaire: "Questionnaire | Probes", task: str, variant: str, tally: _Tally) -> dict[str, Any]:
+def _row(questionnaire: "Askable", task: str, variant: str, tally: _Tally) -> dict[str, Any]:
     model = questionnaire.model
     missing = tally.requests - tally.answered
     layout = next(
         (way.layout for way in questionnaire.ways if (way.task, way.variant) == (task, variant)), model.layout
     )
     text = round(tally.text / CHARACTERS_PER_TOKEN)
-    cached = round((tally.text - tally.shared) / CHARACTERS_PER_TOKEN) if layout != "image_first" else 0
+    cached = round((tally.put - tally.shared) / CHARACTERS_PER_TOKEN) if layout != "image_first" else 0
     picture = None if model.image_tokens is None else tally.pictures * model.image_tokens
     cached += tally.repeated * (model.image_tokens or 0)
     answer = tally.missing * model.request.limit

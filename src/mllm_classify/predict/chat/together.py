@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 from mllm_classify.io.files import InputError, StoppedError
-from mllm_classify.predict.chat.answering import Served, Serving, asked
+from mllm_classify.predict.chat.answering import Means, Served, Serving, asked
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
@@ -35,7 +35,7 @@ def ask(jobs: "Iterable[PredictJob[ChatModel]]", serving: Serving) -> None:
         for job in jobs:
             log.info("%s: about %s", job.model.name, job.dataset.name)
             try:
-                failures = asked(job, shared).failures
+                failures = asked(job, Means(shared)).failures
             except StoppedError:
                 raise
             except InputError as error:
