@@ -44,6 +44,13 @@ TABLES: Final = (
         "usage", "chat_predictions prices models study", "What chat models used", "What chat models used", "chat"
     ),
     output_row(
+        "likelihood",
+        "chat_predictions classes models study",
+        "What the tree of class names saves",
+        "What likelihoods of class names take",
+        "likelihood",
+    ),
+    output_row(
         "ranking",
         "scores images models study resamples",
         "Ranking under both label sets",

@@ -12,13 +12,14 @@ import polars as pl
 import psutil
 import pytest
 
+from tests import plain
 from tests.likelihood_server import Body, Toy, likelihood_server
 from tests.waiting import PATIENCE, wait_until
 from tests.workflow.study import Study, reconfigure
 
 TASKS = ["OW", "CW", "OW-likelihood", "CW-likelihood"]
 PREDICTIONS = "results/predictions/small/chat.parquet"
-TABLES = [f"results/{name}.csv" for name in ("table4", "protocols", "usage")]
+TABLES = [f"results/{name}.csv" for name in ("table4", "protocols", "usage", "likelihood", "top_k")]
 CONCURRENCY = 2
 KILLS = 3
 
@@ -97,6 +98,13 @@ def test_killed_jobs_ask_again_only_for_what_was_on_its_way_and_write_the_same_b
     assert one.equals(other)
     for table in TABLES:
         assert (study.folder / table).read_bytes() == (finished.folder / table).read_bytes()
+
+
+def test_what_it_took_equals_an_independent_computation(finished: Study) -> None:
+    found = finished.rows("likelihood")
+    expected = plain.likelihood(finished.folder / "results", finished.config["models"])
+    assert len(found) == 8
+    assert [{name: row[name] for name in other} for row, other in zip(found, expected, strict=True)] == expected
 
 
 def test_fewer_classes_are_read_from_the_journal_and_all_ask_for_the_new_nodes_only(

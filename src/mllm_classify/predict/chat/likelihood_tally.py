@@ -51,7 +51,8 @@ def _pieces(name: str) -> Sequence[str]:
 def _known(rankings: Rankings, way: RankedWay) -> _Ranked:
     questionnaire = rankings.questionnaire
     distinct = {questionnaire.sent(place): place for place in questionnaire.asked_about(way.way)}
-    complete, partial = [], []
+    complete: list[list[Record]] = []
+    partial: list[list[Record]] = []
     for place in distinct.values():
         ranked, records = rankings.so_far(way, place)
         (partial if ranked is None else complete).append(records)
