@@ -286,6 +286,14 @@ CONDITIONS = {
     "confident": Condition(
         "a model whose scores are probabilities", lambda config: any(it.confident for it in config.models)
     ),
+    "calibrated": Condition(
+        "a model whose scores are probabilities, or a chat model that says how likely names or answers are (OW-likelihood, "
+        "CW-likelihood, request.logprobs)",
+        lambda config: (
+            any(it.confident for it in config.models)
+            or any(asks_likelihoods(it) or it.request.logprobs for it in config.chat_models)
+        ),
+    ),
     "worded": Condition("a model that answers in words", lambda config: any(it.worded for it in config.models)),
     "hierarchy": Condition(
         "a hierarchy of the classes (dataset.hierarchy)", lambda config: config.dataset.hierarchy is not None

@@ -19,16 +19,18 @@ from tests.workflow.study import Study, reconfigure
 
 TASKS = ["OW", "CW", "OW-likelihood", "CW-likelihood"]
 PREDICTIONS = "results/predictions/small/chat.parquet"
-TABLES = [f"results/{name}.csv" for name in ("table4", "protocols", "usage", "likelihood", "top_k")]
+TABLES = [
+    f"results/{name}.csv"
+    for name in ("table4", "protocols", "usage", "likelihood", "top_k", "calibration", "reliability")
+]
 CONCURRENCY = 2
 KILLS = 3
 
 
 def set_up(folder: Path, toy: Toy) -> Study:
     study = Study(folder)
-    study.shrink(
-        kind="endpoint", url=toy.url, model="toy", tasks=TASKS, retries=0, concurrency=CONCURRENCY, min_cached_share=0
-    )
+    options = {"tasks": TASKS, "retries": 0, "concurrency": CONCURRENCY, "min_cached_share": 0}
+    study.shrink(kind="endpoint", url=toy.url, model="toy", request={"logprobs": True}, **options)
     config = study.config | {"tables": {"resamples": 100}}
     config["tasks"] |= {f"{task}-likelihood": config["tasks"][task] for task in ("OW", "CW")}
     study.write_config(config)
@@ -104,6 +106,13 @@ def test_what_it_took_equals_an_independent_computation(finished: Study) -> None
     found = finished.rows("likelihood")
     expected = plain.likelihood(finished.folder / "results", finished.config["models"])
     assert len(found) == 8
+    of_answers = {(row["task"], row["scores"]) for row in finished.rows("calibration")}
+    assert {
+        ("OW", "answers"),
+        ("CW+", "answers"),
+        ("OW-likelihood", "at least"),
+        ("CW-likelihood PMI", "at most"),
+    } <= of_answers
     assert [{name: row[name] for name in other} for row, other in zip(found, expected, strict=True)] == expected
 
 
