@@ -29,7 +29,7 @@ WHOLE = ranking_rows(
 
 def table(predictions, labels=LABELS, study=STUDY):
     lazy_frames = {name: frame.lazy() for name, frame in predictions.items()}
-    return calibration(lazy_frames, {}, NO_SCORES, None, labels, CLASSES, MODELS, study, RESAMPLES)
+    return calibration(lazy_frames, {}, NO_SCORES, {}, labels, CLASSES, MODELS, study, RESAMPLES)
 
 
 def of(found, **wanted):
@@ -112,7 +112,7 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, s
     _, labels, _ = make_study(tmp_path, seed, count, second_label_set, one_way=False, several=several)
     confident = lazy(tmp_path, "predictions", [e["name"] for e in ENTRIES if e["kind"] in PROBABLE])
     files = Files(tmp_path, ENTRIES, tmp_path / "pairs.csv", several=several, variants=VARIANTS)
-    about = (confident, {}, NO_SCORES, None, labels, CLASSES, MODELS_OF, study)
+    about = (confident, {}, NO_SCORES, {}, labels, CLASSES, MODELS_OF, study)
     found = rows(calibration(*about, RESAMPLES))
     wanted = plain_calibration(files)
 

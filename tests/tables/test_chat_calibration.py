@@ -28,7 +28,8 @@ def cells(*given):
 
 
 def table(predictions, scores=NO_SCORES, choices=None):
-    found = calibration({}, {"a": predictions.lazy()}, scores, choices, LABELS, CLASSES, MODELS, STUDY, RESAMPLES)
+    asked = {} if choices is None else {"choices": choices.lazy()}
+    found = calibration({}, {"a": predictions.lazy()}, scores, asked, LABELS, CLASSES, MODELS, STUDY, RESAMPLES)
     return rows(found)
 
 
@@ -126,7 +127,7 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, s
     chat = lazy(tmp_path, "predictions", ["likely", "varied"])
     about = (labels, classes, MODELS_OF, study)
     found = [
-        row for row in rows(calibration({}, chat, scores, None, *about, RESAMPLES)) if row["scores"] != "temperature"
+        row for row in rows(calibration({}, chat, scores, {}, *about, RESAMPLES)) if row["scores"] != "temperature"
     ]
     known = {(row["task"], row["image_id"]): row["answer_logprob"] for row in said}
     expected = chat_calibration.likelihoods(files, "Likelihoods", said)
@@ -147,7 +148,7 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, s
             if name != "ECE_mass":  # where the bounds of a bin lie between equal confidences, the last bit decides
                 assert float(row[name]) == pytest.approx(number, abs=0.501 * last_digit), (name, key(row))
         assert {name: row[name] for name in other} == other
-    bins = rows(reliability({}, chat, scores, None, *about))
+    bins = rows(reliability({}, chat, scores, {}, *about))
     for row in found:
         mine = [it for it in bins if key(it) == key(row) and it["bins"] == "equal width"]
         assert sum(int(it["n"]) for it in mine) == int(row["n"])

@@ -22,13 +22,13 @@ WORDED = [it.name for it in SCORINGS if it.name not in RANKED and (it.name in MA
 def chat_confidences(
     predictions: dict[str, pl.LazyFrame],
     scores: pl.DataFrame,
-    choices: pl.DataFrame | None,
+    choices: dict[str, pl.LazyFrame],
     labels: pl.DataFrame,
     classes: pl.DataFrame,
 ) -> Iterator[Confidences]:
     """Of each chat model, by name: likelihoods, answers of which the log-probability is known, and letters of MC.
 
-    `scores` and `choices` are those stages'. Only first repeats count; of variants, those of MC.
+    `scores` and `choices` are those stages', `choices` empty where there are none. Only first repeats count; of variants, those of MC.
     """
     known = evaluated(labels)
     for model, frame in sorted(predictions.items()):
@@ -37,8 +37,8 @@ def chat_confidences(
             for name, ranked in normalised(rows.filter(task=task), classes):
                 yield from of_rankings(Source(model, task, "", name, complete=name == AS_GIVEN), ranked, known)
         yield from _answers(model, rows, scores, known)
-        if choices is not None:
-            asked = lettered(rows, choices)
+        for options in choices.values():
+            asked = lettered(rows, options.collect())
             for (variant,), ranked in sorted(asked.group_by("variant")):
                 yield from of_rankings(Source(model, MC.name, str(variant), LETTERS, complete=False), ranked, known)
 
@@ -102,7 +102,8 @@ def _answers(model: str, rows: pl.DataFrame, scores: pl.DataFrame, known: pl.Dat
     if not sure.height:
         return
     mine = scores.filter((pl.col("model") == model) & pl.col("scoring").is_in(WORDED) & (pl.col("repeat") == 0))
-    judged = mine.filter((pl.col("variant") == "") | (pl.col("task") == MC.name)).join(sure, on=QUESTION, how="left")
+    asked = mine.filter(((pl.col("variant") == "") | (pl.col("task") == MC.name)) & (pl.col("status") != "unasked"))
+    judged = asked.join(sure, on=QUESTION, how="left")
     order = {name: place for place, name in enumerate(WORDED)}
     keys = judged.select("scoring", "variant").unique().sort(pl.col("scoring").replace_strict(order), "variant")
     for scoring, variant in keys.iter_rows():

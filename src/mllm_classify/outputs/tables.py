@@ -127,14 +127,14 @@ TABLES: Final = (
     ),
     output_row(
         "calibration",
-        "confident_rankings chat_predictions scores choices labels classes models study resamples",
+        "confident_rankings chat_predictions scores asked_choices labels classes models study resamples",
         "Calibration of models that give probabilities",
         "Calibration",
         "calibrated",
     ),
     output_row(
         "reliability",
-        "confident_rankings chat_predictions scores choices labels classes models study",
+        "confident_rankings chat_predictions scores asked_choices labels classes models study",
         "Accuracy by confidence",
         exists="calibrated",
         form="csv",

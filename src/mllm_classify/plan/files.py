@@ -103,6 +103,7 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
     "probable_rankings": _of("predictions", "probable"),
     "confident_rankings": _of("predictions", "confident"),
     "mappings": _of("mapping", "worded"),
+    "asked_choices": lambda outline: {"choices": file(outline, "choices")} if outline.choices else {},
     "similar": _similar,
     "encoded": lambda outline: {
         (encoder, model): file(outline, "mapping", model, encoder)
@@ -110,7 +111,7 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
         for model in outline.named("worded")
     },
 }
-"""Files of several models, in the order of names."""
+"""Files of several models, in the order of names, and what only some studies have."""
 
 
 def inputs(outline: Outline, name: str) -> Files:

@@ -48,7 +48,7 @@ def calibration(
     confident_rankings: dict[str, pl.LazyFrame],
     chat_predictions: dict[str, pl.LazyFrame],
     scores: pl.DataFrame,
-    choices: pl.DataFrame | None,
+    asked_choices: dict[str, pl.LazyFrame],
     labels: pl.DataFrame,
     classes: pl.DataFrame,
     models: pl.DataFrame,
@@ -60,14 +60,14 @@ def calibration(
     column.
 
     The event is that the first class, or the answer, is admissible. `confident_rankings` and `chat_predictions` are predictions
-    by the model's name. Intervals of SHARES are Wilson's, the others the bootstrap's over the images.
+    by the model's name; `asked_choices` are the choices stage's, if there are any. Intervals of SHARES are Wilson's, the others the bootstrap's over the images.
     """
     images = {image: place for place, image in enumerate(evaluated(labels)["image_id"].sort())}
     cells = [
         _cells(of, np.array([images[image] for image in of.images]), len(images), resamples)
         for of in (
             *confidences(confident_rankings, labels),
-            *chat_confidences(chat_predictions, scores, choices, labels, classes),
+            *chat_confidences(chat_predictions, scores, asked_choices, labels, classes),
         )
     ]
     rows = (

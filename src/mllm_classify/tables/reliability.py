@@ -25,7 +25,7 @@ def reliability(
     confident_rankings: dict[str, pl.LazyFrame],
     chat_predictions: dict[str, pl.LazyFrame],
     scores: pl.DataFrame,
-    choices: pl.DataFrame | None,
+    asked_choices: dict[str, pl.LazyFrame],
     labels: pl.DataFrame,
     classes: pl.DataFrame,
     models: pl.DataFrame,
@@ -36,7 +36,7 @@ def reliability(
     """
     said = (
         *confidences(confident_rankings, labels),
-        *chat_confidences(chat_predictions, scores, choices, labels, classes),
+        *chat_confidences(chat_predictions, scores, asked_choices, labels, classes),
     )
     cells = [cell for of in said for cell in _bins(of)]
     return (
