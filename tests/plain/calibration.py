@@ -67,18 +67,21 @@ def fitted(images: list[Image], right: list[bool]) -> float:
 
 
 def quantile(values: list[float], share: float) -> float:
-    """Between the two nearest of the sorted values, as far as the share says."""
-    place = share * (len(values) - 1)
+    """Between the two nearest of the sorted values, as far as the share says; from the nearer one, as numpy reckons."""
+    place = (share * 100 / 100) * (
+        len(values) - 1
+    )  # of percent: the last bit decides on which side of a bound a value is
     below = math.floor(place)
     above = min(below + 1, len(values) - 1)
-    return values[below] + (values[above] - values[below]) * (place - below)
+    part, step = place - below, values[above] - values[below]
+    return values[below] + step * part if part < 0.5 else values[above] - step * (1 - part)
 
 
 def bins_of(confidences: list[float], binning: str) -> list[int]:
-    inner = [number / BINS for number in range(1, BINS)]
+    inner = [number * (1 / BINS) for number in range(1, BINS)]
     if binning == "equal mass":
         inner = [quantile(sorted(confidences), share) for share in inner]
-    return [sum(bound < confidence - 1e-12 for bound in inner) for confidence in confidences]
+    return [sum(bound < confidence for bound in inner) for confidence in confidences]
 
 
 def calibration_error(confidences: list[float], right: list[bool], binning: str) -> float:

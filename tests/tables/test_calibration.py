@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mllm_classify.predict.rows import error_rows, ranking_rows
+from mllm_classify.score.score import SCORES
 from mllm_classify.tables.calibration import calibration
 from mllm_classify.tables.reliability import reliability
 from mllm_classify.tables.render import as_markdown
@@ -12,9 +13,10 @@ from tests.plain.calibration import reliability as plain_reliability
 from tests.plain.main_answers import Files
 from tests.plain.noise import PROBABLE
 from tests.tables.random_studies import ENTRIES, MODELS_OF, VARIANTS, lazy, make_study
-from tests.tables.small import labelled
+from tests.tables.small import CLASSES, labelled
 from tests.tables.studies import RESAMPLES, STUDY, header, rows
 
+NO_SCORES = pl.DataFrame(schema=SCORES)
 MODELS = pl.DataFrame({"model": ["a", "b"], "label": ["Model A", "Model B"], "family": ["x", "y"]})
 LABELS = labelled(("i", 0, [1], "S-"), ("j", 0, [0], "S+"), ("k", 1, [], "N"), ("l", 2, [2, 3], "M+"))
 WHOLE = ranking_rows(
@@ -27,7 +29,7 @@ WHOLE = ranking_rows(
 
 def table(predictions, labels=LABELS, study=STUDY):
     lazy_frames = {name: frame.lazy() for name, frame in predictions.items()}
-    return calibration(lazy_frames, labels, MODELS, study, RESAMPLES)
+    return calibration(lazy_frames, {}, NO_SCORES, {}, labels, CLASSES, MODELS, study, RESAMPLES)
 
 
 def of(found, **wanted):
@@ -110,7 +112,8 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, s
     _, labels, _ = make_study(tmp_path, seed, count, second_label_set, one_way=False, several=several)
     confident = lazy(tmp_path, "predictions", [e["name"] for e in ENTRIES if e["kind"] in PROBABLE])
     files = Files(tmp_path, ENTRIES, tmp_path / "pairs.csv", several=several, variants=VARIANTS)
-    found = rows(calibration(confident, labels, MODELS_OF, study, RESAMPLES))
+    about = (confident, {}, NO_SCORES, {}, labels, CLASSES, MODELS_OF, study)
+    found = rows(calibration(*about, RESAMPLES))
     wanted = plain_calibration(files)
 
     def key(row):
@@ -137,6 +140,6 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, count, s
         if row["Brier_low"]:  # a resample of four images may have none of the model's
             low, value, high = (float(row[f"Brier{end}"]) for end in ("_low", "", "_high"))
             assert low <= value <= high
-    bins = [row for row in rows(reliability(confident, labels, MODELS_OF, study)) if row["scores"] == "as given"]
+    bins = [row for row in rows(reliability(*about)) if row["scores"] == "as given"]
     expected = plain_reliability(files)
     assert [{name: row[name] for name in other} for row, other in zip(bins, expected, strict=True)] == expected

@@ -10,29 +10,33 @@ from matplotlib.lines import Line2D
 
 from mllm_classify.figures.style import COLOURS, STYLE, WIDTH, notice, numbers, whiskers
 from mllm_classify.io.text import short
+from mllm_classify.tasks import CW
 
 ACROSS = 3
 """Panels beside each other."""
+HOLLOW = {"temperature", "at least", "at most"}
 LONGEST = 30
 """Characters of a panel's title."""
 
 
 def reliability_diagrams(reliability: pl.DataFrame) -> Figure:
-    """A panel a model: accuracy of each bin of equal width against its mean confidence, by label set, as the scores are
-    (filled) and softened by a temperature (hollow). `reliability` is reliability.csv as it is written.
+    """A panel a model and scoring: accuracy of each bin of equal width against its mean confidence, by label set, as the scores are
+    (filled), and softened by a temperature or as bounds say (hollow). `reliability` is reliability.csv as it is written.
     """
     bins = reliability.filter(bins="equal width")
     if not bins.height:
         return notice("no model gave probabilities")
-    models = bins["model"].unique(maintain_order=True).to_list()
+    panels = bins.select("model", "task", "variant").unique(maintain_order=True).rows()
+    rankings = set(bins["task"]) == {CW.name}
     colours = dict(zip(bins["label_set"].unique(maintain_order=True), COLOURS, strict=False))
-    lines = math.ceil(len(models) / ACROSS)
+    lines = math.ceil(len(panels) / ACROSS)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 0.9 + 2.6 * lines), layout="constrained")
-        for place, model in enumerate(models):
+        for place, (model, task, variant) in enumerate(panels):
             axes = figure.add_subplot(lines, ACROSS, place + 1)
-            axes.set_title(short(model, LONGEST), fontsize=9)
-            _draw(axes, bins.filter(model=model), colours)
+            said = short(model, LONGEST) if rankings else f"{short(model, LONGEST)}\n{task} {variant or ''}".rstrip()
+            axes.set_title(said, fontsize=9)
+            _draw(axes, bins.filter(model=model, task=task).filter(pl.col("variant").eq_missing(variant)), colours)
         handles, names = _legend(bins, colours)
         figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=2)
         figure.supylabel("accuracy of the first class (%)", fontsize=8)
@@ -43,7 +47,7 @@ def reliability_diagrams(reliability: pl.DataFrame) -> Figure:
 def _draw(axes: Axes, bins: pl.DataFrame, colours: dict[str, str]) -> None:
     axes.plot([0, 100], [0, 100], color="0.6", linewidth=0.8, zorder=0)
     for (label_set, scores), of in bins.group_by("label_set", "scores", maintain_order=True):
-        colour, hollow = colours[str(label_set)], scores != "as given"
+        colour, hollow = colours[str(label_set)], scores in HOLLOW
         confidence, count = numbers(of, "confidence", "n")
         accuracy, reach = whiskers(of, "accuracy")
         line = "--" if hollow else "-"
@@ -59,7 +63,7 @@ def _draw(axes: Axes, bins: pl.DataFrame, colours: dict[str, str]) -> None:
 def _legend(bins: pl.DataFrame, colours: dict[str, str]) -> tuple[list[Line2D], list[str]]:
     handles, names = [], []
     for label_set, scores in bins.select("label_set", "scores").unique(maintain_order=True).iter_rows():
-        colour, hollow = colours[label_set], scores != "as given"
+        colour, hollow = colours[label_set], scores in HOLLOW
         name = bins.filter(label_set=label_set)[label_set.lower()][0]
         handles.append(
             Line2D([], [], color=colour, marker="o", markersize=4, linestyle="--" if hollow else "-",

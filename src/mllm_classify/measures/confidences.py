@@ -16,6 +16,7 @@ from mllm_classify.measures.calibration import (
 from mllm_classify.measures.counting import LABEL_SETS, fold
 from mllm_classify.measures.intervals import Floats
 from mllm_classify.measures.selection import evaluated
+from mllm_classify.tasks import CW
 
 WHOLE = 1e-3
 """By how much the scores of a ranking may miss 1 in sum, if they are the whole distribution."""
@@ -23,11 +24,13 @@ AS_GIVEN, SOFTENED = "as given", "temperature"
 
 
 class Confidences(NamedTuple):
-    """What one model says of its first class, under one label set. One entry an image, in the order of their ids."""
+    """What one model says of its first class, or its answer, under one label set. One entry an image, by their ids."""
 
     model: str
+    task: str  # the scoring
+    variant: str  # of multiple choice
     label_set: str
-    scores: str  # AS_GIVEN or SOFTENED
+    scores: str  # AS_GIVEN, SOFTENED, or what else confidences were made of
     temperatures: tuple[float, float] | None  # by which the images of half 0, and of half 1, were softened
     images: list[str]
     confidence: Floats
@@ -60,15 +63,37 @@ def confidences(rankings: dict[str, pl.LazyFrame], labels: pl.DataFrame) -> Iter
     for model, frame in sorted(rankings.items()):
         rows = frame.filter((pl.col("variant") == "") & (pl.col("repeat") == 0))
         ranked = rows.select("image_id", "class_ids", "scores", "status").collect()
-        for label_set, column in LABEL_SETS.items():
-            judged = known.filter(pl.col(column).is_not_null())
-            if label_set == "ReGT":
-                judged = judged.filter(pl.col("regt").list.len() > 0)
-            mine = ranked.join(judged.select("image_id", f"{column}_admissible"), on="image_id").sort("image_id")
-            sure = mine.filter((pl.col("status") == "ok") & (pl.col("scores").list.len() > 0))
-            if sure.height:
-                admissible = padded(sure[f"{column}_admissible"], -2)
-                yield from _of_labels(model, label_set, distributions(sure), admissible, mine.height - sure.height)
+        yield from of_rankings(Source(model), ranked, known)
+
+
+class Source(NamedTuple):
+    """Whose rankings they are, to what, and what their scores are."""
+
+    model: str
+    task: str = CW.name
+    variant: str = ""
+    scores: str = AS_GIVEN
+    complete: bool = True  # whether scores that sum to 1 are all that there are
+
+
+def of_rankings(source: Source, ranked: pl.DataFrame, known: pl.DataFrame) -> Iterator[Confidences]:
+    """Of rankings with columns image_id, class_ids, scores, which are probabilities, and status; one an image.
+
+    `known` are the labels of evaluated images.
+    """
+    for label_set, column in LABEL_SETS.items():
+        judged = labelled_by(known, label_set)
+        mine = ranked.join(judged.select("image_id", f"{column}_admissible"), on="image_id").sort("image_id")
+        sure = mine.filter((pl.col("status") == "ok") & (pl.col("scores").list.len() > 0))
+        if sure.height:
+            admissible = padded(sure[f"{column}_admissible"], -2)
+            yield from _of_labels(source, label_set, distributions(sure), admissible, mine.height - sure.height)
+
+
+def labelled_by(known: pl.DataFrame, label_set: str) -> pl.DataFrame:
+    """The images of which a label set says which class is right; under ReGT those in N are none."""
+    judged = known.filter(pl.col(LABEL_SETS[label_set]).is_not_null())
+    return judged.filter(pl.col("regt").list.len() > 0) if label_set == "ReGT" else judged
 
 
 def distributions(rankings: pl.DataFrame) -> Distributions:
@@ -89,19 +114,22 @@ def padded(lists: pl.Series, fill: float) -> np.ndarray:
 
 
 def _of_labels(
-    model: str, label_set: str, given: Distributions, admissible: np.ndarray, errors: int
+    source: Source, label_set: str, given: Distributions, admissible: np.ndarray, errors: int
 ) -> Iterator[Confidences]:
     hits = np.zeros(given.class_ids.shape, dtype=bool)
     for column in admissible.T:
         hits |= given.class_ids == column[:, None]
     right = hits[:, 0]
+    whole = source.complete and given.whole
 
     def of(scores: Floats, name: str, temperatures: tuple[float, float] | None) -> Confidences:
         mass = np.where(hits, scores, 0).sum(axis=1)
         rest = np.where(hits, 0, scores**2).sum(axis=1)
-        single = given.whole and label_set == "ImGT"
+        single = whole and label_set == "ImGT"
         return Confidences(
-            model,
+            source.model,
+            source.task,
+            source.variant,
             label_set,
             name,
             temperatures,
@@ -113,9 +141,9 @@ def _of_labels(
             errors,
         )
 
-    yield of(given.scores, AS_GIVEN, None)
+    yield of(given.scores, source.scores, None)
     halves = np.array([fold(image) for image in given.images])
-    if given.whole and len(set(halves)) > 1:
+    if whole and len(set(halves)) > 1:
         fitted = [fitted_temperature(given.scores[halves != half], right[halves != half]) for half in (0, 1)]
         scores = np.empty_like(given.scores)
         for half, temperature in enumerate(fitted):

@@ -49,7 +49,7 @@ FIGURES: Final = (
         "reliability",
         "Drawing accuracy against confidence",
         "Accuracy against confidence",
-        "confident",
+        "calibrated",
         "figure",
         reveals=True,
     ),

@@ -44,6 +44,13 @@ TABLES: Final = (
         "usage", "chat_predictions prices models study", "What chat models used", "What chat models used", "chat"
     ),
     output_row(
+        "likelihood",
+        "chat_predictions classes models study",
+        "What the tree of class names saves",
+        "What likelihoods of class names take",
+        "likelihood",
+    ),
+    output_row(
         "ranking",
         "scores images models study resamples",
         "Ranking under both label sets",
@@ -120,16 +127,16 @@ TABLES: Final = (
     ),
     output_row(
         "calibration",
-        "confident_rankings labels models study resamples",
+        "confident_rankings chat_predictions scores asked_choices labels classes models study resamples",
         "Calibration of models that give probabilities",
         "Calibration",
-        "confident",
+        "calibrated",
     ),
     output_row(
         "reliability",
-        "confident_rankings labels models study",
+        "confident_rankings chat_predictions scores asked_choices labels classes models study",
         "Accuracy by confidence",
-        exists="confident",
+        exists="calibrated",
         form="csv",
         reveals=True,
     ),

@@ -109,6 +109,7 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
     "answer_vectors": _of("answer_embeddings", "worded"),
     "judgements": lambda outline: {judge: file(outline, "judgement", judge=judge) for judge in outline.judges},
     "accepting": lambda outline: {judge: file(outline, "judgement", judge=judge) for judge in list(outline.judges)[:1]},
+    "asked_choices": lambda outline: {"choices": file(outline, "choices")} if outline.choices else {},
     "similar": _similar,
     "encoded": lambda outline: {
         (encoder, model): file(outline, "mapping", model, encoder)
@@ -116,7 +117,9 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
         for model in outline.named("worded")
     },
 }
-"""Files of several models, in the order of names; judgements of all judges, the main one first, or of that alone."""
+"""Files of several models, in the order of names; judgements of all judges, the main one first, or of that alone; and what
+only some studies have.
+"""
 
 
 def judged_files(outline: Outline, judge: str) -> list[File]:

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from mllm_classify.config.dataset import ImagenetDataset
 from mllm_classify.config.kinds import AnyModel
-from mllm_classify.config.models import RecordedModel
+from mllm_classify.config.models import Model, RecordedModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import portable, read_csv, read_text
 from mllm_classify.io.names import read_names
 from mllm_classify.outputs import Output
+from mllm_classify.tasks import TASK
 
 PUBLISHED = "resources/published"
 PAPER_TABLES = ("table2", "table3", "table4", "table5", "table6")
@@ -275,6 +276,11 @@ VALUES: dict[str, Value] = {
 """By the name of the parameter."""
 
 
+def asks_likelihoods(model: Model) -> bool:
+    """Whether a model is asked how likely all class names are."""
+    return any(TASK[task].ranked for task in model.prompted_tasks)
+
+
 class Condition(NamedTuple):
     """What an output may need of a configuration to exist."""
 
@@ -297,10 +303,24 @@ CONDITIONS = {
     "several_models": Condition("several models", lambda config: len(config.models) > 1),
     "ranks": Condition(
         "a model that ranks classes, or a file of recorded answers",
-        lambda config: any(not it.worded or isinstance(it, RecordedModel) for it in config.models),
+        lambda config: any(
+            not it.worded or isinstance(it, RecordedModel) or asks_likelihoods(it) for it in config.models
+        ),
+    ),
+    "likelihood": Condition(
+        "a chat model that is asked for likelihoods (OW-likelihood, CW-likelihood)",
+        lambda config: any(map(asks_likelihoods, config.chat_models)),
     ),
     "confident": Condition(
         "a model whose scores are probabilities", lambda config: any(it.confident for it in config.models)
+    ),
+    "calibrated": Condition(
+        "a model whose scores are probabilities, or a chat model that says how likely names or answers are (OW-likelihood, "
+        "CW-likelihood, request.logprobs)",
+        lambda config: (
+            any(it.confident for it in config.models)
+            or any(asks_likelihoods(it) or it.request.logprobs for it in config.chat_models)
+        ),
     ),
     "worded": Condition("a model that answers in words", lambda config: any(it.worded for it in config.models)),
     "hierarchy": Condition(

@@ -17,10 +17,12 @@ from mllm_classify.measures.calibration import (
     event_loss,
     kept_at,
 )
-from mllm_classify.measures.confidences import AS_GIVEN, Confidences, confidences
+from mllm_classify.measures.chat_confidences import chat_confidences
+from mllm_classify.measures.confidences import SOFTENED, Confidences, confidences
 from mllm_classify.measures.intervals import Floats, percentiles, wilson
 from mllm_classify.measures.selection import evaluated
 from mllm_classify.tables.table import ASIDE, INTERVAL, MODEL, Column, Study, Table, fixed, subtitle
+from mllm_classify.tasks import CW
 
 COVERAGES = [90, 80, 50]
 """Percent of the answers that are to be kept."""
@@ -30,6 +32,8 @@ MEASURES = ["ECE", "ECE_mass", "Brier", "NLL", "class_Brier", "class_NLL", "AURC
 SHARES = ["accuracy", *(f"accuracy_{coverage}" for coverage in COVERAGES)]
 SCHEMA: dict[str, pl.DataType] = {
     "name": pl.String(),
+    "task": pl.String(),
+    "variant": pl.String(),
     "label_set": pl.String(),
     "scores": pl.String(),
     "temperature": pl.String(),
@@ -42,28 +46,36 @@ SCHEMA: dict[str, pl.DataType] = {
 
 def calibration(
     confident_rankings: dict[str, pl.LazyFrame],
+    chat_predictions: dict[str, pl.LazyFrame],
+    scores: pl.DataFrame,
+    asked_choices: dict[str, pl.LazyFrame],
     labels: pl.DataFrame,
+    classes: pl.DataFrame,
     models: pl.DataFrame,
     study: Study,
     resamples: int,
 ) -> Table:
-    """Calibration of every model whose scores are probabilities, under both label sets, as they are and softened by a
-    temperature fitted on the other half of the images: docs/calibration.md defines each column.
+    """Calibration of every model whose scores are probabilities, and of chat models' likelihoods and answers, under both label
+    sets, as they are and softened by a temperature fitted on the other half of the images: docs/calibration.md defines each
+    column.
 
-    The event is that the first class is admissible. `confident_rankings` are predictions by the model's name. Intervals
-    of SHARES are Wilson's, the others the bootstrap's over the images.
+    The event is that the first class, or the answer, is admissible. `confident_rankings` and `chat_predictions` are predictions
+    by the model's name; `asked_choices` are the choices stage's, if there are any. Intervals of SHARES are Wilson's, the others the bootstrap's over the images.
     """
     images = {image: place for place, image in enumerate(evaluated(labels)["image_id"].sort())}
     cells = [
         _cells(of, np.array([images[image] for image in of.images]), len(images), resamples)
-        for of in confidences(confident_rankings, labels)
+        for of in (
+            *confidences(confident_rankings, labels),
+            *chat_confidences(chat_predictions, scores, asked_choices, labels, classes),
+        )
     ]
     rows = (
         pl.DataFrame(cells, schema=SCHEMA)
         .fill_nan(None)
         .join(models.rename({"model": "name", "label": "model"}), on="name", how="left", maintain_order="left")
     )
-    rows = rows.sort("label_set", pl.col("scores") != AS_GIVEN, "ECE", "name")
+    rows = rows.sort("label_set", pl.col("scores") == SOFTENED, "ECE", "name", "task", "variant", "scores")
     whole = bool(rows["temperature"].is_not_null().any())
     decimals = {name: 2 if name.split("_")[0] in (*PERCENT, "accuracy", "confidence") else 4 for name in rows.columns}
     return Table(
@@ -82,6 +94,16 @@ def calibration(
 
 
 def _columns(rows: pl.DataFrame, *, whole: bool) -> dict[str, Column]:
+    several = {
+        "task": Column("Scoring", words=True),
+        **({"variant": Column("Variant", words=True)} if (rows["variant"] != "").any() else {}),
+        "scores": Column(
+            "Scores",
+            "As given: of likelihoods their softmax over all names; where bounds left names out, the confidence is at least, and at "
+            "most, that of these rows. Answers: the probability of the whole answer. Letters: those of the options.",
+            words=True,
+        ),
+    }
     softened = {
         "scores": Column(
             "Scores",
@@ -101,9 +123,11 @@ def _columns(rows: pl.DataFrame, *, whole: bool) -> dict[str, Column]:
     return {
         "model": MODEL,
         "label_set": Column("Labels", words=True),
+        **(several if bool((rows["task"] != CW.name).any()) else {}),
         **(softened if whole else {}),
         "accuracy": Column(
-            "Accuracy (%)", "Accuracy: of the first class; under ReGT without images in N, on which none is wrong."
+            "Accuracy (%)",
+            "Accuracy: of the first class, or the answer; under ReGT without images in N, on which none is wrong.",
         ),
         "confidence": Column("Confidence (%)"),
         "ECE": Column(
@@ -156,6 +180,8 @@ def _cells(of: Confidences, places: np.ndarray, images: int, resamples: int) -> 
         cells |= {f"{name}{end}": 100 * float(number) for end, number in ends.items()}
     return cells | {
         "name": of.model,
+        "task": of.task,
+        "variant": of.variant,
         "label_set": of.label_set,
         "scores": of.scores,
         "temperature": of.temperatures and " / ".join(f"{it:.2f}" for it in of.temperatures),

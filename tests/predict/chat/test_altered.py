@@ -103,6 +103,17 @@ def test_grey_has_the_images_size_and_shuffled_its_pixels(asked):
             assert colours[0] == colours[1]
 
 
+def test_which_formats_a_server_reads_changes_no_key_and_no_byte(asked):
+    """Of images sent as they are it decides both (test_sent_anew.py); these are PNG files that were made for the question."""
+    found = []
+    for formats in (["JPEG", "PNG"], ["JPEG"], ["JPEG", "PNG", "WEBP", "GIF"]):
+        questionnaire = questionnaire_of(asked(*BLIND, picture={"formats": formats}))
+        altered = [it for it in questionnaire if it.variant]
+        assert len(altered) == 9
+        found.append([(it.key, questionnaire.urls(it)) for it in altered])
+    assert found[0] == found[1] == found[2]
+
+
 def test_pictures_scaled_down_are_shuffled_afterwards(asked):
     questionnaire = questionnaire_of(asked(*BLIND, picture={"longest_side": 4}))
     for question in by_variant(questionnaire)["mixed"]:

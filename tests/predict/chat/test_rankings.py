@@ -141,6 +141,14 @@ def test_what_the_server_counted_is_in_the_first_scoring_and_a_complete_journal_
     assert ask(toy, likelihood={"top": 2})["class_ids"].list.len().unique().to_list() == [2]
 
 
+def test_no_node_is_asked_twice_whether_or_not_names_are_asked_without_an_image(ask):
+    for scales in (["sum"], ["sum", "PMI"]):
+        with likelihood_server(Toy(TOKENIZERS["words"])) as toy:
+            ask(toy, revision=scales[-1], likelihood={"scales": scales})
+        assert toy.requests
+        assert asked_again(toy) == 0
+
+
 def test_a_job_that_ends_early_loses_what_was_on_its_way_only(ask):
     with likelihood_server(Toy(TOKENIZERS["beginnings are tokenised otherwise"], stall_after=25)) as toy:
         with pytest.raises((StoppedError, InputError), match=r"no answer within|have no ranking"):

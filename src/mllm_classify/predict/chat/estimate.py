@@ -9,8 +9,10 @@ from tabulate import tabulate
 from mllm_classify.api import journal, replies
 from mllm_classify.choices import draws
 from mllm_classify.choices.variants import ALL, lists_classes
+from mllm_classify.predict.chat import likelihood_tally
 from mllm_classify.predict.chat.probing import probes_of
 from mllm_classify.predict.chat.questions import questionnaire_of
+from mllm_classify.predict.chat.rankings import Rankings
 from mllm_classify.predict.chat.tally import estimated
 
 if TYPE_CHECKING:
@@ -47,7 +49,10 @@ def estimate(jobs: "Iterable[PredictJob[ChatModel]]", others: "Iterable[dict[str
     rows = []
     for job in jobs:
         known = journal.read(job.journal, replies.check_record)
-        rows += estimated(questionnaire_of(job, compute=False), known)
+        questionnaire = questionnaire_of(job, compute=False)
+        rows += estimated(questionnaire, known)
+        if questionnaire.ranked_ways:
+            rows += likelihood_tally.estimated(Rankings(questionnaire, job.journal))
         rows += estimated(probes_of(job), known) if job.probe else []
     return frame([*rows, *others])
 

@@ -24,7 +24,7 @@ from mllm_classify.predict.likelihood.search import MARGIN, LogProbs
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.predict.likelihood.tree import Node
+    from mllm_classify.predict.likelihood.tree import Node, Path
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class Inquirer(Sender):
         self._environment = environment
         self._report = report
         self._done = self._asked = self._tokens = 0
+        self._checked_nodes: dict[tuple[str, int, Path], LogProbs] = {}  # by task, image and node: not asked again
 
     async def ask_all(self, url: str, key: str) -> None:
         """Ask what is lacking. What goes wrong for good with all of them stops the asking: `stopped` says why."""
@@ -176,6 +177,7 @@ class Inquirer(Sender):
         total, node = 0.0, way.tree
         while node.path != name:
             children = await self.children(way, node, place, url, bases)
+            self._checked_nodes[way.way.task, place, node.path] = children
             tokens = next(it for it in node.children if name[len(node.path) :][: len(it)] == it)
             total += children[tokens]
             node = node.children[tokens]
@@ -228,6 +230,8 @@ class Inquirer(Sender):
 
         `bases` are the tokens that all prompts of one image share, once they are known.
         """
+        if place is not None and (known := self._checked_nodes.get((way.way.task, place, node.path))) is not None:
+            return known
         asked = way.requests(node, image=place is not None)
         return joined(asked, [await self._record(it, way, place, url, bases) for it in asked])
 

@@ -342,6 +342,8 @@ class Questionnaire:
         if question.pixels == "own":
             return [data_url(content, picture, images.reading) for content in contents]
         purpose = draws.key(question.variant), np.uint64(question.seed), np.uint64(question.repeat)
+        # it is a PNG file whatever the image was: which formats go as they are changes nothing, as its key says
+        picture = picture.model_copy(update={"formats": ["PNG"]})
         return [
             data_url(altered.picture(content, question.pixels, purpose, picture, images.reading), picture)
             for content in contents

@@ -179,6 +179,13 @@ class Rankings:
 
     def found(self, way: RankedWay, place: int) -> tuple[list[Best], list[Record]]:
         """The rankings of an image, and the answers that they are made from. Raises LackingError."""
+        ranked, used = self.so_far(way, place)
+        if ranked is None:
+            raise LackingError
+        return ranked, used
+
+    def so_far(self, way: RankedWay, place: int) -> tuple[list[Best] | None, list[Record]]:
+        """The same; None in place of rankings where the journal lacks some of the answers that they need."""
         used: list[Record] = []
 
         def children(node: Node) -> LogProbs:
@@ -186,7 +193,10 @@ class Rankings:
             used.extend(records)
             return joined(way.requests(node, image=True), records)
 
-        return driven(way.search(), children), used
+        try:
+            return driven(way.search(), children), used
+        except LackingError:
+            return None, used
 
     def lacking(self) -> dict[str, list[int]]:
         """The images without a ranking, by task; one that the data set holds twice once."""
@@ -203,11 +213,7 @@ class Rankings:
         return {task: places for task, places in found.items() if places}
 
     def _has(self, way: RankedWay, place: int) -> bool:
-        try:
-            self.found(way, place)
-        except LackingError:
-            return False
-        return True
+        return self.so_far(way, place)[0] is not None
 
     def rows(self) -> pl.DataFrame:
         """Predictions: one row an image and scoring. What all of them used stands in the first scoring's row."""
