@@ -221,6 +221,13 @@ TABLES: Final = (
         reveals=True,
     ),
     output_row(
+        "mapping_quality",
+        "encoded worded_predictions classes study encodings answer_labels resamples",
+        "Measuring mapping rules on labelled answers",
+        "Mapping rules on labelled answers",
+        "answer_labels worded",
+    ),
+    output_row(
         "scorecard",
         "table2 table3 table4 table5 table6 published other_names official_pairs paper reimagenet",
         "The paper's figures beside ours",
