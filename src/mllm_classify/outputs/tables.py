@@ -221,6 +221,13 @@ TABLES: Final = (
         reveals=True,
     ),
     output_row(
+        "encoder_choice",
+        "encoded_classes encoded_synonyms hierarchy classes study encodings",
+        "Choosing a text encoder by what else classes are called",
+        "Choosing a text encoder",
+        "encoders hierarchy",
+    ),
+    output_row(
         "mapping_quality",
         "encoded worded_predictions classes study encodings answer_labels resamples",
         "Measuring mapping rules on labelled answers",
