@@ -20,6 +20,7 @@ FILES = {
     "images": "images.parquet of the dataset stage",
     "classes": "classes.parquet of the dataset stage",
     "labels": "labels.parquet of the dataset stage",
+    "hierarchy": "hierarchy.parquet of the dataset stage",
     "predictions": "the model's predictions",
     "class-embeddings": "classes.parquet of the embed stage",
     "answer-embeddings": "the model's answers as the embed stage wrote them",

@@ -26,6 +26,7 @@ MESSAGES = {
     "Embedding the class names with (.+)": "classes",
     "Embedding the answers of (.+) with (.+)": "answers",
     "Embedding the concepts of the answers of (.+) with (.+)": "concepts",
+    "Embedding other names of the classes with (.+)": "synonyms",
     "Reading what the classes are kinds of": "hierarchy",
     "Asking (.+, shard .+)": "predict",
     "Asking (.+)": "predict",

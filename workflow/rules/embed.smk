@@ -65,3 +65,27 @@ for scope in SCOPES:
         shell:
             "python -m mllm_classify embed concepts --lineage {params.lineage} --encoder {wildcards.encoder}"
             " --model {wildcards.model} --predictions {input} --output {output} 2>&1 | tee {log}"
+
+
+for scope in SCOPES:
+
+    rule:
+        name:
+            scope.called("embed_synonyms")
+        input:
+            hierarchy=scope.pattern("hierarchy"),
+            classes=scope.pattern("classes"),
+        output:
+            scope.pattern("synonym_embeddings"),
+        log:
+            scope.log("synonyms/{encoder}"),
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            lineage=get_lineage("synonyms/{encoder}"),
+        message:
+            "Embedding other names of the classes with {wildcards.encoder}"
+        shell:
+            "python -m mllm_classify embed synonyms --lineage {params.lineage} --encoder {wildcards.encoder}"
+            " --hierarchy {input.hierarchy} --classes {input.classes} --output {output} 2>&1 | tee {log}"

@@ -47,8 +47,8 @@ TOLERANCE = 1e-4
 """Largest difference of an embedding's component (of a vector of length 1) that another machine's arithmetic explains."""
 MAKING = ("labels", "hierarchy", "choices", "mapping", "score")
 """The only rules that may run before tables are made. None of them starts a program or reads a model that the archive names."""
-EMBEDDING = ("embed_classes", "embed_answers", "embed_concepts")
-EMBEDDINGS = ("results/embeddings/", "results/concepts/")
+EMBEDDING = ("embed_classes", "embed_answers", "embed_concepts", "embed_synonyms")
+EMBEDDINGS = ("results/embeddings/", "results/concepts/", "results/synonyms/")
 """Folders of vectors, by encoder."""
 
 
@@ -104,6 +104,8 @@ def needed(config: Config) -> list[str]:
         for encoder in study.every_encoder:
             # the bundle holds the classes of every encoder, whoever needs them
             files += [f"{EMBEDDINGS[0]}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
+        if study.dataset.hierarchy is not None and study.encoders:
+            files += [f"{EMBEDDINGS[2]}{encoder.name}/{dataset}.parquet" for encoder in study.every_encoder]
         files += [f"{EMBEDDINGS[1]}{study.similarity}/{dataset}/{it}.parquet" for it in worded if study.similarity]
     return files
 

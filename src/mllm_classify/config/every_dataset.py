@@ -169,6 +169,12 @@ class Dataset(Section):
         Equivalences | None, Choice("ours", "applies a set E, which is not public, to both label sets (Sec. 2.2)")
     ] = Field(None, description="without it, no two classes count as one")
     hierarchy: Hierarchy | None = Field(None, description="what classes are kinds of, for results/granularity.csv")
+    answer_labels: Annotated[str | None, CONTENT, Choice("ours", "measures no mapping against labels of answers")] = (
+        Field(
+            None,
+            description="CSV of which classes answers mean, as annotators say (`annotate answers`), for results/mapping_quality.csv",
+        )
+    )
 
     @property
     def has_files(self) -> bool:
@@ -222,12 +228,12 @@ class Dataset(Section):
     def identities(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What contributes to the lineage of the images, and what else to that of their labels: two disjoint parts.
 
-        The hierarchy contributes to neither.
+        The hierarchy and labels of answers contribute to neither.
 
         Raises InputError where a file that is named cannot be read.
         """
         images = identity(self)
-        del images["hierarchy"]
+        del images["hierarchy"], images["answer_labels"]
         labels = {key: images.pop(key) for key in self.LABELLING}
         return {"files": self.has_files, "synsets": self.synsets_file} | images | self._chosen_by(labels), labels
 

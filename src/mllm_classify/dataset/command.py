@@ -24,6 +24,8 @@ def add(stages: Any) -> None:
 
 
 def write_images(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.config.answer_labels import read_answer_labels
+    from mllm_classify.dataset.answer_labels import answer_labels
     from mllm_classify.dataset.classes import CLASSES
     from mllm_classify.dataset.hierarchy import hierarchy
     from mllm_classify.dataset.images import IMAGES, class_list, files_of, images, remarks
@@ -36,6 +38,8 @@ def write_images(args: argparse.Namespace, config: Config) -> None:
     labels(registered, names, dataset)
     if dataset.hierarchy is not None:
         hierarchy(names, dataset)
+    if dataset.answer_labels is not None:
+        answer_labels(read_answer_labels(dataset.answer_labels), names)
     parquet.write(names, CLASSES, args.classes)
     parquet.write(registered, IMAGES, args.images)
     stamps.keep(Path(args.images).with_name(stamps.STAMPS), files_of(registered), dataset.root)

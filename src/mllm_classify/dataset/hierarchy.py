@@ -62,6 +62,25 @@ def hierarchy(classes: pl.DataFrame, dataset: "AnyDataset") -> pl.DataFrame:
     )  # fmt: skip
 
 
+def synonyms(hierarchy: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
+    """What else classes are called: names of their nodes that are no class's name, and that no node of another class bears.
+
+    Columns text, class_id (the lowest of those that the node is); sorted by text.
+    """
+    key = pl.col("text").str.to_lowercase().str.strip_chars()
+    known = classes.select(pl.col("name").str.to_lowercase().str.strip_chars())["name"]
+    return (
+        hierarchy.filter(pl.col("classes").list.len() > 0)
+        .select("node", class_id=pl.col("classes").list.min(), text="names")
+        .explode("text")
+        .with_columns(key.alias("key"))
+        .filter(~pl.col("key").is_in(known.implode()), pl.col("node").n_unique().over("key") == 1)
+        .unique("key", keep="first", maintain_order=True)
+        .select("text", "class_id")
+        .sort("text")
+    )
+
+
 def read_table(file: str) -> list[Node]:
     """Nodes of a table; one without names is called as it is."""
     nodes = []

@@ -1,4 +1,4 @@
-"""The commands of the embed stage: class names, a model's answers, and the concepts that these speak of."""
+"""The commands of the embed stage: class names and what else classes are called, answers, and the concepts that these speak of."""
 
 import argparse
 import importlib
@@ -33,10 +33,18 @@ def add(stages: Any) -> None:
         "concepts/{encoder}/{model}",
         "Embed the concepts of a model's answers to OW.",
     )
-    for added in (classes, answers, concepts):
+    synonyms = command(
+        several,
+        "synonyms",
+        embed_synonyms,
+        "synonyms/{encoder}",
+        "Embed what else the classes are called in the hierarchy.",
+    )
+    for added in (classes, answers, concepts, synonyms):
         added.add_argument("--encoder", required=True, help="the encoder's name in the configuration")
         added.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal (kind openai)")
     files(classes, "classes", "output")
+    files(synonyms, "hierarchy", "classes", "output")
     for added in (answers, concepts):
         added.add_argument("--model", required=True, help="the model's name in the configuration")
         files(added, "predictions", "output")
@@ -79,3 +87,15 @@ def embed_concepts(args: argparse.Namespace, config: Config) -> None:
     vectors = concepts.embed_concepts(lambda: text_encoder(encoder, args.journal), templates, answers)
     parquet.write(vectors, None, args.output, [environment()])
     log.info("%s: %d concepts of %d distinct answers of %s", encoder.name, len(vectors), len(answers), args.predictions)
+
+
+def embed_synonyms(args: argparse.Namespace, config: Config) -> None:
+    from mllm_classify.dataset.hierarchy import synonyms
+    from mllm_classify.embed import texts
+
+    encoder = config.named_encoder(args.encoder)
+    templates = texts.answer_templates(encoder)
+    names = synonyms(parquet.read(args.hierarchy), parquet.read(args.classes))
+    vectors = texts.embed_texts(lambda: text_encoder(encoder, args.journal), templates, names["text"].to_list())
+    parquet.write(vectors, None, args.output, [environment()])
+    log.info("%s: %d other names of classes", encoder.name, len(vectors))

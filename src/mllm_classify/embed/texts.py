@@ -78,7 +78,11 @@ def embed_answers(encoder: Callable[[], Encode], templates: list[str], predictio
 
     `templates` are ["{}"] where answers are embedded bare. The encoder is loaded only where there is an answer.
     """
-    texts = distinct_answers(predictions)
+    return embed_texts(encoder, templates, distinct_answers(predictions))
+
+
+def embed_texts(encoder: Callable[[], Encode], templates: list[str], texts: list[str]) -> pl.DataFrame:
+    """Unit vectors of texts. The encoder is loaded only where there is one."""
     if not texts:
         return pl.DataFrame(schema=answer_schema(1))
     vectors = averaged(encoder(), [text[:LONGEST] for text in texts], templates)

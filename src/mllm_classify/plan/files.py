@@ -15,6 +15,7 @@ PATTERNS = {
     "class_embeddings": "results/embeddings/{encoder}/{dataset}/classes.parquet",
     "answer_embeddings": "results/embeddings/{encoder}/{dataset}/{model}.parquet",
     "concept_embeddings": "results/concepts/{encoder}/{dataset}/{model}.parquet",
+    "synonym_embeddings": "results/synonyms/{encoder}/{dataset}.parquet",
     "predictions": "results/predictions/{dataset}/{model}.parquet",
     "shard": "results/predictions/{dataset}/shards/{model}/{shard}-of-{shards}.parquet",
     "probe": "results/probe/{dataset}/{model}.parquet",
@@ -34,6 +35,7 @@ JOBS = {
     "class_embeddings": "classes/{encoder}",
     "answer_embeddings": "answers/{encoder}/{model}",
     "concept_embeddings": "concepts/{encoder}/{model}",
+    "synonym_embeddings": "synonyms/{encoder}",
     "predictions": "predict/{model}",
     "probe": "probe/{model}",
     "choices": "choices",
@@ -94,6 +96,10 @@ def _similar(outline: Outline) -> Files:
     }
 
 
+def _by_encoder(outline: Outline, name: str) -> Files:
+    return {encoder: file(outline, name, encoder=encoder) for encoder in outline.encoders}
+
+
 GROUPS: dict[str, Callable[[Outline], Files]] = {
     "predictions": _predictions,
     "rankings": _predictions,  # as an output takes them: any may rank
@@ -111,6 +117,8 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
     "accepting": lambda outline: {judge: file(outline, "judgement", judge=judge) for judge in list(outline.judges)[:1]},
     "asked_choices": lambda outline: {"choices": file(outline, "choices")} if outline.choices else {},
     "similar": _similar,
+    "encoded_classes": lambda outline: _by_encoder(outline, "class_embeddings"),
+    "encoded_synonyms": lambda outline: _by_encoder(outline, "synonym_embeddings"),
     "encoded": lambda outline: {
         (encoder, model): file(outline, "mapping", model, encoder)
         for encoder in outline.encoders
@@ -175,6 +183,8 @@ def bundled_files(outline: Outline) -> list[File]:
         files += [file(outline, "concept_embeddings", model, outline.similarity) for model in worded]
     if outline.hierarchy:
         files.append(file(outline, "hierarchy"))
+    if outline.synonyms:
+        files += inputs(outline, "encoded_synonyms").values()
     if outline.choices:
         files += [file(outline, name) for name in ("choices", "confusions")]
     return files + [File(path, name) for name in outline.outputs for path in written(outline, OUTPUTS[name])]

@@ -66,6 +66,7 @@ class Lineages:
         jobs += [f"predict/{model}" for model in of.models]
         jobs += [f"probe/{model}" for model in of.named("probed")]
         jobs += ["hierarchy"] if of.hierarchy else []
+        jobs += [f"synonyms/{encoder}" for encoder in of.encoders if of.synonyms]
         jobs += ["choices"] if of.choices else []
         jobs += [f"{stage}/{it}/{model}" for stage in ("answers", "mapping") for it in of.encoders for model in worded]
         jobs += [f"judge/{judge}" for judge in of.judges]
@@ -125,6 +126,11 @@ class Lineages:
         spec, modules = self._encoder(encoder)
         del spec["document_prompt"]
         return Job(spec, ["embed.concepts", *modules], [f"predict/{model}"])
+
+    def _synonyms(self, encoder: str) -> Job:
+        spec, modules = self._encoder(encoder)
+        del spec["document_prompt"]
+        return Job(spec, ["dataset.hierarchy", *modules], ["images", "hierarchy"])
 
     def _encoder(self, name: str) -> tuple[dict[str, Any], list[str]]:
         """What an encoder's vectors depend on: its entry, and its code."""

@@ -35,6 +35,7 @@ class Outline(NamedTuple):
     reference: str | None
     choices: bool  # whether there are multiple-choice questions
     hierarchy: bool  # whether it is known what classes are kinds of
+    synonyms: bool  # whether encoders are compared by what else classes are called
     pictures: bool  # whether there are picture files
     examined: str | None  # the model whose disputed answers are annotated again
     annotated: list[str]  # models whose predictions annotators see
@@ -59,6 +60,7 @@ def outline(config: Config) -> Outline:
         config.choices.reference if config.choices else None,
         config.choices is not None,
         config.dataset.hierarchy is not None,
+        config.dataset.hierarchy is not None and bool(config.encoders),
         config.dataset.has_files,
         config.annotate.model if config.annotate else None,
         config.annotate.models if config.annotate else [],

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from mllm_classify.config.answer_labels import read_answer_labels
 from mllm_classify.config.dataset import ImagenetDataset
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.models import Model, RecordedModel
@@ -67,6 +68,12 @@ def rules(config: Config) -> str:
 def hierarchy_label(config: Config) -> str | None:
     """What tables call the hierarchy of the classes."""
     return config.dataset.hierarchy.label if config.dataset.hierarchy else None
+
+
+def answer_labels(config: Config) -> list[list[Any]]:
+    """What annotators say that answers mean: answer, relation, classes' names, annotator, kind, and number of the pass."""
+    file = config.dataset.answer_labels
+    return [list(it) for it in read_answer_labels(file)] if file is not None else []
 
 
 def similarity(config: Config) -> str | None:
@@ -255,6 +262,7 @@ VALUES: dict[str, Value] = {
         *(
             about,
             hierarchy_label,
+            answer_labels,
             similarity,
             entries,
             resamples,
@@ -325,6 +333,9 @@ CONDITIONS = {
     "worded": Condition("a model that answers in words", lambda config: any(it.worded for it in config.models)),
     "hierarchy": Condition(
         "a hierarchy of the classes (dataset.hierarchy)", lambda config: config.dataset.hierarchy is not None
+    ),
+    "answer_labels": Condition(
+        "labels of answers (dataset.answer_labels)", lambda config: config.dataset.answer_labels is not None
     ),
     "levels": Condition(
         "levels of the classes' hierarchy (dataset.hierarchy.levels)",

@@ -1,5 +1,6 @@
 """The embedded default, end to end: real photographs, real weights, a real encoder, a real endpoint."""
 
+import csv
 import json
 import os
 import subprocess
@@ -13,7 +14,9 @@ import yaml
 
 from mllm_classify.outputs import OUTPUTS
 from tests import plain
+from tests.plain.encoder_choice import encoder_choice
 from tests.plain.encoders import encoder_tables
+from tests.plain.mapping_quality import mapping_quality as plain_mapping_quality
 from tests.plain.noise import noise_tables
 from tests.workflow.study import PROJECT, Study, outputs_of
 
@@ -39,14 +42,15 @@ def computed(demonstration: Study) -> dict[str, list[dict]]:
     results, variants, encoder = demonstration.folder / "results", config["variants"], config["encoder"]["name"]
     tables = plain.tables(results, config["models"], choices=config["choices"], variants=variants, encoder=encoder)
     tables |= noise_tables(results, config["models"], variants=variants, encoder=encoder)
-    return tables | encoder_tables(results, config)
+    return tables | encoder_tables(results, config) | {"encoder_choice": encoder_choice(results, config)}
 
 
+COMMAND = [sys.executable, "-m", "mllm_classify"]
 EXISTING = outputs_of(PROJECT / "config.yaml")
 UNCOMPUTED = {
     "usage": "test_usage", "disputed": "test_annotate", "protocols": "test_recomputed", "top_k": "test_top_k",
     "label_quality": "test_label_quality", "quality_precision": "test_label_quality", "calibration": "test_calibration",
-    "reliability": "test_calibration", "granularity": "test_granularity", "levels": "test_granularity",
+    "reliability": "test_calibration", "granularity": "test_granularity", "levels": "test_granularity", "mapping_quality": "test_mapping_quality",
 }  # fmt: skip
 """Tables that are computed otherwise elsewhere, and where."""
 MADE = [name for name in EXISTING if OUTPUTS[name].form != "figure" and name not in UNCOMPUTED]
@@ -195,3 +199,38 @@ def test_answers_are_no_output_that_snakemake_would_delete(demonstration: Study)
     assert done.returncode == 0, done.stderr
     assert "results/table3.csv" in done.stdout + done.stderr
     assert "journal" not in done.stdout + done.stderr
+
+
+def test_mapping_rules_on_the_labelled_answers_equal_an_independent_computation(demonstration: Study) -> None:
+    file = demonstration.folder / demonstration.config["dataset"]["answer_labels"]
+    expected = plain_mapping_quality(demonstration.folder / "results", demonstration.config, file)
+    found = [row for row in demonstration.rows("mapping_quality") if not row["signal"]]
+    assert [{name: row[name] for name in cells} for row, cells in zip(found, expected, strict=True)] == expected
+
+
+def test_answers_are_drawn_labelled_and_read_back(demonstration: Study, tmp_path: Path) -> None:
+    """By a person who takes each answer that is a class's name for that class, and leaves out the others."""
+    sheet, labels = tmp_path / "sheet.csv", tmp_path / "labels.csv"
+    draw = [*COMMAND, "annotate", "answers", "--annotator", "Kim", "--count", "12", "--sheet", str(sheet)]
+    assert demonstration.run(*draw).returncode == 0
+    with sheet.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    assert "conse-chat" not in sheet.read_text()
+    for row in rows:
+        candidates = {name.lower(): name for name in row["candidates"].split(" | ")}
+        if row["answer"].lower() in candidates:
+            row |= {"relation": "same", "classes": candidates[row["answer"].lower()]}
+    with sheet.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    again = demonstration.run(*draw)
+    assert again.returncode == 1
+    assert "is there already, and may be labelled; name another file" in again.stderr
+    read = [*COMMAND, "annotate", "read-answers", "--sheets", str(sheet), "--labels", str(labels)]
+    assert demonstration.run(*read).returncode == 0
+    labelled = [row for row in rows if row["relation"]]
+    assert 0 < len(labelled) < 12
+    with labels.open(newline="") as file:
+        assert [row["answer"] for row in csv.DictReader(file)] == sorted(row["answer"] for row in labelled)
