@@ -18,7 +18,7 @@ from mllm_classify.dataset.classes import Lookup
 from mllm_classify.io.files import InputError, read_text
 from mllm_classify.io.records import read_records
 from mllm_classify.io.text import one_line
-from mllm_classify.predict.chat.answering import Serving, ask
+from mllm_classify.predict.chat.answering import Serving, ask, http_transport
 from mllm_classify.predict.chat.prompts import Prompt, Way, listed, read_prompt, template
 from mllm_classify.predict.chat.questions import Question, answer_identity, question_key
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mllm_classify.config.chat import ChatModel
     from mllm_classify.config.tasks import Probe
+    from mllm_classify.predict.chat.asking import Failure
     from mllm_classify.predict.job import PredictJob
 
 log = logging.getLogger(__name__)
@@ -132,10 +133,6 @@ class Probes:
             put = template(self.model, way, text, images=0)
             yield Question(question_key(put, [], repeat, self._identity), TASK, (place,), put, "", repeat)
 
-    def rows(self) -> int:
-        """The number of answers that there will be."""
-        return len(self.asked)
-
     def urls(self, question: Question) -> list[str]:  # noqa: ARG002 (as other questionnaires)
         """No pictures."""
         return []
@@ -147,6 +144,17 @@ def probes_of(job: "PredictJob[ChatModel]") -> Probes:
     return Probes(job.model, job.probe, job.classes)
 
 
+def asked_probes(
+    job: "PredictJob[ChatModel]",
+    serving: Serving,
+    transport: "Callable[[ChatModel, str], client.Transport]" = http_transport,
+) -> "tuple[Probes, dict[str, Failure]]":
+    """Ask what the journal of a job lacks about its descriptions. All questions, and why some have no answer."""
+    probes = probes_of(job)
+    _, failures = ask(probes, job.journal, job.progress, serving, transport, shards=job.shard[1], checked=False)
+    return probes, failures
+
+
 def probed(
     job: "PredictJob[ChatModel]", serving: Serving, transport: "Callable[[ChatModel, str], client.Transport]"
 ) -> pl.DataFrame:
@@ -154,8 +162,7 @@ def probed(
 
     Raises InputError where more of them are missing than the entry tolerates.
     """
-    probes = probes_of(job)
-    _, failures = ask(probes, job.journal, job.progress, serving, transport, checked=False)
+    probes, failures = asked_probes(job, serving, transport)
     known = journal.read(job.journal, replies.check_record)
     rows = []
     for question, (class_id, description, repeat, shown) in zip(probes, probes.asked, strict=True):
