@@ -9,6 +9,7 @@ work; memory is that of all processes together.
 """
 
 import argparse
+import contextlib
 import re
 import subprocess
 import sys
@@ -27,7 +28,8 @@ from tabulate import tabulate
 
 PROJECT = Path(__file__).parents[1]
 CLASSES = 1000
-RANKED = 5
+SCORES = [0.5, 0.2, 0.1, 0.1, 0.1]
+"""Of the first classes of every ranking."""
 EVERY = 0.2
 """Seconds between two looks at the memory."""
 
@@ -99,13 +101,13 @@ def write_predictions(folder: Path, datasets: int, models: int) -> None:
     for number in range(datasets):
         labels = pl.read_csv(folder / f"{name_of(number)}.imgt.csv", schema_overrides={"image_id": pl.String})
         truth = labels["class"].to_numpy()
+        same = ranking_rows(labels["image_id"].to_list(), [[0]] * len(truth), [SCORES] * len(truth))
         for model in range(models):
             rng = np.random.default_rng([number, 1, model])
             right = rng.random(len(truth)) < 0.5 + 0.35 * model / models
             first = np.where(right, truth, rng.integers(CLASSES, size=len(truth)))
-            ranking = (first[:, None] + np.arange(RANKED) * 199) % CLASSES
-            scores = np.broadcast_to(np.array([0.5, 0.2, 0.1, 0.1, 0.1], dtype=np.float32), ranking.shape)
-            rows = ranking_rows(labels["image_id"].to_list(), ranking.tolist(), scores.tolist())
+            ranking = (first[:, None] + np.arange(len(SCORES)) * 199) % CLASSES
+            rows = same.with_columns(class_ids=pl.Series(ranking.astype(np.int32)).arr.to_list())
             path = folder / f"results/predictions/{name_of(number)}/model{model:02}.parquet"
             parquet.write(rows, PREDICTIONS, path)
 
@@ -179,6 +181,7 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=60)
     parser.add_argument("--images", type=int, default=50_000)
     parser.add_argument("--all", action="store_true", help="all outputs, too")
+    parser.add_argument("--folder", help="a new one, which is kept")
     parser.add_argument(
         "--smallest", action="store_true", help="two data sets, two models, few images: whether it works"
     )
@@ -186,12 +189,13 @@ def main() -> None:
     if args.smallest:
         args.datasets, args.planned, args.models, args.images = 2, 2, 2, 100
     rows = []
-    with tempfile.TemporaryDirectory() as name:
+    with contextlib.ExitStack() as stack:
+        name = args.folder or stack.enter_context(tempfile.TemporaryDirectory())
         for folder, datasets, images in (
             (Path(name) / "planned", args.planned, 10),
             (Path(name) / "made", args.datasets, args.images),
         ):
-            folder.mkdir()
+            folder.mkdir(parents=True)
             write_study(folder, datasets, args.models, images)
         rows.append((f"snakemake -n, {args.planned} data sets", snakemake(Path(name) / "planned", "-n")))
         made = Path(name) / "made"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mllm_classify.plan.lineage import Lineages
-from mllm_classify.plan.together import marks, together, unit
+from mllm_classify.plan.together import idle, marks, together, unit
 from tests.config.given import ENGINE, PICTURED, TIMM, loaded, whole
 
 NAMES = ["d", "f", "g"]
@@ -21,27 +21,30 @@ def study(folder):
     return planned(folder)
 
 
-def planned(folder, names=("f", "g"), **engine):
+def planned(folder, names=("f", "g"), probed=(), **engine):
     entries = [{"dataset": PICTURED[0] | {"name": name, "label": name, "folder": str(folder)}} for name in names]
     twin = ENGINE | {"name": "twin", "label": "Twin"}
     models = [TIMM, ENGINE | {"shards": 1} | engine, twin]
-    config = loaded(folder, whole(models=models, datasets=entries, variants=[]))
+    more = {"probe": {"models": [*probed], "descriptions": "t.txt"}} if probed else {}
+    config = loaded(folder, whole(models=models, datasets=entries, variants=[], **more))
     each = {name: Lineages(study) for name, study in config.studies.items()}
     outlines = {name: it.outline for name, it in each.items()}
     return outlines, {
-        name: {job: it[job] for job in it.names() if job.startswith("predict/")} for name, it in each.items()
+        name: {job: it[job] for job in it.names() if job.startswith(("predict/", "probe/"))}
+        for name, it in each.items()
     }
 
 
-def made(study, *datasets, model="engine", file=None, inputs=(), lineage=None):
-    """Leave predictions and Snakemake's record of them, as a run does."""
+def made(study, *datasets, model="engine", file=None, inputs=(), lineage=None, stage="predict"):
+    """Leave predictions, or a probe, and Snakemake's record of them, as a run does."""
     _, lineages = study
+    folder = {"predict": "predictions", "probe": "probe"}[stage]
     for name in datasets:
-        path = Path(f"results/predictions/{name}/{file or model}.parquet")
+        path = Path(f"results/{folder}/{name}/{file or model}.parquet")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
         option = "" if name == "d" else f" --dataset {name}"
-        said = f"{lineage or lineages[name][f'predict/{model}']}{option}"
+        said = f"{lineage or lineages[name][f'{stage}/{model}']}{option}"
         record = Path(".snakemake/metadata") / urlsafe_b64encode(str(path).encode()).decode()
         record.parent.mkdir(parents=True, exist_ok=True)
         record.write_text(json.dumps({"params": [repr(""), repr(said)], "input": sorted(inputs)}))
@@ -53,18 +56,27 @@ def made(study, *datasets, model="engine", file=None, inputs=(), lineage=None):
 def asked(study, *models):
     """What models, by default the engines, or shards of them, are asked about at once."""
     names = models or ("engine", "twin")
-    return {unit(it.model, it.shard): it.datasets for it in together(*study).values() if it.model in names}
+    return {called(it): it.datasets for it in together(*study).values() if it.model in names}
+
+
+def called(it):
+    return unit(it.model, it.shard).removeprefix("predict/")
 
 
 def by_model(found):
-    return {unit(it.model, it.shard): it.mark for it in found.values()}
+    return {called(it): it.mark for it in found.values()}
+
+
+def marked(known):
+    """The marks of a data set's predictions."""
+    return {job.removeprefix("predict/"): mark for job, mark in known.items() if job.startswith("predict/")}
 
 
 def test_what_has_no_predictions_is_asked_at_once(study):
     assert asked(study) == {"engine": NAMES, "twin": NAMES}
     found = together(*study)
     assert len(found) == len(by_model(found)) == 3  # though two are of one lineage
-    assert marks(study[0], found) == dict.fromkeys(NAMES, by_model(found))
+    assert {name: marked(it) for name, it in marks(study[0], found).items()} == dict.fromkeys(NAMES, by_model(found))
 
 
 def test_one_data_set_is_asked_about_by_its_own_job(study):
@@ -96,7 +108,8 @@ def test_what_stands_keeps_the_mark_that_it_was_made_after(study):
     made(study, *NAMES, model="lite")
     found = together(*study)
     assert asked(study) == {"engine": ["f", "g"]}
-    assert marks(study[0], found) == {"d": {"engine": before}, "f": by_model(found), "g": by_model(found)}
+    known = {name: marked(it) for name, it in marks(study[0], found).items()}
+    assert known == {"d": {"engine": before}, "f": by_model(found), "g": by_model(found)}
     Path(before).unlink()
     assert marks(study[0], found)["d"] == {}
 
@@ -106,7 +119,7 @@ def test_a_data_set_alone_keeps_its_mark_and_asks_by_its_own_job(folder, study):
     made(study, "d", inputs=[before])
     alone = planned(folder, names=())
     assert asked(alone) == {}
-    assert marks(alone[0], {}) == {"d": {"engine": before}}
+    assert marks(alone[0], {}) == {"d": {"predict/engine": before}}
 
 
 def test_a_study_that_never_had_others_reads_no_record(folder, study):
@@ -126,7 +139,7 @@ def test_a_shard_that_is_there_is_not_asked_again(folder, study):
     made(sharded, *NAMES, file="shards/engine/1-of-2", inputs=[before])
     assert asked(sharded, "engine") == {"engine/2-of-2": NAMES}
     found = together(*sharded)
-    known = marks(sharded[0], found)["d"]
+    known = marked(marks(sharded[0], found)["d"])
     assert known == by_model(found) | {"engine/1-of-2": before}
 
 
@@ -144,3 +157,44 @@ def test_a_mark_whose_parts_are_gone_is_made_anew(study):
     Path(first["lite"]).write_text("{}")
     Path("results/predictions/d/.lite.parquet.parts-0123").rmdir()
     assert by_model(together(*study))["lite"] == first["lite"].replace("-2", "-3")
+
+
+def test_a_probe_is_asked_with_the_predictions_of_one_data_set(folder, study):
+    alone = planned(folder, names=(), probed=["engine"])
+    ((mark, it),) = together(*alone).items()
+    assert (it.model, it.datasets, it.probed, it.waits) == ("engine", ["d"], ["d"], True)
+    assert marks(alone[0], {mark: it}) == {"d": {"predict/engine": it.mark, "probe/engine": it.mark}}
+    made(alone, "d")
+    assert together(*alone) == {}  # its own job starts the engine
+    made(alone, "d", stage="probe", inputs=[it.mark])
+    assert marks(alone[0], {}) == {"d": {"probe/engine": it.mark}}
+
+
+def test_probes_about_several_data_sets_are_asked_at_once_by_the_first_shard(folder, study):
+    several = planned(folder, probed=["engine"], shards=2)
+    found = {called(it): (it.datasets, it.probed) for it in together(*several).values() if it.model == "engine"}
+    assert found == {"engine/1-of-2": (NAMES, NAMES), "engine/2-of-2": (NAMES, [])}
+    made(several, *NAMES)
+    made(several, "f", stage="probe")
+    found = {called(it): (it.datasets, it.probed) for it in together(*several).values() if it.model == "engine"}
+    assert found == {"engine/1-of-2": ([], ["d", "g"])}
+    made(several, "f", stage="probe", lineage="0" * 64)
+    found = {called(it): (it.datasets, it.probed) for it in together(*several).values() if it.model == "engine"}
+    assert found == {"engine/1-of-2": ([], NAMES)}
+
+
+def test_what_is_done_before_a_job_leaves_it_idle_but_the_search_of_knn(folder, study):
+    """Not once the mark is there: what a second run has left to do, its own jobs do."""
+    outlines, lineages = planned(folder, names=("f",), probed=["engine"])
+    asked_now = together(outlines, lineages)
+    jobs = ["predict/engine", "predict/lite", "predict/twin", "probe/engine"]
+    assert {name: sorted(it) for name, it in idle(outlines, asked_now).items()} == {"d": jobs, "f": jobs}
+    lite = outlines["d"].models["lite"]._replace(keeps_parts=False)
+    searching = {name: it._replace(models=it.models | {"lite": lite}) for name, it in outlines.items()}
+    assert "predict/lite" not in idle(searching, asked_now)["d"]
+    for it in asked_now.values():
+        Path(it.mark).parent.mkdir(parents=True, exist_ok=True)
+        Path(it.mark).write_text("{}")
+    again = {it.model for it in together(outlines, lineages).values() if it.waits}
+    assert again == {"lite"}  # whose parts are not there, either
+    assert idle(outlines, together(outlines, lineages)) == {"d": ["predict/lite"], "f": ["predict/lite"]}

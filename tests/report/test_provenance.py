@@ -4,6 +4,7 @@ import json
 import polars as pl
 import pytest
 
+from mllm_classify.config.every_dataset import Equivalences
 from mllm_classify.config.load import load
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.dataset.labels import LABELS
@@ -102,3 +103,21 @@ def test_a_file_that_is_gone_is_named(config, tmp_path):
     (tmp_path / "words.csv").unlink()
     with pytest.raises(InputError, match=r"words\.csv: cannot be read"):
         list(named_files(config))
+
+
+def test_what_changes_nothing_in_a_file_of_equivalences_is_counted(config, tmp_path):
+    """Of ReImageNet's file only the groups are obeyed."""
+    file = tmp_path / "class_update_config.json"
+    content = {"eq_classes": {"g": [0, 1]}, "hier_classes": {"dog": [1, 2]}, "image_overrides": {"x": "a", "y": "b"}}
+    told = {"equivalences: hier_classes": "1 entries, which change nothing",
+            "equivalences: image_overrides": "2 entries, which change nothing"}  # fmt: skip
+
+    def counted(content):
+        file.write_text(json.dumps(content))
+        dataset = config.dataset.model_copy(update={"equivalences": Equivalences(label="E", file=str(file))})
+        found = rows(table_of(config.model_copy(update={"dataset": dataset}), tmp_path))
+        return {item: value for (part, item), (value, _) in found.items() if item.startswith("equivalences: ")}
+
+    assert counted(content) == told
+    assert counted(content | {"hier_classes": {}}).keys() == {"equivalences: image_overrides"}
+    assert counted({"eq_classes": {"g": [0, 1]}}) == {}

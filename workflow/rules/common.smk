@@ -26,7 +26,7 @@ from mllm_classify.plan.files import (
     written,
 )
 from mllm_classify.plan.plan import hand_on, plan
-from mllm_classify.plan.together import unit
+from mllm_classify.plan.together import READING, probe_of, unit
 from mllm_classify.plan.values import unmet
 
 
@@ -148,11 +148,28 @@ def get_replaced(wildcards):
     return PLAN.replaced[outline_of(wildcards).dataset]
 
 
-def get_resource(key):
-    """Resource function: what a model's entry asks of the scheduler."""
+def predictions_of(wildcards):
+    """What the plan calls the job of a model's predictions, or of a shard of them."""
+    shard = f"{wildcards.shard}-of-{wildcards.shards}" if "shard" in wildcards.keys() else ""
+    return unit(wildcards.model, shard)
 
-    def resource(wildcards):
-        return MODELS[wildcards.model].resources[key]
+
+def probe(wildcards):
+    """What the plan calls the job of a model's probe."""
+    return probe_of(wildcards.model)
+
+
+def get_resource(key, job=None):
+    """Resource function: what a model's entry asks of the scheduler.
+
+    A job whose work is done before it asks for no more than reading takes. If something is left to do, its second attempt
+    asks for all.
+    """
+
+    def resource(wildcards, attempt):
+        of = MODELS[wildcards.model].resources[key]
+        idle = job is not None and job(wildcards) in PLAN.idle[outline_of(wildcards).dataset]
+        return min(of, READING[key]) if idle and attempt == 1 else of
 
     return resource
 
@@ -202,9 +219,9 @@ def get_labels(wildcards):
     return files_of(of, "labels") if of.models[wildcards.model].labels else []
 
 
-def get_asked_datasets(wildcards):
-    """Params function: the data sets that a model is asked about at once."""
-    return PLAN.asked[wildcards.asking].datasets
+def get_asked_datasets(key):
+    """Params function: the data sets that a model is asked about at once (datasets), or about their classes (probed)."""
+    return lambda wildcards: getattr(PLAN.asked[wildcards.asking], key)
 
 
 def get_asked_shard(wildcards):
@@ -215,13 +232,16 @@ def get_asked_shard(wildcards):
 
 def get_asked_about(wildcards):
     """Params function: the same in words."""
-    shard = PLAN.asked[wildcards.asking].shard
-    return " ".join(get_asked_datasets(wildcards)) + (f", shard {shard.replace('-of-', ' of ')}" if shard else "")
+    it = PLAN.asked[wildcards.asking]
+    about = [" ".join(names) for names in (it.datasets, ["the classes of", *it.probed] if it.probed else []) if names]
+    return " and ".join(about) + (f", shard {it.shard.replace('-of-', ' of ')}" if it.shard else "")
 
 
 def get_asked(wildcards):
     """What a model that is asked about several data sets at once is asked with."""
-    return [path for name in get_asked_datasets(wildcards) for path in asked_with(PLAN.outlines[name], wildcards.model)]
+    it = PLAN.asked[wildcards.asking]
+    names = sorted({*it.datasets, *it.probed})
+    return [path for name in names for path in asked_with(PLAN.outlines[name], wildcards.model)]
 
 
 def asked_with(outline, name):
@@ -237,10 +257,9 @@ def asked_with(outline, name):
     return files_of(outline, *(it for it, needs in needed.items() if needs))
 
 
-def get_mark(wildcards):
-    """The mark of a model that was asked about several data sets at once, for predictions that are made after it."""
-    shard = f"{wildcards.shard}-of-{wildcards.shards}" if "shard" in wildcards.keys() else ""
-    return PLAN.marks.get(outline_of(wildcards).dataset, {}).get(unit(wildcards.model, shard), [])
+def get_mark(job):
+    """Input function: the mark of a model that was asked in one go, for jobs that come after it."""
+    return lambda wildcards: PLAN.marks.get(outline_of(wildcards).dataset, {}).get(job(wildcards), [])
 
 
 def get_reference(wildcards):

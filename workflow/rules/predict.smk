@@ -9,18 +9,18 @@ for scope in SCOPES:
             class_embeddings=get_class_embeddings,
             choices=get_choices,
             labels=get_labels,
-            asked=get_mark,
+            asked=get_mark(predictions_of),
         output:
             scope.pattern("predictions"),
         log:
             scope.log("predict/{model}"),
         wildcard_constraints:
             model=matching(name for name, model in MODELS.items() if model.shards == 1),
-        threads: get_resource("cpus")
+        threads: get_resource("cpus", predictions_of)
         resources:
-            gpu=get_resource("gpus"),
-            mem_mb=get_resource("mem_mb"),
-            runtime=get_resource("runtime"),
+            gpu=get_resource("gpus", predictions_of),
+            mem_mb=get_resource("mem_mb", predictions_of),
+            runtime=get_resource("runtime", predictions_of),
         params:
             lineage=get_lineage("predict/{model}"),
             shard="",
@@ -43,7 +43,7 @@ for scope in SCOPES:
             class_embeddings=get_class_embeddings,
             choices=get_choices,
             labels=get_labels,
-            asked=get_mark,
+            asked=get_mark(predictions_of),
         output:
             scope.pattern("shard"),
         log:
@@ -52,11 +52,11 @@ for scope in SCOPES:
             model=matching(MODELS),
             shard="[0-9]+",
             shards="[0-9]+",
-        threads: get_resource("cpus")
+        threads: get_resource("cpus", predictions_of)
         resources:
-            gpu=get_resource("gpus"),
-            mem_mb=get_resource("mem_mb"),
-            runtime=get_resource("runtime"),
+            gpu=get_resource("gpus", predictions_of),
+            mem_mb=get_resource("mem_mb", predictions_of),
+            runtime=get_resource("runtime", predictions_of),
         params:
             lineage=get_lineage("predict/{model}"),
             shard="--shard {shard}/{shards}",
@@ -92,7 +92,7 @@ for scope in SCOPES:
             " --images {input.images} --inputs {input.shards} --output {output} 2>&1 | tee {log}"
 
 
-# a model whose engine is started, or whose weights are loaded, once for several data sets; none where it is about one only
+# a model whose engine is started, or whose weights are loaded, once for several jobs; none before one alone
 rule ask:
     input:
         get_asked,
@@ -110,11 +110,12 @@ rule ask:
         mem_mb=get_resource("mem_mb"),
         runtime=get_resource("runtime"),
     params:
-        datasets=get_asked_datasets,
+        datasets=get_asked_datasets("datasets"),
+        probed=get_asked_datasets("probed"),
         shard=get_asked_shard,
         about=get_asked_about,
     message:
         "Asking {wildcards.model} about {params.about}"
     shell:
         "python -m mllm_classify ask --model {wildcards.model} --asking {wildcards.asking} --datasets {params.datasets}"
-        " {params.shard} --output {output} 2>&1 | tee {log}"
+        " --probed {params.probed} {params.shard} --output {output} 2>&1 | tee {log}"

@@ -8,15 +8,16 @@ for scope in SCOPES:
             classes=scope.pattern("classes"),
             # the same model is asked by one job at a time, and its budget is kept
             predictions=scope.pattern("predictions"),
+            asked=get_mark(probe),
         output:
             scope.pattern("probe"),
         log:
             scope.log("probe/{model}"),
-        threads: get_resource("cpus")
+        threads: get_resource("cpus", probe)
         resources:
-            gpu=get_resource("gpus"),
-            mem_mb=get_resource("mem_mb"),
-            runtime=get_resource("runtime"),
+            gpu=get_resource("gpus", probe),
+            mem_mb=get_resource("mem_mb", probe),
+            runtime=get_resource("runtime", probe),
         params:
             lineage=get_lineage("probe/{model}"),
         message:

@@ -217,8 +217,10 @@ class Config(Section):
         if sampled := [task for task, put in self.tasks.items() if TASK[task].options and put.sample is not None]:
             msg = f"tasks.{sampled[0]}.sample: choices.per_class says which images multiple choice is about; remove the key"
             raise ValueError(msg)
-        if shown := [task for task, put in self.tasks.items() if TASK[task].options and put.examples is not None]:
-            msg = f"tasks.{shown[0]}.examples: each question has options of its own; remove the key"
+        if self.choices and self.choices.answer == "letter" and self._examples("MC"):
+            msg = (
+                "tasks.MC.examples: they bear names, and options letters; set choices.answer to name, or remove the key"
+            )
             raise ValueError(msg)
         names = [variant.name for variant in self.variants]
         if several := [it.name for it in self.variants if it.images > 1 and self._examples(it.task)]:

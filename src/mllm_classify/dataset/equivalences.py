@@ -16,6 +16,8 @@ Admits = dict[int, frozenset[int]]
 """By class, the others that are right too where it is a label."""
 OVERLAPPING = ("all", "last")
 """What a class in several groups is equivalent to (`Equivalences.overlapping`)."""
+UNUSED = ("hier_classes", "image_overrides")
+"""What ReImageNet's file has beside groups."""
 
 
 class Entry(NamedTuple):
@@ -84,11 +86,15 @@ def remarks(equivalences: "Equivalences | None", lookup: "Lookup") -> list[str]:
     found = entries(equivalences, lookup)
     in_several = ", ".join(map(str, shared(found))) or "none"
     said = [f"{len(found)} entries of equivalent classes; classes in several groups: {in_several}"]
-    if equivalences.file.endswith(".json"):
-        content = _content(equivalences.file)
-        unused = {key: content.get(key) for key in ("hier_classes", "image_overrides")}
-        said += [f"{len(value)} entries of {key}, which change nothing" for key, value in unused.items() if value]
-    return said
+    return said + [f"{count} entries of {key}, which change nothing" for key, count in unused(equivalences).items()]
+
+
+def unused(equivalences: "Equivalences | None") -> dict[str, int]:
+    """How many entries ReImageNet's file has that change nothing, by their key."""
+    if equivalences is None or not equivalences.file.endswith(".json"):
+        return {}
+    content = _content(equivalences.file)
+    return {key: len(content[key]) for key in UNUSED if content.get(key)}
 
 
 def _entry(place: str, row: dict[str, str], lookup: "Lookup") -> Entry:
@@ -120,7 +126,7 @@ def distinct(labels: frozenset[int], equal: Admits) -> int:
 def _content(file: str) -> dict[str, Any]:
     """ReImageNet's class_update_config.json; `hier_classes` and `image_overrides` are optional."""
     content = read_json(file)
-    for key in ("hier_classes", "image_overrides"):
+    for key in UNUSED:
         if isinstance(content, dict) and not isinstance(content.get(key, {}), dict):
             msg = f"{file}: {key}: must be an object"
             raise InputError(msg)

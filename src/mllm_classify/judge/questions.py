@@ -108,10 +108,6 @@ class Pairs:
         text = "".join(said.get(part, part) for part in PLACES.split(words["text"]))
         return question.template.body | {"messages": [message | {"content": [words | {"text": text}]}]}
 
-    def rows(self) -> int:
-        """The number of verdicts that there will be."""
-        return (len(self.controls) + len(self.pairs)) * self.judge.repeats
-
     def probe(self, put: Template, place: int, like: Question | None = None) -> Question:  # noqa: ARG002 (as other questionnaires)
         """A request that is no question of the study."""
         return Question("", TASK, ONE, put)

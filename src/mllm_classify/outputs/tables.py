@@ -235,6 +235,7 @@ TABLES: Final = (
         "judge",
     ),
     output_row("judges", "judgements judge_entries study", "Comparing judges", "Judges", "judge"),
+    output_row(
         "encoder_choice",
         "encoded_classes encoded_synonyms hierarchy classes study encodings",
         "Choosing a text encoder by what else classes are called",

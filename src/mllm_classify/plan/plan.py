@@ -16,7 +16,7 @@ from mllm_classify.plan import code
 from mllm_classify.plan.lineage import Lineages, across
 from mllm_classify.plan.outline import Outline, PlannedModel
 from mllm_classify.plan.replaced import replaced
-from mllm_classify.plan.together import Asked, marks, together
+from mllm_classify.plan.together import Asked, idle, marks, together
 
 VARIABLE = "MLLM_CLASSIFY_PLAN"
 """Names the plan's file: no variable of the environment may have the 0.5 MB of 10 data sets and 60 models."""
@@ -30,8 +30,11 @@ class Plan(NamedTuple):
     lineages: dict[str, dict[str, str]]  # of its jobs
     across: dict[str, str]  # lineages of the jobs that are about all data sets
     replaced: dict[str, str]  # which of its pictures were replaced so far
-    asked: dict[str, Asked]  # what is asked about several data sets at once, by the name of its mark
-    marks: dict[str, dict[str, str]]  # the mark that predictions of a model, or of a shard of it, are made after
+    asked: dict[str, Asked]  # what a model is asked in one go, by the name of its mark
+    marks: dict[
+        str, dict[str, str]
+    ]  # the mark that predictions of a model, or of a shard of it, or a probe are made after
+    idle: dict[str, list[str]]  # jobs of these whose work is done before them
 
     @property
     def main(self) -> str:
@@ -42,10 +45,12 @@ class Plan(NamedTuple):
 def plan(path: str) -> Plan:
     """The plan that the environment names; without one, that of a configuration. Raises InputError where that is wrong."""
     if VARIABLE in os.environ:
-        config, facts, lineages, all_sets, pictures, asked, known = json.loads(Path(os.environ[VARIABLE]).read_bytes())
+        config, facts, lineages, all_sets, pictures, asked, *others = json.loads(
+            Path(os.environ[VARIABLE]).read_bytes()
+        )
         outlines = {name: _outline(*it) for name, it in facts.items()}
         together_asked = {name: Asked(*it) for name, it in asked.items()}
-        return Plan(config, outlines, lineages, all_sets, pictures, together_asked, known)
+        return Plan(config, outlines, lineages, all_sets, pictures, together_asked, *others)
     config = load(path)
     studies = config.studies
     each = {name: Lineages(study) for name, study in studies.items()}
@@ -53,7 +58,8 @@ def plan(path: str) -> Plan:
     lineages = {name: it.every() for name, it in each.items()}
     asked = together(outlines, lineages)
     pictures = {name: replaced(study) for name, study in studies.items()}
-    plan = Plan(path, outlines, lineages, across(config, each), pictures, asked, marks(outlines, asked))
+    known, done = marks(outlines, asked), idle(outlines, asked)
+    plan = Plan(path, outlines, lineages, across(config, each), pictures, asked, known, done)
     code.keep()
     return plan
 

@@ -1,8 +1,8 @@
 """Models that run once for several data sets, as their engine is started, or their weights are loaded, once.
 
-Where predictions of a model about two data sets or more are to be made, a job before theirs does the work: it asks all that
-the journal lacks, or computes all parts. It leaves a mark that they take as an input; they find answers and parts there.
-Shards have such a job each. Snakemake makes a job again whose inputs are others than it recorded, or are made again. A mark
+Where two jobs or more of a model are to be made, its predictions about several data sets or its probes, a job before them does
+the work: it asks all that the journal lacks, or computes all parts. It leaves a mark that they take as an input; they find
+answers and parts there. Shards have such a job each; the first asks what is asked without images, too. Snakemake makes a job again whose inputs are others than it recorded, or are made again. A mark
 therefore bears the digest of what was asked: no later run makes it again, and jobs whose predictions stand keep the one that
 they had.
 """
@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mllm_classify.config.models import Resources
 from mllm_classify.io.files import digest
 from mllm_classify.plan.files import PATTERNS, file
 from mllm_classify.plan.outline import Outline, PlannedModel
@@ -22,19 +23,33 @@ FOLDER = Path("results/asked")
 RECORDS = Path(".snakemake/metadata")
 LONGEST = 254
 """Characters of a record's name; what is longer begins with folders of so many, behind an @."""
+READING = Resources().model_dump()
+"""What a job is given whose work is done before it."""
 
 Lineages = dict[str, dict[str, str]]
 """By the data set's name, and the job's."""
 
 
 class Asked(NamedTuple):
-    """What a model, or a shard of it, is asked about in one go."""
+    """What a model, or a shard of it, is asked in one go."""
 
     mark: str
     model: str
     shard: str
     """`1-of-3`; empty where there is one."""
     datasets: list[str]
+    """Those about whose images it is asked."""
+    probed: list[str]
+    """Those of whose classes it is asked what it knows."""
+    waits: bool
+    """Whether it is to be made in this run."""
+
+    @property
+    def jobs(self) -> list[tuple[str, str]]:
+        """The data set and the name of each job that finds its work done."""
+        return [(name, unit(self.model, self.shard)) for name in self.datasets] + [
+            (name, probe_of(self.model)) for name in self.probed
+        ]
 
 
 def shards(model: PlannedModel) -> list[str]:
@@ -43,49 +58,83 @@ def shards(model: PlannedModel) -> list[str]:
 
 
 def unit(model: str, shard: str) -> str:
-    """A model, or a shard of it, as the keys of marks have it."""
-    return f"{model}/{shard}" if shard else model
+    """The predictions of a model, or of a shard of it, as the keys of marks have it."""
+    return f"predict/{model}/{shard}" if shard else f"predict/{model}"
+
+
+def probe_of(model: str) -> str:
+    """The probe of a model, as the keys of marks have it, and those of lineages."""
+    return f"probe/{model}"
 
 
 def together(outlines: dict[str, Outline], lineages: Lineages) -> dict[str, Asked]:
-    """What this run has a model do about several data sets in one go, by the name of its mark."""
-    if len(outlines) == 1:
-        return {}
+    """What this run has a model do in one go, by the name of its mark."""
     found = {}
     for model, shard in _starting(outlines):
-        lacking = [
-            name for name, of in sorted(outlines.items()) if model in of.models and _lacks(of, model, shard, lineages)
+        have = [(name, of) for name, of in sorted(outlines.items()) if model in of.models]
+        lacking = [name for name, of in have if _lacks(of, model, shard, lineages)]
+        probed = [
+            name for name, of in have if shard == shards(of.models[model])[0] and _lacks_probe(of, model, lineages)
         ]
-        if len(lacking) > 1:
-            asking = asked_lineage(model, shard, lacking, lineages)[:16]
+        if len(lacking) + len(probed) > 1:
+            asking = asked_lineage(model, shard, lacking, probed, lineages)[:16]
             mark = _mark(model, asking, all(_kept(outlines[name], model, shard) for name in lacking))
-            found[mark.stem] = Asked(mark.as_posix(), model, shard, lacking)
+            found[mark.stem] = Asked(mark.as_posix(), model, shard, lacking, probed, not mark.exists())
     return found
 
 
-def asked_lineage(model: str, shard: str, datasets: list[str], lineages: Lineages) -> str:
-    """What a job that asks a model about several data sets depends on: whatever their predictions do."""
-    return digest([model, shard, {name: lineages[name][f"predict/{model}"] for name in sorted(datasets)}])
+def asked_lineage(model: str, shard: str, datasets: list[str], probed: list[str], lineages: Lineages) -> str:
+    """What a job that asks a model in one go depends on: whatever the jobs do that find its work done."""
+    of = {name: lineages[name][f"predict/{model}"] for name in sorted(datasets)}
+    return digest([model, shard, of, {name: lineages[name][probe_of(model)] for name in sorted(probed)}])
 
 
 def marks(outlines: dict[str, Outline], asked: dict[str, Asked]) -> dict[str, dict[str, str]]:
-    """The mark that the job of a data set and a model, or a shard, takes as an input, where it takes one.
+    """The mark that a job of a data set takes as an input, where it takes one: predictions of a model or a shard, or a probe.
 
-    It is this run's, where the job is to run, and else the one that its predictions were made after.
+    It is this run's, where the job is to run, and else the one that its output was made after.
     """
     if not asked and not FOLDER.is_dir():
         return {}
     found: dict[str, dict[str, str]] = {name: {} for name in outlines}
     for it in asked.values():
-        for name in it.datasets:
-            found[name][unit(it.model, it.shard)] = it.mark
+        for name, job in it.jobs:
+            found[name][job] = it.mark
     for model, shard in _starting(outlines):
         for name, outline in outlines.items():
-            if model in outline.models and unit(model, shard) not in found[name]:
-                before = _record(prediction_path(outline, model, shard)).get("input") or []
-                for path in before:
-                    if path.startswith(f"{FOLDER}/") and Path(path).exists():
-                        found[name][unit(model, shard)] = path
+            if model not in outline.models:
+                continue
+            for job, output in _outputs(outline, model, shard).items():
+                if job not in found[name] and (mark := _mark_before(output)):
+                    found[name][job] = mark
+    return found
+
+
+def _outputs(outline: Outline, model: str, shard: str) -> dict[str, str]:
+    """The files that a model's jobs write after a mark, by the jobs' names."""
+    outputs = {unit(model, shard): prediction_path(outline, model, shard)}
+    if outline.models[model].probed:
+        outputs[probe_of(model)] = file(outline, "probe", model).path
+    return outputs
+
+
+def _mark_before(output: str) -> str | None:
+    """The mark that an output was made after, where it is still there."""
+    before = _record(output).get("input") or []
+    return next((path for path in before if path.startswith(f"{FOLDER}/") and Path(path).exists()), None)
+
+
+def idle(outlines: dict[str, Outline], asked: dict[str, Asked]) -> dict[str, list[str]]:
+    """By data set, the jobs whose work this run does before them: they start no engine, load nothing and need no accelerator.
+
+    The search of k-NN is left to its own job.
+    """
+    found: dict[str, list[str]] = {name: [] for name in outlines}
+    for it in asked.values():
+        for name, job in it.jobs:
+            model = outlines[name].models[it.model]
+            if it.waits and (model.chat or model.keeps_parts):
+                found[name].append(job)
     return found
 
 
@@ -124,6 +173,13 @@ def _lacks(outline: Outline, model: str, shard: str, lineages: Lineages) -> bool
     """Whether a model's predictions, and those of a shard, are not there, or are of another lineage."""
     lineage = lineages[outline.dataset][f"predict/{model}"]
     return all(_outdated(prediction_path(outline, model, it), lineage) for it in {"", shard})
+
+
+def _lacks_probe(outline: Outline, model: str, lineages: Lineages) -> bool:
+    """Whether what a model knows of a data set's classes is to be asked."""
+    if not outline.models[model].probed:
+        return False
+    return _outdated(file(outline, "probe", model).path, lineages[outline.dataset][probe_of(model)])
 
 
 def _outdated(path: str, lineage: str) -> bool:

@@ -12,7 +12,7 @@ from mllm_classify.config.vision import VisionModel
 from mllm_classify.io.files import InputError, written
 from mllm_classify.plan.files import file
 from mllm_classify.plan.lineage import CHANGED, Lineages, lineages
-from mllm_classify.plan.together import asked_lineage, prediction_path
+from mllm_classify.plan.together import asked_lineage, prediction_path, probe_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,14 +71,16 @@ def predict(args: argparse.Namespace, config: "Config") -> None:
     model = config.model(args.model)
     job = job_of(args, config, model, args.output)
     log.info("%s (%s): %d images", model.name, model.kind, len(job.images))
-    frame, made_with = kind_of(model).predict(job)
     if model.keeps_parts:
         from mllm_classify.predict.vision import parts
         from mllm_classify.predict.vision.adopt import sources
+        from mllm_classify.predict.vision.finished import finished
 
+        frame, made_with = finished(job) or kind_of(model).predict(job)
         parquet.write(frame, PREDICTIONS, job.output, made_with, sources(job))
         parts.remove(job.output)
     else:
+        frame, made_with = kind_of(model).predict(job)
         parquet.write(frame, PREDICTIONS, job.output, made_with)
     log.info("%s: %d predictions in %s", model.name, len(frame), job.output)
 
@@ -86,7 +88,7 @@ def predict(args: argparse.Namespace, config: "Config") -> None:
 def probe(args: argparse.Namespace, config: "Config") -> None:
     from mllm_classify.api import client
     from mllm_classify.io import parquet
-    from mllm_classify.predict.chat.answering import http_transport
+    from mllm_classify.predict.chat.answering import Means, http_transport
     from mllm_classify.predict.chat.probing import PROBES, probed
 
     model = config.model(args.model)
@@ -96,28 +98,32 @@ def probe(args: argparse.Namespace, config: "Config") -> None:
         raise InputError(msg)
     header = getattr(model, "api_key_header", client.BEARER)
     serving = kind_of(model).serving(model, job.journal)
-    frame = probed(job, serving, lambda model, url: http_transport(model, url, header))
+    frame = probed(job, Means(serving, lambda model, url: http_transport(model, url, header)))
     parquet.write(frame, PROBES, job.output)
     log.info("%s: %d of %d descriptions are known", model.name, frame["right"].sum(), len(frame))
 
 
 def ask(args: argparse.Namespace, config: "Config") -> None:
-    job, (number, count) = f"predict/{args.model}", args.shard
-    known = {name: Lineages(config.study(name)) for name in args.datasets}
-    lineages = {name: {job: it[job]} for name, it in known.items()}
+    predicting, probing, (number, count) = f"predict/{args.model}", probe_of(args.model), args.shard
+    known = {name: Lineages(config.study(name)) for name in {*args.datasets, *args.probed}}
+    lineages: dict[str, dict[str, str]] = {name: {} for name in sorted(known)}
+    for job, names in ((predicting, args.datasets), (probing, args.probed)):
+        for name in names:
+            lineages[name][job] = known[name][job]
     shard = f"{number}-of-{count}" if count > 1 else ""
-    if not asked_lineage(args.model, shard, args.datasets, lineages).startswith(args.asking.partition("-")[0]):
+    asking = asked_lineage(args.model, shard, args.datasets, args.probed, lineages)
+    if not asking.startswith(args.asking.partition("-")[0]):
         raise InputError(CHANGED % args.config)
 
-    def jobs() -> "Iterator[PredictJob[Any]]":
-        for name in sorted(args.datasets):
+    def jobs(names: list[str]) -> "Iterator[PredictJob[Any]]":
+        for name in sorted(names):
             study = config.study(name)
             model = study.model(args.model)
             of = known[name].outline
             found = {it: file(of, it).path for it in ("images", "classes", "choices", "labels", "class_embeddings")}
             found["labels"] = found["labels"] if study.needs_labels(model) else ""
             found["class_embeddings"] = found["class_embeddings"] if model.needs_class_embeddings else ""
-            found["lineage"] = lineages[name][job]
+            found["lineage"] = lineages[name].get(predicting, "")
             yield job_of(argparse.Namespace(**vars(args) | found), study, model, prediction_path(of, model.name, shard))
 
     model = config.model(args.model)
@@ -125,11 +131,12 @@ def ask(args: argparse.Namespace, config: "Config") -> None:
         from mllm_classify.predict.vision.together import prepare
 
         kind = kind_of(model)
-        prepare(jobs(), kind.predict if model.keeps_parts else kind.prepared)
+        prepare(jobs(args.datasets), kind.predict if model.keeps_parts else kind.prepared)
     else:
         from mllm_classify.predict.chat.together import ask as asked
 
-        asked(jobs(), kind_of(model).serving(model, Path(args.journal) / model.name))
+        serving = kind_of(model).serving(model, Path(args.journal) / model.name)
+        asked(jobs(args.datasets), jobs(args.probed), serving)
     with written(args.output) as temporary:
         temporary.write_text(json.dumps(lineages, indent=2, sort_keys=True) + "\n")
 
@@ -241,12 +248,17 @@ def add(stages: Any) -> None:
 
     together = command(
         stages, "ask", ask, "ask/{model}",
-        "Ask a model about several data sets, for which its engine is started, or its weights are loaded, once. The jobs of "
-        "their predictions find the answers.",
+        "Ask a model about several data sets, and what it knows of their classes: its engine is started, or its weights are "
+        "loaded, once. The jobs of predictions and probes find the answers.",
         across=True,
     )  # fmt: skip
     together.add_argument("--model", required=True, help="the model's name in the configuration")
-    together.add_argument("--datasets", nargs="+", required=True, metavar="NAME", help="the names of data sets")
+    together.add_argument(
+        "--datasets", nargs="*", default=[], metavar="NAME", help="the data sets whose images are shown"
+    )
+    together.add_argument(
+        "--probed", nargs="*", default=[], metavar="NAME", help="the data sets whose classes are described"
+    )
     together.add_argument("--asking", default="", metavar="DIGEST", help="stop unless this is what is asked")
     together.add_argument("--journal", default="journal", metavar="FOLDER", help="default: journal")
     together.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="about the images of a shard only")

@@ -15,9 +15,10 @@ from mllm_classify.io.records import image_id, read_records
 from mllm_classify.loading.devices import threads
 from mllm_classify.predict.rows import ranking_rows
 from mllm_classify.predict.vision import features
+from mllm_classify.predict.vision.finished import shown, with_errors
 from mllm_classify.predict.vision.inference import available
 from mllm_classify.predict.vision.neighbours import nearest, shares
-from mllm_classify.predict.vision.ranking import COMPARED, kept_classes, shown, told, with_errors
+from mllm_classify.predict.vision.ranking import COMPARED, kept_classes, told
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -15,6 +15,7 @@ from mllm_classify.config.judge import AnyJudge
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import COLUMNS, CONTENT
 from mllm_classify.config.study import Config
+from mllm_classify.dataset.equivalences import unused
 from mllm_classify.io.environment import Environment
 from mllm_classify.io.files import digest, file_sha256, portable, sha256
 from mllm_classify.io.text import cell, short
@@ -112,6 +113,10 @@ def _data(config: Config, images: pl.DataFrame, labels: pl.DataFrame, study: Stu
         "ImGT": (study.imgt, ""),
         "ReGT": (study.regt or "none", ""),
         "equivalences": (study.equivalences or "none", ""),
+        **{
+            f"equivalences: {key}": (f"{count} entries, which change nothing", "")
+            for key, count in unused(config.dataset.equivalences).items()
+        },
         "classes": (study.classes, ""),
         "images without a label (N)": (f"{study.n_images} under ReGT", ""),
         "bootstrap": (f"{config.tables.resamples} resamples", ""),

@@ -12,7 +12,7 @@ from mllm_classify.config.tasks import Probe, TaskPrompt
 from mllm_classify.dataset.classes import ClassList, numbered
 from mllm_classify.io.files import InputError
 from mllm_classify.predict import endpoint
-from mllm_classify.predict.chat.answering import http_transport
+from mllm_classify.predict.chat.answering import Means
 from mllm_classify.predict.chat.estimate import estimate
 from mllm_classify.predict.chat.probing import descriptions, options, probed, probes_of
 from mllm_classify.predict.images import Images
@@ -48,7 +48,7 @@ def asked(tmp_path):
 
 
 def answers(put):
-    return probed(put, endpoint.serving(put.model, put.journal), http_transport)
+    return probed(put, Means(endpoint.serving(put.model, put.journal)))
 
 
 def knowing(body):

@@ -1,5 +1,6 @@
 import io
 import json
+import logging
 
 import numpy as np
 import polars as pl
@@ -212,11 +213,20 @@ def test_a_complete_journal_needs_no_server_no_images_and_no_key(predict, images
     assert predict("http://127.0.0.1:9/v1", api_key_env="ABSENT_KEY").equals(frame)
 
 
-def test_a_picture_that_is_registered_twice_is_asked_about_once(predict, images, tmp_path):
+def test_a_picture_that_is_registered_twice_is_asked_about_once(predict, images, tmp_path, caplog):
+    """What the log says is missing is what will be asked."""
+    caplog.set_level(logging.INFO)
+    reports = []
     with chat_server(lambda _: "espresso") as server:
-        frame = predict(server.url, register(tmp_path, one=images.read(0), two=images.read(0)), concurrency=1)
+        frame = predict(
+            server.url,
+            register(tmp_path, one=images.read(0), two=images.read(0)),
+            lambda total, _what: lambda done, _more: reports.append((done, total)),
+        )
+        assert f"lacks 1 of 1 answers\nasking {server.url} for 1 answers" in "\n".join(caplog.messages)
     assert frame["text"].to_list() == ["espresso", "espresso"]
     assert len(server.requests) == 1
+    assert reports == [(0, 1), (1, 1)]
 
 
 def test_progress_starts_at_what_the_journal_held_and_ends_at_all(predict, images, tmp_path):

@@ -130,6 +130,10 @@ def test_what_was_killed_after_all_was_computed_loads_nothing(study):
     assert done.returncode == 0
     assert (done.stdout + done.stderr).count(LOADING) == 1
     assert study.jobs() == ["Asking siglip"] * 3
+    without = study.folder / "without"
+    without.mkdir()
+    (without / "torch.py").write_text("raise ImportError('torch is imported')\n")
+    study.environment["PYTHONPATH"] = str(without)
     assert study.loads() == 0
     assert study.have_the_same(before)
     assert study.jobs() == []

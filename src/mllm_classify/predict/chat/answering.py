@@ -123,9 +123,6 @@ class Askable(Protocol):
 
     def __iter__(self) -> Iterator["Question"]: ...
 
-    def rows(self) -> int:
-        """The number of answers that there will be."""
-
     def body(self, question: "Question") -> dict[str, Any]:
         """A whole request."""
 
@@ -162,16 +159,18 @@ def ask(
     Returns how many answers were missing, and why some still are.
     """
     known = journal.read(folder, replies.check_record)
-    rows = questionnaire.rows()
-    report = progress(rows, "answers")
-    missing = sum(len(question.images) for question in asking.still_missing(questionnaire, known))
-    log.info("%s lacks %d of %d answers", folder, missing, rows)
+    # questions that equal each other to the letter are one, and have one answer
+    answers = {question.key: len(question.images) for question in questionnaire}
+    total = sum(answers.values())
+    report = progress(total, "answers")
+    missing = sum(count for key, count in answers.items() if key not in known)
+    log.info("%s lacks %d of %d answers", folder, missing, total)
     failures: dict[str, asking.Failure] = {}
     lacking = sum(map(len, rankings.lacking().values())) if rankings else 0
     if missing or lacking:
         _key(questionnaire.model)
         with means.serving() as served:
-            way = _Way(folder, report, rows - missing, shards, means, check)
+            way = _Way(folder, report, total - missing, shards, means, check)
             if missing:
                 log.info("asking %s for %d answers", served.url, missing)
                 failures = asyncio.run(_ask_missing(questionnaire, known, served, way))

@@ -85,12 +85,17 @@ class Chosen:
         """How many stand before each question."""
         return len(self._same if self._by_digest is None else next(iter(self._by_digest.values()), ()))
 
-    def before(self, digest: str, names: list[str]) -> tuple[Example, ...]:
-        """The examples of an image, with the names of their classes."""
+    def before(self, digest: str, names: list[str], classes: list[int] | None = None) -> tuple[Example, ...]:
+        """The examples of an image, with the names of their classes: of all, or of some classes only.
+
+        An image that cannot be decoded has none most like it.
+        """
         how = "/".join(self._picture.formats) + (" obeyed" if self._reading.metadata == "obey" else "")
         found = []
-        for place in self._same if self._by_digest is None else self._by_digest[digest]:
+        for place in self._same if self._by_digest is None else self._by_digest.get(digest, ()):
             it = self._among[place]
+            if classes is not None and it.class_id not in classes:
+                continue
             name = names[it.class_id]
             told = f"example {it.digest} {how}: {name}"
             found.append(Example(it.digest, name, told, partial(self._url, place)))

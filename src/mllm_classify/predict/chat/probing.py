@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from mllm_classify.api import answers, client, journal, replies
+from mllm_classify.api import answers, journal, replies
 from mllm_classify.choices import draws
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.io.files import InputError, read_text
 from mllm_classify.io.records import read_records
 from mllm_classify.io.text import one_line
-from mllm_classify.predict.chat.answering import Means, Serving, ask
+from mllm_classify.predict.chat.answering import Means, ask
 from mllm_classify.predict.chat.prompts import Prompt, Way, listed, read_prompt, template
 from mllm_classify.predict.chat.questions import Question, answer_identity, question_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mllm_classify.config.chat import ChatModel
     from mllm_classify.config.tasks import Probe
+    from mllm_classify.predict.chat.asking import Failure
     from mllm_classify.predict.job import PredictJob
 
 log = logging.getLogger(__name__)
@@ -132,10 +131,6 @@ class Probes:
             put = template(self.model, way, text, images=0)
             yield Question(question_key(put, [], repeat, self._identity), TASK, (place,), put, "", repeat)
 
-    def rows(self) -> int:
-        """The number of answers that there will be."""
-        return len(self.asked)
-
     def body(self, question: Question) -> dict[str, Any]:
         """A whole request."""
         return question.template.body
@@ -147,15 +142,19 @@ def probes_of(job: "PredictJob[ChatModel]") -> Probes:
     return Probes(job.model, job.probe, job.classes)
 
 
-def probed(
-    job: "PredictJob[ChatModel]", serving: Serving, transport: "Callable[[ChatModel, str], client.Transport]"
-) -> pl.DataFrame:
+def asked_probes(job: "PredictJob[ChatModel]", means: Means) -> "tuple[Probes, dict[str, Failure]]":
+    """Ask what the journal of a job lacks about its descriptions. All questions, and why some have no answer."""
+    probes = probes_of(job)
+    _, failures = ask(probes, job.journal, job.progress, means, job.shard[1], check=None)
+    return probes, failures
+
+
+def probed(job: "PredictJob[ChatModel]", means: Means) -> pl.DataFrame:
     """The answers of a job's model to all questions: PROBES. Only what the journal lacks is asked.
 
     Raises InputError where more of them are missing than the entry tolerates.
     """
-    probes = probes_of(job)
-    _, failures = ask(probes, job.journal, job.progress, Means(serving, transport), check=None)
+    probes, failures = asked_probes(job, means)
     known = journal.read(job.journal, replies.check_record)
     rows = []
     for question, (class_id, description, repeat, shown) in zip(probes, probes.asked, strict=True):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -128,8 +128,9 @@ class Questionnaire:
         self.ranked_ways = [self._way(task) for task in model.tasks if TASK[task].ranked]
         main = {way.task: way for way in self.ways}
         self.ways += [self._varied(variant, main[variant.task]) for variant in variants]
+        self._choosing = [self._way(task) for task in (MC.name, CW.name) if MC.name in model.tasks and task in tasks]
         self.identity = answer_identity(model)
-        wanted = {way.examples for way in self.ways if way.examples is not None}
+        wanted = {way.examples for way in (*self.ways, *self._choosing) if way.examples is not None}
         self._chosen = {it: chosen(it) for it in wanted} if chosen is not None else {}
 
     def _way(self, task: "TaskName") -> Way:
@@ -308,19 +309,26 @@ class Questionnaire:
         return [f"{digest} {way}".strip() for digest, way in zip(self.images.digests, ways, strict=True)]
 
     def _question(
-        self, put: Template, way: Way, places: tuple[int, ...], repeat: int, group: int | None = None
+        self,
+        put: Template,
+        way: Way,
+        places: tuple[int, ...],
+        repeat: int,
+        group: int | None = None,
+        options: list[int] | None = None,
     ) -> Question:
         sent = [it for place in places if (it := self._shown(way, place)) is not None]
-        examples = self._examples(way, places[0])
+        examples = self._examples(way, places[0], options)
         key = question_key(put, [*(example.told for example in examples), *sent], repeat, self.identity)
         return Question(key, way.task, places, put, way.variant, repeat, group, way.pixels, way.seed, examples)
 
-    def _examples(self, way: Way, place: int) -> "tuple[Example, ...]":
+    def _examples(self, way: Way, place: int, options: list[int] | None) -> "tuple[Example, ...]":
         """What stands before the question about an image, with the names, or ids, by which classes are answered."""
         if way.examples is None:
             return ()
         names = [str(class_id) for class_id in range(len(self.names))] if way.ids else self.names
-        return self._chosen[way.examples].before(self.images.digests[place], names)
+        of = options if way.examples.choose == "per_class" else None  # of each option, where there are some
+        return self._chosen[way.examples].before(self.images.digests[place], names, of)
 
     def _shown(self, way: Way, place: int) -> str | None:
         """What tells apart what is shown of an image; None where nothing is."""
@@ -355,26 +363,26 @@ class Questionnaire:
             return
         letters = self._multiple.answer == "letter"
         places = {image_id: index for index, image_id in enumerate(self.images.ids)}
-        few = Way(MC.name, read_prompt(self._tasks[MC.name].prompt), self.model.layout)
-        many = few._replace(prompt=read_prompt(self._tasks[CW.name].prompt)) if CW.name in self._tasks else few
+        few, *many = (way._replace(task=MC.name) for way in self._choosing)
         of_images = self._multiple.about(self.images.ids)
         for (variant, repeat), rows in of_images.group_by("variant", "repeat", maintain_order=True):
             number = int(str(repeat))
             every = draws.shuffled_classes(len(self.names), number).tolist()
             long = lists_classes(variant)
-            way = (many if long else few)._replace(variant=variant)
+            way = (many[0] if long and many else few)._replace(variant=variant)
 
-            def put(options: list[int], *, long: bool = long, way: Way = way) -> Template:
-                shown = [self.names[class_id] for class_id in options]
-                placeholder = CLASS_LIST if long else OPTIONS
-                listing = lettered if letters and not long else listed
-                return template(self.model, way, way.prompt.text.replace(placeholder, listing(shown)))
+            def put(options: list[int], count: int, *, long: bool = long, way: Way = way) -> Template:
+                listing = (lettered if letters and not long else listed)([self.names[class_id] for class_id in options])
+                text = way.prompt.text.replace(CLASS_LIST if long else OPTIONS, listing)
+                return template(self.model, way, text, examples=count)
 
-            all_classes = put(every) if long else None
+            all_classes = cache(lambda count, every=every, put=put: put(every, count))
             for image_id, options in rows.select("image_id", "options").iter_rows():
-                if self.ours(places[image_id]) and (image_id in self.unreadable) == refused:
-                    shown = put(options) if options else all_classes or put(every)
-                    yield self._question(shown, way, (places[image_id],), number)
+                place = places[image_id]
+                if self.ours(place) and (image_id in self.unreadable) == refused:
+                    count = len(self._examples(way, place, options))
+                    shown = put(options, count) if options else all_classes(count)
+                    yield self._question(shown, way, (place,), number, options=options)
 
 
 def questionnaire_of(job: "PredictJob[ChatModel]", *, compute: bool = True) -> Questionnaire:

@@ -1,12 +1,13 @@
-"""Asking one model about several data sets, for which its engine is started once."""
+"""Asking one model about several data sets, and what it knows of their classes, for which its engine is started once."""
 
 import logging
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from mllm_classify.io.files import InputError, StoppedError
 from mllm_classify.predict.chat.answering import Means, Served, Serving, asked
+from mllm_classify.predict.chat.probing import asked_probes
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def ask(jobs: "Iterable[PredictJob[ChatModel]]", serving: Serving) -> None:
+def ask(jobs: "Iterable[PredictJob[ChatModel]]", probes: "Iterable[PredictJob[ChatModel]]", serving: Serving) -> None:
     """Ask all that the journal lacks about each data set. The engine runs only if an answer is missing.
 
     What is wrong with one data set's questions or answers is left to its own job to refuse: the others are asked about.
@@ -34,12 +35,27 @@ def ask(jobs: "Iterable[PredictJob[ChatModel]]", serving: Serving) -> None:
 
         for job in jobs:
             log.info("%s: about %s", job.model.name, job.dataset.name)
-            try:
-                failures = asked(job, Means(shared)).failures
-            except StoppedError:
-                raise
-            except InputError as error:
-                log.warning("%s: %s", job.dataset.name, error)
-            else:
-                if failures:
-                    log.warning("%s: %d questions have no answer", job.dataset.name, len(failures))
+            with refused_later(job):
+                left(job, len(asked(job, Means(shared)).failures))
+        for job in probes:
+            log.info("%s: what it knows of the classes of %s", job.model.name, job.dataset.name)
+            with refused_later(job):
+                _, failures = asked_probes(job, Means(shared))
+                left(job, len(failures))
+
+
+@contextmanager
+def refused_later(job: "PredictJob[ChatModel]") -> Iterator[None]:
+    """Tell what is wrong with one data set, and go on."""
+    try:
+        yield
+    except StoppedError:
+        raise
+    except InputError as error:
+        log.warning("%s: %s", job.dataset.name, error)
+
+
+def left(job: "PredictJob[ChatModel]", failures: int) -> None:
+    """Tell how many questions stay without an answer."""
+    if failures:
+        log.warning("%s: %d questions have no answer", job.dataset.name, failures)

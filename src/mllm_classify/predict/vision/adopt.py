@@ -16,7 +16,7 @@ from mllm_classify.io.files import InputError, digest, file_sha256, locate, sha2
 from mllm_classify.predict.images import Images, looks
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.predict.vision import parts
-from mllm_classify.predict.vision.ranking import kept_parts, shown
+from mllm_classify.predict.vision.finished import kept_parts, shown
 
 if TYPE_CHECKING:
     from mllm_classify.config.vision import VisionModel

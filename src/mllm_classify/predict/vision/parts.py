@@ -50,11 +50,11 @@ def resumed(
 
     Parts that lie there whole are read; torn ones are computed again. Without a folder nothing is kept.
     """
-    places = [range(start, min(start + size, count)) for start in range(0, count, size)]
-    whole = {} if kept is None else {part: rows for part in places if (rows := _read(kept, part)) is not None}
-    missing = [part for part in places if part not in whole]
-    done = sum(map(len, whole))
-    if whole:
+    places = _parts(count, size)
+    found = {} if kept is None else {part: rows for part in places if (rows := _read(kept, part)) is not None}
+    missing = [part for part in places if part not in found]
+    done = sum(map(len, found))
+    if found:
         log.info("%d of %d images were computed before", done, count)
     progress(done)
     computed = compute([place for part in missing for place in part]) if missing else iter(())
@@ -67,27 +67,40 @@ def resumed(
         if height > len(part):
             msg = f"{height} rows in a part of {len(part)} images: parts must be of whole batches"
             raise ValueError(msg)
-        whole[part] = pl.concat(frames)
+        found[part] = pl.concat(frames)
         if kept is not None:
-            parquet.write(whole[part], schema, _file(kept, part), [environment()])
+            parquet.write(found[part], schema, _file(kept, part), [environment()])
     for _ in computed:  # to its end, where it leaves nothing running
         pass
     empty = pl.DataFrame(schema=schema)
-    return pl.concat([empty, *(whole[part].select(list(schema)) for part in places)])
+    return pl.concat([empty, *(found[part].select(list(schema)) for part in places)])
+
+
+def whole(count: int, schema: dict[str, pl.DataType], *, size: int, kept: Path) -> pl.DataFrame | None:
+    """The rows of `count` images, where all their parts lie in the folder `kept`; None where one is missing or torn."""
+    frames = [pl.DataFrame(schema=schema)]
+    for part in _parts(count, size):
+        if (rows := _read(kept, part)) is None:
+            return None
+        frames.append(rows.select(list(schema)))
+    return pl.concat(frames)
 
 
 def keep(
     rows: pl.DataFrame, schema: dict[str, pl.DataType], *, size: int, kept: Path, made_with: list[Environment]
 ) -> None:
     """Write rows that are there already, one an image, as the finished parts of `size` that `resumed` reads."""
-    for start in range(0, rows.height, size):
-        part = range(start, min(start + size, rows.height))
-        parquet.write(rows[start : part.stop], schema, _file(kept, part), made_with)
+    for part in _parts(rows.height, size):
+        parquet.write(rows[part.start : part.stop], schema, _file(kept, part), made_with)
 
 
 def environments(kept: Path) -> list[Environment]:
     """What the parts were made with; a job need not go on where it was killed."""
     return [one for path in sorted(kept.glob("*.parquet")) for one in parquet.environments(path)]
+
+
+def _parts(count: int, size: int) -> list[range]:
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def _file(kept: Path, part: range) -> Path:

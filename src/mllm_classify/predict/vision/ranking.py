@@ -12,14 +12,14 @@ from torch.utils.data import BatchSampler
 
 from mllm_classify.io.arrays import FloatArray
 from mllm_classify.io.environment import Environment, environment
-from mllm_classify.io.files import sha256, stamps
-from mllm_classify.predict.images import Images, sharded
-from mllm_classify.predict.rows import PREDICTIONS, error_rows, in_order, ranking_rows
+from mllm_classify.predict.rows import PREDICTIONS, ranking_rows
 from mllm_classify.predict.vision import parts
+from mllm_classify.predict.vision.finished import kept_parts, shown, with_errors
 from mllm_classify.predict.vision.inference import Network, Output, outputs
 
 if TYPE_CHECKING:
     from mllm_classify.config.vision import Inference, VisionModel
+    from mllm_classify.predict.images import Images
     from mllm_classify.predict.job import PredictJob
 
 log = logging.getLogger(__name__)
@@ -53,43 +53,9 @@ def predicted(job: "PredictJob[VisionModel]", load: Callable[[], Ranker]) -> tup
     return with_errors(rows, job), parts.environments(kept) or [environment()]
 
 
-def shown(job: "PredictJob[VisionModel]") -> Images:
-    """The images that a job shows its model: of those that can be decoded, its shard's."""
-    decodable = job.images.filter(pl.col("problem").is_null())
-    return Images(sharded(decodable, *job.shard, job.model.together), job.dataset.root, job.dataset.reading)
-
-
-def with_errors(rankings: pl.DataFrame, job: "PredictJob[VisionModel]") -> pl.DataFrame:
-    """Rankings and, in the first shard, an error for each image that cannot be decoded, in the order of all images."""
-    if job.shard[0] != 1:
-        return rankings
-    corrupt = job.images.filter(pl.col("problem").is_not_null())
-    errors = error_rows(corrupt["image_id"], corrupt["problem"])
-    return in_order(pl.concat([rankings, errors]), job.images["image_id"])
-
-
-def kept_parts(job: "PredictJob[VisionModel]", images: Images) -> Path:
-    """The folder of a job's finished parts: another one wherever anything differs that its results depend on.
-
-    Paths of weights are in the lineage; here is what lies there, which may have changed since a job was killed.
-    """
-    embeddings = None if job.class_embeddings is None else job.class_embeddings.sort("class_id")["embedding"]
-    # on the model itself, or on the classifier of kind conse
-    named = [getattr(job.model.inference, key, None) for key in ("weights", "backbone_weights", "pretrained")]
-    return parts.folder(
-        job.output,
-        job.lineage,
-        images.ids,
-        images.digests,
-        None if embeddings is None else sha256(embeddings.to_numpy().tobytes()),
-        stamps(named),
-        job.model.inference.images_in_part,
-    )
-
-
 def rankings(
     model: "VisionModel",
-    images: Images,
+    images: "Images",
     load: Callable[[], Ranker],
     progress: Callable[[int], None],
     kept: Path | None = None,
@@ -121,13 +87,13 @@ def kept_classes(model: "VisionModel") -> int | None:
     return KEPT if model.scores == "first" else None
 
 
-def rows(output: Output, images: Images, ranker: Ranker, kept: int | None) -> pl.DataFrame:
+def rows(output: Output, images: "Images", ranker: Ranker, kept: int | None) -> pl.DataFrame:
     """Predictions of a batch, with so many classes."""
     best, scores = (values[:, :kept].tolist() for values in ranker.rank(output.values))
     return ranking_rows([images.ids[place] for place in output.places], best, scores)
 
 
-def flips(ranker: Ranker, images: Images, inference: "Inference", cpus: int, places: list[int]) -> tuple[int, int]:
+def flips(ranker: Ranker, images: "Images", inference: "Inference", cpus: int, places: list[int]) -> tuple[int, int]:
     """How many of these images have another first class in this precision than in fp32, and how many were compared."""
     firsts = []
     for precision in (inference.precision, "fp32"):
