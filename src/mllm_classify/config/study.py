@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from mllm_classify.config.annotate import Annotate
+from mllm_classify.config.asked import check_tasks, check_variants
 from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.encoders import AnyEncoder
@@ -15,10 +16,10 @@ from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section, entry_named
 from mllm_classify.config.models import Model, RecordedModel
 from mllm_classify.config.outside import OutsideFigures
-from mllm_classify.config.tasks import SHOWN, Choices, Examples, Probe, TaskPrompt, Variant
+from mllm_classify.config.tasks import SHOWN, Choices, Probe, TaskPrompt, Variant
 from mllm_classify.config.vision import KnnModel
 from mllm_classify.io.files import InputError
-from mllm_classify.tasks import CW, TASK, TASK_OF, TaskName
+from mllm_classify.tasks import CW, TASK, TaskName
 
 
 class Mapping(Section):
@@ -213,54 +214,9 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _fitting_variants(self) -> Self:
-        if sampled := [task for task, put in self.tasks.items() if TASK[task].options and put.sample is not None]:
-            msg = f"tasks.{sampled[0]}.sample: choices.per_class says which images multiple choice is about; remove the key"
-            raise ValueError(msg)
-        if self.choices and self.choices.answer == "letter" and self._examples("MC"):
-            msg = (
-                "tasks.MC.examples: they bear names, and options letters; set choices.answer to name, or remove the key"
-            )
-            raise ValueError(msg)
-        names = [variant.name for variant in self.variants]
-        if several := [it.name for it in self.variants if it.images > 1 and self._examples(it.task)]:
-            msg = f"variants: {several[0]!r}: images: its task has examples, which are for one image in a request"
-            raise ValueError(msg)
-        entries = {f"tasks.{task}": put.examples for task, put in self.tasks.items()}
-        entries |= {f"variants ({it.name})": it.examples for it in self.variants}
-        kinds = {model.name: model.kind for model in self.models}
-        for where, examples in entries.items():
-            if examples and examples.neighbours and kinds.get(examples.neighbours) != "knn":
-                has = ", ".join(name for name, kind in kinds.items() if kind == "knn") or "none"
-                msg = f"{where}.examples.neighbours: {examples.neighbours!r} is no model of kind knn; there are {has}"
-                raise ValueError(msg)
-        if twice := [name for name in names if names.count(name) > 1]:
-            msg = f"variants: the name {twice[0]!r} appears twice"
-            raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _what_chat_models_need(self) -> Self:
-        known = {variant.name: variant.task for variant in self.variants}
-        for number, model in enumerate(self.models):
-            tasks, variants = model.prompted_tasks, model.prompted_variants
-            if missing := [task for task in tasks if task not in self.tasks]:
-                msg = f"models[{number}].tasks: {missing[0]!r} has no prompt; add it under tasks:"
-                raise ValueError(msg)
-            rivals = {task: rival for task in tasks if (rival := TASK[task].rival) is not None}
-            if alone := [task for task, rival in rivals.items() if TASK_OF[rival] not in tasks]:
-                rival = rivals[alone[0]]
-                msg = f"models[{number}].tasks: {alone[0]!r} is compared with {rival}; add {TASK_OF[rival]}"
-                raise ValueError(msg)
-            if unknown := [name for name in variants if name not in known]:
-                msg = f"models[{number}].variants: {unknown[0]!r} is not among variants:, which has {', '.join(known) or 'none'}"
-                raise ValueError(msg)
-            if other := [name for name in variants if known[name] not in tasks]:
-                msg = (
-                    f"models[{number}].variants: {other[0]!r} is compared with {known[other[0]]}, which is not among the "
-                    "model's tasks"
-                )
-                raise ValueError(msg)
+    def _what_is_asked(self) -> Self:
+        check_variants(self)
+        check_tasks(self)
         return self
 
     @model_validator(mode="after")
@@ -296,9 +252,6 @@ class Config(Section):
             for variant in self.asked_variants(model)
             if variant.repeats > 1
         ]
-
-    def _examples(self, task: TaskName) -> Examples | None:
-        return self.tasks[task].examples if task in self.tasks else None
 
     def neighbours(self, model: Model) -> dict[str, KnnModel]:
         """The entries, by name, whose encoders choose the examples of a model's questions."""

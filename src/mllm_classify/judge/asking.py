@@ -17,7 +17,7 @@ from mllm_classify.predict.chat.constraining import name_in
 
 if TYPE_CHECKING:
     from mllm_classify.io.environment import Environment
-    from mllm_classify.predict.chat.questions import Question
+    from mllm_classify.predict.chat.question import Question
     from mllm_classify.predict.job import Progress
 
 ADVICE = "or choose another judge: its verdicts are taken in no other form"

@@ -10,7 +10,7 @@ from mllm_classify.io.files import InputError, read_csv
 from mllm_classify.judge.quoting import quoted
 from mllm_classify.judge.verdicts import KINDS, VERDICTS
 from mllm_classify.predict.chat.prompts import Template, Way, read_prompt, template
-from mllm_classify.predict.chat.questions import Question, answer_identity, question_key
+from mllm_classify.predict.chat.question import Question, answer_identity, question_key
 
 if TYPE_CHECKING:
     from mllm_classify.config.judge import Judge

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mllm_classify.config.chat import EngineModel
     from mllm_classify.io.environment import Environment
-    from mllm_classify.predict.chat.questions import Question
+    from mllm_classify.predict.chat.question import Question
     from mllm_classify.predict.job import PredictJob
 
 

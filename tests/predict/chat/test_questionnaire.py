@@ -15,7 +15,8 @@ from mllm_classify.dataset.classes import CLASSES
 from mllm_classify.dataset.labels import LABELS
 from mllm_classify.io.files import InputError, sha256
 from mllm_classify.predict.chat.prompts import Prompt, Way, messages, numbered, template
-from mllm_classify.predict.chat.questions import Questionnaire, grouped, question_key
+from mllm_classify.predict.chat.question import question_key
+from mllm_classify.predict.chat.questions import Questionnaire, grouped
 from mllm_classify.predict.images import Images
 from tests.chat_server import prompt_of
 

@@ -27,7 +27,8 @@ from mllm_classify.predict.rows import in_order
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
     from mllm_classify.predict.chat.prompts import Way
-    from mllm_classify.predict.chat.questions import Question, Questionnaire
+    from mllm_classify.predict.chat.question import Question
+    from mllm_classify.predict.chat.questions import Questionnaire
     from mllm_classify.predict.job import PredictJob, Progress
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from mllm_classify.io.text import one_line
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.predict.chat.questions import Question
+    from mllm_classify.predict.chat.question import Question
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from mllm_classify.predict.chat.asking import Asker
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import Batch, ChatModel
-    from mllm_classify.predict.chat.questions import Question
+    from mllm_classify.predict.chat.question import Question
 
 log = logging.getLogger(__name__)
 

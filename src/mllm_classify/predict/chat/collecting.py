@@ -17,7 +17,8 @@ from mllm_classify.predict.rows import PREDICTIONS, TRUNCATED, in_order
 if TYPE_CHECKING:
     from mllm_classify.io.environment import Environment
     from mllm_classify.predict.chat.asking import Failure
-    from mllm_classify.predict.chat.questions import Question, Questionnaire
+    from mllm_classify.predict.chat.question import Question
+    from mllm_classify.predict.chat.questions import Questionnaire
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mllm_classify.api.journal import Answers
     from mllm_classify.predict.chat.asking import Asker
     from mllm_classify.predict.chat.prompts import Template
-    from mllm_classify.predict.chat.questions import Question
+    from mllm_classify.predict.chat.question import Question
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from mllm_classify.io.records import read_records
 from mllm_classify.io.text import one_line
 from mllm_classify.predict.chat.answering import Means, ask
 from mllm_classify.predict.chat.prompts import Prompt, Way, listed, read_prompt, template
-from mllm_classify.predict.chat.questions import Question, answer_identity, question_key
+from mllm_classify.predict.chat.question import Question, answer_identity, question_key
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel

@@ -1,6 +1,5 @@
 """What chat models are asked: all requests of a model, and the key of each."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from types import MappingProxyType
@@ -11,17 +10,18 @@ import polars as pl
 
 from mllm_classify.choices import draws
 from mllm_classify.choices.variants import lists_classes
-from mllm_classify.io.files import InputError, portable_values, read_bytes, sha256
+from mllm_classify.io.files import InputError
 from mllm_classify.predict.chat import altered
 from mllm_classify.predict.chat.examples import chosen
 from mllm_classify.predict.chat.pictures import data_url, sent_anew
 from mllm_classify.predict.chat.prompts import Template, Way, lettered, listed, numbered, read_prompt, template
+from mllm_classify.predict.chat.question import Question, answer_identity, question_key
 from mllm_classify.predict.images import Images
 from mllm_classify.tasks import CW, CW_CONSTRAINED, MC, OW, TASK
 
 if TYPE_CHECKING:
     from mllm_classify.config.chat import ChatModel
-    from mllm_classify.config.tasks import Examples, Pixels, TaskPrompt, Variant
+    from mllm_classify.config.tasks import Examples, TaskPrompt, Variant
     from mllm_classify.predict.chat.examples import Chosen, Example
     from mllm_classify.predict.job import PredictJob
     from mllm_classify.tasks import TaskName
@@ -42,42 +42,6 @@ class MultipleChoice(NamedTuple):
         return self.choices.filter(pl.col("image_id").is_in(image_ids) & something).sort(
             "variant", "repeat", maintain_order=True
         )
-
-
-class Question(NamedTuple):
-    """One request that may have to be sent. `images` are places in the data set."""
-
-    key: str
-    task: str
-    images: tuple[int, ...]
-    template: Template
-    variant: str = ""
-    repeat: int = 0
-    group: int | None = None  # which of a variant's groups in one repeat; None where images are asked about alone
-    pixels: "Pixels" = "own"  # what is shown of the image
-    seed: int = 0  # of what is drawn
-    examples: "tuple[Example, ...]" = ()  # before the image
-    texts: tuple[str, ...] = ()  # what a judge is asked about: an answer and a class
-
-
-def answer_identity(model: "ChatModel") -> dict[str, Any]:
-    """What besides the request decides an answer: who is asked, and how images are sent.
-
-    Neither URL nor port, concurrency, or number of GPUs.
-    """
-    file = getattr(model, "chat_template", None)
-    return {
-        "revision": model.revision,
-        "command": portable_values(getattr(model, "command", [])),
-        "flags": portable_values(getattr(model, "flags", {})),
-        "chat_template": file and sha256(read_bytes(file)),
-        "picture": model.picture.model_dump(exclude={"formats"}),  # each image's key says how it is sent
-    }
-
-
-def question_key(put: Template, images: list[str], repeat: int, identity: dict[str, Any]) -> str:
-    """The digest of the request's body, what tells its images apart as they are sent, the repeat's number and the entry's identity."""
-    return sha256(json.dumps([put.digest, images, repeat, identity], sort_keys=True).encode())
 
 
 def grouped(places: list[int], way: Way, image_ids: list[str], imgt: dict[str, int], repeat: int) -> list[list[int]]:

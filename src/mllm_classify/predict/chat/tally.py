@@ -12,7 +12,7 @@ from mllm_classify.predict.chat.asking import CHARACTERS_PER_TOKEN, characters
 if TYPE_CHECKING:
     from mllm_classify.api.journal import Answers
     from mllm_classify.predict.chat.answering import Askable
-    from mllm_classify.predict.chat.questions import Question
+    from mllm_classify.predict.chat.question import Question
 
 
 class _Tally:
