@@ -3,6 +3,8 @@
 import hashlib
 import math
 
+import numpy as np
+
 from tests.plain.counting import Cells, text
 from tests.plain.files import only, records
 from tests.plain.judgements import is_admissible
@@ -66,18 +68,12 @@ def fitted(images: list[Image], right: list[bool]) -> float:
     return math.exp((low + high) / 2)
 
 
-def quantile(values: list[float], share: float) -> float:
-    """Between the two nearest of the sorted values, as far as the share says."""
-    place = share * (len(values) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(values) - 1)
-    return values[below] + (values[above] - values[below]) * (place - below)
-
-
 def bins_of(confidences: list[float], binning: str) -> list[int]:
-    inner = [number / BINS for number in range(1, BINS)]
+    """The bounds of equal mass are scikit-learn's (`calibration_curve`): where one lies on a confidence, the last bit decides."""
     if binning == "equal mass":
-        inner = [quantile(sorted(confidences), share) for share in inner]
+        inner = np.percentile(confidences, np.linspace(0, 1, BINS + 1) * 100)[1:-1]
+        return [sum(bound < confidence for bound in inner) for confidence in confidences]
+    inner = [number / BINS for number in range(1, BINS)]
     return [sum(bound < confidence - 1e-12 for bound in inner) for confidence in confidences]
 
 
