@@ -3,6 +3,8 @@
 import hashlib
 import math
 
+import numpy as np
+
 from tests.plain.counting import Cells, text
 from tests.plain.files import only, records
 from tests.plain.judgements import is_admissible
@@ -66,22 +68,11 @@ def fitted(images: list[Image], right: list[bool]) -> float:
     return math.exp((low + high) / 2)
 
 
-def quantile(values: list[float], share: float) -> float:
-    """Between the two nearest of the sorted values, as far as the share says; from the nearer one, as numpy reckons."""
-    place = (share * 100 / 100) * (
-        len(values) - 1
-    )  # of percent: the last bit decides on which side of a bound a value is
-    below = math.floor(place)
-    above = min(below + 1, len(values) - 1)
-    part, step = place - below, values[above] - values[below]
-    return values[below] + step * part if part < 0.5 else values[above] - step * (1 - part)
-
-
 def bins_of(confidences: list[float], binning: str) -> list[int]:
-    inner = [number * (1 / BINS) for number in range(1, BINS)]
-    if binning == "equal mass":
-        inner = [quantile(sorted(confidences), share) for share in inner]
-    return [sum(bound < confidence for bound in inner) for confidence in confidences]
+    """The bounds are scikit-learn's (`calibration_curve`): where one lies on a confidence, the last bit decides."""
+    shares = np.linspace(0, 1, BINS + 1)
+    bounds = np.percentile(confidences, shares * 100) if binning == "equal mass" else shares
+    return [sum(bound < confidence for bound in bounds[1:-1]) for confidence in confidences]
 
 
 def calibration_error(confidences: list[float], right: list[bool], binning: str) -> float:

@@ -12,6 +12,9 @@ from PIL import Image
 from mllm_classify.config.chat import Picture
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io.files import InputError, sha256
+from mllm_classify.io.pictures import seen
+from mllm_classify.io.reading import Reading
+from mllm_classify.predict.chat import pictures
 from mllm_classify.predict.chat.pictures import data_url
 from mllm_classify.predict.images import Images, sharded
 
@@ -113,6 +116,26 @@ def test_other_formats_and_colours_go_as_png_of_8_bit_rgb(form, mode):
     media_type, _, received = sent(content)
     assert (media_type, received.format, received.mode) == ("image/png", "PNG", "RGB")
     np.testing.assert_array_equal(received, original.convert("RGB"))
+
+
+@pytest.mark.parametrize("options", [{}, {"longest_side": 7}, {"max_bytes": 2000}, {"formats": ["JPEG", "PNG", "GIF"]}])
+@pytest.mark.parametrize("metadata", ["ignore", "obey"])
+@pytest.mark.parametrize(
+    ("form", "mode"), [("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "P"), ("PNG", "RGBA"), ("GIF", "P"), ("BMP", "RGB")]
+)
+def test_to_know_how_a_picture_looks_changes_nothing_that_is_sent(form, mode, metadata, options):
+    content, settings, reading = picture(form, mode, size=(32, 32)), Picture(**options), Reading(metadata=metadata)
+    look = seen(content, reading)[0]
+    assert data_url(content, settings, reading, look) == data_url(content, settings, reading)
+
+
+def test_what_is_sent_as_it_is_and_known_is_not_decoded(monkeypatch):
+    content = picture("JPEG")
+    look = seen(content)[0]
+    monkeypatch.setattr(pictures, "seen", None)
+    assert data_url(content, Picture(), known=look).endswith(base64.b64encode(content).decode())
+    with pytest.raises(TypeError):
+        data_url(content, Picture(longest_side=4), known=look)
 
 
 def test_of_16_bits_of_grey_the_upper_8_are_sent():

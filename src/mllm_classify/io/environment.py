@@ -3,12 +3,14 @@
 Not a part of any lineage: a newer package or another GPU reruns nothing, but a reader of the figures can see it.
 """
 
-import importlib.metadata
 import platform
 import re
 import subprocess
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 Environment = dict[str, Any]
 FIELD = re.compile(r"^(Name|Version):[ \t]*(\S+)[ \t]*$", re.MULTILINE)
@@ -18,6 +20,8 @@ FIELD = re.compile(r"^(Name|Version):[ \t]*(\S+)[ \t]*$", re.MULTILINE)
 @cache
 def environment() -> Environment:
     """Python of this process, its packages, the GPUs and their driver."""
+    import importlib.metadata  # with a parser of mail: whoever only reads files does without
+
     packages = dict(map(_name_and_version, importlib.metadata.distributions()))
     return {
         "python": platform.python_version(),
@@ -27,7 +31,7 @@ def environment() -> Environment:
     }
 
 
-def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+def _name_and_version(distribution: "Distribution") -> tuple[str, str]:
     fields = dict(FIELD.findall((distribution.read_text("METADATA") or "").partition("\n\n")[0]))
     return fields.get("Name") or distribution.name, fields.get("Version") or distribution.version
 

@@ -135,6 +135,8 @@ def deeper(content: Any, levels: int) -> bool:
     """Whether values of JSON are nested in more levels of lists and objects."""
     level = [content]
     for _ in range(levels + 1):
+        if not level:
+            return False
         inner = (it.values() if isinstance(it, dict) else it for it in level if isinstance(it, dict | list))
         level = list(chain.from_iterable(inner))
     return bool(level)

@@ -276,7 +276,7 @@ class Inquirer(Sender):
 
     def _url(self, place: int) -> str:
         images = self.rankings.questionnaire.images
-        return data_url(images.read(place), self.model.picture, images.reading)
+        return data_url(images.read(place), self.model.picture, images.reading, images.looks[place])
 
     async def _each(self, things: Iterable[Any], ask: Callable[[Any], Awaitable[Any]]) -> None:
         """Ask of each, at most `concurrency` at a time. Raises what one of them raises, once the others are told to end."""

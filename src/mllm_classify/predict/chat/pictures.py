@@ -20,12 +20,17 @@ SMALLER = 0.8
 """By what the sides of a picture shrink until it has no more bytes than it may have."""
 
 
-def data_url(content: bytes, picture: "Picture", reading: Reading = AS_PILLOW) -> str:
+def data_url(content: bytes, picture: "Picture", reading: Reading = AS_PILLOW, known: Look | None = None) -> str:
     """An image as it is sent: its own bytes where servers read the format, it looks alike to all, and the size allows.
 
     Others go as PNG, 8-bit RGB, as all models see them; what is too large, in pixels or bytes, as JPEG of the stated size
-    and quality. Raises InputError as `seen` does.
+    and quality. Where it is `known` how the picture looks, its own bytes go without being decoded again. Raises
+    InputError as `seen` does.
     """
+    if known and not _too_long(known, picture) and _own_bytes(known, picture):
+        url = _url(known.format, content)
+        if len(url) <= picture.max_bytes:
+            return url
     look, shown = seen(content, reading)
     too_long = _too_long(look, picture)
     if not too_long:

@@ -312,7 +312,10 @@ class Questionnaire:
         images, picture = self.images, self.model.picture
         contents = [images.read(place) for place in question.images]
         if question.pixels == "own":
-            return [data_url(content, picture, images.reading) for content in contents]
+            looks = [images.looks[place] for place in question.images]
+            return [
+                data_url(content, picture, images.reading, look) for content, look in zip(contents, looks, strict=True)
+            ]
         purpose = draws.key(question.variant), np.uint64(question.seed), np.uint64(question.repeat)
         # it is a PNG file whatever the image was: which formats go as they are changes nothing, as its key says
         picture = picture.model_copy(update={"formats": ["PNG"]})
