@@ -5,8 +5,11 @@ import random
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mllm_classify.choices.options import CHOICES
+from mllm_classify.measures.chat_confidences import normalised
 from mllm_classify.predict.rows import PREDICTIONS
 from mllm_classify.score.score import SCORES
 from mllm_classify.tables.calibration import calibration
@@ -23,8 +26,8 @@ LABELS = labelled(("i", 0, [0], "S+"), ("j", 1, [0], "S-"), ("k", 1, [], "N"))
 NO_SCORES = pl.DataFrame(schema=SCORES)
 
 
-def cells(*given):
-    return pl.DataFrame([{"variant": "", "repeat": 0, "status": "ok"} | row for row in given], schema=PREDICTIONS)
+def cells(*said):
+    return pl.DataFrame([{"variant": "", "repeat": 0, "status": "ok"} | row for row in said], schema=PREDICTIONS)
 
 
 def table(predictions, scores=NO_SCORES, choices=None):
@@ -56,6 +59,34 @@ def test_where_names_were_left_out_the_confidence_lies_between_two_bounds():
     assert float(by["at most"]["confidence"]) == pytest.approx(100 * 4 / 6, abs=0.01)
     assert float(by["at least"]["confidence"]) == pytest.approx(100 * 4 / (6 + 2 * math.exp(1e-3)), abs=0.01)
     assert {(row["class_NLL"], row["class_Brier"], row["temperature"]) for row in found} == {("", "", "")}
+
+
+@given(st.lists(st.floats(-40, 0), min_size=4, max_size=4), st.integers(1, 4))
+def test_the_bounds_hold_whatever_was_left_out(scores, top):
+    """Of four classes, of which two have one name and so one score."""
+    scores[3] = scores[2]
+    order = sorted(range(4), key=lambda it: (-scores[it], it))
+
+    def confidence(kept):
+        ranked = {"image_id": "i", "task": "OW-likelihood", "class_ids": kept, "scores": [scores[it] for it in kept]}
+        found = normalised(cells(ranked), CLASSES)
+        return {name: frame["scores"][0][0] for name, frame in found}
+
+    (whole,) = confidence(order).values()
+    bounds = confidence(order[:top])
+    if top == 4:
+        assert bounds == {"as given": whole}
+    else:
+        assert bounds["at least"] <= whole + 1e-6
+        assert whole <= bounds["at most"] + 1e-6
+
+
+def test_no_ranking_is_no_row():
+    failed = {"image_id": "i", "task": "OW-likelihood", "status": "error"}
+    assert table(cells(failed)) == []
+    ranked = {"image_id": "j", "task": "OW-likelihood", "class_ids": [0], "scores": [-1.0]}
+    found = table(cells(failed, ranked))
+    assert {(row["n"], row["n_errors"]) for row in found} == {("1", "1")}
 
 
 def test_an_answer_is_as_sure_as_it_is_likely_under_every_scoring_and_those_without_are_left_out():

@@ -6,12 +6,15 @@ import numpy as np
 import polars as pl
 
 from mllm_classify.io.keys import QUESTION
-from mllm_classify.measures.confidences import AS_GIVEN, Confidences, Source, labelled_by, of_rankings
+from mllm_classify.measures.confidences import AS_GIVEN, Confidences, Source, distributions, labelled_by, of_rankings
 from mllm_classify.measures.counting import LABEL_SETS
+from mllm_classify.measures.intervals import Floats
 from mllm_classify.measures.selection import evaluated
 from mllm_classify.predict.likelihood.search import MARGIN
 from mllm_classify.tasks import MAIN_SCORINGS, MC, RANKED, SCORINGS
 
+SAID = ["status", "class_ids", "scores", "answer_logprob", "letters"]
+"""What predictions have of how sure a model is."""
 AT_LEAST, AT_MOST = "at least", "at most"
 """Bounds of probabilities, where bounds of the search left names out."""
 ANSWERS, LETTERS = "answers", "letters"
@@ -32,7 +35,7 @@ def chat_confidences(
     """
     known = evaluated(labels)
     for model, frame in sorted(predictions.items()):
-        rows = frame.filter(pl.col("repeat") == 0).collect()
+        rows = frame.filter(pl.col("repeat") == 0).select(*QUESTION, *SAID).collect()
         for task in (name for name in RANKED if rows["task"].eq(name).any()):
             for name, ranked in normalised(rows.filter(task=task), classes):
                 yield from of_rankings(Source(model, task, "", name, complete=name == AS_GIVEN), ranked, known)
@@ -51,25 +54,37 @@ def normalised(ranked: pl.DataFrame, classes: pl.DataFrame) -> Iterator[tuple[st
     probabilities are then at least, and at most, what the two rankings say.
     """
     of_name = classes.group_by("name").agg("class_id", pl.len().alias("sharing")).explode("class_id")
-    sharing = of_name.sort("class_id")["sharing"].to_numpy().astype(np.float64)
-    every = float((1 / sharing).sum())
-    least: list[list[float] | None] = []
-    most: list[list[float] | None] = []
-    for class_ids, scores in ranked.select("class_ids", "scores").iter_rows():
-        if class_ids is None:
-            least.append(None)
-            most.append(None)
-            continue
-        above = np.asarray(scores, np.float64) - scores[0]
-        shares = np.exp(above) / sharing[class_ids]
-        left = every - float((1 / sharing[class_ids]).sum())
-        rest = left * float(np.exp(above[-1] + MARGIN)) if len(class_ids) < len(sharing) else 0.0
-        least.append((shares / (shares.sum() + rest)).tolist())
-        most.append((shares / shares.sum()).tolist())
-    whole = bool((ranked["class_ids"].drop_nulls().list.len() == len(sharing)).all())
-    for name, of in ((AS_GIVEN, most),) if whole else ((AT_LEAST, least), (AT_MOST, most)):
-        probable = pl.Series("scores", of, dtype=pl.List(pl.Float64))
-        yield name, ranked.select("image_id", "class_ids", "status").with_columns(probable)
+    weights = 1 / of_name.sort("class_id")["sharing"].to_numpy()
+    told = pl.col("class_ids").list.len() > 0
+    about = ranked.select("image_id", "status", "class_ids", "scores")
+    sure, others = about.filter(told), about.filter(~told | told.is_null())
+    if not sure.height:
+        return
+    given = distributions(sure)
+    there = given.class_ids >= 0
+    above = given.scores - given.scores[:, :1]
+    weight = np.where(there, weights[given.class_ids], 0)
+    shares = np.where(there, np.exp(above), 0) * weight
+    left = weights.sum() - weight.sum(axis=1)  # names, of which the last of the ranking bounds each
+    rest = np.where(
+        there.all(axis=1) & (there.shape[1] == len(weights)), 0, left * np.exp(_last(above, there) + MARGIN)
+    )
+    total = shares.sum(axis=1)
+    for name, sums in ((AS_GIVEN, total),) if not rest.any() else ((AT_LEAST, total + rest), (AT_MOST, total)):
+        probable = pl.Series("scores", shares / sums[:, None]).arr.to_list()
+        class_ids = pl.Series("class_ids", given.class_ids).arr.to_list()
+        yield (
+            name,
+            pl.concat(
+                [sure.select("image_id", "status").with_columns(class_ids, probable), others], how="diagonal_relaxed"
+            ),
+        )
+
+
+def _last(scores: Floats, there: np.ndarray) -> Floats:
+    """The score of the last class of each ranking."""
+    lowest: Floats = np.where(there, scores, np.inf).min(axis=1)
+    return lowest
 
 
 def lettered(rows: pl.DataFrame, choices: pl.DataFrame) -> pl.DataFrame:

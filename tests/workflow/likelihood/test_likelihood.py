@@ -47,7 +47,7 @@ def toy() -> Iterator[Toy]:
 @pytest.fixture(scope="module")
 def finished(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = set_up(tmp_path_factory.mktemp("likelihood") / "study", toy)
-    study.make(*TABLES)
+    study.make(*TABLES, "results/estimate.csv")
     return study
 
 
@@ -106,6 +106,12 @@ def test_what_it_took_equals_an_independent_computation(finished: Study) -> None
     found = finished.rows("likelihood")
     expected = plain.likelihood(finished.folder / "results", finished.config["models"])
     assert len(found) == 8
+    estimated = {row["task"]: row for row in finished.rows("estimate")}
+    for task in ("OW-likelihood", "CW-likelihood"):
+        (first,) = (row for row in found if row["task"] == task)
+        # names without an image are requests, too
+        assert float(first["requests"]) * 4 < int(estimated[task]["requests"]) == int(estimated[task]["answered"])
+        assert estimated[task]["tokens_from"] == "nothing is missing"
     of_answers = {(row["task"], row["scores"]) for row in finished.rows("calibration")}
     assert {
         ("OW", "answers"),
