@@ -73,7 +73,7 @@ def test_pictures_lie_in_folders_of_their_synsets(laid_out):
 def test_objectnets_border_is_cropped_and_nothing_else_is_changed(laid_out):
     with Image.open(laid_out / f"objectnet/{SYNSETS[MUG]}/coffee_mug_a.png") as cropped:
         assert cropped.size == (4, 3)
-            assert cropped.getcolors() == [(12, (len("coffee_mug"), 50, 50))]
+        assert cropped.getcolors() == [(12, (len("coffee_mug"), 50, 50))]
     one = laid_out / f"imagenet-v2/{SYNSETS[0]}/0_1.jpeg"
     assert one.read_bytes() == (laid_out / "imagenetv2-matched-frequency-format-val/0/1.jpeg").read_bytes()
 
