@@ -84,7 +84,7 @@ def test_an_operator_turned_around_in_a_function_that_touches_a_frame_changes_th
         ("measures.selection", "evaluated", "is_null", "is_not_null"),
         ("measures.selection", "main_scores", "==", "!="),
         ("tables.given", "images", "evaluated(", "("),
-        ("predict.vision.ranking", "shown", "is_null", "is_not_null"),
+        ("predict.vision.finished", "shown", "is_null", "is_not_null"),
     ],
 )
 def test_what_the_command_line_once_decided_is_digested(module: str, function: str, old: str, new: str) -> None:
