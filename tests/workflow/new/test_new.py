@@ -111,3 +111,20 @@ def test_a_folder_without_classes_is_refused_before_anything_is_written(checkout
     said = new(str(tmp_path / "study"), "--images", str(tmp_path / "flat"), study=checkout, status=1)
     assert "the picture 'a.png' lies outside of the class folders" in said
     assert not (tmp_path / "study").exists()
+
+
+def test_a_server_is_named_with_its_model_or_not_at_all(checkout: Study, tmp_path: Path) -> None:
+    folder, study = tmp_path / "pictures", tmp_path / "study"
+    pictured.folders(folder, pictured.cifar10(4))
+    server = ("--url", "http://127.0.0.1:1/v1")
+    said = new(str(study), "--images", str(folder), *server, study=checkout, status=1)
+    assert said == "error: --url and --model: a server needs both, its address and what it calls the model\n"
+    assert not study.exists()
+    new(str(study), "--images", str(folder), *server, "--model", 'a/b: "c"', study=checkout)
+    (entry,) = load(study / "config.yaml").models
+    assert (entry.name, entry.label, entry.model, entry.url) == (
+        "a-b-c",
+        'a/b: "c"',
+        'a/b: "c"',
+        "http://127.0.0.1:1/v1",
+    )

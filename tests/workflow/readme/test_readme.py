@@ -1,5 +1,6 @@
 """What the README shows is what a user gets."""
 
+import csv
 import re
 import shutil
 import sys
@@ -27,7 +28,7 @@ def test_it_shows_a_figure_of_the_same_run(demonstration: Study) -> None:
     assert (PROJECT / shown).read_bytes() == (demonstration.folder / "results/change.svg").read_bytes()
 
 
-@pytest.mark.parametrize("command", re.findall(r"^\.venv/bin/python (.+)$", README, re.MULTILINE))
+@pytest.mark.parametrize("command", re.findall(r"^\.venv/bin/python (?!.* new )(.+)$", README, re.MULTILINE))
 def test_stages_explain_themselves_and_make_tables(demonstration: Study, command: str) -> None:
     done = demonstration.run(sys.executable, *command.split())
     assert done.returncode == 0, done.stderr
@@ -63,3 +64,19 @@ def test_own_model_on_own_images(tmp_path: Path) -> None:
         "2",
     )
     assert {row["task"]: row["ReGT_A"] for row in study.rows("table4")} == {"OW": "0.00", "CW+": "50.00", "CW": "50.00"}
+
+
+def test_from_a_folder_of_pictures_and_a_server_to_a_table(tmp_path: Path) -> None:
+    """The two commands as they stand, but for the server's address, in a checkout as it was cloned."""
+    ((new, make),) = re.findall(r"^\.venv/bin/(python .+ new .+)\n\.venv/bin/(snakemake .+)$", README, re.MULTILINE)
+    study = Study(tmp_path / "checkout")
+    for of, name in {"coffee": "coffee.png", "cat": "chelsea.png"}.items():
+        (study.folder / "my-pictures" / of).mkdir(parents=True)
+        shutil.copy(locate(f"package:skimage/data/{name}"), study.folder / "my-pictures" / of)
+    with chat_server(lambda body: "cat" if "- cat" in body["messages"][0]["content"][0]["text"] else "a cup") as server:
+        for command in (new.replace("http://127.0.0.1:8000/v1", server.url), f"python -m {make}"):
+            done = study.run(sys.executable, *command.split()[1:])
+            assert done.returncode == 0, done.stdout + done.stderr
+        assert len(server.requests) == 4
+    (row,) = csv.DictReader((study.folder / "my-study/results/table3.csv").read_text().splitlines())
+    assert (row["model"], row["task"], row["ImGT_A"], row["n"]) == ("name-on-the-server", "CW+", "50.00", "2")
