@@ -13,7 +13,7 @@ from tests.tables.studies import MODELS, ONE_LABEL_SET, RESAMPLES, STUDY, images
 
 ENGLISH, GERMAN, LATIN = ["espresso", "cat", "wall"], ["Espresso", "Katze", "Mauer"], ["espresso", "cattus", "murus"]
 TEXTS = [*ENGLISH, *GERMAN, *LATIN, "thing", " Cat "]
-ANGLES = {text.lower().strip(): 0.7 * place for place, text in enumerate(dict.fromkeys(TEXTS))}
+ANGLES = {text.lower().strip(): 0.6 * place + 0.01 * place**2 for place, text in enumerate(dict.fromkeys(TEXTS))}
 LABELS = labelled(("i", 0, [0], "S+"), ("j", 1, [1], "S+"), ("k", 2, [], "N"))
 SCHEMA = {
     "image_id": pl.String,
