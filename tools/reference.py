@@ -33,6 +33,7 @@ from mllm_classify.config.every_dataset import Dataset, Equivalences, LabelSet, 
 from mllm_classify.config.further import FurtherDataset
 from mllm_classify.config.hierarchy import Hierarchy
 from mllm_classify.config.judge import Judge
+from mllm_classify.config.languages import Language
 from mllm_classify.config.marks import COLUMNS, CONTENT, DISPLAY, RUNTIME, Choice, Mark
 from mllm_classify.config.models import Model, RecordedModel, Resources
 from mllm_classify.config.outside import OutsideFigures
@@ -45,7 +46,8 @@ from mllm_classify.config.pictured import (
     TorchvisionDataset,
     WebDataset,
 )
-from mllm_classify.config.study import Author, Bundle, Config, Mapping, Tables
+from mllm_classify.config.study import Author, Bundle, Config, Mapping
+from mllm_classify.config.tables import Tables
 from mllm_classify.config.tasks import Choices, Sample, TaskPrompt, Variant
 from mllm_classify.config.vision import (
     ConseModel,
@@ -84,6 +86,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "dataset.equivalences": Equivalences,
     "dataset.hierarchy": Hierarchy,
     "datasets, each": FurtherDataset,
+    "languages, each": Language,
     "encoder, and each of encoders": EncoderSection,
     "encoder, kind sentence-transformers": Encoder,
     "encoder, kind open_clip": OpenClipEncoder,

@@ -15,7 +15,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io import parquet
 from mllm_classify.io.files import InputError
 from mllm_classify.outputs import ACROSS, OUTPUTS, Output
-from mllm_classify.plan.across import WHOLE, has, lacking
+from mllm_classify.plan.across import WHOLE, concerns, has, lacking
 from mllm_classify.plan.files import written
 from mllm_classify.plan.values import unmet
 from mllm_classify.tables.inputs import Given
@@ -61,8 +61,9 @@ class OfEach(Mapping[str, Any]):
 
 def result_across(output: Output, config: Config) -> Any:
     """What an output's function makes of what it takes of all data sets."""
-    studies = {name: Given(study) for name, study in sorted(config.studies.items())}
-    main = studies[config.dataset.name].outline
+    every = {name: Given(study) for name, study in sorted(config.studies.items())}
+    main = every[config.dataset.name].outline
+    studies = {name: given for name, given in every.items() if concerns(output, given.outline)}
 
     def taken(name: str) -> Any:
         if name in WHOLE:

@@ -223,5 +223,5 @@ def test_marks_are_those_of_the_documented_keys():
     assert {key for section in every_section() for key in section.model_fields
             if CONTENT in section.model_fields[key].metadata} == {
         "classes", "synsets", "names", "mustelidae", "file", "templates", "prompt", "chat_template", "images",
-        "boxes", "outputs", "answer_labels",
+        "boxes", "outputs", "answer_labels", "translation",
     }  # fmt: skip

@@ -9,6 +9,7 @@ from mllm_classify.io.files import PROJECT
 from mllm_classify.plan.files import bundled, judged_files
 from mllm_classify.plan.lineage import WHOLE, Lineages, lineages
 from mllm_classify.plan.outline import outline
+from mllm_classify.plan.restricted import influenced
 from mllm_classify.plan.values import judging
 from tests.workflow.study import made_from
 
@@ -67,6 +68,13 @@ def test_only_a_judge_that_is_asked_about_images_own_classes_depends_on_labels()
     assert changed(with_labels, BEFORE) == {"judge/j", "judges", "estimate", *SCORED}
     assert "labels" in Lineages(with_labels).job("judge/j").inputs
     assert "labels" not in Lineages(BEFORE).job("judge/j").inputs
+
+
+def test_verdicts_about_labels_that_may_not_be_handed_on_are_no_part_of_an_archive():
+    dataset = CONTENT["dataset"] | {"regt": CONTENT["dataset"]["regt"] | {"restricted": True}}
+    for judge, left_out in ((JUDGE, False), (JUDGE | {"inclusion": True}, True)):
+        config = judged(judge, dataset=dataset, models=[RECORDED], choices=None, annotate=None)
+        assert ("judge/j" in influenced(config, Lineages(config))) == left_out
 
 
 def test_an_appended_model_is_judged_with_the_others_and_no_other_model_is_asked():

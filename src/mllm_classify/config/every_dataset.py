@@ -164,6 +164,11 @@ class Dataset(Section):
         )
     )
     pictures: Pictures = Pictures()
+    translation: Annotated[str | None, CONTENT] = Field(
+        None,
+        description="other class names in the order of the class list, by which models are told of classes and answers are "
+        "read; files of labels name classes as the list does. Languages set it",
+    )
     regt: SecondLabelSet | None = Field(None, description="the second label set")
     equivalences: Annotated[
         Equivalences | None, Choice("ours", "applies a set E, which is not public, to both label sets (Sec. 2.2)")
@@ -234,6 +239,8 @@ class Dataset(Section):
         """
         images = identity(self)
         del images["hierarchy"], images["answer_labels"]
+        if self.translation is None:
+            del images["translation"]
         labels = {key: images.pop(key) for key in self.LABELLING}
         return {"files": self.has_files, "synsets": self.synsets_file} | images | self._chosen_by(labels), labels
 

@@ -8,6 +8,7 @@ from mllm_classify.config.annotate import Annotate
 from mllm_classify.config.chat import ChatModel
 from mllm_classify.config.dataset import AnyDataset
 from mllm_classify.config.kinds import AnyModel
+from mllm_classify.config.languages import Language
 from mllm_classify.config.marks import CONTENT, Name, Section
 from mllm_classify.config.models import RecordedModel
 from mllm_classify.config.tasks import Choices
@@ -61,24 +62,56 @@ def studies(study: "Config") -> "dict[str, Config]":
     """
     whole = type(study)
     main = study
-    if study.datasets or any(isinstance(it, RecordedModel) and PLACE in it.file for it in study.models):
+    if (
+        study.datasets
+        or study.languages
+        or any(isinstance(it, RecordedModel) and PLACE in it.file for it in study.models)
+    ):
         models = [_recorded(model, study.dataset.name) for model in study.models]
-        main = study.model_copy(update={"datasets": [], "models": models})
+        main = study.model_copy(update={"datasets": [], "languages": [], "models": models})
     found = {study.dataset.name: main}
-    for number, further in enumerate(study.datasets):
+
+    def add(where: str, dataset: AnyDataset, content: dict[str, Any], language_of: str | None = None) -> None:
         try:
-            alone = whole.model_validate(_alone(study, further, number))
+            alone = whole.model_validate(content)
         except ValidationError as error:
             detail = error.errors()[0]
-            msg = f"datasets[{number}] ({further.dataset.name}): {detail.get('ctx', {}).get('error', detail['msg'])}"
+            msg = f"{where} ({dataset.name}): {detail.get('ctx', {}).get('error', detail['msg'])}"
             raise ValueError(msg) from None
-        found[further.dataset.name] = alone.in_folder(f"{RESULTS}/{further.dataset.name}")
+        found[dataset.name] = alone.in_folder(f"{RESULTS}/{dataset.name}", language_of)
+
+    for number, further in enumerate(study.datasets):
+        where = f"datasets[{number}]"
+        add(where, further.dataset, _alone(study, further, where))
+    for number, language in enumerate(study.languages):
+        where = f"languages[{number}]"
+        further = _further(study, language, where)
+        add(where, further.dataset, _in_language(study, language, further, where), study.dataset.name)
     return found
+
+
+def _further(study: "Config", language: Language, where: str) -> FurtherDataset:
+    """The main data set in a language, as if it were another one."""
+    language.check(where)
+    if not (models := language.asked(study, PLACE)):
+        msg = f"{where}.tasks: no chat model is asked any of these tasks; add the prompt of one"
+        raise ValueError(msg)
+    return FurtherDataset.model_construct(
+        dataset=language.dataset(study.dataset), templates=language.templates, models=models
+    )
+
+
+def _in_language(study: "Config", language: Language, further: FurtherDataset, where: str) -> dict[str, Any]:
+    """The configuration of the main data set's study in a language."""
+    content = _alone(study, further, where)
+    models = [spoken for model in content["models"] if (spoken := language.speaking(model)) is not None]
+    return content | {"models": models, "tasks": language.tasks, "variants": [], "probe": None}
 
 
 def check_names(study: "Config") -> None:
     """Raises ValueError where two data sets share a name or label, or one has the name of what lies beside its folder."""
     others = [(f"datasets[{number}].dataset", it.dataset) for number, it in enumerate(study.datasets)]
+    others += [(f"languages[{number}]", it.dataset(study.dataset)) for number, it in enumerate(study.languages)]
     for where, dataset in others:
         if dataset.name.lower() in TAKEN or dataset.name.lower().endswith(FILES):
             msg = (
@@ -108,16 +141,19 @@ def check_shifts(study: "Config") -> None:
             raise ValueError(msg)
 
 
-def _alone(study: "Config", further: FurtherDataset, number: int) -> dict[str, Any]:
-    """The configuration of a data set's study: the whole one's, with what the data set has of its own."""
+def _alone(study: "Config", further: FurtherDataset, where: str) -> dict[str, Any]:
+    """The configuration of a data set's study: the whole one's, with what the data set has of its own.
+
+    `where` is the key that it stands under.
+    """
     names = [model.name for model in study.models]
     if unknown := [name for name in further.models or [] if name not in names]:
-        msg = f"datasets[{number}].models: {unknown[0]!r} is not among the models, which are {', '.join(names)}"
+        msg = f"{where}.models: {unknown[0]!r} is not among the models, which are {', '.join(names)}"
         raise ValueError(msg)
     seeing = [model for model in study.models if further.models is None or model.name in further.models]
     models = [adapted for model in seeing if (adapted := _adapted(model, further)) is not None]
     if not models:
-        msg = f"datasets[{number}].choices: missing; its models are asked MC only"
+        msg = f"{where}.choices: missing; its models are asked MC only"
         raise ValueError(msg)
     encoder = study.encoder
     if encoder is not None and further.templates is not None:
@@ -128,7 +164,7 @@ def _alone(study: "Config", further: FurtherDataset, number: int) -> dict[str, A
     judges = [it.model_copy(update={"own": [name for name in it.own if name in left]}) for it in study.judges_given]
     own: dict[str, Any] = {"dataset": further.dataset, "choices": further.choices, "encoder": encoder, "models": models}
     own |= {"judge": judges[0] if judges else None, "judges": judges[1:]}
-    return dict(study) | own | {"tables": tables, "datasets": [], "annotate": further.annotate}
+    return dict(study) | own | {"tables": tables, "datasets": [], "languages": [], "annotate": further.annotate}
 
 
 def _adapted(model: AnyModel, further: FurtherDataset) -> AnyModel | None:

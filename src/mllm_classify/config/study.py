@@ -13,9 +13,10 @@ from mllm_classify.config.every_dataset import by_its_authors
 from mllm_classify.config.further import RESULTS, FurtherDataset, check_names, check_shifts, studies
 from mllm_classify.config.judge import AnyJudge, check_judges, gives_judged_answers
 from mllm_classify.config.kinds import AnyModel
-from mllm_classify.config.marks import CLASSES, RUNTIME, Choice, Label, Name, Section, entry_named
+from mllm_classify.config.languages import Language
+from mllm_classify.config.marks import CLASSES, DISPLAY, RUNTIME, Choice, Label, Name, Section, entry_named
 from mllm_classify.config.models import Model, RecordedModel
-from mllm_classify.config.outside import OutsideFigures
+from mllm_classify.config.tables import Tables
 from mllm_classify.config.tasks import SHOWN, Choices, Probe, TaskPrompt, Variant
 from mllm_classify.config.vision import KnnModel
 from mllm_classify.io.files import InputError
@@ -32,39 +33,6 @@ class Mapping(Section):
         "wrong",
         description="an answer to CW that names several classes and nothing else: out of prompt, its first, or all of them; "
         "`any` where a data set's `regt` is of `format: reimagenet`, and of crops",
-    )
-
-
-class Tables(Section):
-    """Rules of the tables on which papers differ. A change makes tables anew, nothing else."""
-
-    n_images: Annotated[
-        Literal["correct", "excluded"],
-        Choice("paper", "every prediction on an image without a label is correct (Sec. 2.2); ReaL leaves those out"),
-    ] = Field(
-        "correct",
-        description="images to which no class applies (N): every answer is correct, or they are left out of accuracy under "
-        "ReGT and of every difference between label sets",
-    )
-    resamples: Annotated[int, Choice("ours", "has intervals for Table 6 only, over repeats")] = Field(
-        1000, ge=100, le=100_000, description="bootstrap resamples of the images"
-    )
-    k: Annotated[
-        list[Annotated[int, Field(ge=1, le=1000)]],
-        Choice("ours", "has top-1 only; ReaL's top-5, as timm evaluates it, is asked for"),
-    ] = Field([1, 5], min_length=1, description="of the first how many classes one must be right, in results/top_k.csv")
-    compared: list[Name] | None = Field(
-        None,
-        min_length=2,
-        max_length=2,
-        description="two models, the older first, whose classes results/class_differences.svg (by default the two best under "
-        "ImGT) and results/hard_classes.csv compare",
-    )
-    exposure: OutsideFigures | None = Field(
-        None, description="how often classes are named elsewhere, for results/exposure.csv"
-    )
-    benchmarks: OutsideFigures | None = Field(
-        None, description="scores of models on other benchmarks, for results/benchmarks.csv"
     )
 
 
@@ -93,6 +61,10 @@ class Config(Section):
 
     dataset: AnyDataset
     datasets: list[FurtherDataset] = Field([], description="further data sets, which the same models see")
+    language: Annotated[Label, DISPLAY] = Field(
+        "first", description="what tables call the language of the class list and of `tasks`, where there are others"
+    )
+    languages: list[Language] = Field([], description="further ones in which the main data set is put to models")
     encoder: AnyEncoder | None = Field(None, description="the one by which all tables but the encoders' are made")
     encoders: list[AnyEncoder] = Field([], description="further ones, compared with it in results/encoders.csv")
     similarity: Name | None = Field(
@@ -112,15 +84,21 @@ class Config(Section):
     bundle: Annotated[Bundle, RUNTIME] = Bundle()
     models: list[AnyModel] = Field(min_length=1)
     _results: str = PrivateAttr(RESULTS)
+    _language_of: str | None = PrivateAttr(None)
 
     @property
     def results(self) -> str:
         """The folder of the tables of this data set."""
         return self._results
 
-    def in_folder(self, results: str) -> Self:
+    @property
+    def language_of(self) -> str | None:
+        """The data set that this one is in another language."""
+        return self._language_of
+
+    def in_folder(self, results: str, language_of: str | None = None) -> Self:
         """The same study, whose tables are in another folder."""
-        self._results = results
+        self._results, self._language_of = results, language_of
         return self
 
     @property

@@ -28,7 +28,7 @@ def write_images(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.dataset.answer_labels import answer_labels
     from mllm_classify.dataset.classes import CLASSES
     from mllm_classify.dataset.hierarchy import hierarchy
-    from mllm_classify.dataset.images import IMAGES, class_list, files_of, images, remarks
+    from mllm_classify.dataset.images import IMAGES, class_list, files_of, images, remarks, translated
     from mllm_classify.dataset.labels import labels
 
     dataset = config.dataset
@@ -40,7 +40,7 @@ def write_images(args: argparse.Namespace, config: Config) -> None:
         hierarchy(names, dataset)
     if dataset.answer_labels is not None:
         answer_labels(read_answer_labels(dataset.answer_labels), names)
-    parquet.write(names, CLASSES, args.classes)
+    parquet.write(translated(names, dataset), CLASSES, args.classes)
     parquet.write(registered, IMAGES, args.images)
     stamps.keep(Path(args.images).with_name(stamps.STAMPS), files_of(registered), dataset.root)
     for remark in remarks(registered, dataset):
@@ -53,7 +53,7 @@ def write_labels(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.dataset.equivalences import remarks
     from mllm_classify.dataset.labels import LABELS, labels, numbers
 
-    classes = parquet.read(args.classes)
+    classes = _as_labels_have_it(args, config)
     labelled = labels(parquet.read(args.images), classes, config.dataset)
     parquet.write(labelled, LABELS, args.output)
     for remark in remarks(config.dataset.equivalences, Lookup(classes)):
@@ -65,6 +65,13 @@ def write_labels(args: argparse.Namespace, config: Config) -> None:
 def write_hierarchy(args: argparse.Namespace, config: Config) -> None:
     from mllm_classify.dataset.hierarchy import HIERARCHY, hierarchy
 
-    nodes = hierarchy(parquet.read(args.classes), config.dataset)
+    nodes = hierarchy(_as_labels_have_it(args, config), config.dataset)
     parquet.write(nodes, HIERARCHY, args.output)
     log.info("%s: %d nodes", config.dataset.name, len(nodes))
+
+
+def _as_labels_have_it(args: argparse.Namespace, config: Config) -> Any:
+    """The class list by whose names files of labels are read: models may be told of the classes in another language."""
+    from mllm_classify.dataset.images import class_list
+
+    return parquet.read(args.classes) if config.dataset.translation is None else class_list(config.dataset)

@@ -15,6 +15,7 @@ from mllm_classify.dataset.sources import crops, folder, hub, imagenet, table, t
 from mllm_classify.dataset.sources.registered import Registered
 from mllm_classify.io import places
 from mllm_classify.io.files import InputError, sha256
+from mllm_classify.io.names import read_names
 from mllm_classify.io.pictures import Look, seen
 from mllm_classify.io.text import short, shown
 
@@ -54,6 +55,21 @@ OWN_CLASSES: Final[dict[str, Callable[[Any], ClassList]]] = {
 def class_list(dataset: "AnyDataset") -> pl.DataFrame:
     """The classes of a data set (columns: CLASSES). Raises InputError where they cannot be had."""
     return classes(dataset) if dataset.names_file is not None else numbered(OWN_CLASSES[dataset.source](dataset))
+
+
+def translated(classes: pl.DataFrame, dataset: "AnyDataset") -> pl.DataFrame:
+    """The class list with the names by which models are told of classes: those of the data set's `translation`, where it has one.
+
+    Raises InputError where that has another number of names.
+    """
+    if dataset.translation is None:
+        return classes
+    names = read_names(dataset.translation)
+    if len(names) != classes.height:
+        msg = f"{dataset.translation}: {len(names)} names; the class list has {classes.height} classes"
+        raise InputError(msg)
+    synsets = classes.sort("class_id")["synset"].to_list()
+    return numbered(ClassList(names, None if None in synsets else synsets))
 
 
 def images(

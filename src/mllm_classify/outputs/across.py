@@ -47,6 +47,14 @@ ACROSS: Final = {
             "shifted",
         ),
         output_row(
+            "languages",
+            "scores images models study labels classes class_embeddings worded_predictions mappings answer_vectors language_labels "
+            "resamples",
+            "Accuracy by language",
+            "Accuracy by language",
+            "languages",
+        ),
+        output_row(
             "shifts",
             "effective_robustness",
             "Drawing accuracy on shifted data sets against their base",

@@ -6,6 +6,7 @@ data set would be given by that name: of every data set, by its name.
 
 from typing import Any
 
+from mllm_classify.config.further import RESULTS
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import InputError
 from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, Output
@@ -21,7 +22,13 @@ def n_images(config: Config) -> str:
 
 def dataset_labels(config: Config) -> dict[str, str]:
     """What tables call each data set, by its name, in the order of names: the order of entries changes no table."""
-    return {name: study.dataset.label for name, study in sorted(config.studies.items())}
+    return {name: it.dataset.label for name, it in sorted(config.studies.items()) if it.language_of is None}
+
+
+def language_labels(config: Config) -> dict[str, str]:
+    """What tables call each language, by the name of the data set in it: the first one, and the others in the order of names."""
+    others = sorted((it.dataset(config.dataset).name, it.label) for it in config.languages)
+    return {config.dataset.name: config.language, **dict(others)}
 
 
 def shifted_pairs(config: Config) -> list[list[str]]:
@@ -46,7 +53,8 @@ def benchmark_scores(config: Config) -> dict[str, Any] | None:
 
 
 WHOLE: dict[str, Value] = {
-    it.__name__: it for it in (n_images, dataset_labels, shifted_pairs, benchmark_scores, compared, resamples)
+    it.__name__: it
+    for it in (n_images, dataset_labels, language_labels, shifted_pairs, benchmark_scores, compared, resamples)
 }
 """Values of the configuration, by the name of the parameter."""
 
@@ -58,8 +66,19 @@ def existing(config: Config) -> list[str]:
 
 def lacking(config: Config, output: Output) -> list[str]:
     """What a configuration lacks for such an output to exist, in words."""
-    alone = ["further data sets (datasets)"] if not config.datasets else []
+    alone = ["further data sets (datasets)"] if not config.datasets and not _by_language(output) else []
     return alone + unmet(config, output)
+
+
+def _by_language(output: Output) -> bool:
+    """Whether an output is about the languages of the main data set, not about data sets."""
+    return "languages" in output.exists
+
+
+def concerns(output: Output, outline: Outline) -> bool:
+    """Whether such an output is about a data set: the same one in another language is none of its own."""
+    is_language = outline.language_of is not None
+    return is_language or outline.results == RESULTS if _by_language(output) else not is_language
 
 
 def of_each(output: Output) -> list[str]:
@@ -85,7 +104,8 @@ def has(outline: Outline, part: str) -> bool:
 
 def files_of_each(output: Output, outline: Outline) -> list[File]:
     """The files of one data set that it is made of, as far as there are such."""
-    return [file for part in of_each(output) if has(outline, part) for file in inputs(outline, part).values()]
+    kept = [part for part in of_each(output) if has(outline, part)] if concerns(output, outline) else []
+    return [file for part in kept for file in inputs(outline, part).values()]
 
 
 def files(output: Output, outlines: dict[str, Outline], main: Outline) -> list[str]:

@@ -13,7 +13,7 @@ from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.study import Config
 from mllm_classify.io.files import PROJECT, digest, sha256
 from mllm_classify.outputs import ACROSS, DERIVED, OUTPUTS, Output, parts
-from mllm_classify.plan.across import before, existing, files_of_each, of_each, told
+from mllm_classify.plan.across import before, concerns, existing, files_of_each, of_each, told
 from mllm_classify.plan.code import PACKAGE, code_digest
 from mllm_classify.plan.files import File, inputs, judged_files, linked, output_inputs
 from mllm_classify.plan.outline import outline
@@ -268,7 +268,10 @@ def across(config: Config, each: dict[str, Lineages]) -> dict[str, str]:
         output = ACROSS[name]
         outputs[name] = digest(
             {
-                "spec": [told(output, config), {it: _of_one(output, each[it]) for it in sorted(each)}],
+                "spec": [
+                    told(output, config),
+                    {name: _of_one(output, of) for name, of in sorted(each.items()) if concerns(output, of.outline)},
+                ],
                 "code": code_digest(*_modules(output)),
                 "inputs": [outputs[it] for it in before(output)],
             }

@@ -29,6 +29,7 @@ class Outline(NamedTuple):
 
     results: str  # the folder of the tables
     dataset: str
+    language_of: str | None  # the data set that this one is in another language
     encoder: str  # the main one
     encoders: list[str]
     similarity: str | None  # the encoder by which answers are compared with labels
@@ -54,6 +55,7 @@ def outline(config: Config) -> Outline:
     return Outline(
         config.results,
         config.dataset.name,
+        config.language_of,
         config.encoder.name if config.encoder else "none",
         [encoder.name for encoder in config.every_encoder],
         config.similarity,

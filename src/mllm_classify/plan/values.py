@@ -5,6 +5,7 @@ The same value enters the output's lineage and its function: nothing else of the
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mllm_classify.config.answer_labels import read_answer_labels
@@ -42,7 +43,7 @@ def about(config: Config) -> dict[str, Any]:
         "imgt": dataset.imgt.label,
         "regt": dataset.regt.label if dataset.regt else None,
         "equivalences": dataset.equivalences.label if dataset.equivalences else None,
-        "class_list": dataset.class_list,
+        "class_list": Path(dataset.translation).name if dataset.translation else dataset.class_list,
         "n_images": config.tables.n_images,
         "rules": rules(config),
     }
@@ -377,6 +378,7 @@ CONDITIONS = {
         "a data set that is shifted from another (datasets[].shifted_from)",
         lambda config: any(it.shifted_from is not None for it in config.datasets),
     ),
+    "languages": Condition("further languages (languages)", lambda config: bool(config.languages)),
     "mustelidae": Condition(
         "expert labels (dataset.mustelidae)", lambda config: config.dataset.expert_file is not None
     ),

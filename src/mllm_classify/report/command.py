@@ -119,11 +119,10 @@ def start(args: argparse.Namespace, config: Config) -> None:
         )
         for name, of in in_order(outlines).items()
     }
-    table = parquet.read_figures(str(Path(config.results, ACROSS["datasets"].files[0])))
+    across = existing(config)
+    table = parquet.read_figures(f"{config.results}/{ACROSS['datasets'].files[0]}") if "datasets" in across else None
     with written(args.output) as temporary:
-        temporary.write_text(
-            start.start(datasets, entries(reported_across(outlines, existing(config))), table), encoding="utf-8"
-        )
+        temporary.write_text(start.start(datasets, entries(reported_across(outlines, across)), table), encoding="utf-8")
     log.info("%s", args.output)
 
 

@@ -3,7 +3,7 @@
 One file that holds all it shows. It runs no script and loads nothing; its links lead to files beside and below it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -19,16 +19,18 @@ class Dataset(NamedTuple):
     entries: list[Entry]
 
 
-def start(datasets: dict[str, Dataset], across: list[Entry], table: pl.DataFrame) -> str:
+def start(datasets: dict[str, Dataset], across: list[Entry], table: pl.DataFrame | None) -> str:
     """The page, as HTML.
 
     `datasets` are by name, the main one first; `across` is what there is of all of them; `table` is results/datasets.csv as
-    it is read, of which the page shows images and the best model of each.
+    it is read, of which the page shows images and the best model of each data set that it has.
     """
-    rows = [
-        {"label": it.label, "entries": it.entries, "images": images(table, name), "best": best(table, name)}
-        for name, it in datasets.items()
-    ]
+    rows = []
+    for name, it in datasets.items():
+        row: dict[str, Any] = {"label": it.label, "entries": it.entries, "images": None, "best": None}
+        if table is not None and f"A_{name}" in table.columns:
+            row |= {"images": images(table, name), "best": best(table, name)}
+        rows.append(row)
     return page(TEMPLATE, datasets=rows, across=across)
 
 
