@@ -27,6 +27,7 @@ COMMANDS = {
     "estimate": "predict.command",
     "choices": "choices.command",
     "mapping": "mapping.command",
+    "rerank": "mapping.command",
     "score": "score.command",
     "make": "make",
     "annotate": "annotate.command",

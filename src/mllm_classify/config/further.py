@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
 RESULTS = "results"
 """The folder of everything that the main data set's jobs make."""
-TAKEN = ("annotate", "asked", "choices", "concepts", "dataset", "embeddings", "mapping", "predictions", "synonyms")
+TAKEN = (
+    "annotate",
+    "asked",
+    "choices",
+    "concepts",
+    "dataset",
+    "embeddings",
+    "mapping",
+    "predictions",
+    "reranked",
+    "synonyms",
+)
 """Folders in there, which are named after stages: no data set of `datasets` can have such a name."""
 FILES = (".csv", ".html", ".json", ".md", ".parquet", ".pdf", ".svg", ".tex", ".zip")
 """How the names of files in there end."""

@@ -34,7 +34,9 @@ def encoder_choice(
         read = names.join(near, on="text", how="left", maintain_order="left").join(
             group, on="nearest_class", how="left", maintain_order="left"
         )
-        flags[encoder] = read.select(pl.col("same_name").list.contains(pl.col("class_id")).fill_null(value=False))["same_name"]
+        flags[encoder] = read.select(pl.col("same_name").list.contains(pl.col("class_id")).fill_null(value=False))[
+            "same_name"
+        ]
     matrix = np.stack([of.to_numpy() for of in flags.values()], axis=1).astype(np.float32)
     pairs = mcnemar(matrix, np.ones_like(matrix))
     order = list(flags)
