@@ -8,9 +8,9 @@ import pytest
 
 from mllm_classify.config.encoders import Reranker
 from mllm_classify.io.files import InputError, locate
+from mllm_classify.mapping.cross_encoder import cross_encoder, rerank
 from mllm_classify.mapping.mapping import map_answers
 from mllm_classify.mapping.nearest import nearest_classes
-from mllm_classify.mapping.cross_encoder import cross_encoder, rerank
 from mllm_classify.mapping.reranked import RERANKED, reranked_classes
 from mllm_classify.predict.rows import PREDICTIONS
 from tests.tables.small import CLASSES
