@@ -1,11 +1,13 @@
-"""Hierarchies of classes and their levels, for tests/fuzzed.py: whatever is read is a hierarchy."""
+"""Hierarchies of classes and their levels, and labels of answers, for tests/fuzzed.py: whatever is read is sound."""
 
 import json
 from types import SimpleNamespace
 
 import networkx as nx
 
+from mllm_classify.config.answer_labels import read_answer_labels
 from mllm_classify.config.hierarchy import Hierarchy
+from mllm_classify.dataset.answer_labels import answer_labels
 from mllm_classify.dataset.classes import ClassList, numbered
 from mllm_classify.dataset.hierarchy import hierarchy
 from tests.fuzz import Reader
@@ -18,6 +20,10 @@ NOUNS = (
     "00001740 03 n 01 entity 0 001 ~ 00002137 n 0000 | that which is\n"
     "00002137 03 n 02 poodle 0 beast 0 002 @ 00001740 n 0000 ~ 00003000 n 0000 | alive | or so\n"
     "00003000 18 n 01 cat 0 001 @i 00002137 n 0000 | a cat\n"
+)
+LABELS = (
+    "# answers\nanswer,relation,classes,annotator,kind,pass\ndog,more general,poodle,Ann,people,1\n"
+    "kitty,same,cat,Ann,people,1\nkitty,several,cat | poodle,Ann,people,2\nrock,none,,Ann,people,1\nsofa,,,Ann,people,2\n"
 )
 LEVELS = "level,group,node\nbasic,dogs,dog\nbasic,others,animal\nkind,pets,pet\n"
 
@@ -43,11 +49,26 @@ def right(_content, found):
     )
 
 
+def labelled(path):
+    return answer_labels(read_answer_labels(str(path)), CLASSES)
+
+
+def right_labels(_content, found):
+    """Each pass labels an answer once, with classes of the list, and means none that is not possible."""
+    pairs = found.select("answer", "labels").rows()
+    return (
+        len(pairs) == len(set(pairs)) > 0
+        and all(set(meant) <= set(possible) <= {0, 1} for meant, possible in found.select("meant", "possible").iter_rows())
+        and all(bool(meant) <= (said in ("same", "more specific")) for said, meant in found.select("relation", "meant").iter_rows())
+    )  # fmt: skip
+
+
 def readers():
     lines = b"".join(json.dumps(row).encode() + b"\n" for row in ROWS)
     return {
         "hierarchy.csv": Reader("h.csv", TABLE.encode(), lambda it: of(file=str(it)), right),
         "hierarchy.jsonl": Reader("h.jsonl", lines, lambda it: of(file=str(it)), right),
         "hierarchy.noun": Reader("h.noun", NOUNS.encode(), lambda it: of(file=str(it), format="wordnet"), right),
+        "answer labels": Reader("a.csv", LABELS.encode(), labelled, right_labels),
         "levels.csv": Reader("l.csv", LEVELS.encode(), leveled, right),
     }

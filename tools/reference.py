@@ -28,7 +28,7 @@ from mllm_classify.config.chat import (
     VLLMModel,
 )
 from mllm_classify.config.dataset import CropsDataset, ImagenetDataset, ImagenetLabels, TableDataset
-from mllm_classify.config.encoders import Encoder, EncoderSection, OpenAIEncoder, OpenClipEncoder
+from mllm_classify.config.encoders import Encoder, EncoderSection, OpenAIEncoder, OpenClipEncoder, Reranker
 from mllm_classify.config.every_dataset import Dataset, Equivalences, LabelSet, Pictures, SecondLabelSet
 from mllm_classify.config.further import FurtherDataset
 from mllm_classify.config.hierarchy import Hierarchy
@@ -91,6 +91,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "encoder, kind sentence-transformers": Encoder,
     "encoder, kind open_clip": OpenClipEncoder,
     "encoder, kind openai": OpenAIEncoder,
+    "encoder: reranker": Reranker,
     f"tasks, by {', '.join(TASK_NAMES[:-1])} or {TASK_NAMES[-1]}": TaskPrompt,
     "tasks and variants: sample": Sample,
     "variants": Variant,

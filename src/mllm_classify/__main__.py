@@ -27,6 +27,7 @@ COMMANDS = {
     "estimate": "estimate",
     "choices": "choices.command",
     "mapping": "mapping.command",
+    "rerank": "mapping.command",
     "judge": "judge.command",
     "score": "score.command",
     "make": "make",

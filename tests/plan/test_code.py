@@ -28,6 +28,7 @@ MODULES = {
     **{f"{job}, with a judge": JUDGED.job(job).modules for job in ("judge/j", "estimate")},
     **{f"predict, kind {kind}": [f"predict.{kind}"] for kind in KINDS},
     **{f"embed, kind {kind}": ["embed.texts", f"embed.{kind}"] for kind in ("open_clip", "openai")},
+    "rerank": ["mapping.cross_encoder"],
     "start": ["report.start"],
     **{f"table {name}": [output.module] for name, output in (OUTPUTS | ACROSS).items()},
 }
@@ -43,6 +44,7 @@ NO_RESULT = {
     "compare.differences": "the same",
     "compare.page": "the same",
     "compare.studies": "the same",
+    "annotate.answers": "draws answers for annotators: a command of the user's, of whose files a study names the labels",
     "annotate.drawing": "draws what people decided, as the table of a user's command has it",
     "annotate.label_studio": "serves Label Studio, from its own environment",
     "annotate.pictures": "copies pictures to where they are served",

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from mllm_classify.config.chat import ChatModel, EndpointModel, EngineModel, Prices
-from mllm_classify.config.encoders import OpenAIEncoder
+from mllm_classify.config.encoders import OpenAIEncoder, Reranker
 from mllm_classify.config.load import load
 from mllm_classify.config.marks import DISPLAY, RUNTIME
 from mllm_classify.config.study import Config, Mapping
@@ -207,10 +207,18 @@ def test_a_further_encoder_is_in_the_lineage_of_what_compares_encoders_only() ->
     (bare,) = SHIPPED.encoders
     more = SHIPPED.model_copy(update={"encoders": [bare, bare.model_copy(update={"name": "more", "answers": "bare"})]})
     theirs = {f"{stage}/more/conse-chat" for stage in ("answers", "mapping")}
-    assert changed(more) == {"classes/more", *theirs, *of("encoded")}
+    assert changed(more) == {"classes/more", "synonyms/more", *theirs, *of("encoded", "encoded_synonyms")}
+    decided = bare.model_copy(update={"name": "more", "reranker": Reranker(path="p")})
+    again = SHIPPED.model_copy(update={"encoders": [bare, decided]})
+    assert changed(again, more) == {
+        *("answers/more/conse-chat", "synonyms/more", "rerank/more/conse-chat", "mapping/more/conse-chat"),
+        *of("encoded", "encoded_synonyms"),
+    }
     alone = lineages(SHIPPED.model_copy(update={"encoders": [], "similarity": None}))
     assert {job for job in lineages(SHIPPED) if alone.get(job) != lineages(SHIPPED)[job]} - {*WHOLE} == {
-        *("classes/minilm-bare", "answers/minilm-bare/conse-chat", SIMILAR, *of("encoded", "similar")),
+        *("classes/minilm-bare", "answers/minilm-bare/conse-chat", SIMILAR),
+        *(f"synonyms/{encoder}" for encoder in ENCODERS),
+        *of("encoded", "encoded_synonyms", "similar"),
         "mapping/minilm-bare/conse-chat",
     }
 
@@ -230,7 +238,7 @@ def test_what_a_server_of_embeddings_is_asked_is_in_the_lineage_of_its_vectors(c
     before = SHIPPED.model_copy(update={"encoders": [entry], "similarity": None})
     after = before.model_copy(update={"encoders": [entry.model_copy(update=change)]})
     theirs = {f"{stage}/e/conse-chat" for stage in ("answers", "mapping")}
-    assert changed(after, before) == {"classes/e", *theirs, *of("encoded")}
+    assert changed(after, before) == {"classes/e", "synonyms/e", *theirs, *of("encoded", "encoded_synonyms")}
 
 
 def test_the_order_of_the_models_is_in_no_lineage_of_a_table() -> None:
@@ -285,7 +293,16 @@ def test_a_hierarchy_is_in_the_lineage_of_what_compares_answers_in_it_only() -> 
     renamed = SHIPPED.dataset.model_copy(update={"hierarchy": tree.model_copy(update={"label": "Other"})})
     assert changed(SHIPPED.model_copy(update={"dataset": renamed})) == of("hierarchy_label")
     flat = SHIPPED.dataset.model_copy(update={"hierarchy": tree.model_copy(update={"levels": None})})
-    assert changed(SHIPPED.model_copy(update={"dataset": flat})) == {"hierarchy", *of("hierarchy")} - {"levels"}
+    assert changed(SHIPPED.model_copy(update={"dataset": flat})) == {
+        *("hierarchy", *of("hierarchy"), *(f"synonyms/{encoder}" for encoder in ENCODERS))
+    } - {"levels"}
+
+
+def test_labels_of_answers_are_in_the_lineage_of_what_is_measured_on_them_only() -> None:
+    other = SHIPPED.dataset.model_copy(update={"answer_labels": None})
+    known = lineages(SHIPPED)
+    unlabelled = SHIPPED.model_copy(update={"dataset": other})
+    assert {job for job in known if lineages(unlabelled).get(job) != known[job]} - {*WHOLE} == of("answer_labels")
 
 
 def test_the_encoder_of_similarities_is_in_the_lineage_of_the_protocols_only() -> None:
@@ -301,7 +318,7 @@ def test_the_encoder_of_similarities_is_in_the_lineage_of_the_protocols_only() -
 def test_prompts_of_an_encoder_are_in_the_lineage_of_what_they_stand_before() -> None:
     (bare,) = SHIPPED.encoders
     asked = SHIPPED.model_copy(update={"encoders": [bare.model_copy(update={"query_prompt": "query: "})]})
-    mapped = {"mapping/minilm-bare/conse-chat", *of("encoded", "similar")}
-    assert changed(asked) == {"answers/minilm-bare/conse-chat", SIMILAR, *mapped}
+    mapped = {"mapping/minilm-bare/conse-chat", *of("encoded", "encoded_classes", "similar")}
+    assert changed(asked) == {"answers/minilm-bare/conse-chat", "synonyms/minilm-bare", SIMILAR, *mapped}
     named = SHIPPED.model_copy(update={"encoders": [bare.model_copy(update={"document_prompt": "passage: "})]})
     assert changed(named) == {"classes/minilm-bare", *mapped}

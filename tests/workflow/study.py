@@ -34,6 +34,7 @@ MESSAGES = {
     "Describing classes to (.+)": "probe",
     "Choosing the options of every question": "choices",
     "Mapping the answers of (.+) to classes with (.+)": "mapping",
+    "Re-ranking the classes nearest to the answers of (.+) with (.+)": "rerank",
     "Judging answers by (.+)": "judge",
     "Scoring all models": "score",
     "Choosing what annotators see again": "annotate",

@@ -17,6 +17,7 @@ from mllm_classify.plan.files import (
     PATTERNS,
     START,
     bundled,
+    file,
     inputs,
     judged_files,
     linked,
@@ -211,6 +212,12 @@ def get_choices(wildcards):
     """The options of a model that is asked multiple-choice questions."""
     of = outline_of(wildcards)
     return files_of(of, "choices") if of.models[wildcards.model].choices else []
+
+
+def get_reranked(wildcards):
+    """The scores of a cross-encoder, where one decides among the nearest classes."""
+    of = outline_of(wildcards)
+    return file(of, "reranked", wildcards.model, wildcards.encoder).path if wildcards.encoder in of.reranked else []
 
 
 def get_labels(wildcards):

@@ -104,6 +104,12 @@ def needed(config: Config) -> list[str]:
         for encoder in study.every_encoder:
             # the bundle holds the classes of every encoder, whoever needs them
             files += [f"{EMBEDDINGS[0]}{encoder.name}/{dataset}/{it}.parquet" for it in (CLASSES, *worded)]
+        files += [
+            f"results/reranked/{it.name}/{dataset}/{model}.parquet"
+            for it in study.every_encoder
+            if it.reranker
+            for model in worded
+        ]
         if study.dataset.hierarchy is not None and study.encoders:
             files += [f"{EMBEDDINGS[2]}{encoder.name}/{dataset}.parquet" for encoder in study.every_encoder]
         files += [f"{EMBEDDINGS[1]}{study.similarity}/{dataset}/{it}.parquet" for it in worded if study.similarity]

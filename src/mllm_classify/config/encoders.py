@@ -9,6 +9,17 @@ from mllm_classify.config.marks import CONTENT, MOST, RUNTIME, WEEK, Choice, Nam
 from mllm_classify.config.vision import OpenClip
 
 
+class Reranker(Section):
+    """A cross-encoder of sentence-transformers, which reads an answer and a class name together, and says how well they fit."""
+
+    path: str = Field(description="hub id, folder, or package:NAME/FOLDER of a model that gives a pair one score")
+    nearest: int = Field(
+        10, ge=2, le=1000, description="of each answer, so many classes of the nearest names, by the encoder"
+    )
+    device: Annotated[str, RUNTIME] = Field("cpu", description="as torch names it")
+    batch_size: Annotated[int, RUNTIME, Field(gt=0, le=100_000)] = Field(64, description="pairs at once")
+
+
 class EncoderSection(Section):
     """A text encoder, and how names and answers are put to it."""
 
@@ -28,6 +39,9 @@ class EncoderSection(Section):
     )
     document_prompt: str = Field(
         "", max_length=2000, description="stands before every class name, as they want of documents"
+    )
+    reranker: Annotated[Reranker | None, Choice("ours", "maps to the nearest class by embeddings")] = Field(
+        None, description="a cross-encoder that decides among the nearest classes"
     )
     batch_size: Annotated[int, RUNTIME, Field(gt=0, le=100_000)] = Field(256, description="texts at once")
 

@@ -29,6 +29,7 @@ TAKEN = (
     "judgements",
     "mapping",
     "predictions",
+    "reranked",
     "synonyms",
 )
 """Folders in there, which are named after stages: no data set of `datasets` can have such a name."""

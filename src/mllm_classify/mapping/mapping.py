@@ -8,6 +8,7 @@ from mllm_classify.io.keys import QUESTION
 from mllm_classify.mapping.names import Several, by_name, by_number, enumerations, included, normalise
 from mllm_classify.mapping.nearest import NEAREST, nearest_classes
 from mllm_classify.mapping.options import chosen_options
+from mllm_classify.mapping.reranked import reranked_classes
 from mllm_classify.tasks import MC, RANKED, TASKS
 
 READ: dict[str, pl.DataType] = {
@@ -50,6 +51,7 @@ def map_answers(
     several: Several = "wrong",
     by_id: Collection[str] = (),
     answer: str | None = None,
+    reranked: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Every answer's exact classes and nearest class, with the columns of MAPPING.
 
@@ -57,10 +59,14 @@ def map_answers(
     too (OW). An empty answer is out of prompt and has no nearest class. The exact class of an answer to MC is the option
     of `choices` that it names, by name or, where `answer` is "letter", by its letter; the questions that were not asked
     are rows, too. Classes ranked by likelihood are no answers in words, and left out. Variants in `by_id` are answered by class id. An answer to CW that names several classes and nothing
-    else is read as `several` says.
+    else is read as `several` says. With `reranked`, a cross-encoder's scores, the nearest class is the one of the highest score.
     """
     predictions = predictions.filter(~pl.col("task").is_in(list(RANKED)))
-    nearest = nearest_classes(answer_embeddings, class_embeddings, classes)
+    nearest = (
+        nearest_classes(answer_embeddings, class_embeddings, classes)
+        if reranked is None
+        else reranked_classes(reranked)
+    )
 
     def read(answers: pl.DataFrame) -> pl.DataFrame:
         return _read(answers, classes, nearest, several, by_id).with_columns(pl.lit(encoder).alias("encoder"))

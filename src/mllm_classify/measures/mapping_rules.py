@@ -150,9 +150,19 @@ def kappa(one: Codes, other: Codes, weights: Floats) -> Floats:
     Shapes: codes n each, weights k x n; returns k. NaN where both sides have one and the same code throughout.
     """
     known, places = np.unique(np.concatenate([one, other]), return_inverse=True)
-    marks = np.eye(len(known))[places]
+    sides = (places[: len(one)], places[len(one) :])
     totals = weights.sum(axis=1)
     agreement = weights @ (one == other) / totals
-    shares = ((weights @ marks[: len(one)]) * (weights @ marks[len(one) :])).sum(axis=1) / totals**2
+    first, second = (_by_code(side, weights, len(known)) for side in sides)
+    shares = (first * second).sum(axis=1) / totals**2
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(shares < 1, (agreement - shares) / (1 - shares), np.nan)
+
+
+def _by_code(places: Codes, weights: Floats, count: int) -> Floats:
+    """How often each of `count` codes occurs, by how often each answer counts. Returns k x count."""
+    order = np.argsort(places, kind="stable")
+    present, starts = np.unique(places[order], return_index=True)
+    found = np.zeros((len(weights), count))
+    found[:, present] = np.add.reduceat(weights[:, order], starts, axis=1)
+    return found

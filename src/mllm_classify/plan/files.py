@@ -15,6 +15,7 @@ PATTERNS = {
     "class_embeddings": "results/embeddings/{encoder}/{dataset}/classes.parquet",
     "answer_embeddings": "results/embeddings/{encoder}/{dataset}/{model}.parquet",
     "concept_embeddings": "results/concepts/{encoder}/{dataset}/{model}.parquet",
+    "reranked": "results/reranked/{encoder}/{dataset}/{model}.parquet",
     "synonym_embeddings": "results/synonyms/{encoder}/{dataset}.parquet",
     "predictions": "results/predictions/{dataset}/{model}.parquet",
     "shard": "results/predictions/{dataset}/shards/{model}/{shard}-of-{shards}.parquet",
@@ -35,6 +36,7 @@ JOBS = {
     "class_embeddings": "classes/{encoder}",
     "answer_embeddings": "answers/{encoder}/{model}",
     "concept_embeddings": "concepts/{encoder}/{model}",
+    "reranked": "rerank/{encoder}/{model}",
     "synonym_embeddings": "synonyms/{encoder}",
     "predictions": "predict/{model}",
     "probe": "probe/{model}",
@@ -179,6 +181,7 @@ def bundled_files(outline: Outline) -> list[File]:
         for encoder in outline.encoders
         for model in worded
     ]
+    files += [file(outline, "reranked", model, encoder) for encoder in outline.reranked for model in worded]
     if outline.similarity:
         files += [file(outline, "concept_embeddings", model, outline.similarity) for model in worded]
     if outline.hierarchy:

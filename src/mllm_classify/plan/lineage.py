@@ -69,6 +69,7 @@ class Lineages:
         jobs += [f"synonyms/{encoder}" for encoder in of.encoders if of.synonyms]
         jobs += ["choices"] if of.choices else []
         jobs += [f"{stage}/{it}/{model}" for stage in ("answers", "mapping") for it in of.encoders for model in worded]
+        jobs += [f"rerank/{it}/{model}" for it in of.reranked for model in worded]
         jobs += [f"judge/{judge}" for judge in of.judges]
         jobs += [f"concepts/{of.similarity}/{model}" for model in worded if of.similarity]
         jobs += ["score", *of.outputs, "panels", "explorer"]
@@ -135,7 +136,9 @@ class Lineages:
     def _encoder(self, name: str) -> tuple[dict[str, Any], list[str]]:
         """What an encoder's vectors depend on: its entry, and its code."""
         encoder = self.config.named_encoder(name)
-        return identity(encoder), ["embed.texts", f"embed.{encoder.kind.replace('-', '_')}"]
+        spec = identity(encoder)
+        del spec["reranker"]
+        return spec, ["embed.texts", f"embed.{encoder.kind.replace('-', '_')}"]
 
     def _predict(self, name: str) -> Job:
         model = self.config.model(name)
@@ -168,9 +171,17 @@ class Lineages:
         ]
         return Job(spec, [f"predict.{model.kind}", "predict.chat.probing"], ["images", f"predict/{name}"])
 
+    def _rerank(self, encoder: str, name: str) -> Job:
+        reranker = self.config.named_encoder(encoder).reranker
+        assert reranker is not None
+        return Job(
+            identity(reranker), ["mapping.cross_encoder"], ["images", f"classes/{encoder}", f"answers/{encoder}/{name}"]
+        )
+
     def _mapping(self, encoder: str, name: str) -> Job:
         model = self.config.model(name)
         before = ["images", f"classes/{encoder}", f"predict/{name}", f"answers/{encoder}/{name}"]
+        before += [f"rerank/{encoder}/{name}"] if encoder in self.outline.reranked else []
         spec = mapping_values(self.config, encoder, name)
         return Job(spec, ["mapping.mapping"], [*before, *(["choices"] if model.asks_choices else [])])
 

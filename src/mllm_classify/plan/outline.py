@@ -32,6 +32,7 @@ class Outline(NamedTuple):
     language_of: str | None  # the data set that this one is in another language
     encoder: str  # the main one
     encoders: list[str]
+    reranked: list[str]  # encoders whose nearest classes a cross-encoder decides among
     similarity: str | None  # the encoder by which answers are compared with labels
     reference: str | None
     choices: bool  # whether there are multiple-choice questions
@@ -58,6 +59,7 @@ def outline(config: Config) -> Outline:
         config.language_of,
         config.encoder.name if config.encoder else "none",
         [encoder.name for encoder in config.every_encoder],
+        [encoder.name for encoder in config.every_encoder if encoder.reranker is not None],
         config.similarity,
         config.choices.reference if config.choices else None,
         config.choices is not None,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from mllm_classify.config.answer_labels import read_answer_labels
 from mllm_classify.config.dataset import ImagenetDataset
+from mllm_classify.config.encoders import AnyEncoder
 from mllm_classify.config.kinds import AnyModel
 from mllm_classify.config.models import Model, RecordedModel
 from mllm_classify.config.study import Config
@@ -139,7 +140,14 @@ def blind(config: Config) -> list[tuple[str, str, str]]:
 
 def encodings(config: Config) -> list[list[str]]:
     """Name, templates and use for answers of each encoder, in the configuration's order, which decides ties."""
-    return [[encoder.name, portable(encoder.templates), encoder.answers] for encoder in config.every_encoder]
+    return [[encoder.name, _templates(encoder), encoder.answers] for encoder in config.every_encoder]
+
+
+def _templates(encoder: AnyEncoder) -> str:
+    """The templates, and what decides among the nearest classes, if anything does."""
+    if (reranker := encoder.reranker) is None:
+        return portable(encoder.templates)
+    return f"{portable(encoder.templates)}; nearest {reranker.nearest} re-ranked by {portable(reranker.path)}"
 
 
 def judging(config: Config) -> dict[str, Any] | None:

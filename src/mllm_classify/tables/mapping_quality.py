@@ -1,5 +1,6 @@
 """How well rules that map answers to classes do what people, or a model, say that the answers mean."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,12 @@ def annotators(rows: list[list[Any]]) -> str:
     )
 
 
+@lru_cache(maxsize=8)
+def _resampled(answers: int, resamples: int) -> Floats:
+    """How often each resample draws each answer: the same for all rules on these answers. Shape: resamples x answers."""
+    return np.concatenate([*draws(answers, resamples)]).astype(np.float64)
+
+
 def measured(read: pl.DataFrame, about: dict[str, Any], resamples: int) -> list[dict[str, Any]]:
     """The row of a rule, none without an answer. `read` has the columns predicted, meant and possible."""
     if read.is_empty():
@@ -112,7 +119,7 @@ def measured(read: pl.DataFrame, about: dict[str, Any], resamples: int) -> list[
         ends = (None, None) if share is None else (float(low), float(high))
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), (it and it * 100 for it in (share, *ends)), strict=True))
     one, other = codes(read)
-    each = np.concatenate([kappa(one, other, block.astype(np.float64)) for block in draws(read.height, resamples)])
+    each = kappa(one, other, _resampled(read.height, resamples))
     figures: list[Floats] = [kappa(one, other, np.ones((1, read.height)))[0], *percentiles(each)]
     row |= {
         f"kappa{end}": None if np.isnan(it) else float(it)

@@ -30,10 +30,10 @@ PIPELINE = {
     "images",
     "labels",
     "hierarchy",
-    *(f"classes/{encoder}" for encoder in ENCODERS),
+    *(f"{stage}/{encoder}" for stage in ("classes", "synonyms") for encoder in ENCODERS),
     *PREDICTED,
     *CHOICES,
-    *of("labels"),
+    *of("labels", "hierarchy"),
 }
 
 
@@ -142,23 +142,33 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
     "prompt": (lambda s: s.edit("resources/prompts/cw.v1.txt", "Which of", "Which one of"), CHAT),
     "templates": (
         lambda s: s.edit("resources/templates/imagenet-7.v1.txt", "itap of a {}.", "a photo of a {}."),
-        {"classes/minilm", "predict/conse", *CHOICES},
+        {"classes/minilm", "synonyms/minilm", "predict/conse", *of("encoded_synonyms"), *CHOICES},
     ),
     "how answers are embedded": (
         reconfigure(lambda c: c["encoder"].update(answers="bare")),
-        {"answers/minilm/conse-chat", "mapping/minilm/conse-chat", "score", *of("scores", "mappings", "encoded", "examined")},
+        {"answers/minilm/conse-chat", "synonyms/minilm", "mapping/minilm/conse-chat", "score",
+         *of("scores", "mappings", "encoded", "encoded_synonyms", "examined")},
     ),
     "appended encoder": (
         reconfigure(lambda c: c["encoders"].append(c["encoders"][0] | {"name": "more", "answers": "bare"})),
-        {"classes/more", "answers/more/conse-chat", "mapping/more/conse-chat", *of("encoded")},
+        {"classes/more", "synonyms/more", "answers/more/conse-chat", "mapping/more/conse-chat", *of("encoded", "encoded_synonyms")},
     ),
-    "removed encoder": (reconfigure(lambda c: (c.pop("encoders"), c.pop("similarity"))), of("similar")),
+    "removed encoder": (reconfigure(lambda c: (c.pop("encoders"), c.pop("similarity"))), {"mapping_quality", *of("similar")}),
     "templates of a further encoder": (
         lambda s: s.edit("resources/templates/bare.v1.txt", "\n{}\n", "\na {}\n"),
-        {*(f"{stage}/minilm-bare/conse-chat" for stage in ("answers", "concepts", "mapping")), "classes/minilm-bare", *of("encoded", "similar")},
+        {*(f"{stage}/minilm-bare/conse-chat" for stage in ("answers", "concepts", "mapping")), "classes/minilm-bare", "synonyms/minilm-bare",
+         *of("encoded", "encoded_synonyms", "similar")},
     ),
     "code of another kind of encoder": (
         lambda s: s.edit("src/mllm_classify/embed/openai.py", "CHARACTERS_PER_TOKEN = 3.0", "CHARACTERS_PER_TOKEN = 4"), set(),
+    ),
+    "labels of answers": (
+        lambda s: s.edit("resources/photos/answer_labels.csv", '"thatch","same"', '"thatch","more specific"'), of("answer_labels"),
+    ),
+    "appended cross-encoder": (
+        reconfigure(lambda c: c["encoders"].append(c["encoders"][0] | {"name": "more", "reranker": {"path": "p"}})),
+        {"classes/more", "synonyms/more", "answers/more/conse-chat", "rerank/more/conse-chat", "mapping/more/conse-chat",
+         *of("encoded", "encoded_synonyms")},
     ),
     "ImGT file": (lambda s: s.edit("resources/photos/imgt.csv", "rocket,657", "rocket,812"), {"labels", *of("labels"), *CHOICES}),
     "ReGT file": (lambda s: s.edit("resources/photos/regt.csv", "flower,N,", "flower,daisy,"), {"labels", *of("labels"), *CHOICES}),
