@@ -6,7 +6,7 @@
 With the list first (layout: image_last, the default), vLLM's prefix cache serves it to every request but the first ones;
 with the image first, each request reads it anew. Constrained decoding (CW-constrained) costs what the ratio of the last
 row says. The real vLLM serves a model with random weights on the processor; the project's own client asks. In every round,
-all three are asked about the same new images, in another of the six orders. Answers end after 8 tokens, about a class
+all three are asked about the same new images, in another of the six orders. Answers end after 16 tokens, about a class
 name's length: random weights would go on. A large model on a GPU reads and writes at other speeds; the cached share is
 the same.
 """
@@ -34,6 +34,7 @@ from mllm_classify.config.chat import EndpointModel, VLLMModel
 from mllm_classify.config.tasks import TaskPrompt
 from mllm_classify.dataset.images import IMAGES
 from mllm_classify.io.files import PROJECT, locate, read_text, sha256
+from mllm_classify.io.reading import AS_PILLOW
 from mllm_classify.predict import endpoint, vllm
 from mllm_classify.predict.chat.engine import running
 from mllm_classify.predict.chat.prompts import listed, read_prompt
@@ -79,11 +80,11 @@ def write_images(folder: Path, count: int, seed: int) -> pl.DataFrame:
 def ask(url: str, served: str, way: dict, images: pl.DataFrame, journal: Path) -> pl.DataFrame:
     """The predictions, and in each row the seconds that all of them took together."""
     model = EndpointModel(
-        name="m", label="M", kind="endpoint", url=url, model=served, request={"max_tokens": 8}, concurrency=8, **way
+        name="m", label="M", kind="endpoint", url=url, model=served, request={"max_tokens": 16}, concurrency=8, **way
     )
     classes = pl.DataFrame({"class_id": range(len(NAMES)), "name": NAMES})
     job = PredictJob(
-        model, SimpleNamespace(root=None), images, classes, journal / "predictions.parquet", journal, "",
+        model, SimpleNamespace(root=None, reading=AS_PILLOW), images, classes, journal / "predictions.parquet", journal, "",
         lambda _total, _what: lambda *_: None, tasks=TASKS,
     )  # fmt: skip
     started = time.perf_counter()
