@@ -47,7 +47,9 @@ def test_a_sheet_tells_neither_who_answered_nor_how_near_a_class_is():
         {"text": ["kitten", "=sum", "other"], "embedding": [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]},
         schema={"text": pl.String, "embedding": pl.Array(pl.Float32, 2)},
     )
-    classes = pl.Series([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.0, 1.0]], dtype=pl.Array(pl.Float32, 2)).to_numpy()
+    axes = [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.0, 1.0]]
+    schema = {"class_id": pl.Int32, "embedding": pl.Array(pl.Float32, 2)}
+    classes = pl.DataFrame({"class_id": [3, 2, 1, 0], "embedding": axes[::-1]}, schema=schema)
     add_nearest(candidates, vectors, classes, CLASSES["name"].to_list(), 3)
     # the nearest to kitten is cat, the next dog: both stand in the order of the alphabet, of equal names one
     assert candidates == {"kitten": {"cat", "dog", "missile"}, "=sum": {"missile", "dog"}, "sofa": set()}

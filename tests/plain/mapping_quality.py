@@ -80,8 +80,9 @@ def with_agreed(meant: dict[str, Sets], possible: dict[str, Sets]) -> tuple[dict
 
 def nearest(results: Path, encoder: str, texts: dict[str, str], named: Sets, names: list[str]) -> Sets:
     found: Sets = {}
+    of_model = {model: vectors(results, model, encoder) for model in set(texts.values())}
     for said, model in texts.items():
-        of_classes, of_answers = vectors(results, model, encoder)
+        of_classes, of_answers = of_model[model]
         best, highest = -1, -math.inf
         for class_id, vector in enumerate(of_classes):
             cosine = sum(map(operator.mul, of_answers[said], vector))

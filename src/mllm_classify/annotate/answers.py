@@ -9,7 +9,6 @@ import polars as pl
 from mllm_classify.config.answer_labels import COLUMNS, SEPARATOR, AnswerLabel
 from mllm_classify.dataset.answer_labels import answer_key
 from mllm_classify.embed.texts import distinct_answers
-from mllm_classify.io.arrays import FloatArray
 from mllm_classify.io.files import InputError, sha256
 from mllm_classify.io.text import cell
 from mllm_classify.mapping.names import normalise
@@ -41,16 +40,21 @@ def _place(*parts: object) -> str:
 
 
 def add_nearest(
-    candidates: dict[str, set[str]], embedded: pl.DataFrame, classes: FloatArray, names: list[str], count: int
+    candidates: dict[str, set[str]],
+    embedded: pl.DataFrame,
+    class_embeddings: pl.DataFrame,
+    names: list[str],
+    count: int,
 ) -> None:
     """Add to the candidates of each answer the names of the `count` classes nearest to it.
 
-    `embedded` are a model's answers as the embed stage writes them, `classes` the vectors of the classes (k x d), by id.
+    `embedded` are a model's answers, and `class_embeddings` the classes, as the embed stage writes them.
     """
     wanted = embedded.filter(pl.col("text").is_in(list(candidates)))
     if wanted.is_empty():
         return
-    cosines = wanted["embedding"].to_numpy().astype(np.float64) @ classes.T.astype(np.float64)
+    vectors = class_embeddings.sort("class_id")["embedding"].to_numpy()
+    cosines = wanted["embedding"].to_numpy().astype(np.float64) @ vectors.T.astype(np.float64)
     order = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
     for text, row in zip(wanted["text"], order, strict=True):
         candidates[text] |= {names[class_id] for class_id in row}

@@ -119,10 +119,10 @@ def write_sheet(args: argparse.Namespace, config: Config) -> None:
     texts = answers.drawn(predicted.values(), classes, args.count, args.seed, no_names=args.no_names)
     names, candidates = class_names(classes), {text: set[str]() for text in texts}
     for encoder in of.encoders:
-        vectors = parquet.read(file(of, "class_embeddings", encoder=encoder).path).sort("class_id")["embedding"]
+        vectors = parquet.read(file(of, "class_embeddings", encoder=encoder).path)
         for model in predicted:
             embedded = parquet.read(file(of, "answer_embeddings", model, encoder).path)
-            answers.add_nearest(candidates, embedded, vectors.to_numpy(), names, args.nearest)
+            answers.add_nearest(candidates, embedded, vectors, names, args.nearest)
     sheet = answers.sheet(candidates, args.annotator, args.kind, args.number, args.seed)
     with written(args.sheet) as temporary:
         # a value that begins with # is quoted, or its line would be a comment

@@ -90,12 +90,11 @@ def embed_concepts(args: argparse.Namespace, config: Config) -> None:
 
 
 def embed_synonyms(args: argparse.Namespace, config: Config) -> None:
-    from mllm_classify.dataset.hierarchy import synonyms
-    from mllm_classify.embed import texts
+    from mllm_classify.embed import synonyms, texts
 
     encoder = config.named_encoder(args.encoder)
     templates = texts.answer_templates(encoder)
-    names = synonyms(parquet.read(args.hierarchy), parquet.read(args.classes))
-    vectors = texts.embed_texts(lambda: text_encoder(encoder, args.journal), templates, names["text"].to_list())
+    names = parquet.read(args.hierarchy), parquet.read(args.classes)
+    vectors = synonyms.embed_synonyms(lambda: text_encoder(encoder, args.journal), templates, *names)
     parquet.write(vectors, None, args.output, [environment()])
     log.info("%s: %d other names of classes", encoder.name, len(vectors))

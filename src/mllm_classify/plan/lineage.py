@@ -131,7 +131,7 @@ class Lineages:
     def _synonyms(self, encoder: str) -> Job:
         spec, modules = self._encoder(encoder)
         del spec["document_prompt"]
-        return Job(spec, ["dataset.hierarchy", *modules], ["images", "hierarchy"])
+        return Job(spec, ["embed.synonyms", *modules], ["images", "hierarchy"])
 
     def _encoder(self, name: str) -> tuple[dict[str, Any], list[str]]:
         """What an encoder's vectors depend on: its entry, and its code."""
