@@ -184,3 +184,37 @@ def reliability(files: Files) -> list[Cells]:
                         }
                     )
     return table
+
+
+def unlike(found: list[Cells], wanted: list[dict]) -> list[tuple]:
+    """Row, column, figure and expected figure where rows of the table differ from those of `calibration`.
+
+    Temperatures are found by two searches, so that what follows from them is near only; the bounds of bins of equal mass
+    may then lie between other confidences.
+    """
+
+    def key(row: dict) -> tuple[str, str, str]:
+        return row["model"], row["label_set"], row["scores"]
+
+    differing: list[tuple] = []
+    for row, expected in zip(sorted(found, key=key), sorted(wanted, key=key), strict=True):
+        fitted, numbers = expected["temperatures"], expected["numbers"]
+        if fitted:
+            both = zip(map(float, row["temperature"].split(" / ")), fitted, strict=True)
+            differing += [(*key(row), "temperature", *pair) for pair in both if not math.isclose(*pair, rel_tol=0.02)]
+        for name, number in numbers.items():
+            if name == "ECE_mass" and fitted:
+                continue
+            if name.startswith("class_") and not expected["whole"]:
+                differing += [(*key(row), name, row[name], "")] if row[name] else []
+                continue
+            last_digit = 0.01 if name in ("confidence", "ECE", "ECE_mass", "AURC") else 0.0001
+            if abs(float(row[name]) - number) > (30 if fitted else 0.501) * last_digit:
+                differing.append((*key(row), name, row[name], number))
+        exact = expected.keys() - {"temperatures", "numbers", "whole"}
+        exact = {name for name in exact if not (fitted and name.startswith("accuracy_"))}
+        differing += [(*key(row), name, row[name], expected[name]) for name in exact if row[name] != expected[name]]
+        ends = [row[f"Brier{end}"] for end in ("_low", "", "_high")]
+        if ends[0] and ends != sorted(ends, key=float):  # a resample of four images may have none of the model's
+            differing.append((*key(row), "Brier", ends, "in order"))
+    return differing
