@@ -10,6 +10,7 @@ from sklearn.metrics import cohen_kappa_score
 from tests.plain.answers import vectors
 from tests.plain.counting import Cells, text
 from tests.plain.files import class_names, only, records, worded
+from tests.plain.judges import accepted
 from tests.plain.statistics import percent, wilson
 
 Sets = dict[str, set[int]]
@@ -23,9 +24,10 @@ def mapping_quality(results: Path, config: dict, file: Path) -> list[Cells]:
     """
     entries = [config["encoder"], *config.get("encoders", [])]
     templates = {entry["name"]: entry["templates"] for entry in entries}
+    judges = [it["name"] for it in (config.get("judge"), *config.get("judges", [])) if it]
     names = [name.lower().strip() for name in class_names(results)]
     named = {name: {it for it, other in enumerate(names) if other == name} for name in names}
-    rules = mapped_by_rule(results, config["models"], list(templates), names, named)
+    rules = mapped_by_rule(results, config["models"], list(templates), names, named, judges)
     exact = rules["exact", ""]
     meant, possible = read(file, named, set(exact))
     passes = sorted(meant)
@@ -36,7 +38,7 @@ def mapping_quality(results: Path, config: dict, file: Path) -> list[Cells]:
         for answers in ("all", "no class names"):
             for (rule, encoder), mapped in rules.items():
                 chosen = sorted(it for it in meant[of] if answers == "all" or not exact[it])
-                if chosen and (answers == "all" or not rule.startswith("exact")):
+                if chosen and (answers == "all" or rule not in ("exact", "exact, else nearest")):
                     about = {"rule": rule, "encoder": encoder, "templates": templates.get(encoder, ""),
                              "answers": answers, "labels": of}  # fmt: skip
                     found.append(about | cells(chosen, mapped, meant[of], possible[of]))
@@ -49,7 +51,7 @@ def mapping_quality(results: Path, config: dict, file: Path) -> list[Cells]:
 
 
 def mapped_by_rule(
-    results: Path, models: list[dict], encoders: list[str], names: list[str], named: Sets
+    results: Path, models: list[dict], encoders: list[str], names: list[str], named: Sets, judges: list[str]
 ) -> dict[tuple[str, str], Sets]:
     """The classes that each rule, with each encoder, gives each distinct answer to OW and CW."""
     texts: dict[str, str] = {}  # each answer, with the first model that gives it
@@ -63,10 +65,15 @@ def mapped_by_rule(
     near = {encoder: nearest(results, encoder, texts, named, names) for encoder in encoders}
     rules = {("exact", ""): exact, ("included", ""): included}
     rules |= {("nearest", encoder): of for encoder, of in near.items()}
-    return rules | {
+    rules |= {
         ("exact, else nearest", encoder): {said: exact[said] or of[said] for said in texts}
         for encoder, of in near.items()
     }
+    for judge in judges:
+        taken = accepted(records(only(results.glob(f"judgements/{judge}/*.parquet"))))
+        of = {said: set() if taken.get(said) is None else named[names[taken[said]]] for said in texts}
+        rules["exact, else judged", judge] = {said: exact[said] or of[said] for said in texts}
+    return rules
 
 
 def with_agreed(meant: dict[str, Sets], possible: dict[str, Sets]) -> tuple[dict[str, Sets], dict[str, Sets]]:

@@ -32,10 +32,12 @@ def changed(config, before):
 BEFORE = judged()
 EXISTS = outline(BEFORE).outputs
 SCORED = {"score", "panels", "explorer", *made_from("scores", exists=EXISTS)}
+TOLD = made_from("judgements", exists=EXISTS)
+"""What reads verdicts themselves: judges, mapping_quality."""
 
 
 def test_a_judge_adds_its_jobs_and_makes_scores_and_what_follows_anew_and_no_model():
-    assert changed(BEFORE, SHIPPED) == {"judge/j", "judged", "judges", "estimate", *SCORED}
+    assert changed(BEFORE, SHIPPED) == {"judge/j", "judged", "estimate", *TOLD, *SCORED}
     assert not {job for job in lineages(SHIPPED) if "judge" in job}
 
 
@@ -46,7 +48,7 @@ def test_a_judge_adds_its_jobs_and_makes_scores_and_what_follows_anew_and_no_mod
     ids=str,
 )  # fmt: skip
 def test_what_a_judge_is_asked_concerns_the_judge_and_what_uses_its_verdicts(change):
-    assert changed(judged(JUDGE | change), BEFORE) == {"judge/j", "judges", "estimate", *SCORED}
+    assert changed(judged(JUDGE | change), BEFORE) == {"judge/j", "estimate", *TOLD, *SCORED}
 
 
 @pytest.mark.parametrize(
@@ -60,12 +62,12 @@ def test_how_a_judge_is_run_and_shown_asks_nothing(change, jobs):
 
 
 def test_a_further_judge_concerns_only_what_compares_judges():
-    assert changed(judged(judges=[OTHER]), BEFORE) == {"judge/k", "judges", "estimate"}
+    assert changed(judged(judges=[OTHER]), BEFORE) == {"judge/k", "estimate", *TOLD}
 
 
 def test_only_a_judge_that_is_asked_about_images_own_classes_depends_on_labels():
     with_labels = judged(JUDGE | {"inclusion": True})
-    assert changed(with_labels, BEFORE) == {"judge/j", "judges", "estimate", *SCORED}
+    assert changed(with_labels, BEFORE) == {"judge/j", "estimate", *TOLD, *SCORED}
     assert "labels" in Lineages(with_labels).job("judge/j").inputs
     assert "labels" not in Lineages(BEFORE).job("judge/j").inputs
 

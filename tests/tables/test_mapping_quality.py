@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from mllm_classify.config.answer_labels import COLUMNS, read_answer_labels
+from mllm_classify.judge.verdicts import JUDGEMENTS, VERDICTS
 from mllm_classify.mapping.mapping import MAPPING
 from mllm_classify.measures.mapping_rules import kappa
 from mllm_classify.predict.rows import PREDICTIONS
@@ -38,6 +39,14 @@ def answers(*nearest):
     return {("e", "m"): mapping}, {"m": predictions}
 
 
+def judgements(*pairs):
+    """What one judge said, from answer, class, rank and verdict; the verdict of a control plays no part."""
+    control = {"answer": "pet", "class_id": None, "rank": None, "verdict": "same", "control": "plain"}
+    cells = [dict(zip(("answer", "class_id", "rank", "verdict"), pair, strict=True)) for pair in pairs]
+    frame = pl.DataFrame([*cells, control], schema={name: JUDGEMENTS[name] for name in control})
+    return {"j": frame.lazy()}
+
+
 def labels(*lines, who="Ann", kind="people", number=1):
     """From answer, relation and classes."""
     return [[answer, relation, classes, who, kind, number] for answer, relation, *classes in lines]
@@ -52,8 +61,8 @@ FIRST = labels(
 )  # fmt: skip
 
 
-def found(*of_labels, said=SAID):
-    table = mapping_quality(*said, CLASSES, STUDY, AMONG, [*of_labels], RESAMPLES)
+def found(*of_labels, said=SAID, judged=None):
+    table = mapping_quality(*said, CLASSES, STUDY, AMONG, [*of_labels], judged or {}, RESAMPLES)
     return rows(table), table
 
 
@@ -82,6 +91,25 @@ def test_each_rule_by_hand():
         (4 / 6 - 9 / 36) / (1 - 9 / 36), abs=6e-4
     )
     assert table.first == 6
+
+
+def test_a_judge_s_mapping_by_hand():
+    """Names stand for their classes, whatever it says; a dog and the rocket are given theirs, the pet a wrong one, others none."""
+    judged = judgements(
+        ("a dog", 0, 1, "sibling"), ("a dog", 1, 2, "same"), ("a dog", 2, 3, "same"), ("=rocket", 2, 1, "same"),
+        ("pet", 1, 1, "same"), ("kitten", 0, 1, "more specific"), ("Cat", 1, 1, "same"),
+    )  # fmt: skip
+    of, _ = found(*FIRST, judged=judged)
+    row = only(of, rule="exact, else judged", encoder="j", answers="all")
+    assert [row[name] for name in ("mapped", "right", "meant", "precision", "recall")] == [
+        "4",
+        "3",
+        "4",
+        "75.00",
+        "75.00",
+    ]
+    row = only(of, rule="exact, else judged", answers="no class names")
+    assert [row[name] for name in ("mapped", "right", "n")] == ["3", "2", "5"]
 
 
 def test_thresholds_trade_recall_for_precision():
@@ -156,8 +184,17 @@ def test_every_figure_equals_an_independent_computation(tmp_path, seed, passes):
     words = sorted(entry["name"] for entry in ENTRIES if plain.files.worded(entry))
     encoded = {("e", name): frame for name, frame in lazy(tmp_path, "mapping", words).items()}
     read = [list(it) for it in read_answer_labels(str(file))]
-    table = mapping_quality(encoded, lazy(tmp_path, "predictions", words), classes, STUDY, AMONG, read, RESAMPLES)
-    config = {"encoder": {"name": "e", "templates": "t.txt"}, "models": ENTRIES}
+    judged = judgements(
+        *((said, class_id, rank, rng.choice(VERDICTS))
+          for said in sorted({it.strip() for it in WORDS} - {""})
+          for rank, class_id in enumerate(rng.sample(range(len(names)), 3), 1)
+          for _ in range(3))
+    )  # fmt: skip
+    (tmp_path / "judgements/j").mkdir(parents=True)
+    judged["j"].collect().write_parquet(tmp_path / "judgements/j/d.parquet")
+    said = lazy(tmp_path, "predictions", words)
+    table = mapping_quality(encoded, said, classes, STUDY, AMONG, read, judged, RESAMPLES)
+    config = {"encoder": {"name": "e", "templates": "t.txt"}, "models": ENTRIES, "judge": {"name": "j"}}
     expected = plainly(tmp_path, config, file)
     shown = [row for row in rows(table) if row["signal"] == ""]
     assert len(shown) == len(expected) > 5

@@ -8,6 +8,7 @@ import polars as pl
 
 from mllm_classify.dataset.answer_labels import answer_key
 from mllm_classify.io.keys import QUESTION
+from mllm_classify.judge.verdicts import accepted
 from mllm_classify.mapping.names import by_name, included, normalise
 from mllm_classify.measures.intervals import Floats
 from mllm_classify.measures.out_of_prompt import SIGNALS
@@ -17,15 +18,17 @@ NAMES: Final[tuple[Reading, ...]] = ("exact", "included")
 """Rules that compare words only."""
 EMBEDDED: Final[tuple[Reading, ...]] = ("nearest", "exact, else nearest")
 """Rules that need a text encoder."""
+JUDGED: Final[Reading] = "exact, else judged"
+"""The rule that needs a judge."""
 NO_CLASS: Final = -1
 AGREED: Final = "agreed"
 """The labels of answers of which all passes say that they mean the same classes."""
 MAPPED: dict[str, pl.DataType] = {
     "answer": pl.String(),
     "rule": pl.String(),
-    "encoder": pl.String(),  # null of NAMES
+    "encoder": pl.String(),  # or the judge; null of NAMES
     "predicted": pl.List(pl.Int32),  # empty where the rule gives the answer no class
-    **dict.fromkeys(SIGNALS, pl.Float64()),  # null of NAMES
+    **dict.fromkeys(SIGNALS, pl.Float64()),  # null of other rules than EMBEDDED
 }
 Codes = npt.NDArray[np.int64]
 
@@ -47,10 +50,12 @@ def by_rule(
     encoded: dict[tuple[str, str], pl.LazyFrame],
     worded_predictions: dict[str, pl.LazyFrame],
     classes: pl.DataFrame,
+    judgements: dict[str, pl.LazyFrame],
 ) -> pl.DataFrame:
     """What each rule makes of each distinct answer to OW and CW, with the columns of MAPPED; sorted by answer.
 
-    `encoded` are mappings by encoder and model. Where two models give an answer, it is read once.
+    `encoded` are mappings by encoder and model, `judgements` those of each judge. Where two models give an answer, it is read
+    once.
     """
     texts = {
         model: frame.filter(pl.col("task").is_in(get_args(FreeTask)), pl.col("variant") == "", pl.col("status") == "ok")
@@ -94,6 +99,12 @@ def by_rule(
             near.select(*about, rule=pl.lit("nearest"), predicted="nearest"),
             near.select(*about, rule=pl.lit("exact, else nearest"), predicted=either),
         ]
+    for judge, said in judgements.items():
+        judged = named.join(
+            accepted(said, classes), left_on="text", right_on="answer", how="left", maintain_order="left"
+        )
+        either = pl.when(exact.list.len() > 0).then(exact).otherwise(pl.col("judged").fill_null(none))
+        frames.append(judged.select("answer", rule=pl.lit(JUDGED), encoder=pl.lit(judge), predicted=either))
     return pl.concat(
         [pl.DataFrame(schema=MAPPED), *(frame.cast({name: dtype for name, dtype in MAPPED.items() if name in frame.columns}) for frame in frames)],
         how="diagonal",

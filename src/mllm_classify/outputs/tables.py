@@ -244,7 +244,7 @@ TABLES: Final = (
     ),
     output_row(
         "mapping_quality",
-        "encoded worded_predictions classes study encodings answer_labels resamples",
+        "encoded worded_predictions classes study encodings answer_labels judgements resamples",
         "Measuring mapping rules on labelled answers",
         "Mapping rules on labelled answers",
         "answer_labels worded",

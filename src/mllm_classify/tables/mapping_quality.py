@@ -9,7 +9,7 @@ import polars as pl
 from mllm_classify.dataset.answer_labels import answer_labels as read_labels
 from mllm_classify.measures.bootstrap import resamples as draws
 from mllm_classify.measures.intervals import Floats, percentiles, wilson
-from mllm_classify.measures.mapping_rules import EMBEDDED, NAMES, by_labels, by_rule, codes, kappa, quality
+from mllm_classify.measures.mapping_rules import EMBEDDED, JUDGED, NAMES, by_labels, by_rule, codes, kappa, quality
 from mllm_classify.measures.out_of_prompt import SIGNALS
 from mllm_classify.tables.abstention import risk_coverage
 from mllm_classify.tables.table import ASIDE, INTERVAL, Column, Study, Table, fixed
@@ -33,16 +33,17 @@ def mapping_quality(
     study: Study,
     encodings: list[list[str]],
     answer_labels: list[list[Any]],
+    judgements: dict[str, pl.LazyFrame],
     resamples: int,
 ) -> Table:
-    """One row a rule, encoder, set of answers and set of labels: precision and recall (%), kappa, and their intervals.
+    """One row a rule, encoder or judge, set of answers and set of labels: precision and recall (%), kappa, and their intervals.
 
     People see the rules under labels on which all passes agree, and what one pass is to the other; the CSV has those under each
     pass, too, and the nearest class with thresholds on similarity and margin. `encoded` are mappings by encoder and model;
     `encodings` as in `encoders`; `answer_labels` as `read_answer_labels` returns them.
     """
     labels = read_labels(answer_labels, classes)
-    mapped = by_rule(encoded, worded_predictions, classes)
+    mapped = by_rule(encoded, worded_predictions, classes, judgements)
     labels = labels.join(mapped, on="answer", how="semi", maintain_order="left")
     sets = by_labels(labels) if labels.height else {}
     main = next(iter(sets), "")
@@ -51,12 +52,13 @@ def mapping_quality(
     among = {ALL: pl.lit(value=True), NO_NAMES: ~pl.col("answer").is_in(named.implode())}
     rules: list[tuple[str, str | None]] = [(rule, None) for rule in NAMES]
     rules += [(rule, encoder) for rule in EMBEDDED for encoder in templates]
+    rules += [(JUDGED, judge) for judge in judgements]
     rows: list[dict[str, Any]] = []
     further: list[dict[str, Any]] = []
     for of_labels, labelled in sets.items():
         for answers, chosen in among.items():
             for rule, encoder in rules:
-                if answers == NO_NAMES and rule.startswith("exact"):
+                if answers == NO_NAMES and rule in ("exact", "exact, else nearest"):
                     continue  # it gives these no class, or is the same as `nearest`
                 of_rule = (pl.col("rule") == rule) & pl.col("encoder").eq_missing(pl.lit(encoder, dtype=pl.String))
                 read = labelled.join(mapped.filter(of_rule), on="answer", maintain_order="left").filter(chosen)
@@ -146,10 +148,11 @@ def _columns() -> dict[str, Column]:
         "rule": Column(
             "Rule",
             "Rule: exact: the answer is a class's name; included: names that stand in it; nearest: the class of the nearest "
-            "embedding (OW); exact, else nearest: CW+. Last, one pass of labels against the other.",
+            "embedding (OW); exact, else nearest: CW+; exact, else judged: of the nearest classes, the first that a judge accepts. "
+            "Last, one pass of labels against the other.",
             words=True,
         ),
-        "encoder": Column("Encoder", words=True),
+        "encoder": Column("Encoder or judge", words=True),
         "answers": Column("Answers", words=True),
         "precision": Column(
             "Precision (%)",

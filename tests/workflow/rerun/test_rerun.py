@@ -195,7 +195,8 @@ CHANGES: dict[str, tuple[Callable[[Study], None], set[str]]] = {
         PIPELINE,
     ),
     "function that only scoring uses": (
-        lambda s: s.edit("src/mllm_classify/score/score.py", 'pl.col("task").alias("scoring")', '(pl.col("task") + "").alias("scoring")'), {*of("encoded"), *SCORED},
+        lambda s: s.edit("src/mllm_classify/score/score.py", 'pl.col("task").alias("scoring")', '(pl.col("task") + "").alias("scoring")'),
+        {*of("encoded"), *SCORED} - {"mapping_quality"},
     ),
     "function that only tables use": (
         lambda s: s.edit("src/mllm_classify/measures/intervals.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), NAMED,
