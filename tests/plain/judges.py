@@ -6,10 +6,10 @@ VERDICTS = ("same", "more general", "more specific", "sibling", "other")
 
 
 def accepted(judgements: list[dict]) -> dict[str, int | None]:
-    """The class that each answer stands for, or None."""
+    """The class that each answer stands for, of those nearest to it, or None."""
     by_pair = defaultdict(list)
     for row in judgements:
-        if row["control"] is None:
+        if row["control"] is None and row["rank"] is not None:
             by_pair[row["answer"], row["rank"], row["class_id"]].append(row["verdict"])
     found: dict[str, int | None] = {}
     for (answer, _, class_id), said in sorted(by_pair.items()):
