@@ -57,7 +57,7 @@ TABLE6 = pl.DataFrame(
 )  # fmt: skip
 
 RANKING = written(
-    "model ImGT_A ReGT_A ImGT_A_rank ImGT_A_rank_low ImGT_A_rank_high ReGT_A_rank ReGT_A_rank_low ReGT_A_rank_high "
+    "model ImGT_A ReGT_A ImGT_A_place ImGT_A_place_low ImGT_A_place_high ReGT_A_place ReGT_A_place_low ReGT_A_place_high "
     "tau tau_low tau_high imgt regt n",
     *((*row, "0.50", "0.10", "0.90", "old", "new", "40") for row in [
         ("a", "70.00", "80.00", "2", "1", "3", "1", "1", "1"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
-from mllm_classify.measures.ranks import dense_ranks, rank_intervals, tau
+from mllm_classify.measures.ranks import dense_ranks, place_intervals, tau
 from tests import plain
 
 
@@ -16,11 +16,11 @@ def test_ranks_are_dense_from_the_highest():
     assert dense_ranks(values).tolist() == [[2, 1, 2, 3], [1, 1, 1, 1]]
 
 
-def test_rank_intervals_are_ranks_that_occur():
+def test_place_intervals_are_places_that_occur():
     values = np.array([[2.0, 1.0]] * 97 + [[1.0, 2.0]] * 3)
-    low, high = rank_intervals(values)
+    low, high = place_intervals(values)
     assert (low.tolist(), high.tolist()) == ([1, 1], [2, 2])
-    low, high = rank_intervals(np.array([[2.0, 1.0]] * 98 + [[1.0, 2.0]] * 2))
+    low, high = place_intervals(np.array([[2.0, 1.0]] * 98 + [[1.0, 2.0]] * 2))
     assert (low.tolist(), high.tolist()) == ([1, 2], [1, 2])
 
 
@@ -28,7 +28,7 @@ def test_rank_intervals_are_ranks_that_occur():
 def test_ties_above_a_clear_last_do_not_lift_it(resampled):
     """It is behind all others in every resample, whatever these do among themselves."""
     values = np.array([[*(10.0 + value for value in row), 1.0] for row in resampled])
-    low, high = rank_intervals(values)
+    low, high = place_intervals(values)
     assert (low[-1], high[-1]) == (5, 5)
     ranks = [plain.statistics.competition_ranks(list(map(Fraction, row))) for row in values.tolist()]
     for place, of_row in enumerate(map(sorted, zip(*ranks, strict=True))):

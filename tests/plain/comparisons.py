@@ -7,7 +7,7 @@ from tests.plain.counting import PARTS, SUBSETS, Cells, changed, correct_of, cou
 from tests.plain.files import family
 from tests.plain.judgements import Judged, Judgements, belongs
 from tests.plain.selection import choose
-from tests.plain.statistics import Z, dense_ranks, exact_p, holm, percent, tau, wilson
+from tests.plain.statistics import Z, competition_ranks, dense_ranks, exact_p, holm, percent, tau, wilson
 
 RULES = ["correct", "excluded"]
 
@@ -73,11 +73,12 @@ def ranking(judged: Judgements, entries: dict[str, dict], n_images: str) -> list
         exact.append((one or Fraction(0), other))
         found.append((one or Fraction(0), 2 if other is None else other, name, cells))
     complete = all(other is not None for _, other in exact)
-    after = dense_ranks([other for _, other in exact]) if complete else [""] * len(exact)
-    for cells, first, second in zip(
-        (row[3] for row in found), dense_ranks([first for first, _ in exact]), after, strict=True
-    ):
-        cells |= {"ImGT_A_rank": first, "ReGT_A_rank": second}
+    sides = {"ImGT": [one for one, _ in exact], "ReGT": [other for _, other in exact] if complete else None}
+    for measure, side in sides.items():
+        for name, ranked in {"rank": dense_ranks, "place": competition_ranks}.items():
+            for (*_, cells), rank in zip(found, ranked(side) if side else [""] * len(found), strict=True):
+                cells[f"{measure}_A_{name}"] = str(rank)
+    for *_, cells in found:
         cells["tau"] = text(tau([(one, other) for one, other in exact if other is not None])) if complete else ""
     return [cells for *_, cells in sorted(found, key=lambda row: row[:3])]
 

@@ -21,11 +21,11 @@ WORDED = added(TABLES["table4"], TABLES["table5"], TABLES["mcnemar"], "ReGT")
 
 
 def test_models_stand_in_the_order_of_regt_with_the_numbers_of_the_tables():
-    shown = MODELS.select("model", "task", "ReGT_A", "ImGT_A", "change", "ImGT_A_rank", "ReGT_A_rank").rows()
+    shown = MODELS.select("model", "task", "ReGT_A", "ImGT_A", "change", "ImGT_A_place", "ReGT_A_place").rows()
     assert shown == [
         ("Model A", "CW+", "75.00", "37.50", "37.50", "2", "1"),
         ("Vision 2", "CW", "75.00", "0.00", "75.00", "3", "1"),
-        ("Vision", "CW", "50.00", "75.00", "-25.00", "1", "2"),
+        ("Vision", "CW", "50.00", "75.00", "-25.00", "1", "3"),
     ]
     by_name = {row["model"]: row for row in TABLES["table3"].to_dicts()}
     for row in MODELS.to_dicts():
@@ -73,7 +73,7 @@ def test_headlines_are_what_one_would_count_by_hand():
         # S- and M- of the six that have a label
         "of labelled images have an ImGT label that ReGT rejects": "50.0 %",
         "points from ImGT to ReGT": "-25.00 to +75.00",
-        "models change rank under ReGT": "3 of 3",
+        "models change place under ReGT": "3 of 3",
         "points from CW to CW+ under ReGT": "+50.00",
         "of answers out of prompt": "62.5 %",
     }

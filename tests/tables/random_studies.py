@@ -207,5 +207,5 @@ def assert_the_same(found, expected):
         drawn += [f"{it}_{measure}{end}" for it in ("ImGT", "ReGT") for measure in ("main", "gain", "corrected")
                   for end in ("_low", "_high")]  # fmt: skip
         assert all(
-            name in drawn or name.startswith(ranges) or "_rank_" in name or "_vs_main_" in name for name in missing
+            name in drawn or name.startswith(ranges) or "_place_" in name or "_vs_main_" in name for name in missing
         ), missing

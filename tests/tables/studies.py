@@ -45,7 +45,7 @@ HEADERS = {
     "table3": "model,task,ImGT_A,ReGT_A,ReGT_S,ReGT_S+,ReGT_S-,ReGT_M,ReGT_M+,ReGT_M-,ImGT_and_ReGT",
     "table4": "model,task,ImGT_A,ReGT_A,ReGT_S,ReGT_S+,ReGT_S-,ReGT_M,ReGT_M+,ReGT_M-",
     "table5": "model,A,S,S+,S-,M,M+,M-,N",
-    "ranking": "model,task,ImGT_A,ImGT_A_rank,ImGT_A_rank_low,ImGT_A_rank_high,ReGT_A,ReGT_A_rank",
+    "ranking": "model,task,ImGT_A,ImGT_A_rank,ImGT_A_place,ImGT_A_place_low,ImGT_A_place_high,ReGT_A,ReGT_A_rank",
 }
 ACCURACIES = HEADERS["table3"].split(",")[2:]
 MODELS = pl.DataFrame(

@@ -111,4 +111,4 @@ def test_intervals_of_change_ranks_and_tau_are_those_of_a_loop_over_images(n_ima
             # the smallest rank that 2.5 % of the resamples do not exceed, and the same for 97.5 %
             of_row = sorted(rank[place] for rank in listed)
             ends = [of_row[math.ceil(share * RESAMPLES) - 1] for share in (0.025, 0.975)]
-            assert [int(row[f"{measure}_A_rank_{end}"]) for end in ("low", "high")] == ends
+            assert [int(row[f"{measure}_A_place_{end}"]) for end in ("low", "high")] == ends

@@ -71,7 +71,7 @@ def test_without_a_second_label_set_comparisons_and_accuracies_are_under_the_fir
     ]
 
 
-OF_ALL_MODELS = ("rank", "tau", "p_holm", "tests")
+OF_ALL_MODELS = ("rank", "place", "tau", "p_holm", "tests")
 """Parts of names of columns that another model changes."""
 
 

@@ -20,13 +20,25 @@ def test_ranking_of_three_models():
     ]
 
 
-def test_ranks_that_every_resample_has_are_certain():
+def test_a_tie_above_the_last_leaves_it_last():
+    """Its dense rank is that of the paper's tables; its place counts the rows above it, as intervals do."""
+    frames = [
+        scored("a", "CW", "1111", "1110", "S+ " * 4),
+        scored("v", "CW", "1110", "1110", "S+ " * 4),
+        scored("w", "CW", "0000", "0000", "S+ " * 4),
+    ]
+    last = rows_of("ranking", *frames)[0]
+    assert [last[f"ReGT_A_{name}"] for name in ("rank", "place", "place_low", "place_high")] == ["2", "3", "3", "3"]
+    assert last["ImGT_A_place"] == "3"
+
+
+def test_places_that_every_resample_has_are_certain():
     frames = [scored("v", "CW", "1" * 9, "0" * 9, "S+ " * 9), scored("w", "CW", "0" * 9, "1" * 9, "S+ " * 9)]
     text = as_markdown(TABLES["ranking"](pl.concat(frames), MODELS, STUDY))
     first, second = rows_of("ranking", *frames)
-    assert [first[f"ImGT_A_rank{end}"] for end in ("", "_low", "_high")] == ["2", "2", "2"]
-    assert [first[f"ReGT_A_rank{end}"] for end in ("", "_low", "_high")] == ["1", "1", "1"]
-    assert [second[f"ReGT_A_rank{end}"] for end in ("", "_low", "_high")] == ["2", "2", "2"]
+    assert places_of(first, "ImGT") == ["2", "2", "2"]
+    assert places_of(first, "ReGT") == ["1", "1", "1"]
+    assert places_of(second, "ReGT") == ["2", "2", "2"]
     assert [first[f"change{end}"] for end in ("", "_low", "_high")] == ["100.00", "100.00", "100.00"]
     assert (first["tau"], first["tau_low"], first["tau_high"]) == ("-1.00", "-1.00", "-1.00")
     assert "tau between both rankings: -1.00 (-1.00 to -1.00)" in text
@@ -38,8 +50,8 @@ def test_a_ranking_of_one_model_has_no_tau():
     assert "tau" not in as_markdown(TABLES["ranking"](scored("v", "CW", "10", "11", "S+ S+"), MODELS, STUDY))
 
 
-def ranks_of(row, measure):
-    return [row[f"{measure}_A_rank{end}"] for end in ("", "_low", "_high")]
+def places_of(row, measure):
+    return [row[f"{measure}_A_place{end}"] for end in ("", "_low", "_high")]
 
 
 def test_where_a_resample_has_no_image_to_judge_there_is_no_interval_of_ranks():
@@ -48,8 +60,8 @@ def test_where_a_resample_has_no_image_to_judge_there_is_no_interval_of_ranks():
     for row in rows_of("ranking", *frames, study=STUDY._replace(n_images="excluded")):
         assert (row["change_low"], row["tau_low"]) == ("", "")
         for measure in ("ImGT", "ReGT"):
-            assert ranks_of(row, measure)[1:] == ["", ""]
-            assert ranks_of(row, measure)[0] in ("1", "2")
+            assert places_of(row, measure)[1:] == ["", ""]
+            assert places_of(row, measure)[0] in ("1", "2")
 
 
 def test_where_images_without_a_label_are_excluded_everything_is_over_the_others():
@@ -65,9 +77,9 @@ def test_where_images_without_a_label_are_excluded_everything_is_over_the_others
 def test_a_row_of_few_images_has_a_rank_and_no_interval_of_it():
     frames = [scored("v", "CW", "1000", "1111", "S+ " * 4), scored("w", "CW", "1", "1", "S+")]
     found = {row["model"]: row for row in rows_of("ranking", *frames)}
-    assert ranks_of(found["Vision 2"], "ImGT") == ["1", "", ""]
-    assert ranks_of(found["Vision"], "ImGT")[0] == "2"
-    assert set(ranks_of(found["Vision"], "ImGT")[1:]) <= {"", "1", "2"}
+    assert places_of(found["Vision 2"], "ImGT") == ["1", "", ""]
+    assert places_of(found["Vision"], "ImGT")[0] == "2"
+    assert set(places_of(found["Vision"], "ImGT")[1:]) <= {"", "1", "2"}
 
 
 def test_the_tie_between_tasks_is_broken_by_the_accuracy_that_is_shown():

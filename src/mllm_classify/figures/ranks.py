@@ -1,4 +1,4 @@
-"""Ranks under both label sets."""
+"""Places of models under both label sets."""
 
 from typing import NamedTuple
 
@@ -11,37 +11,37 @@ from matplotlib.figure import Figure
 from mllm_classify.figures.style import COLOURS, MARKERS, STYLE, notice, numbers
 from mllm_classify.io.text import short, span
 
-MOVES = {"higher under ReGT": (1, "-"), "lower": (-1, "--"), "same rank": (0, ":")}
-"""How ranks move, with the sign of it and the line that shows it."""
+MOVES = {"higher under ReGT": (1, "-"), "lower": (-1, "--"), "same place": (0, ":")}
+"""How places move, with the sign of it and the line that shows it."""
 MIDDLE = 1.7
 """Inches between the two sides."""
 
 
 class Side(NamedTuple):
-    """One side of a slope chart: by row of the table a place from the top, and a text; the first and last place of ties."""
+    """One side of a slope chart: by row of the table a line from the top, and a text; the first and last line of ties."""
 
-    places: list[int]
+    lines: list[int]
     texts: list[str]
     ties: list[tuple[int, int]]
 
 
 def ranks(ranking: pl.DataFrame) -> Figure:
-    """Ranks under both label sets as a slope chart; `ranking` is ranking.csv as it is written.
+    """Places under both label sets as a slope chart; `ranking` is ranking.csv as it is written.
 
-    Every model has a line of its own on both sides; ties share a rank and are bracketed. In brackets beside a rank: where
+    Every model has a line of its own on both sides; ties share a place and are bracketed. In brackets beside a place: where
     95 % of the bootstrap's resamples put the model.
     """
-    rows = ranking.filter(pl.all_horizontal(pl.col("ImGT_A_rank", "ReGT_A_rank").is_not_null()))
+    rows = ranking.filter(pl.all_horizontal(pl.col("ImGT_A_place", "ReGT_A_place").is_not_null()))
     if not rows.height:
-        return notice("no model has a rank under both label sets")
+        return notice("no model has a place under both label sets")
     left, right = _side(rows, "ImGT"), _side(rows, "ReGT")
-    imgt, regt = numbers(rows, "ImGT_A_rank", "ReGT_A_rank")
+    imgt, regt = numbers(rows, "ImGT_A_place", "ReGT_A_place")
     # beside the middle there is room for the longest text
     margin = 0.5 + 0.063 * max(len(text) for side in (left, right) for text in side.texts)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(MIDDLE + 2 * margin, 1.5 + 0.26 * rows.height), layout="constrained")
         axes = figure.add_subplot()
-        _draw_moves(axes, np.sign(imgt - regt), left.places, right.places)
+        _draw_moves(axes, np.sign(imgt - regt), left.lines, right.lines)
         for x, (name, side) in enumerate({"ImGT": left, "ReGT": right}.items()):
             _draw_side(axes, side, x)
             label_set = rows[name.lower()][0]
@@ -55,10 +55,10 @@ def ranks(ranking: pl.DataFrame) -> Figure:
 
 
 def _draw_moves(axes: Axes, signs: np.ndarray, left: list[int], right: list[int]) -> None:
-    """A line for each model from its place on the left to that on the right; `signs` say how its rank moves."""
+    """A line for each model from its height on the left to that on the right; `signs` say how its place moves."""
     for number, (move, (sign, line)) in enumerate(MOVES.items()):
         rows = np.flatnonzero(signs == sign)
-        for place, row in enumerate(rows):
+        for nth, row in enumerate(rows):
             axes.plot(
                 [0, 1],
                 [left[row], right[row]],
@@ -67,15 +67,15 @@ def _draw_moves(axes: Axes, signs: np.ndarray, left: list[int], right: list[int]
                 marker=MARKERS[number],
                 markersize=4,
                 linewidth=1.2,
-                label=None if place else f"{move} ({len(rows)})",
+                label=None if nth else f"{move} ({len(rows)})",
             )
 
 
 def _draw_side(axes: Axes, side: Side, x: int) -> None:
     """The texts of a side (x: 0 left, 1 right), and brackets around ties."""
-    for place, text in zip(side.places, side.texts, strict=True):
+    for height, text in zip(side.lines, side.texts, strict=True):
         axes.annotate(
-            text, (x, place), xytext=(18 * (2 * x - 1), 0), textcoords="offset points", va="center",
+            text, (x, height), xytext=(18 * (2 * x - 1), 0), textcoords="offset points", va="center",
             ha="left" if x else "right",
         )  # fmt: skip
     for first, last in side.ties:
@@ -83,18 +83,21 @@ def _draw_side(axes: Axes, side: Side, x: int) -> None:
 
 
 def _side(rows: pl.DataFrame, name: str) -> Side:
-    ranked, low, high = (
-        rows[f"{name}_A_rank{end}"].cast(pl.Int64, strict=False).to_list() for end in ("", "_low", "_high")
+    places, low, high = (
+        rows[f"{name}_A_place{end}"].cast(pl.Int64, strict=False).to_list() for end in ("", "_low", "_high")
     )
-    other = rows["ReGT_A_rank" if name == "ImGT" else "ImGT_A_rank"].cast(pl.Int64).to_list()
-    order = sorted(range(rows.height), key=lambda row: (ranked[row], other[row], row))
-    groups = [[place for place, row in enumerate(order) if ranked[row] == rank] for rank in sorted(set(ranked))]
+    other = rows["ReGT_A_place" if name == "ImGT" else "ImGT_A_place"].cast(pl.Int64).to_list()
+    order = sorted(range(rows.height), key=lambda row: (places[row], other[row], row))
+    groups = [[line for line, row in enumerate(order) if places[row] == place] for place in sorted(set(places))]
     texts = []
-    for model, accuracy, rank, *ends in zip(rows["model"], rows[f"{name}_A"], ranked, low, high, strict=True):
-        parts = [short(model, 34), f"{accuracy} %", f"{rank} [{_range(*ends)}]"]
+    for model, accuracy, place, *ends in zip(rows["model"], rows[f"{name}_A"], places, low, high, strict=True):
+        parts = [short(model, 34), f"{accuracy} %", f"{place} [{_range(*ends)}]"]
         texts.append(" · ".join(parts if name == "ImGT" else reversed(parts)))
-    places = [order.index(row) for row in range(rows.height)]
-    return Side(places, texts, [(group[0], group[-1]) for group in groups if len(group) > 1])
+    return Side(
+        [order.index(row) for row in range(rows.height)],
+        texts,
+        [(group[0], group[-1]) for group in groups if len(group) > 1],
+    )
 
 
 def _range(low: int | None, high: int | None) -> str:
@@ -103,7 +106,7 @@ def _range(low: int | None, high: int | None) -> str:
 
 def _agreement(rows: pl.DataFrame) -> str:
     """What the figure shows, and how far both rankings agree, if that is known."""
-    legend = f"model, accuracy, rank [95 % of resamples]; bars join ties; n = {span(map(int, rows['n']))}"
+    legend = f"model, accuracy, place [95 % of resamples]; bars join ties; n = {span(map(int, rows['n']))}"
     tau, low, high = rows.select("tau", "tau_low", "tau_high").row(0)
     if tau is None:
         return legend

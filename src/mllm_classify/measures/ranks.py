@@ -13,13 +13,17 @@ def dense_ranks(accuracies: Floats) -> Floats:
     return _ranked(accuracies, "dense")
 
 
-def rank_intervals(resampled: Floats) -> tuple[Floats, Floats]:
-    """The ranks that a row has in the middle 95 % of the resamples; NaN where a resample cannot be ranked.
+def places(accuracies: Floats) -> Floats:
+    """Places from 1, the highest first: one more than the number of rows above (competition ranking); along the last axis."""
+    return _ranked(accuracies, "min")
 
-    A row's rank in a resample is one more than the number of rows above it (competition ranking): dense ranks would lift
-    it wherever others tie. Shape: resamples x rows; both bounds have one entry a row.
+
+def place_intervals(resampled: Floats) -> tuple[Floats, Floats]:
+    """The places that a row has in the middle 95 % of the resamples; NaN where a resample cannot be ranked.
+
+    Dense ranks would lift a row wherever others tie. Shape: resamples x rows; both bounds have one entry a row.
     """
-    low, high = np.quantile(_ranked(resampled, "min"), [TAIL, 1 - TAIL], axis=0, method="inverted_cdf")
+    low, high = np.quantile(places(resampled), [TAIL, 1 - TAIL], axis=0, method="inverted_cdf")
     return low, high
 
 

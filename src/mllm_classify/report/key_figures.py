@@ -26,7 +26,7 @@ class KeyFigure(NamedTuple):
 def standings(table3: pl.DataFrame, ranking: pl.DataFrame) -> pl.DataFrame:
     """Every model at its task of Table 3, the best first, by ReGT where there is one.
 
-    Columns: model, family, task, n; for each label set its accuracy (ImGT_A), interval (Wilson) and rank with the range of
+    Columns: model, family, task, n; for each label set its accuracy (ImGT_A), interval (Wilson) and place with the range of
     the bootstrap's resamples; change with its paired bootstrap interval.
     """
     ranks = ranking.select(
@@ -34,11 +34,9 @@ def standings(table3: pl.DataFrame, ranking: pl.DataFrame) -> pl.DataFrame:
         "task",
         "change",
         interval("change"),
-        *(it for name in ("ImGT", "ReGT") for it in (f"{name}_A_rank", interval(f"{name}_A_rank"))),
+        *(it for name in ("ImGT", "ReGT") for it in (f"{name}_A_place", interval(f"{name}_A_place"))),
     )
-    joined = table3.drop("change", "ImGT_A_rank", "ReGT_A_rank").join(
-        ranks, on=["model", "task"], how="left", maintain_order="left"
-    )
+    joined = table3.drop("change").join(ranks, on=["model", "task"], how="left", maintain_order="left")
     best = [pl.col(f"{name}_A").cast(pl.Float64) for name in ("ReGT", "ImGT")]
     return joined.select(
         *("model", "family", "task", "n"),
@@ -48,7 +46,7 @@ def standings(table3: pl.DataFrame, ranking: pl.DataFrame) -> pl.DataFrame:
 
 
 def _accuracy(name: str) -> list[str | pl.Expr]:
-    return [f"{name}_A", interval(f"{name}_A"), f"{name}_A_rank", f"{name}_A_rank_interval"]
+    return [f"{name}_A", interval(f"{name}_A"), f"{name}_A_place", f"{name}_A_place_interval"]
 
 
 def interval(column: str) -> pl.Expr:
@@ -190,16 +188,16 @@ def _changes(models: pl.DataFrame) -> KeyFigure | None:
 
 
 def _moves(models: pl.DataFrame, ranking: pl.DataFrame) -> KeyFigure | None:
-    """How many models have another rank under ReGT, and how far the rankings agree."""
-    ranked = models.filter(pl.col("ImGT_A_rank").is_not_null(), pl.col("ReGT_A_rank").is_not_null())
+    """How many models have another place under ReGT, and how far the rankings agree."""
+    ranked = models.filter(pl.col("ImGT_A_place").is_not_null(), pl.col("ReGT_A_place").is_not_null())
     if ranked.height < 2:
         return None
-    moved = ranked.filter(pl.col("ImGT_A_rank") != pl.col("ReGT_A_rank")).height
+    moved = ranked.filter(pl.col("ImGT_A_place") != pl.col("ReGT_A_place")).height
     tau, low, high = ranking.select("tau", "tau_low", "tau_high").row(0)
     between = "" if low is None or high is None else f" (95 % interval {low} to {high})"
     return KeyFigure(
         f"{moved} of {ranked.height}",
-        "models change rank under ReGT",
+        "models change place under ReGT",
         f"Kendall's tau between both rankings: {tau}{between}." if tau is not None else "",
         "ranking",
     )

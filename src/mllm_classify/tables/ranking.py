@@ -6,18 +6,18 @@ import polars as pl
 from mllm_classify.measures.bootstrap import CHANGE, Sums, matrices, resampled
 from mllm_classify.measures.counting import RULES, Categories, counts
 from mllm_classify.measures.intervals import Floats, percentiles
-from mllm_classify.measures.ranks import dense_ranks, rank_intervals, tau
+from mllm_classify.measures.ranks import dense_ranks, place_intervals, places, tau
 from mllm_classify.measures.selection import main_scores, shown_rows
 from mllm_classify.tables.accuracy_columns import number_column
 from mllm_classify.tables.table import FAMILY, INTERVAL, MODEL, TASK, Column, Study, Table, labelled, subtitle
 
-RANKS = [f"{measure}_A_rank{end}" for measure in ("ImGT", "ReGT") for end in ("", "_low", "_high")]
+RANKS = [f"{measure}_A_{end}" for measure in ("ImGT", "ReGT") for end in ("rank", "place", "place_low", "place_high")]
 CHANGES = ["change", "change_low", "change_high"]
 TAUS = ["tau", "tau_low", "tau_high"]
 
 
 def ranking(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, study: Study, resamples: int) -> Table:
-    """The rows of Table 3 ranked under both label sets: intervals of ranks and of the change, and Kendall's tau.
+    """The rows of Table 3 ranked under both label sets: intervals of places and of the change, and Kendall's tau.
 
     Both rankings are over the same images: where those in N are excluded, under ImGT too. `images` are as in `matrices`.
     """
@@ -37,7 +37,7 @@ def ranking(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, st
         pl.Series("n", exact.total("present", [None, *among])[0]).cast(pl.Int64),
     ).sort("ImGT_A", "ReGT_A", "model", nulls_last=True)
     return Table(
-        labelled(rows, models, study, ["ImGT_A", *RANKS[:3], "ReGT_A", *RANKS[3:], *CHANGES, *TAUS, "family", "n"]),
+        labelled(rows, models, study, ["ImGT_A", *RANKS[:4], "ReGT_A", *RANKS[4:], *CHANGES, *TAUS, "family", "n"]),
         "Ranking under both label sets",
         subtitle(study, rows),
         {
@@ -48,14 +48,16 @@ def ranking(scores: pl.DataFrame, images: pl.DataFrame, models: pl.DataFrame, st
             "ImGT_A": Column(study.named("ImGT")),
             "ImGT_A_rank": Column(
                 "Rank",
-                "Ranks: 1 is best, equal accuracies share one and none is skipped. 95 %: where the bootstrap's resamples put "
-                "a row, as one more than the number of rows above it. Change: ReGT minus ImGT on the same images, in "
-                "points, with a paired bootstrap interval.",
+                "Rank: as in the paper, equal accuracies share one and none is skipped. Place: one more than the number of "
+                "rows above. 95 %: the places that the bootstrap's resamples give a row. Change: ReGT minus ImGT on the same "
+                "images, in points, with a paired bootstrap interval.",
             ),
-            "ImGT_A_rank_interval": Column("95 %"),
+            "ImGT_A_place": Column("Place"),
+            "ImGT_A_place_interval": Column("95 %"),
             "ReGT_A": Column(study.named("ReGT")),
             "ReGT_A_rank": Column("Rank"),
-            "ReGT_A_rank_interval": Column("95 %"),
+            "ReGT_A_place": Column("Place"),
+            "ReGT_A_place_interval": Column("95 %"),
             "change": Column("Change", _said_of_tau(rows)),
             "change_interval": INTERVAL,
         },
@@ -73,9 +75,9 @@ def _ranked(exact: Sums, drawn: Sums, among: Categories) -> dict[str, Floats]:
         values = exact.accuracy(measure, over)
         columns[f"{measure}_A"] = values[0]
         if not np.isnan(values).any():
-            columns[f"{measure}_A_rank"] = dense_ranks(values)[0]
-            low, high = rank_intervals(drawn.accuracy(measure, over))
-            columns |= {f"{measure}_A_rank_low": low, f"{measure}_A_rank_high": high}
+            columns |= {f"{measure}_A_rank": dense_ranks(values)[0], f"{measure}_A_place": places(values)[0]}
+            low, high = place_intervals(drawn.accuracy(measure, over))
+            columns |= {f"{measure}_A_place_low": low, f"{measure}_A_place_high": high}
     columns["change"] = exact.accuracy(CHANGE, among)[0]
     columns["change_low"], columns["change_high"] = percentiles(drawn.accuracy(CHANGE, among))
     pairs = zip(drawn.accuracy("ImGT", imgt), drawn.accuracy("ReGT", among), strict=True)
