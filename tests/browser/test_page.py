@@ -64,6 +64,20 @@ def test_every_control_has_a_name(page: Page) -> None:
     assert [it.get_attribute("outerHTML") for it in controls if it.is_displayed() and not it.accessible_name] == []
 
 
+def test_which_model_a_mark_is_of_is_said_where_the_marks_are(page: Page, plain: Plain) -> None:
+    page.layout = "table"
+    page.open()
+    marks = len(page.all("#images tbody tr:first-child .strip .sign"))
+    assert marks == len(plain.compared)
+    assert page.one("#strip").text.count("(") >= marks
+    with page.sized(400, 800):
+        assert not page.one("#strip").is_displayed()
+        assert not any(it.is_displayed() for it in page.all("#images .strip"))
+    page.layout = "grid"
+    page.open()
+    assert not page.one("#strip").is_displayed()
+
+
 def test_narrow_windows_and_paper(page: Page, plain: Plain) -> None:
     two = view(with_=key(plain.compared[1]))
     with page.sized(400, 800):

@@ -2,7 +2,7 @@
 
 import { element, isolated, seen } from "./elements.js";
 import { named, outcome, SIGNS } from "./outcomes.js";
-import { C, CATEGORIES, compared, distinct, labels, labelSets, rights, rows, setText, shortName } from "./study.js";
+import { C, CATEGORIES, compared, distinct, everyMark, labels, labelSets, rights, rows, setText, shortName } from "./study.js";
 import { state } from "./view.js";
 
 export function verdict(row, i, set) {
@@ -35,7 +35,7 @@ export function regtText(i) {
 function rightCell(i) {
   const cell = element("span", { class: "strip", "aria-label": `${rights[state.under][i]} of ${compared.length} right`, role: "img" });
   cell.append(`${rights[state.under][i]} `.padStart(3, "\u2007"));
-  if (compared.length <= 24) {
+  if (everyMark) {
     for (const row of compared) {
       const kind = outcome(row, i, state.under);
       cell.append(element("span", { class: `sign ${kind}`, title: seen(`${labels[row.model]}: ${SIGNS[kind][1]}`) }, SIGNS[kind][0]));

@@ -5,7 +5,7 @@ import { by, count, element, seen } from "./elements.js";
 import { found, matching, sorted } from "./filter.js";
 import { drawGrid } from "./grid.js";
 import { hasPictures } from "./pictures.js";
-import { labelSets, n, shortName } from "./study.js";
+import { everyMark, labelSets, n, shortName } from "./study.js";
 import { drawTable, table } from "./table.js";
 import { confusedText, keepLink, LAYOUTS, ORDERS, splitText, SPLITS, state } from "./view.js";
 
@@ -31,7 +31,7 @@ export function refresh(unknown = []) {
 function showChoices() {
   for (const each of by("layouts").children) each.setAttribute("aria-pressed", each.dataset.layout === state.layout);
   by("judged").textContent = `${labelSets.length > 1 ? ". The first mark: under ImGT; the second: under ReGT" : ""}${state.layout === "grid" ? `. The colour: under ${shortName[state.under]}` : ""}.`;
-  by("strip").hidden = state.layout !== "table";
+  by("strip").hidden = state.layout !== "table" || !everyMark;
   by("legend").hidden = state.layout === "confusions";
   by("splits").hidden = state.other === null;
   by("splits").replaceChildren(...(state.other === null ? [] : SPLITS.map((split, at) =>

@@ -23,6 +23,8 @@ export const rows = study.rows.map((row, i) => ({
 export const answers = study.answers.map((answer) => ({ ...answer, texts: C[answer.column] }));
 export const rankings = study.rankings.map((ranking, i) => ({ ...ranking, classes: C[`ranking${i}`], scores: C[`scores${i}`] }));
 export const compared = rows.filter((row) => row.main);
+/** Whether the table has room for a mark of every model. */
+export const everyMark = compared.length <= 24;
 const repeated = new Set(rows.filter((row) => row.repeat > 0).map((row) => JSON.stringify([row.model, row.scoring, row.variant])));
 
 export function rowName(row) {

@@ -3,10 +3,10 @@
 import { CELLS, TITLES } from "./cells.js";
 import { by, seen } from "./elements.js";
 import { found } from "./filter.js";
-import { compared, labels, n, rowName, rows } from "./study.js";
+import { compared, everyMark, labels, n, rowName, rows } from "./study.js";
 import { ORDERS, state } from "./view.js";
 
-const strip = `${Math.max(9, 3.5 + 1.15 * Math.min(compared.length, 24))}em`;
+const strip = `${Math.max(9, everyMark ? 3.5 + 1.15 * compared.length : 0)}em`;
 const WIDTHS = ["22%", "6.6em", "16%", "20%", "24%", "24%", strip, "5.6em"];
 export const narrow = matchMedia("(max-width: 700px)");
 
