@@ -220,6 +220,10 @@ class ChatModel(Model):
         return self.variants
 
     @property
+    def tells_all_likelihoods(self) -> bool:
+        return self.likelihood.top == "all" and any(TASK[task].ranked for task in self.tasks)
+
+    @property
     def starts(self) -> bool:
         return True
 

@@ -49,6 +49,11 @@ class Model(Section):
         return False
 
     @property
+    def tells_all_likelihoods(self) -> bool:
+        """Whether it says how likely each class name is, and leaves none out."""
+        return False
+
+    @property
     def together(self) -> int:
         """Images that are computed in one batch."""
         return 1

@@ -17,6 +17,7 @@ class PlannedModel(NamedTuple):
     probed: bool  # asked what it knows of classes
     probable: bool  # whether the scores of its rankings are probabilities
     confident: bool  # whether they say how probable each class is
+    tells_all_likelihoods: bool  # whether it says how likely each class name is
     class_embeddings: bool
     choices: bool
     labels: bool  # whether its predictions depend on the labels
@@ -42,6 +43,7 @@ class Outline(NamedTuple):
     examined: str | None  # the model whose disputed answers are annotated again
     annotated: list[str]  # models whose predictions annotators see
     judges: dict[str, dict[str, int]]  # their resources by name, the main one's first
+    starting_judges: list[str]  # judges whose engine a job starts, which one does for several data sets
     inclusive: list[str]  # judges that are asked about images' own classes, too
     outputs: list[str]  # tables and figures that there are
     models: dict[str, PlannedModel]  # by name
@@ -69,6 +71,7 @@ def outline(config: Config) -> Outline:
         config.annotate.model if config.annotate else None,
         config.annotate.models if config.annotate else [],
         {judge.name: judge.resources.model_dump() for judge in config.every_judge},
+        [judge.name for judge in config.every_judge if judge.starts],
         [judge.name for judge in config.every_judge if judge.inclusion],
         [name for name, output in OUTPUTS.items() if not unmet(config, output)],
         {
@@ -80,6 +83,7 @@ def outline(config: Config) -> Outline:
                 config.probe is not None and model.name in config.probe.models,
                 model.probable,
                 model.confident,
+                model.tells_all_likelihoods,
                 model.needs_class_embeddings,
                 model.asks_choices,
                 config.needs_labels(model),
