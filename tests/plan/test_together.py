@@ -24,10 +24,10 @@ def study(folder):
 JUDGE = {key: ENGINE[key] for key in ("kind", "model", "command")} | {"name": "j", "label": "J"}
 
 
-def planned(folder, names=("f", "g"), probed=(), judge=None, **engine):
+def planned(folder, names=("f", "g"), probed=(), judge=None, model=None, **engine):
     entries = [{"dataset": PICTURED[0] | {"name": name, "label": name, "folder": str(folder)}} for name in names]
     twin = ENGINE | {"name": "twin", "label": "Twin"}
-    models = [TIMM, ENGINE | {"shards": 1} | engine, twin]
+    models = [TIMM, ENGINE | {"shards": 1} | engine, twin, *([model] if model else [])]
     more = {"probe": {"models": [*probed], "descriptions": "t.txt"}} if probed else {}
     more |= {"judge": judge} if judge else {}
     config = loaded(folder, whole(models=models, datasets=entries, variants=[], **more))
@@ -231,12 +231,13 @@ def test_a_judge_is_asked_about_several_data_sets_at_once_and_alone_about_one(fo
     assert judged(planned(folder, names=(), judge=JUDGE)) == []
 
 
-def test_a_judge_behind_a_url_is_asked_by_its_own_jobs(folder, study):
-    served = JUDGE | {"kind": "endpoint", "url": "http://127.0.0.1:1/v1"}
-    del served["command"]
-    several = planned(folder, judge=served)
-    assert judged(several) == []
-    assert "judge/j" not in marks(several[0], together(*several))["d"]
+@pytest.mark.parametrize("kind", ["endpoint", "openai"])
+def test_models_and_judges_behind_a_url_are_asked_in_one_go_too(folder, study, kind):
+    """Else each data set's job would spend what the budget leaves."""
+    served = {"name": "j", "label": "J", "kind": kind, "model": "m", "url": "http://127.0.0.1:1/v1"}
+    several = planned(folder, judge=served, model=served | {"name": "api", "label": "API"})
+    assert [names for names, _ in judged(several)] == [NAMES]
+    assert asked(several, "api") == {"api": NAMES}
 
 
 def test_what_a_judge_was_asked_before_is_done_and_its_jobs_ask_for_all_they_may_need(folder, study):

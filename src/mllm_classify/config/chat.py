@@ -330,10 +330,6 @@ class EngineModel(ChatModel):
         600, description="seconds until it must answer"
     )
 
-    @property
-    def starts(self) -> bool:
-        return True
-
 
 class VLLMModel(ChatModel):
     """vLLM, which the job starts from an environment of its own (`make vllm`), waits for, and stops."""

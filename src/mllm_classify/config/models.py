@@ -65,7 +65,9 @@ class Model(Section):
 
     @property
     def starts(self) -> bool:
-        """Whether a job of it begins with an engine's start, or loads weights: once for several data sets."""
+        """Whether one job does its work about several data sets: for all of them an engine starts, or weights are loaded, once,
+        and a budget and limits of requests hold.
+        """
         return False
 
     @property

@@ -69,7 +69,8 @@ def ask_judge(args: argparse.Namespace, config: "Config") -> None:
         raise InputError(CHANGED % args.config)
     folder = folder_of(args, entry)
     pairs = ((name, pairs_of(study, study.named_judge(args.judge))) for name, study in studies.items())
-    ask(pairs, folder, progress, kind_of(entry).serving(entry, folder))
+    kind = kind_of(entry)
+    ask(pairs, folder, progress, kind.serving(entry, folder), lambda it: kind.means(entry, folder, it))
     with written(args.output) as temporary:
         temporary.write_text(json.dumps(lineages, indent=2, sort_keys=True) + "\n")
 

@@ -12,7 +12,7 @@ class PlannedModel(NamedTuple):
 
     worded: bool
     chat: bool  # asked over a chat protocol
-    starts: bool  # begins with an engine's start, or loads weights, which one job does for several data sets
+    starts: bool  # one job does its work about several data sets: an engine starts, or weights are loaded, once
     keeps_parts: bool  # whether what it computed lies beside its predictions until they are written
     probed: bool  # asked what it knows of classes
     probable: bool  # whether the scores of its rankings are probabilities
@@ -43,7 +43,6 @@ class Outline(NamedTuple):
     examined: str | None  # the model whose disputed answers are annotated again
     annotated: list[str]  # models whose predictions annotators see
     judges: dict[str, dict[str, int]]  # their resources by name, the main one's first
-    starting_judges: list[str]  # judges whose engine a job starts, which one does for several data sets
     inclusive: list[str]  # judges that are asked about images' own classes, too
     outputs: list[str]  # tables and figures that there are
     models: dict[str, PlannedModel]  # by name
@@ -71,7 +70,6 @@ def outline(config: Config) -> Outline:
         config.annotate.model if config.annotate else None,
         config.annotate.models if config.annotate else [],
         {judge.name: judge.resources.model_dump() for judge in config.every_judge},
-        [judge.name for judge in config.every_judge if judge.starts],
         [judge.name for judge in config.every_judge if judge.inclusion],
         [name for name, output in OUTPUTS.items() if not unmet(config, output)],
         {

@@ -1,4 +1,4 @@
-"""Models and judges that run once for several data sets, as their engine is started, or their weights are loaded, once.
+"""Models and judges that run once for several data sets: an engine starts, or weights are loaded, once, and a budget holds.
 
 Where two jobs or more of a model are to be made, its predictions about several data sets or its probes, a job before them does
 the work: it asks all that the journal lacks, or computes all parts. It leaves a mark that they take as an input; they find
@@ -94,8 +94,8 @@ def together(outlines: dict[str, Outline], lineages: Lineages) -> dict[str, Aske
             asking = asked_lineage(model, shard, lacking, probed, lineages)[:16]
             mark = _mark(FOLDER / model, asking, all(_kept(outlines[name], model, shard) for name in lacking))
             found[mark.stem] = Asked(mark.as_posix(), model, shard, lacking, probed, [], not mark.exists())
-    for judge in sorted({name for of in outlines.values() for name in of.starting_judges}):
-        have = [(name, of) for name, of in sorted(outlines.items()) if judge in of.starting_judges]
+    for judge in sorted({name for of in outlines.values() for name in of.judges}):
+        have = [(name, of) for name, of in sorted(outlines.items()) if judge in of.judges]
         lacking = [name for name, of in have if _lacks_judgement(of, judge, lineages)]
         if len(lacking) > 1:
             mark = _mark(FOLDER / JUDGES / judge, judged_lineage(judge, lacking, lineages)[:16], kept=True)
@@ -140,7 +140,7 @@ def _outputs(outline: Outline) -> Iterator[tuple[str, str]]:
         yield unit(model, shard), prediction_path(outline, model, shard)
         if outline.models[model].probed:
             yield probe_of(model), file(outline, "probe", model).path
-    for judge in outline.starting_judges:
+    for judge in outline.judges:
         yield judge_of(judge), file(outline, "judgement", judge=judge).path
 
 
@@ -168,7 +168,7 @@ def _leaves_nothing(model: PlannedModel) -> bool:
 
 
 def _starting(outlines: dict[str, Outline]) -> Iterator[tuple[str, str]]:
-    """The models of a study that start an engine or load weights, with each of their shards."""
+    """The models of a study that run once for several data sets, with each of their shards."""
     known = {name: outline.models[name] for outline in outlines.values() for name in outline.named("starts")}
     return ((name, shard) for name, model in sorted(known.items()) for shard in shards(model))
 
