@@ -207,7 +207,7 @@ def test_what_is_done_before_a_job_leaves_it_idle_but_the_search_of_knn(folder, 
 
 def judged(study):
     """What the judge is asked about at once, with its mark."""
-    return [(it.judged, it.mark) for it in together(*study).values() if it.judged]
+    return [(it.answers, it.mark) for it in together(*study).values() if it.answers]
 
 
 def test_a_judge_is_asked_about_several_data_sets_at_once_and_alone_about_one(folder, study):
@@ -245,6 +245,6 @@ def test_what_a_judge_was_asked_before_is_done_and_its_jobs_ask_for_all_they_may
     ((_, mark),) = judged(several)
     Path(mark).parent.mkdir(parents=True)
     Path(mark).write_text("{}")
-    (again,) = (it for it in together(*several).values() if it.judged)
+    (again,) = (it for it in together(*several).values() if it.answers)
     assert (again.mark, again.waits) == (mark, False)
     assert "judge/j" not in idle(several[0], together(*several))["d"]

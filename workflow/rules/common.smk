@@ -233,7 +233,7 @@ def get_labels(wildcards):
 
 def get_asked_datasets(key):
     """Params function: the data sets that a model is asked about at once (datasets), or about their classes (probed), or
-    a judge about their answers (judged).
+    a judge about their answers (answers).
     """
     return lambda wildcards: getattr(PLAN.asked[wildcards.asking], key)
 
@@ -260,7 +260,7 @@ def get_asked(wildcards):
 
 def get_asked_judged(wildcards):
     """What the pairs follow from that a judge is asked about several data sets at once."""
-    names = PLAN.asked[wildcards.asking].judged
+    names = PLAN.asked[wildcards.asking].answers
     return [path for name in names for path in judged_by(wildcards.judge, PLAN.outlines[name])]
 
 

@@ -43,7 +43,7 @@ rule ask_judge:
         mem_mb=get_resource("mem_mb"),
         runtime=get_resource("runtime"),
     params:
-        datasets=get_asked_datasets("judged"),
+        datasets=get_asked_datasets("answers"),
     message:
         "Judging answers by {wildcards.judge} about {params.datasets}"
     shell:

@@ -45,7 +45,7 @@ class Asked(NamedTuple):
     """Those about whose images it is asked."""
     probed: list[str]
     """Those of whose classes it is asked what it knows."""
-    judged: list[str]
+    answers: list[str]
     """Those about whose answers a judge is asked."""
     waits: bool
     """Whether it is to be made in this run."""
@@ -56,7 +56,7 @@ class Asked(NamedTuple):
         of = {
             unit(self.model, self.shard): self.datasets,
             probe_of(self.model): self.probed,
-            judge_of(self.model): self.judged,
+            judge_of(self.model): self.answers,
         }
         return [(name, job) for job, names in of.items() for name in names]
 
@@ -158,7 +158,7 @@ def idle(outlines: dict[str, Outline], asked: dict[str, Asked]) -> dict[str, lis
     found: dict[str, list[str]] = {name: [] for name in outlines}
     for it in asked.values():
         for name, job in it.jobs:
-            if it.waits and (it.judged or _leaves_nothing(outlines[name].models[it.model])):
+            if it.waits and (it.answers or _leaves_nothing(outlines[name].models[it.model])):
                 found[name].append(job)
     return found
 
