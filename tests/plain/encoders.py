@@ -37,7 +37,10 @@ def encoder_tables(
     equal, names = admitted_pairs(equivalences, one_way=False), class_names(results)
     words = [entry for entry in config["models"] if entry["name"] in models]
     judged = {
-        entry["name"]: judgements(results, words, labels, equal, names, reading, entry["name"]) for entry in entries
+        entry["name"]: judgements(
+            results, words, labels, equal, names, reading, entry["name"], reranker_of(results, entry)
+        )
+        for entry in entries
     }
     found: dict[str, list[Cells]] = {"encoders": [], "encoder_pairs": []}
     for name, label in sorted(models.items()):
@@ -55,6 +58,16 @@ def encoder_tables(
     return found
 
 
+def reranker_of(results: Path, entry: dict) -> tuple[Path, int] | None:
+    """The folder of the cross-encoder that decides, beside results/, and among how many of the nearest names."""
+    return (results.parent / it["path"], it["nearest"]) if (it := entry.get("reranker")) else None
+
+
+def templates_of(entry: dict) -> str:
+    it = entry.get("reranker")
+    return entry["templates"] + (f"; nearest {it['nearest']} re-ranked by {it['path']}" if it else "")
+
+
 def accuracies(rows: ByEncoder, entries: list[dict], compared: list[Cells], scoring: str, n_images: str) -> list[Cells]:
     found = []
     for entry in entries:
@@ -65,7 +78,7 @@ def accuracies(rows: ByEncoder, entries: list[dict], compared: list[Cells], scor
             and entry["name"] in (cells["encoder_a"], cells["encoder_b"])
         ]  # fmt: skip
         about = {
-            "encoder": entry["name"], "templates": entry["templates"], "answers": entry.get("answers", "templates"),
+            "encoder": entry["name"], "templates": templates_of(entry), "answers": entry.get("answers", "templates"),
             "chosen": "", "selection": "", "differs_from": ", ".join(sorted(differing)),
         }  # fmt: skip
         found.append(about | cells_of(rows[entry["name"]], scoring, n_images))

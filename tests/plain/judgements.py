@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from tests.plain.answers import Reading, likelihoods, read_answers, vectors, worded_rows
 from tests.plain.files import Equal, only, records, worded
+from tests.plain.reranked import decider
 
 
 class Judged(NamedTuple):
@@ -39,7 +40,9 @@ def judgements(
     names: list[str],
     reading: Reading,
     encoder: str = "*",
+    reranker: tuple[Path, int] | None = None,
 ) -> Judgements:
+    """`reranker` is the folder of a cross-encoder, and how many of the nearest names it is shown."""
     judged: Judgements = {}
     options = {
         (row["image_id"], row["variant"], row["repeat"]): row["options"]
@@ -50,9 +53,11 @@ def judgements(
     for entry in models:
         name = entry["name"]
         answers = records(only(results.glob(f"predictions/*/{name}.parquet")))
+        embedded = vectors(results, name, encoder) if worded(entry) else ([], {})
+        decide = None if reranker is None else decider(*reranker, names, *embedded)
         found = (
             [
-                *read_answers(worded_rows(answers), names, *vectors(results, name, encoder), options, reading),
+                *read_answers(worded_rows(answers), names, *embedded, options, reading, decide),
                 *likelihoods(answers),
             ]
             if worded(entry)

@@ -9,8 +9,10 @@ from sklearn.metrics import cohen_kappa_score
 
 from tests.plain.answers import vectors
 from tests.plain.counting import Cells, text
+from tests.plain.encoders import reranker_of, templates_of
 from tests.plain.files import class_names, only, records, worded
 from tests.plain.judges import accepted
+from tests.plain.reranked import decider
 from tests.plain.statistics import percent, wilson
 
 Sets = dict[str, set[int]]
@@ -23,11 +25,12 @@ def mapping_quality(results: Path, config: dict, file: Path) -> list[Cells]:
     Intervals of kappa, which the bootstrap finds, are left out.
     """
     entries = [config["encoder"], *config.get("encoders", [])]
-    templates = {entry["name"]: entry["templates"] for entry in entries}
+    templates = {entry["name"]: templates_of(entry) for entry in entries}
+    rerankers = {entry["name"]: reranker_of(results, entry) for entry in entries}
     judges = [it["name"] for it in (config.get("judge"), *config.get("judges", [])) if it]
     names = [name.lower().strip() for name in class_names(results)]
     named = {name: {it for it, other in enumerate(names) if other == name} for name in names}
-    rules = mapped_by_rule(results, config["models"], list(templates), names, named, judges)
+    rules = mapped_by_rule(results, config["models"], rerankers, names, named, judges)
     exact = rules["exact", ""]
     meant, possible = read(file, named, set(exact))
     passes = sorted(meant)
@@ -51,9 +54,14 @@ def mapping_quality(results: Path, config: dict, file: Path) -> list[Cells]:
 
 
 def mapped_by_rule(
-    results: Path, models: list[dict], encoders: list[str], names: list[str], named: Sets, judges: list[str]
+    results: Path,
+    models: list[dict],
+    encoders: dict[str, tuple[Path, int] | None],
+    names: list[str],
+    named: Sets,
+    judges: list[str],
 ) -> dict[tuple[str, str], Sets]:
-    """The classes that each rule, with each encoder, gives each distinct answer to OW and CW."""
+    """The classes that each rule, with each encoder and its re-ranker, gives each distinct answer to OW and CW."""
     texts: dict[str, str] = {}  # each answer, with the first model that gives it
     for model in sorted(entry["name"] for entry in models if worded(entry)):
         for row in records(only(results.glob(f"predictions/*/{model}.parquet"))):
@@ -62,7 +70,7 @@ def mapped_by_rule(
                 texts.setdefault(said, model)
     exact = {said: named.get(said.lower(), set()) for said in texts}
     included = {said: {it for it, name in enumerate(names) if name in said.lower()} for said in texts}
-    near = {encoder: nearest(results, encoder, texts, named, names) for encoder in encoders}
+    near = {encoder: nearest(results, encoder, texts, named, names, of) for encoder, of in encoders.items()}
     rules = {("exact", ""): exact, ("included", ""): included}
     rules |= {("nearest", encoder): of for encoder, of in near.items()}
     rules |= {
@@ -85,9 +93,20 @@ def with_agreed(meant: dict[str, Sets], possible: dict[str, Sets]) -> tuple[dict
     return {**meant, "agreed": agreed}, {**possible, "agreed": shared}
 
 
-def nearest(results: Path, encoder: str, texts: dict[str, str], named: Sets, names: list[str]) -> Sets:
+def nearest(
+    results: Path,
+    encoder: str,
+    texts: dict[str, str],
+    named: Sets,
+    names: list[str],
+    reranker: tuple[Path, int] | None,
+) -> Sets:
     found: Sets = {}
     of_model = {model: vectors(results, model, encoder) for model in set(texts.values())}
+    if reranker is not None:
+        own = class_names(results)
+        decide = {model: decider(*reranker, own, *embedded) for model, embedded in of_model.items()}
+        return {said: named[names[decide[model](said)]] for said, model in texts.items()}
     for said, model in texts.items():
         of_classes, of_answers = of_model[model]
         best, highest = -1, -math.inf

@@ -1,7 +1,11 @@
 """cleanlab's scores of labels, and how often the most doubtful ones are others, once more."""
 
-from tests.plain.calibration import images_of
+from collections.abc import Iterator
+
+from tests.plain.calibration import Image, images_of
+from tests.plain.chat_calibration import normalised
 from tests.plain.counting import Cells
+from tests.plain.files import only, records
 from tests.plain.judgements import category, is_admissible
 from tests.plain.main_answers import Files
 from tests.plain.noise import CRITERIA, PROBABLE, precisions
@@ -13,18 +17,17 @@ LEAST = 2e-6
 
 
 def label_quality(files: Files) -> list[dict]:
-    """Rows of every model, by its name and the images' ids."""
+    """Rows of every model, by its name, the scoring, and the images' ids."""
     table = []
-    for entry in files.models:
-        if entry["kind"] not in PROBABLE:
-            continue
-        images, _ = images_of(files, entry["name"], "ImGT")
+    for entry, task, images in probabilities(files):
         rows, spread = [], []
         for image in images:
             label = image["labels"][0]
             each = dict.fromkeys(range(len(files.names)), 0.0)
             for class_id, score in zip(image["class_ids"], image["scores"], strict=True):
-                own = is_admissible([class_id], [label], files.equal)
+                own = is_admissible([class_id], [label], files.equal) or (
+                    task != "CW" and files.same(class_id) in {files.same(it) for it in admitted(files, label)}
+                )
                 each[label if own else class_id] += score
             spread.append((label, each))
             of_label = min(each[label], 1)
@@ -34,6 +37,7 @@ def label_quality(files: Files) -> list[dict]:
             rows.append(
                 {
                     "model": entry["label"],
+                    "task": task,
                     "image_id": image["image_id"],
                     "category": category(label, row["regt"]),
                     "expert": None if row["expert"] is None else "agrees" if agrees else "differs",
@@ -62,15 +66,41 @@ def label_quality(files: Files) -> list[dict]:
     return table
 
 
+def probabilities(files: Files) -> Iterator[tuple[dict, str, list[Image]]]:
+    """Model, scoring, and how probable classes are in each image: of vision models, and of likelihoods of all names."""
+    for entry in files.models:
+        if entry["kind"] in PROBABLE:
+            yield entry, "CW", images_of(files, entry["name"], "ImGT")[0]
+            continue
+        path = only(files.results.glob(f"predictions/*/{entry['name']}.parquet"))
+        every = [row for row in records(path) if row["repeat"] == 0 and not row["variant"]]
+        for task in dict.fromkeys(row["task"] for row in every if "-likelihood" in row["task"]):
+            rows = [row for row in every if row["task"] == task and row["status"] == "ok"]
+            if any(len(row["class_ids"]) < len(files.names) for row in rows):
+                continue
+            images = []
+            for row in sorted(rows, key=lambda it: it["image_id"]):
+                if (label := files.labels.get(row["image_id"])) is not None:
+                    scores = normalised(row, files.names)["as given"]
+                    images.append(row | {"labels": [label["imgt"]], "scores": scores})
+            yield entry, task, images
+
+
+def admitted(files: Files, label: int) -> list[int]:
+    return [it for it in range(len(files.names)) if is_admissible([it], [label], files.equal)]
+
+
 def quality_precision(qualities: list[dict]) -> list[Cells]:
     table = []
-    for model in dict.fromkeys(row["model"] for row in qualities):
+    for model, task in dict.fromkeys((row["model"], row["task"]) for row in qualities):
         for ranking, name in NAMES.items():
             for criterion, (column, wanted) in CRITERIA.items():
-                of_model = [row for row in qualities if row["model"] == model and row[column] is not None]
+                of_model = [
+                    row for row in qualities if (row["model"], row["task"]) == (model, task) and row[column] is not None
+                ]
                 rows = sorted(of_model, key=lambda row: row[ranking])
                 hits = [row[column] in wanted for row in rows]
                 flagged = sum(row["issue"] for row in rows)
-                about = {"model": model, "ranking": name, "criterion": criterion, "issues": str(flagged)}
+                about = {"model": model, "task": task, "ranking": name, "criterion": criterion, "issues": str(flagged)}
                 table += [about | it for it in precisions(hits, flagged if name == "confident learning" else 0)]
     return table

@@ -21,16 +21,20 @@ def study(folder):
     return planned(folder)
 
 
-def planned(folder, names=("f", "g"), probed=(), **engine):
+JUDGE = {key: ENGINE[key] for key in ("kind", "model", "command")} | {"name": "j", "label": "J"}
+
+
+def planned(folder, names=("f", "g"), probed=(), judge=None, model=None, **engine):
     entries = [{"dataset": PICTURED[0] | {"name": name, "label": name, "folder": str(folder)}} for name in names]
     twin = ENGINE | {"name": "twin", "label": "Twin"}
-    models = [TIMM, ENGINE | {"shards": 1} | engine, twin]
+    models = [TIMM, ENGINE | {"shards": 1} | engine, twin, *([model] if model else [])]
     more = {"probe": {"models": [*probed], "descriptions": "t.txt"}} if probed else {}
+    more |= {"judge": judge} if judge else {}
     config = loaded(folder, whole(models=models, datasets=entries, variants=[], **more))
     each = {name: Lineages(study) for name, study in config.studies.items()}
     outlines = {name: it.outline for name, it in each.items()}
     return outlines, {
-        name: {job: it[job] for job in it.names() if job.startswith(("predict/", "probe/"))}
+        name: {job: it[job] for job in it.names() if job.startswith(("predict/", "probe/", "judge/"))}
         for name, it in each.items()
     }
 
@@ -38,9 +42,10 @@ def planned(folder, names=("f", "g"), probed=(), **engine):
 def made(study, *datasets, model="engine", file=None, inputs=(), lineage=None, stage="predict"):
     """Leave predictions, or a probe, and Snakemake's record of them, as a run does."""
     _, lineages = study
-    folder = {"predict": "predictions", "probe": "probe"}[stage]
+    folder = {"predict": "predictions", "probe": "probe", "judge": "judgements"}[stage]
     for name in datasets:
-        path = Path(f"results/{folder}/{name}/{file or model}.parquet")
+        place = f"{model}/{name}" if stage == "judge" else f"{name}/{file or model}"
+        path = Path(f"results/{folder}/{place}.parquet")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
         option = "" if name == "d" else f" --dataset {name}"
@@ -198,3 +203,48 @@ def test_what_is_done_before_a_job_leaves_it_idle_but_the_search_of_knn(folder, 
     again = {it.model for it in together(outlines, lineages).values() if it.waits}
     assert again == {"lite"}  # whose parts are not there, either
     assert idle(outlines, together(outlines, lineages)) == {"d": ["predict/lite"], "f": ["predict/lite"]}
+
+
+def judged(study):
+    """What the judge is asked about at once, with its mark."""
+    return [(it.answers, it.mark) for it in together(*study).values() if it.answers]
+
+
+def test_a_judge_is_asked_about_several_data_sets_at_once_and_alone_about_one(folder, study):
+    several = planned(folder, judge=JUDGE)
+    ((names, mark),) = judged(several)
+    assert names == NAMES
+    assert mark.startswith("results/asked/judges/j/")
+    found = marks(several[0], together(*several))
+    assert {name: it["judge/j"] for name, it in found.items()} == dict.fromkeys(NAMES, mark)
+    assert all("judge/j" in it for it in idle(several[0], together(*several)).values())
+    made(several, "d", model="j", stage="judge", inputs=[mark])
+    ((names, other),) = judged(several)
+    assert names == ["f", "g"]
+    assert other != mark
+    known = {name: it["judge/j"] for name, it in marks(several[0], together(*several)).items()}
+    assert known == {"d": mark, "f": other, "g": other}
+    made(several, "f", model="j", stage="judge", inputs=[other])
+    assert judged(several) == []
+    made(several, "d", model="j", stage="judge", lineage="0" * 64)
+    assert [names for names, _ in judged(several)] == [["d", "g"]]
+    assert judged(planned(folder, names=(), judge=JUDGE)) == []
+
+
+@pytest.mark.parametrize("kind", ["endpoint", "openai"])
+def test_models_and_judges_behind_a_url_are_asked_in_one_go_too(folder, study, kind):
+    """Else each data set's job would spend what the budget leaves."""
+    served = {"name": "j", "label": "J", "kind": kind, "model": "m", "url": "http://127.0.0.1:1/v1"}
+    several = planned(folder, judge=served, model=served | {"name": "api", "label": "API"})
+    assert [names for names, _ in judged(several)] == [NAMES]
+    assert asked(several, "api") == {"api": NAMES}
+
+
+def test_what_a_judge_was_asked_before_is_done_and_its_jobs_ask_for_all_they_may_need(folder, study):
+    several = planned(folder, judge=JUDGE)
+    ((_, mark),) = judged(several)
+    Path(mark).parent.mkdir(parents=True)
+    Path(mark).write_text("{}")
+    (again,) = (it for it in together(*several).values() if it.answers)
+    assert (again.mark, again.waits) == (mark, False)
+    assert "judge/j" not in idle(several[0], together(*several))["d"]

@@ -27,7 +27,7 @@ from mllm_classify.plan.files import (
     written,
 )
 from mllm_classify.plan.plan import hand_on, plan
-from mllm_classify.plan.together import READING, probe_of, unit
+from mllm_classify.plan.together import READING, judge_of, probe_of, unit
 from mllm_classify.plan.values import unmet
 
 
@@ -160,15 +160,21 @@ def probe(wildcards):
     return probe_of(wildcards.model)
 
 
+def judge(wildcards):
+    """What the plan calls the job of a judge."""
+    return judge_of(wildcards.judge)
+
+
 def get_resource(key, job=None):
-    """Resource function: what a model's entry asks of the scheduler.
+    """Resource function: what the entry of a model, or of a judge, asks of the scheduler.
 
     A job whose work is done before it asks for no more than reading takes. If something is left to do, its second attempt
     asks for all.
     """
 
     def resource(wildcards, attempt):
-        of = MODELS[wildcards.model].resources[key]
+        judged = "judge" in wildcards.keys()
+        of = (OUTLINE.judges[wildcards.judge] if judged else MODELS[wildcards.model].resources)[key]
         idle = job is not None and job(wildcards) in PLAN.idle[outline_of(wildcards).dataset]
         return min(of, READING[key]) if idle and attempt == 1 else of
 
@@ -177,13 +183,12 @@ def get_resource(key, job=None):
 
 def get_judged(wildcards):
     """What the pairs of a judge follow from."""
-    of = outline_of(wildcards)
-    return files_of(of, "classes") + [it.path for it in judged_files(of, wildcards.judge)]
+    return judged_by(wildcards.judge, outline_of(wildcards))
 
 
-def get_judge_resource(key):
-    """Resource function: what a judge's entry asks of the scheduler."""
-    return lambda wildcards: OUTLINE.judges[wildcards.judge][key]
+def judged_by(name, outline):
+    """The files of one data set from which a judge's pairs follow."""
+    return files_of(outline, "classes") + [it.path for it in judged_files(outline, name)]
 
 
 def files_of(outline, *names):
@@ -227,7 +232,9 @@ def get_labels(wildcards):
 
 
 def get_asked_datasets(key):
-    """Params function: the data sets that a model is asked about at once (datasets), or about their classes (probed)."""
+    """Params function: the data sets that a model is asked about at once (datasets), or about their classes (probed), or
+    a judge about their answers (answers).
+    """
     return lambda wildcards: getattr(PLAN.asked[wildcards.asking], key)
 
 
@@ -251,6 +258,12 @@ def get_asked(wildcards):
     return [path for name in names for path in asked_with(PLAN.outlines[name], wildcards.model)]
 
 
+def get_asked_judged(wildcards):
+    """What the pairs follow from that a judge is asked about several data sets at once."""
+    names = PLAN.asked[wildcards.asking].answers
+    return [path for name in names for path in judged_by(wildcards.judge, PLAN.outlines[name])]
+
+
 def asked_with(outline, name):
     """The files of one data set that a job needs to ask a model about it."""
     model = outline.models[name]
@@ -265,7 +278,7 @@ def asked_with(outline, name):
 
 
 def get_mark(job):
-    """Input function: the mark of a model that was asked in one go, for jobs that come after it."""
+    """Input function: the mark of a model or a judge that was asked in one go, for jobs that come after it."""
     return lambda wildcards: PLAN.marks.get(outline_of(wildcards).dataset, {}).get(job(wildcards), [])
 
 

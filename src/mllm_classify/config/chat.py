@@ -220,6 +220,10 @@ class ChatModel(Model):
         return self.variants
 
     @property
+    def tells_all_likelihoods(self) -> bool:
+        return self.likelihood.top == "all" and any(TASK[task].ranked for task in self.tasks)
+
+    @property
     def starts(self) -> bool:
         return True
 
@@ -325,10 +329,6 @@ class EngineModel(ChatModel):
     start_timeout: Annotated[float, RUNTIME, Field(gt=0, le=WEEK)] = Field(
         600, description="seconds until it must answer"
     )
-
-    @property
-    def starts(self) -> bool:
-        return True
 
 
 class VLLMModel(ChatModel):

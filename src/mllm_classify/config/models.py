@@ -49,6 +49,11 @@ class Model(Section):
         return False
 
     @property
+    def tells_all_likelihoods(self) -> bool:
+        """Whether it says how likely each class name is, and leaves none out."""
+        return False
+
+    @property
     def together(self) -> int:
         """Images that are computed in one batch."""
         return 1
@@ -60,7 +65,9 @@ class Model(Section):
 
     @property
     def starts(self) -> bool:
-        """Whether a job of it begins with an engine's start, or loads weights: once for several data sets."""
+        """Whether one job does its work about several data sets: for all of them an engine starts, or weights are loaded, once,
+        and a budget and limits of requests hold.
+        """
         return False
 
     @property

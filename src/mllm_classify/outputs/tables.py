@@ -111,9 +111,9 @@ TABLES: Final = (
     ),
     output_row(
         "label_quality",
-        "confident_rankings labels classes models study",
+        "confident_rankings whole_likelihoods labels classes models study",
         "Each model's doubts of each label",
-        exists="confident",
+        exists="doubting",
         form="parquet",
         reveals=True,
     ),
@@ -122,7 +122,7 @@ TABLES: Final = (
         "label_quality study",
         "Looking at the second labels of what models doubt",
         "How many of the labels that models doubt are others",
-        "confident regt",
+        "doubting regt",
         reveals=True,
     ),
     output_row(

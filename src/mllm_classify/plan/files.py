@@ -113,6 +113,7 @@ GROUPS: dict[str, Callable[[Outline], Files]] = {
     "worded_predictions": _of("predictions", "worded"),
     "probable_rankings": _of("predictions", "probable"),
     "confident_rankings": _of("predictions", "confident"),
+    "whole_likelihoods": _of("predictions", "tells_all_likelihoods"),
     "mappings": _of("mapping", "worded"),
     "answer_vectors": _of("answer_embeddings", "worded"),
     "judgements": lambda outline: {judge: file(outline, "judgement", judge=judge) for judge in outline.judges},

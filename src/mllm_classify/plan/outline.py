@@ -12,11 +12,12 @@ class PlannedModel(NamedTuple):
 
     worded: bool
     chat: bool  # asked over a chat protocol
-    starts: bool  # begins with an engine's start, or loads weights, which one job does for several data sets
+    starts: bool  # one job does its work about several data sets: an engine starts, or weights are loaded, once
     keeps_parts: bool  # whether what it computed lies beside its predictions until they are written
     probed: bool  # asked what it knows of classes
     probable: bool  # whether the scores of its rankings are probabilities
     confident: bool  # whether they say how probable each class is
+    tells_all_likelihoods: bool  # whether it says how likely each class name is
     class_embeddings: bool
     choices: bool
     labels: bool  # whether its predictions depend on the labels
@@ -80,6 +81,7 @@ def outline(config: Config) -> Outline:
                 config.probe is not None and model.name in config.probe.models,
                 model.probable,
                 model.confident,
+                model.tells_all_likelihoods,
                 model.needs_class_embeddings,
                 model.asks_choices,
                 config.needs_labels(model),

@@ -30,10 +30,8 @@ class Plan(NamedTuple):
     lineages: dict[str, dict[str, str]]  # of its jobs
     across: dict[str, str]  # lineages of the jobs that are about all data sets
     replaced: dict[str, str]  # which of its pictures were replaced so far
-    asked: dict[str, Asked]  # what a model is asked in one go, by the name of its mark
-    marks: dict[
-        str, dict[str, str]
-    ]  # the mark that predictions of a model, or of a shard of it, or a probe are made after
+    asked: dict[str, Asked]  # what a model or a judge is asked in one go, by the name of its mark
+    marks: dict[str, dict[str, str]]  # the mark that a job's predictions, probe or judgements are made after
     idle: dict[str, list[str]]  # jobs of these whose work is done before them
 
     @property

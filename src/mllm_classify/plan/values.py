@@ -328,8 +328,9 @@ CONDITIONS = {
         "a chat model that is asked for likelihoods (OW-likelihood, CW-likelihood)",
         lambda config: any(map(asks_likelihoods, config.chat_models)),
     ),
-    "confident": Condition(
-        "a model whose scores are probabilities", lambda config: any(it.confident for it in config.models)
+    "doubting": Condition(
+        "a model whose scores are probabilities, or a chat model that says how likely all names are (likelihood.top: all)",
+        lambda config: any(it.confident or it.tells_all_likelihoods for it in config.models),
     ),
     "calibrated": Condition(
         "a model whose scores are probabilities, or a chat model that says how likely names or answers are (OW-likelihood, "

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mllm_classify.config.kinds import AnyModel
     from mllm_classify.config.models import Model
     from mllm_classify.config.study import Config
+    from mllm_classify.predict.chat.question import Question
     from mllm_classify.predict.job import PredictJob
 
 log = logging.getLogger("mllm_classify")
@@ -86,9 +87,8 @@ def predict(args: argparse.Namespace, config: "Config") -> None:
 
 
 def probe(args: argparse.Namespace, config: "Config") -> None:
-    from mllm_classify.api import client
     from mllm_classify.io import parquet
-    from mllm_classify.predict.chat.answering import Means, http_transport
+    from mllm_classify.predict.chat.answering import plainly
     from mllm_classify.predict.chat.probing import PROBES, probed
 
     model = config.model(args.model)
@@ -96,9 +96,7 @@ def probe(args: argparse.Namespace, config: "Config") -> None:
     if job.probe is None:
         msg = f"--model: {model.name!r} is not among probe.models"
         raise InputError(msg)
-    header = getattr(model, "api_key_header", client.BEARER)
-    serving = kind_of(model).serving(model, job.journal)
-    frame = probed(job, Means(serving, lambda model, url: http_transport(model, url, header)))
+    frame = probed(job, plainly(job.model, kind_of(model).serving(job.model, job.journal)))
     parquet.write(frame, PROBES, job.output)
     log.info("%s: %d of %d descriptions are known", model.name, frame["right"].sum(), len(frame))
 
@@ -127,16 +125,25 @@ def ask(args: argparse.Namespace, config: "Config") -> None:
             yield job_of(argparse.Namespace(**vars(args) | found), study, model, prediction_path(of, model.name, shard))
 
     model = config.model(args.model)
+    kind = kind_of(model)
     if isinstance(model, VisionModel):
         from mllm_classify.predict.vision.together import prepare
 
-        kind = kind_of(model)
         prepare(jobs(args.datasets), kind.predict if model.keeps_parts else kind.prepared)
     else:
+        from mllm_classify.predict.chat.questions import questionnaire_of
         from mllm_classify.predict.chat.together import ask as asked
 
-        serving = kind_of(model).serving(model, Path(args.journal) / model.name)
-        asked(jobs(args.datasets), jobs(args.probed), serving)
+        def questions(job: "PredictJob[Any]") -> "Iterator[Question]":
+            yield from questionnaire_of(job)  # once a kind wants them
+
+        serving = kind.serving(model, Path(args.journal) / model.name)
+        asked(
+            jobs(args.datasets),
+            jobs(args.probed),
+            serving,
+            lambda job: kind.means(job.model, job.journal, questions(job)),
+        )
     with written(args.output) as temporary:
         temporary.write_text(json.dumps(lineages, indent=2, sort_keys=True) + "\n")
 

@@ -1,4 +1,4 @@
-"""How far each model that gives probabilities doubts each ImGT label: cleanlab's scores, image by image."""
+"""How far each model that says how probable classes are doubts each ImGT label: cleanlab's scores, image by image."""
 
 from collections.abc import Iterator
 
@@ -6,15 +6,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mllm_classify.measures.confidences import Distributions, distributions, padded
+from mllm_classify.measures.chat_confidences import normalised
+from mllm_classify.measures.confidences import AS_GIVEN, Distributions, distributions, padded
 from mllm_classify.measures.intervals import Floats
 from mllm_classify.measures.selection import evaluated
 from mllm_classify.tables.table import Study
+from mllm_classify.tasks import CW, RANKED
 
 RANKS = ["self_confidence_rank", "normalized_margin_rank", "confident_learning_rank"]
 """The rankings, the label that deserves a second look the most first."""
 SCHEMA: dict[str, pl.DataType] = {
     "name": pl.String(),
+    "task": pl.String(),  # the scoring, which is CW's of vision models
     "image_id": pl.String(),
     "category": pl.String(),
     "expert": pl.String(),  # whether the experts of the weasel family have the label: agrees, differs
@@ -27,6 +30,7 @@ SCHEMA: dict[str, pl.DataType] = {
 
 def label_quality(
     confident_rankings: dict[str, pl.LazyFrame],
+    whole_likelihoods: dict[str, pl.LazyFrame],
     labels: pl.DataFrame,
     classes: pl.DataFrame,
     models: pl.DataFrame,
@@ -38,22 +42,54 @@ def label_quality(
     part by the normalised margin; ties go by the image's id.
 
     What a ranking has cut off counts as 0. The probabilities of classes that the label admits are the label's.
+
+    `whole_likelihoods` are rankings of all classes by how likely their names are, whose softmax over all names is taken. Where
+    one of a scoring lacks a class, that has no rows: how probable a label outside of it is, nobody knows. Classes of one name
+    are one here: a model that is asked by names cannot tell them apart.
     """
-    known = evaluated(labels)
-    parts = [_of_model(name, frame, known, classes.height) for name, frame in sorted(confident_rankings.items())]
-    rows = pl.concat([pl.DataFrame(schema=SCHEMA), *parts])
+    known = evaluated(labels).select("image_id", "imgt", "imgt_admissible", "category", "expert")
+    parts = [
+        _of_ranking(name, CW.name, _main(frame).collect(), known, classes.height)
+        for name, frame in confident_rankings.items()
+    ]
+    if whole_likelihoods:
+        named = known.with_columns(_of_their_names(known["imgt_admissible"], classes))
+        parts += [
+            _of_ranking(name, task, ranked, named, classes.height)
+            for name, frame in whole_likelihoods.items()
+            for task, ranked in _of_names(frame, classes)
+        ]
+    rows = pl.concat([pl.DataFrame(schema=SCHEMA), *parts]).sort("name", maintain_order=True)
     return rows.join(
         models.rename({"model": "name", "label": "model"}), on="name", how="left", maintain_order="left"
     ).select("model", *SCHEMA, *study.columns())
 
 
-def _of_model(name: str, frame: pl.LazyFrame, known: pl.DataFrame, classes: int) -> pl.DataFrame:
+def _main(frame: pl.LazyFrame) -> pl.LazyFrame:
+    asked = frame.filter((pl.col("variant") == "") & (pl.col("repeat") == 0) & (pl.col("status") == "ok"))
+    return asked.select("image_id", "task", "class_ids", "scores", "status")
+
+
+def _of_names(frame: pl.LazyFrame, classes: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each scoring of a model by likelihood of which all rankings are whole, with probabilities in place of scores."""
+    rows = _main(frame).filter(pl.col("task").is_in(list(RANKED))).collect()
+    for task in (name for name in RANKED if rows["task"].eq(name).any()):
+        yield from ((task, ranked) for kind, ranked in normalised(rows.filter(task=task), classes) if kind == AS_GIVEN)
+
+
+def _of_their_names(class_ids: pl.Series, classes: pl.DataFrame) -> pl.Series:
+    """Lists of classes with all others that bear the name of one of them."""
+    sharing = dict(classes.select("class_id", "same_name").iter_rows())
+    lists = [sorted({other for it in ids for other in sharing[it]}) for ids in class_ids]
+    return pl.Series(class_ids.name, lists, dtype=pl.List(pl.Int32))
+
+
+def _of_ranking(name: str, task: str, ranked: pl.DataFrame, known: pl.DataFrame, classes: int) -> pl.DataFrame:
+    """Rows of SCHEMA. `ranked` has image_id, class_ids, and scores, which are probabilities; one row an image."""
     rows = (
-        frame.filter((pl.col("variant") == "") & (pl.col("repeat") == 0) & (pl.col("status") == "ok"))
-        .filter(pl.col("scores").list.len() > 0)
+        ranked.filter(pl.col("scores").list.len() > 0)
         .select("image_id", "class_ids", "scores")
-        .collect()
-        .join(known.select("image_id", "imgt", "imgt_admissible", "category", "expert"), on="image_id")
+        .join(known, on="image_id")
         .sort("image_id")
     )
     if not rows.height:
@@ -65,6 +101,7 @@ def _of_model(name: str, frame: pl.LazyFrame, known: pl.DataFrame, classes: int)
     return (
         rows.with_columns(
             pl.lit(name).alias("name"),
+            pl.lit(task).alias("task"),
             pl.when(pl.col("expert").is_not_null())
             .then(pl.when(agrees).then(pl.lit("agrees")).otherwise(pl.lit("differs")))
             .alias("expert"),

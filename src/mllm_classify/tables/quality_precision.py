@@ -6,9 +6,15 @@ from mllm_classify.tables.label_quality import RANKS
 from mllm_classify.tables.precision import CRITERIA, PERCENT, among_first
 from mllm_classify.tables.precision import SCHEMA as AMONG_FIRST
 from mllm_classify.tables.table import INTERVAL, MODEL, Column, Study, Table, fixed, subtitle
+from mllm_classify.tasks import CW
 
 NAMES = dict(zip(RANKS, ("self-confidence", "normalised margin", "confident learning"), strict=True))
-SCHEMA: dict[str, pl.DataType] = {"model": pl.String(), **AMONG_FIRST, "issues": pl.Int64()}
+SCORING = Column(
+    "Scoring",
+    "Of likelihoods, probabilities are the softmax over all class names; classes of one name count as one.",
+    words=True,
+)
+SCHEMA: dict[str, pl.DataType] = {"model": pl.String(), "task": pl.String(), **AMONG_FIRST, "issues": pl.Int64()}
 
 
 def quality_precision(label_quality: pl.DataFrame, study: Study) -> Table:
@@ -17,7 +23,7 @@ def quality_precision(label_quality: pl.DataFrame, study: Study) -> Table:
     `issues` are the labels that confident learning counts as wrong; its ranking is looked at up to there, too.
     """
     cells = []
-    for (model,), of_model in label_quality.group_by("model", maintain_order=True):
+    for (model, task), of_model in label_quality.group_by("model", "task", maintain_order=True):
         for ranking, what in NAMES.items():
             for criterion, flag in CRITERIA.items():
                 known = "expert" if "expert" in criterion else "category"
@@ -26,18 +32,19 @@ def quality_precision(label_quality: pl.DataFrame, study: Study) -> Table:
                 also = [issues] if ranking == "confident_learning_rank" and issues else []
                 hits = among.select(hit=flag)["hit"]
                 cells += [
-                    {"model": model, "ranking": what, "criterion": criterion, "issues": issues} | row
+                    {"model": model, "task": task, "ranking": what, "criterion": criterion, "issues": issues} | row
                     for row in among_first(hits, also)
                 ]
     rows = pl.DataFrame(cells, schema=SCHEMA)
     return Table(
-        rows.select("model", *AMONG_FIRST, "issues").with_columns(
+        rows.select("model", "task", *AMONG_FIRST, "issues").with_columns(
             *(fixed(name, 2) for name in PERCENT), *study.columns()
         ),
         "Label quality by model: how many of the labels that it doubts most are others",
         subtitle(study, rows),
         {
             "model": MODEL,
+            **({"task": SCORING} if bool((rows["task"] != CW.name).any()) else {}),
             "ranking": Column(
                 "Ranking by",
                 "Rankings of each model's own, by cleanlab's scores of the ImGT label. Confident learning: first the labels "

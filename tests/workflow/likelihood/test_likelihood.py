@@ -14,6 +14,8 @@ import pytest
 
 from tests import plain
 from tests.likelihood_server import Body, Toy, likelihood_server
+from tests.plain.main_answers import Files
+from tests.plain.quality import label_quality, quality_precision
 from tests.waiting import PATIENCE, wait_until
 from tests.workflow.study import Study, reconfigure
 
@@ -142,3 +144,21 @@ def test_fewer_classes_are_read_from_the_journal_and_all_ask_for_the_new_nodes_o
     assert set(new.values()) == {1}
     asked = ranked["completion_tokens"].sum()
     assert 0 < sum(new.values()) < asked
+
+
+def test_with_all_names_labels_are_doubted_by_likelihoods(finished: Study, tmp_path: Path) -> None:
+    study = finished.copy(tmp_path / "study")
+    done = study.snakemake("-n", "results/label_quality.parquet")
+    assert "or a chat model that says how likely all names are (likelihood.top: all)" in done.stdout + done.stderr
+    reconfigure(lambda config: config["models"][0].update(likelihood={"top": "all"}))(study)
+    study.make("results/quality_precision.csv")
+    (pairs := tmp_path / "pairs.csv").write_text("classes,admits,source\n4|5,,both fly\n")
+    files = Files(study.folder / "results", study.config["models"], pairs)
+    expected = label_quality(files)
+    found = {(row["task"], row["image_id"]): row for row in study.rows("label_quality")}
+    assert len(found) == len(expected) == 8 * 4
+    for row in expected:
+        assert {name: found[row["task"], row["image_id"]][name] for name in row} == pytest.approx(row)
+    precision = quality_precision(list(found.values()))
+    rows = study.rows("quality_precision")
+    assert [{name: row[name] for name in other} for row, other in zip(rows, precision, strict=True)] == precision

@@ -74,6 +74,12 @@ class Means(NamedTuple):
     instead: Instead | None = None
 
 
+def plainly(model: "ChatModel", serving: Serving) -> Means:
+    """By plain HTTP, with the header that the entry's kind puts its key in."""
+    header = getattr(model, "api_key_header", client.BEARER)
+    return Means(serving, lambda model, url: http_transport(model, url, header))
+
+
 def answered(job: "PredictJob[ChatModel]", means: Means) -> tuple[pl.DataFrame, list[Environment]]:
     """The answers to all that a job asks its model, and the environments in which they were asked for.
 
