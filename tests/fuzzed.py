@@ -22,7 +22,7 @@ from mllm_classify.dataset.label_files import original_labels, second_labels
 from mllm_classify.io.names import read_names
 from mllm_classify.io.records import read_json
 from mllm_classify.predict.recorded import recorded
-from tests import fuzzed_hierarchies, fuzzed_sources
+from tests import fuzzed_hierarchies, fuzzed_settings, fuzzed_sources
 from tests.annotate.exports import annotation, task
 from tests.config.given import whole
 from tests.fuzz import Reader
@@ -307,6 +307,7 @@ def readers():
         "bundle": Reader("b.zip", bundle(), opened, right_bundle, foreign=True),
         **fuzzed_sources.readers(),
         **fuzzed_hierarchies.readers(),
+        **fuzzed_settings.readers(),
         "configuration": Reader("config.yaml", yaml.safe_dump(whole()).encode(), load, lambda _content, _config: True),
     }  # fmt: skip
 

@@ -37,6 +37,20 @@ def leveled(path):
     return of(file=str(path.parent / "tree.csv"), levels=str(path))
 
 
+def noded(path):
+    (path.parent / "tree.csv").write_text(TABLE)
+    return of(file=str(path.parent / "tree.csv"), nodes=str(path))
+
+
+def right_nodes(content, found):
+    """The nodes of the two classes are those of the file, in its order."""
+    at = {class_id: node for node, classes in found.select("node", "classes").iter_rows() for class_id in classes or []}
+    lines = [
+        line.strip() for line in content.decode("utf-8-sig").splitlines() if line.strip() and not line.startswith("#")
+    ]
+    return right(content, found) and [at[0], at[1]] == lines
+
+
 def right(_content, found):
     """No circle, no parent without a row, no node twice, and each class at one node."""
     edges = [(node, up) for node, parents in found.select("node", "parents").iter_rows() for up in parents]
@@ -70,5 +84,6 @@ def readers():
         "hierarchy.jsonl": Reader("h.jsonl", lines, lambda it: of(file=str(it)), right),
         "hierarchy.noun": Reader("h.noun", NOUNS.encode(), lambda it: of(file=str(it), format="wordnet"), right),
         "answer labels": Reader("a.csv", LABELS.encode(), labelled, right_labels),
+        "nodes of classes": Reader("n.txt", b"# of them\npoodle\ncat\n", noded, right_nodes),
         "levels.csv": Reader("l.csv", LEVELS.encode(), leveled, right),
     }

@@ -1,9 +1,10 @@
 """Jobs of every stage, killed at any moment, and what a second run makes of what they left.
 
 `python -m tests.kills --count 1000 --state FILE` kills so many, and goes on where it was stopped. A small study is made
-first, undisturbed. Then one of its jobs is started without its outputs, gets SIGKILL after a time of chance, and is started
-again; every twentieth time it is Snakemake itself, in the midst of several jobs. Afterwards all files must hold what they
-held, nothing may lie beside them, and a server may have been asked twice for what was on its way only.
+first, undisturbed (tests/killed_study.py). Then one of its jobs is started without its outputs and without the journal,
+gets SIGKILL after a time of chance, and is started again: each kind of job in turn. Every twentieth time it is Snakemake
+itself, in the midst of several jobs. Afterwards all files must hold what they held, nothing may lie beside them, no process
+may go on, and servers may have been asked twice for what was on its way only.
 """
 
 import argparse
@@ -12,14 +13,17 @@ import os
 import random
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from collections import Counter
+from base64 import urlsafe_b64decode
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,48 +31,84 @@ import polars as pl
 import psutil
 
 from mllm_classify.bundle.archive import CRATE, ENVIRONMENT, SUMS
-from tests.chat_server import ChatServer, chat_server, digest
-from tests.workflow.study import Study
+from mllm_classify.outputs import ACROSS, OUTPUTS
+from tests.killed_study import AFTERWARDS, CONCURRENCY, TARGETS, Servers, killed_study
+from tests.waiting import wait_until
+from tests.workflow.study import PROJECT, Study
 
 PYTHON = Path(sys.executable)
-CONCURRENCY = 4
-DELAY = 0.03
-"""Seconds that the server takes for an answer."""
-TARGETS = ["all", "results/report.zip", "results/bundle.zip", "results/explorer.html"]
 UNCOMPARED = {"report.zip", "report.html"}
 """Snakemake's own report has the times at which jobs ran, as its records in a bundle have."""
 WORKFLOW = 20
 """Of so many kills one is of Snakemake."""
+LINGERING = 600
+"""Seconds in which what a killed process has started must end, on a busy machine."""
+FORMS = {name: output.form for name, output in (OUTPUTS | ACROSS).items()}
+
+
+def commands() -> set[str]:
+    """The commands that rules of the workflow start."""
+    rules = "\n".join(path.read_text() for path in sorted((PROJECT / "workflow/rules").glob("*.smk")))
+    return set(re.findall(r"python -m mllm_classify ([a-z]+(?: [a-z]+)*)", rules))
 
 
 class Job(NamedTuple):
-    """A job's command, the files that it writes, by their names below the study, and the seconds that it takes."""
+    """A job's command, the files that it and those after it write, and the commands of those after it, which find its work
+    done.
+    """
 
     command: list[str]
     files: list[str]
-    seconds: float
+    after: list[list[str]]
 
     @property
-    def asks(self) -> bool:
-        return "predict" in self.command
+    def stage(self) -> str:
+        """The command without its options, as rules have it."""
+        words = list(takewhile(lambda word: not word.startswith("--"), self.command[3:]))
+        return "make" if words[0] == "make" else " ".join(words)
+
+    @property
+    def kind(self) -> str:
+        """Jobs of one kind do the same with others' files: by the model that is asked, the encoder, the sort of output."""
+        of = {"predict": "--model", "ask": "--model", "embed": "--encoder"}.get(self.command[3])
+        if self.stage == "make":
+            return f"make {FORMS[self.command[4]]}"
+        return f"{self.stage} {option(self.command, of)}" if of else self.stage
+
+
+def option(command: list[str], name: str) -> str:
+    """What follows an option of a command; nothing where it has none."""
+    return command[command.index(name) + 1] if name in command else ""
 
 
 class Killed:
     """An undisturbed study, and what becomes of it."""
 
-    def __init__(self, study: Study, server: ChatServer) -> None:
-        self.study, self.server = study, server
+    def __init__(self, study: Study, servers: Servers) -> None:
+        self.study, self.servers = study, servers
         study.make(*TARGETS)
+        study.make(*AFTERWARDS)
         self.content = {name: self.read(name) for name in self.files()}
-        printed = study.snakemake("--dry-run", "--forceall", "--printshellcmds", *TARGETS)
-        commands = re.findall(
-            r"^(?:Shell command: |\s*)(python -m mllm_classify .+?)(?: 2>&1.*)?$",
-            printed.stdout + printed.stderr,
-            re.MULTILINE,
-        )
-        self.jobs = [self.timed(shlex.split(command)) for command in dict.fromkeys(commands)]
-        stages = {"dataset", "embed", "predict", "mapping", "score", "make", "report", "bundle"}
-        assert {job.command[3] for job in self.jobs} == stages
+        self.seconds: dict[str, float] = {}
+        self.asking: set[str] = set()
+        self.late = 0
+        jobs = self.recorded()
+        self.kinds = {kind: [job for job in jobs if job.kind == kind] for kind in sorted({job.kind for job in jobs})}
+        assert {job.stage for job in jobs} == commands()
+
+    def recorded(self) -> list[Job]:
+        """The jobs that Snakemake has records of."""
+        written = defaultdict(list)
+        for path in sorted((self.study.folder / ".snakemake/metadata").rglob("*")):
+            if path.is_file():
+                name, record = urlsafe_b64decode(path.name).decode(), json.loads(path.read_bytes())
+                written[record["shellcmd"].partition(" 2>&1")[0]].append(name)
+        made = [(shlex.split(command), sorted(names)) for command, names in sorted(written.items()) if command]
+        jobs = []
+        for command, names in made:
+            after = [it for it in made if command[3] == "ask" and finds_done(it[0], command)]
+            jobs.append(Job(command, [*names, *(name for it in after for name in it[1])], [it[0] for it in after]))
+        return jobs
 
     def files(self) -> Iterator[str]:
         for path in sorted((self.study.folder / "results").rglob("*")):
@@ -88,8 +128,8 @@ class Killed:
                     if not it.startswith(".snakemake/") and it not in (SUMS, ENVIRONMENT, CRATE)
                 ]
                 return {it: archive.read(it) for it in names}
-        if "/predictions/" in name:
-            return pl.read_parquet(path).drop("latency").rows()
+        if path.suffix == ".parquet" and "latency" in (frame := pl.read_parquet(path)).columns:
+            return frame.drop("latency").rows()
         return path.read_bytes()
 
     def start(self, command: list[str]) -> subprocess.Popen[bytes]:
@@ -102,18 +142,6 @@ class Killed:
             stderr=subprocess.STDOUT,
         )
 
-    def timed(self, command: list[str]) -> Job:
-        """A job that is run once more, and must write what stands there."""
-        before = {name: (self.study.folder / name).stat().st_mtime_ns for name in self.content}
-        started = time.monotonic()
-        assert self.start(command).wait() == 0, command
-        seconds = time.monotonic() - started
-        written = [name for name, when in before.items() if (self.study.folder / name).stat().st_mtime_ns != when]
-        assert written, command
-        job = Job(command, written, seconds)
-        assert self.faults(job.files) == [], command
-        return job
-
     def faults(self, names: list[str], *, all_there: bool = True) -> list[str]:
         """The files that do not hold what they should, and those that nobody should have left."""
         wrong = [
@@ -125,80 +153,138 @@ class Killed:
         return wrong
 
     @contextmanager
-    def without(self, jobs: list[Job]) -> Iterator[None]:
-        """The files of jobs are taken away; at the end the ones of before are put back, with their times and latencies."""
-        names = [name for job in jobs for name in job.files]
+    def without(self, jobs: list[Job], *, journal: bool) -> Iterator[None]:
+        """The files of jobs, and the journal, are taken away; at the end the ones of before are put back, with their times
+        and latencies.
+        """
+        names = [name for job in jobs for name in job.files] + (["journal"] if journal else [])
         with tempfile.TemporaryDirectory(dir=self.study.folder.parent) as kept:
             for place, name in enumerate(names):
                 (self.study.folder / name).rename(Path(kept) / str(place))
             yield
+            self.remove(names)
             for place, name in enumerate(names):
                 (Path(kept) / str(place)).replace(self.study.folder / name)
 
-    def job(self, draw: random.Random) -> tuple[str, list[str]]:
-        """A job killed and run again: which it was, and what is wrong."""
-        job = draw.choice(self.jobs)
-        journal = self.study.folder / "journal"
-        with self.without([job]), tempfile.TemporaryDirectory(dir=self.study.folder.parent) as kept:
-            if job.asks:
-                journal.rename(Path(kept) / "journal")
-            del self.server.requests[:]
-            process = self.start(job.command)
-            time.sleep(draw.random() * job.seconds)
+    def remove(self, names: list[str]) -> None:
+        for path in (self.study.folder / name for name in names):
+            if path.is_dir():
+                shutil.rmtree(path)
+            path.unlink(missing_ok=True)
+
+    def alone(self, job: Job) -> list[str]:
+        """A job that is run once more, undisturbed: what is wrong. How long it takes is kept."""
+        with self.without([job], journal=reads_no_journal(job)):
+            self.servers.forget()
+            started = time.monotonic()
+            wrong = self.ends([job.command])
+            self.seconds[job.files[0]] = time.monotonic() - started
+            wrong += self.ends(job.after) + self.faults(job.files)
+            if asked := self.servers.asked():
+                self.asking.add(job.kind)
+                wrong += [f"{asked.total() - len(asked)} requests were sent twice"] * (asked.total() != len(asked))
+        return [f"undisturbed: {it}" for it in wrong]
+
+    def ends(self, run: list[list[str]]) -> list[str]:
+        """Commands that are run to their end, one after the other, and fail."""
+        return [f"does not run: {shlex.join(it)}" for it in run if self.start(it).wait() != 0]
+
+    def job(self, job: Job, draw: random.Random) -> list[str]:
+        """A job killed and run again: what is wrong."""
+        wrong = self.alone(job) if job.files[0] not in self.seconds else []
+        with self.without([job], journal=reads_no_journal(job)):
+            # most of a short job is its start
+            seconds = draw.triangular(0, 1, 1) * self.seconds[job.files[0]]
+            while not self.interrupted(job.command, seconds):
+                self.late += 1
+                self.remove([*job.files, *(["journal"] if reads_no_journal(job) else [])])
+                seconds *= 0.8
+            wrong += self.lingering()
+            wrong += [f"after SIGKILL: {name}" for name in self.faults(job.files, all_there=False)]
+            wrong += self.ends([job.command, *job.after])
+            wrong += self.lingering() + self.faults(job.files)
+            asked = self.servers.asked()
+            if (again := asked.total() - len(asked)) > CONCURRENCY:
+                wrong.append(f"{again} requests were sent again")
+        return wrong
+
+    def interrupted(self, command: list[str], seconds: float) -> bool:
+        """Start a command, and kill it after so many seconds. Returns whether it was still running."""
+        self.servers.forget()
+        process = self.start(command)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
-            wrong = [f"after SIGKILL: {name}" for name in self.faults(job.files, all_there=False)]
-            if self.start(job.command).wait() != 0:
-                wrong.append("does not run again")
-            wrong += self.faults(job.files)
-            if job.asks:
-                wrong += self.asked_too_often()
-                (Path(kept) / "rest").mkdir()
-                journal.rename(Path(kept) / "rest/journal")
-                (Path(kept) / "journal").rename(journal)
-        return " ".join(job.command[3:5]), wrong
+        return process.wait() < 0
 
-    def asked_too_often(self) -> list[str]:
-        times = Counter(
-            digest(body) + str(body.get("temperature")) + str(body.get("seed")) for body in self.server.requests
-        )
-        again = sum(times.values()) - len(times)
-        return [f"{again} requests were sent again"] if again > CONCURRENCY else []
+    def lingering(self) -> list[str]:
+        """Processes that go on in the study's folder though nobody waits for them."""
 
-    def workflow(self, draw: random.Random) -> tuple[str, list[str]]:
+        def left() -> list[psutil.Process]:
+            found = psutil.process_iter(["cwd", "status"])
+            # of a zombie it is not known where it was
+            return [it for it in found if it.info["cwd"] == str(self.study.folder)]
+
+        try:
+            wait_until(lambda: not left(), every=0.05, seconds=LINGERING)
+        except AssertionError:
+            return [f"process {it.pid} goes on: {shlex.join(it.cmdline())}" for it in left()]
+        return []
+
+    def workflow(self, draw: random.Random) -> list[str]:
         """Snakemake killed in the midst of some jobs; its jobs end, and a second run does the rest."""
         # what other files are made from is not made again where these are there
-        jobs = draw.sample([job for job in self.jobs if job.command[3] == "make"], 4)
-        with self.without(jobs):
-            process = self.start(["snakemake", "--cores", "2", *TARGETS[:1]])
-            time.sleep(draw.uniform(2, 8))
-            family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-            process.kill()
-            process.wait()
-            _, alive = psutil.wait_procs(family, timeout=60)
-            wrong = [f"process {it.pid} goes on" for it in alive]
+        jobs = draw.sample([job for kind, of in self.kinds.items() if kind.startswith("make") for job in of], 4)
+        with self.without(jobs, journal=False):
+            while not self.interrupted_amid_jobs(draw.uniform(0, 3)):
+                self.late += 1
+                self.remove([name for job in jobs for name in job.files])
+            wrong = self.lingering()
             self.study.snakemake("--unlock")
             done = self.study.snakemake(*TARGETS[:1])
             if done.returncode != 0:
                 wrong.append(done.stderr[-500:])
             wrong += self.faults([name for job in jobs for name in job.files])
-        return "snakemake", wrong
+        return wrong
+
+    def interrupted_amid_jobs(self, seconds: float) -> bool:
+        """Start Snakemake, and kill it so many seconds after its first job. Returns whether it was still running."""
+        process = self.start(["snakemake", "--cores", "2", *TARGETS[:1]])
+        of_process = psutil.Process(process.pid)
+        wait_until(lambda: process.poll() is not None or of_process.children(recursive=True), every=0.05)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        return process.wait() < 0
 
     def kill(self, number: int) -> tuple[str, list[str]]:
-        """One kill; the same number draws the same job, and the same share of its time."""
+        """One kill: what was killed, and what is wrong. The same number draws the same job, and the same share of its time."""
         draw = random.Random(number)
-        return self.workflow(draw) if number % WORKFLOW == WORKFLOW - 1 else self.job(draw)
+        if number % WORKFLOW == WORKFLOW - 1:
+            return "snakemake", self.workflow(draw)
+        turn, place = divmod(number - number // WORKFLOW, len(self.kinds))
+        kind = list(self.kinds)[place]
+        return kind, self.job(self.kinds[kind][turn % len(self.kinds[kind])], draw)
+
+
+def finds_done(command: list[str], asking: list[str]) -> bool:
+    """Whether a job's work was done by one that asked before."""
+    same = all(option(command, name) == option(asking, name) for name in ("--model", "--shard"))
+    return command[3] in ("predict", "probe") and same
+
+
+def reads_no_journal(job: Job) -> bool:
+    """Whether a job writes the same without the journal, as it asks again; what an estimate says follows from that alone."""
+    return job.stage != "estimate"
 
 
 @contextmanager
 def undisturbed(folder: Path) -> Iterator[Killed]:
-    """A small study of one chat model, with all of its outputs."""
-    with chat_server(delay=DELAY) as server:
-        study = Study(folder / "study")
-        study.shrink(
-            kind="endpoint", url=server.url, concurrency=CONCURRENCY, variants=["temperature 1"], min_cached_share=0
-        )
-        yield Killed(study, server)
+    """The small study, with all of its outputs."""
+    with killed_study(folder) as (study, servers):
+        yield Killed(study, servers)
 
 
 def main() -> int:
@@ -206,15 +292,18 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000, help="kills")
     parser.add_argument("--state", type=Path, required=True, help="the file from which the next run goes on")
     args = parser.parse_args()
-    state = json.loads(args.state.read_text()) if args.state.exists() else {"next": 0, "kills": {}, "faults": {}}
+    state = {"next": 0, "late": 0, "kills": {}, "faults": {}}
+    if args.state.exists():
+        state = json.loads(args.state.read_text())
     with tempfile.TemporaryDirectory() as folder, undisturbed(Path(folder)) as killed:
+        late = state["late"]
         for number in range(state["next"], args.count):
             what, wrong = killed.kill(number)
             state["kills"][what] = state["kills"].get(what, 0) + 1
             if wrong:
                 state["faults"][str(number)] = [what, *wrong]
                 print(number, what, wrong, flush=True)
-            state["next"] = number + 1
+            state |= {"next": number + 1, "late": late + killed.late}
             args.state.write_text(json.dumps(state, indent=1))
     print(state["kills"], f"{len(state['faults'])} faults")
     return 1 if state["faults"] else 0

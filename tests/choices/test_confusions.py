@@ -109,5 +109,22 @@ def test_confusions_of_another_class_list_are_refused(tmp_path, classes, message
 
 def test_confusions_without_names_are_refused(tmp_path):
     parquet.write(FOUND, CONFUSIONS, tmp_path / "c.parquet")
-    with pytest.raises(InputError, match="lacks a column"):
+    with pytest.raises(InputError, match="no column 'label_name'"):
         read(str(tmp_path / "c.parquet"), CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (pl.lit(1.5, pl.Float32).alias("share"), "counts or shares are none"),
+        (pl.lit(-1, pl.Int32).alias("images"), "counts or shares are none"),
+        (pl.lit(None, pl.Float32).alias("share"), "counts or shares are none"),
+        (pl.lit(float("nan"), pl.Float32).alias("probability"), "counts or shares are none"),
+        (pl.col("label").cast(pl.String), "the column 'label' is not Int32"),
+    ],
+)
+def test_confusions_that_are_none_are_refused(tmp_path, change, said):
+    file = str(tmp_path / "c.parquet")
+    parquet.write(named(FOUND, CLASSES).with_columns(change), None, file)
+    with pytest.raises(InputError, match=said):
+        read(file, CLASSES)

@@ -76,6 +76,14 @@ def test_what_the_main_data_set_alone_has_is_not_the_others(folder):
     assert [it.tables.compared for it in config.studies.values()] == [["lite", "conse"], None, ["lite", "conse"]]
 
 
+def test_a_data_set_that_no_probed_model_sees_has_no_probe(folder):
+    probe = {"models": ["engine"], "descriptions": "d.csv"}
+    config = loaded(
+        folder, whole(models=[TIMM, ENGINE], probe=probe, datasets=[further(models=["lite"]), further("g")])
+    )
+    assert [it.probe and it.probe.models for it in config.studies.values()] == [["engine"], None, ["engine"]]
+
+
 def test_the_main_study_does_not_know_of_others(folder):
     alone = loaded(folder, WHOLE)
     assert loaded(folder, whole(datasets=[further()])).study("d") == alone

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import polars as pl
 
 from mllm_classify.choices import draws
-from mllm_classify.io import parquet
 from mllm_classify.io.arrays import FloatArray
-from mllm_classify.io.files import InputError, locate
+from mllm_classify.io.files import InputError
+from mllm_classify.io.records import read_parquet
 
 if TYPE_CHECKING:
     from mllm_classify.config.tasks import Choices
@@ -28,6 +28,8 @@ CONFUSIONS: dict[str, pl.DataType] = {
 NAMED = {**CONFUSIONS, "label_name": pl.String(), "predicted_name": pl.String()}
 """As a file: whoever reads it can see that it is of the same classes."""
 
+ROUNDING = 1e-6
+"""By which a mean of shares may exceed 1 in 32 bits."""
 Matrix = npt.NDArray[np.int64]
 
 
@@ -73,7 +75,7 @@ def of_reference(
     Raises InputError where the file is none, or of another class list.
     """
     if section.confusions is not None:
-        return read(str(locate(section.confusions)), classes)
+        return read(section.confusions, classes)
     assert predictions is not None
     return confusions(predictions, labels)
 
@@ -87,22 +89,36 @@ def named(confusions: pl.DataFrame, classes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def read(path: str, classes: pl.DataFrame) -> pl.DataFrame:
+def read(file: str, classes: pl.DataFrame) -> pl.DataFrame:
     """The confusions that another study's choices stage wrote.
 
     Raises InputError where the file is none, or of another class list.
     """
-    confusions = parquet.read(path, *NAMED)
+    place = f"choices.confusions: {file}"
+    confusions = read_parquet(file, *NAMED)
+    if (schema := dict(confusions.select(list(NAMED)).schema)) != NAMED or not _sound(confusions):
+        wrong = [name for name, dtype in NAMED.items() if schema[name] != dtype]
+        what = f"the column {wrong[0]!r} is not {NAMED[wrong[0]]}" if wrong else "counts or shares are none"
+        msg = f"{place}: {what}; it must be as another study's choices stage wrote it"
+        raise InputError(msg)
     names = dict(classes.select("class_id", "name").iter_rows())
     for kind in ("label", "predicted"):
         for class_id, name in confusions.select(kind, f"{kind}_name").unique().sort(kind).iter_rows():
-            if names.get(class_id) != name:
+            if class_id not in names or names[class_id] != name:
                 msg = (
-                    f"choices.confusions: {path}: {kind} {class_id} is {name!r}, and {names.get(class_id)!r} in the data "
-                    "set; it must be of the same class list"
+                    f"{place}: {kind} {class_id} is {name!r}, and {names.get(class_id)!r} in the data set; it must be of the same "
+                    "class list"
                 )
                 raise InputError(msg)
     return confusions.select(list(CONFUSIONS))
+
+
+def _sound(confusions: pl.DataFrame) -> bool:
+    """Whether each pair stands once, with a number of images and shares of them."""
+    share, probability = (pl.col(name).is_between(0, 1 + ROUNDING) for name in ("share", "probability"))
+    sound = (pl.col("images") >= 0) & share & probability.fill_null(pl.col("probability").is_null())
+    pairs = confusions.select("label", "predicted")
+    return bool(confusions.select(sound.fill_null(value=False).all()).item()) and pairs.is_unique().all()
 
 
 def counts(confusions: pl.DataFrame, classes: int) -> Matrix:

@@ -163,8 +163,12 @@ def _alone(study: "Config", further: FurtherDataset, where: str) -> dict[str, An
     if not left.issuperset(tables.compared or []):
         tables = tables.model_copy(update={"compared": None})
     judges = [it.model_copy(update={"own": [name for name in it.own if name in left]}) for it in study.judges_given]
+    probe = study.probe
+    if probe is not None:
+        seeing_it = [name for name in probe.models if name in left or name not in names]
+        probe = probe.model_copy(update={"models": seeing_it}) if seeing_it else None
     own: dict[str, Any] = {"dataset": further.dataset, "choices": further.choices, "encoder": encoder, "models": models}
-    own |= {"judge": judges[0] if judges else None, "judges": judges[1:]}
+    own |= {"probe": probe, "judge": judges[0] if judges else None, "judges": judges[1:]}
     return dict(study) | own | {"tables": tables, "datasets": [], "languages": [], "annotate": further.annotate}
 
 
