@@ -19,6 +19,7 @@ from mllm_classify.config.models import RecordedModel
 from mllm_classify.dataset.classes import Lookup
 from mllm_classify.dataset.equivalences import admits
 from mllm_classify.dataset.label_files import original_labels, second_labels
+from mllm_classify.io.files import PROJECT
 from mllm_classify.io.names import read_names
 from mllm_classify.io.records import read_json
 from mllm_classify.predict.recorded import recorded
@@ -308,6 +309,7 @@ def readers():
         **fuzzed_sources.readers(),
         **fuzzed_hierarchies.readers(),
         **fuzzed_settings.readers(),
+        "preset": Reader("conti2025.yaml", (PROJECT / "presets/conti2025.yaml").read_bytes(), load, lambda _content, _config: True),
         "configuration": Reader("config.yaml", yaml.safe_dump(whole()).encode(), load, lambda _content, _config: True),
     }  # fmt: skip
 

@@ -21,7 +21,7 @@ from mllm_classify.config.vision import TrainingImages
 from mllm_classify.dataset.classes import ClassList, Lookup, class_names, classes, numbered
 from mllm_classify.dataset.images import translated
 from mllm_classify.dataset.sources import crops, imagenet, table
-from mllm_classify.embed.openai import vector
+from mllm_classify.embed.openai import sound, vector
 from mllm_classify.embed.texts import read_templates
 from mllm_classify.judge.questions import read_controls
 from mllm_classify.judge.verdicts import VERDICTS
@@ -261,8 +261,13 @@ def right_journal(content, answers):
     return all(repr(it) in records[key] for key, it in answers.items() if not key.startswith("not understood"))
 
 
+def vectors_kept(path):
+    return kept(sound())(path)
+
+
 def right_vectors(content, answers):
-    return right_journal(content, answers) and all(np.isfinite(vector(it)).all() for it in answers.values())
+    found = [vector(it) for it in answers.values()]
+    return right_journal(content, answers) and all(np.isfinite(it).all() and len(it) == len(found[0]) for it in found)
 
 
 def answered(count=5):
@@ -288,7 +293,8 @@ def likely(count=5):
 def embedded(count=5):
     vectors = [np.array([0.6, 0.8, number], dtype="<f4") for number in range(count)]
     return [
-        {"key": f"k{number}", "embedding": base64.b64encode(it.tobytes()).decode()} for number, it in enumerate(vectors)
+        {"key": f"m-{number}", "embedding": base64.b64encode(it.tobytes()).decode()}
+        for number, it in enumerate(vectors)
     ]
 
 
@@ -337,5 +343,5 @@ def readers():
                                 withheld, right_withheld),
         "journal of answers": Reader("j.jsonl", as_lines(answered()), kept(replies.check_record), right_journal),
         "journal of likelihoods": Reader("j.jsonl", as_lines(likely()), kept(nodes.check_record), right_journal),
-        "journal of embeddings": Reader("j.jsonl", as_lines(embedded()), kept(vector), right_vectors),
+        "journal of embeddings": Reader("j.jsonl", as_lines(embedded()), vectors_kept, right_vectors),
     }  # fmt: skip

@@ -20,7 +20,7 @@ import tempfile
 import time
 import zipfile
 from base64 import urlsafe_b64decode
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
@@ -68,12 +68,24 @@ class Job(NamedTuple):
         return "make" if words[0] == "make" else " ".join(words)
 
     @property
+    def name(self) -> str:
+        return self.files[0]
+
+    @property
     def kind(self) -> str:
         """Jobs of one kind do the same with others' files: by the model that is asked, the encoder, the sort of output."""
         of = {"predict": "--model", "ask": "--model", "embed": "--encoder"}.get(self.command[3])
         if self.stage == "make":
             return f"make {FORMS[self.command[4]]}"
         return f"{self.stage} {option(self.command, of)}" if of else self.stage
+
+
+class Undisturbed(NamedTuple):
+    """What a job takes."""
+
+    seconds: float
+    asked: Counter[str]
+    """How often it sends each request: questions may have the same words."""
 
 
 def option(command: list[str], name: str) -> str:
@@ -89,8 +101,7 @@ class Killed:
         study.make(*TARGETS)
         study.make(*AFTERWARDS)
         self.content = {name: self.read(name) for name in self.files()}
-        self.seconds: dict[str, float] = {}
-        self.asking: set[str] = set()
+        self.alone: dict[str, Undisturbed] = {}
         self.late = 0
         jobs = self.recorded()
         self.kinds = {kind: [job for job in jobs if job.kind == kind] for kind in sorted({job.kind for job in jobs})}
@@ -172,17 +183,15 @@ class Killed:
                 shutil.rmtree(path)
             path.unlink(missing_ok=True)
 
-    def alone(self, job: Job) -> list[str]:
-        """A job that is run once more, undisturbed: what is wrong. How long it takes is kept."""
+    def undisturbed(self, job: Job) -> list[str]:
+        """A job that is run once more: what is wrong. What that takes is kept."""
         with self.without([job], journal=reads_no_journal(job)):
             self.servers.forget()
             started = time.monotonic()
             wrong = self.ends([job.command])
-            self.seconds[job.files[0]] = time.monotonic() - started
+            seconds = time.monotonic() - started
             wrong += self.ends(job.after) + self.faults(job.files)
-            if asked := self.servers.asked():
-                self.asking.add(job.kind)
-                wrong += [f"{asked.total() - len(asked)} requests were sent twice"] * (asked.total() != len(asked))
+            self.alone[job.name] = Undisturbed(seconds, self.servers.asked())
         return [f"undisturbed: {it}" for it in wrong]
 
     def ends(self, run: list[list[str]]) -> list[str]:
@@ -191,10 +200,11 @@ class Killed:
 
     def job(self, job: Job, draw: random.Random) -> list[str]:
         """A job killed and run again: what is wrong."""
-        wrong = self.alone(job) if job.files[0] not in self.seconds else []
+        wrong = self.undisturbed(job) if job.name not in self.alone else []
+        alone = self.alone[job.name]
         with self.without([job], journal=reads_no_journal(job)):
             # most of a short job is its start
-            seconds = draw.triangular(0, 1, 1) * self.seconds[job.files[0]]
+            seconds = draw.triangular(0, 1, 1) * alone.seconds
             while not self.interrupted(job.command, seconds):
                 self.late += 1
                 self.remove([*job.files, *(["journal"] if reads_no_journal(job) else [])])
@@ -204,8 +214,10 @@ class Killed:
             wrong += self.ends([job.command, *job.after])
             wrong += self.lingering() + self.faults(job.files)
             asked = self.servers.asked()
-            if (again := asked.total() - len(asked)) > CONCURRENCY:
+            if (again := (asked - alone.asked).total()) > CONCURRENCY:
                 wrong.append(f"{again} requests were sent again")
+            if lacking := (alone.asked - asked).total():
+                wrong.append(f"{lacking} requests were never sent")
         return wrong
 
     def interrupted(self, command: list[str], seconds: float) -> bool:
@@ -222,9 +234,7 @@ class Killed:
         """Processes that go on in the study's folder though nobody waits for them."""
 
         def left() -> list[psutil.Process]:
-            found = psutil.process_iter(["cwd", "status"])
-            # of a zombie it is not known where it was
-            return [it for it in found if it.info["cwd"] == str(self.study.folder)]
+            return [it for it in psutil.process_iter(["cwd"]) if it.info["cwd"] == str(self.study.folder)]
 
         try:
             wait_until(lambda: not left(), every=0.05, seconds=LINGERING)
@@ -237,9 +247,11 @@ class Killed:
         # what other files are made from is not made again where these are there
         jobs = draw.sample([job for kind, of in self.kinds.items() if kind.startswith("make") for job in of], 4)
         with self.without(jobs, journal=False):
-            while not self.interrupted_amid_jobs(draw.uniform(0, 3)):
+            seconds = draw.uniform(0, 3)
+            while not self.interrupted_amid_jobs(seconds):
                 self.late += 1
                 self.remove([name for job in jobs for name in job.files])
+                seconds *= 0.8
             wrong = self.lingering()
             self.study.snakemake("--unlock")
             done = self.study.snakemake(*TARGETS[:1])
@@ -259,14 +271,23 @@ class Killed:
             process.kill()
         return process.wait() < 0
 
+    def drawn(self, number: int) -> Job | None:
+        """The job of a number: of each kind in turn, and of a kind each. None stands for Snakemake."""
+        if number % WORKFLOW == WORKFLOW - 1:
+            return None
+        turn, place = divmod(number - number // WORKFLOW, len(self.kinds))
+        of_kind = list(self.kinds.values())[place]
+        return of_kind[turn % len(of_kind)]
+
+    def named(self, number: int) -> str:
+        """What is killed, in words."""
+        job = self.drawn(number)
+        return "snakemake" if job is None else job.kind
+
     def kill(self, number: int) -> tuple[str, list[str]]:
         """One kill: what was killed, and what is wrong. The same number draws the same job, and the same share of its time."""
-        draw = random.Random(number)
-        if number % WORKFLOW == WORKFLOW - 1:
-            return "snakemake", self.workflow(draw)
-        turn, place = divmod(number - number // WORKFLOW, len(self.kinds))
-        kind = list(self.kinds)[place]
-        return kind, self.job(self.kinds[kind][turn % len(self.kinds[kind])], draw)
+        job, draw = self.drawn(number), random.Random(number)
+        return self.named(number), self.workflow(draw) if job is None else self.job(job, draw)
 
 
 def finds_done(command: list[str], asking: list[str]) -> bool:

@@ -1,3 +1,4 @@
+import base64
 import hashlib
 import json
 
@@ -96,6 +97,21 @@ def test_what_came_before_a_failure_is_not_asked_again(tmp_path):
     with fault_server(always("good")) as server:
         np.testing.assert_array_equal(encoder(tmp_path, server.url)(TEXTS), expected(TEXTS))
         assert [one.prompt.split("\n") for one in server.received] == [TEXTS[15:]]
+
+
+@pytest.mark.parametrize(
+    "one", [[0.5, float("nan"), 0, 0], [0, 0, 0, 0], [0.5, 0.5], []], ids=["not finite", "zeros", "shorter", "empty"]
+)
+def test_a_vector_of_the_journal_that_no_server_may_give_is_asked_for_again(tmp_path, one):
+    with fault_server(always("good")) as server:
+        encoder(tmp_path, server.url)(TEXTS)
+        (file,) = tmp_path.rglob("*.jsonl")
+        *before, last = file.read_text().splitlines()
+        torn = base64.b64encode(np.array(one, dtype="<f4").tobytes()).decode()
+        file.write_text("\n".join([*before, json.dumps(json.loads(last) | {"embedding": torn}), ""]))
+        server.received.clear()
+        np.testing.assert_array_equal(encoder(tmp_path, server.url)(TEXTS), expected(TEXTS))
+        assert len(server.received) == 1
 
 
 @pytest.mark.parametrize("status", ["400", "401", "404", "413"])

@@ -14,6 +14,7 @@ from mllm_classify.choices import draws
 from mllm_classify.io.arrays import FloatArray
 from mllm_classify.io.files import InputError
 from mllm_classify.io.records import read_parquet
+from mllm_classify.io.text import shown
 
 if TYPE_CHECKING:
     from mllm_classify.config.tasks import Choices
@@ -106,7 +107,7 @@ def read(file: str, classes: pl.DataFrame) -> pl.DataFrame:
         for class_id, name in confusions.select(kind, f"{kind}_name").unique().sort(kind).iter_rows():
             if class_id not in names or names[class_id] != name:
                 msg = (
-                    f"{place}: {kind} {class_id} is {name!r}, and {names.get(class_id)!r} in the data set; it must be of the same "
+                    f"{place}: {kind} {class_id} is {shown(name)}, and {shown(names.get(class_id))} in the data set; it must be of the same "
                     "class list"
                 )
                 raise InputError(msg)

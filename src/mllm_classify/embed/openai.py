@@ -35,7 +35,7 @@ def encoder(config: "OpenAIEncoder", folder: Path, progress: Progress) -> Encode
     It raises InputError where a text stays without a vector, and says why; what came is in the journal.
     """
     prefix = digest([request(config), config.revision])
-    answered = journal.read(folder, vector)
+    answered = journal.read(folder, sound())
 
     def encode(texts: list[str]) -> FloatArray:
         nonlocal answered
@@ -46,7 +46,7 @@ def encoder(config: "OpenAIEncoder", folder: Path, progress: Progress) -> Encode
             known = next((key for key in answered if key.startswith(prefix)), None)
             length = config.dimensions if known is None else len(vector(answered[known]))
             asyncio.run(_ask(config, {text: keys[text] for text in missing}, length, folder, progress))
-            answered = journal.read(folder, vector)
+            answered = journal.read(folder, sound())
         return np.stack([vector(answered[keys[text]]) for text in texts])
 
     return encode
@@ -62,6 +62,23 @@ def vector(record: dict[str, Any]) -> FloatArray:
     """The vector of a journal's record: d, float32."""
     embedding: FloatArray = np.frombuffer(base64.b64decode(record["embedding"]), dtype="<f4").astype(np.float32)
     return embedding
+
+
+def sound() -> journal.Check:
+    """Takes of a journal what would be taken of a server: vectors that have a direction, all of one model of one length.
+
+    It raises ValueError, TypeError or LookupError of any other record.
+    """
+    lengths: dict[str, int] = {}
+
+    def check(record: dict[str, Any]) -> None:
+        found = vector(record)
+        length = lengths.setdefault(record["key"].rpartition("-")[0], len(found))
+        if len(found) != length or not found.any() or not np.isfinite(found).all():
+            msg = "a vector without a direction, or of another length"
+            raise ValueError(msg)
+
+    return check
 
 
 async def _ask(

@@ -8,6 +8,7 @@ import polars as pl
 
 from mllm_classify.io.arrays import FloatArray, normalised
 from mllm_classify.io.files import InputError, read_text
+from mllm_classify.io.text import shown
 
 if TYPE_CHECKING:
     from mllm_classify.config.encoders import AnyEncoder
@@ -31,7 +32,7 @@ def read_templates(name: str) -> list[str]:
     templates = [line for line in read_text(name).splitlines() if line.strip() and not line.startswith("#")]
     wrong = [template for template in templates if template.count("{}") != 1]
     if wrong or not templates:
-        msg = f"{name}: {wrong[0]!r} must contain {{}} once" if wrong else f"{name}: no templates"
+        msg = f"{name}: {shown(wrong[0], 300)} must contain {{}} once" if wrong else f"{name}: no templates"
         raise InputError(msg)
     return templates
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from mllm_classify.io.files import InputError, read_csv
+from mllm_classify.io.text import shown
 from mllm_classify.judge.quoting import quoted
 from mllm_classify.judge.verdicts import KINDS, VERDICTS
 from mllm_classify.predict.chat.prompts import Template, Way, read_prompt, template
@@ -40,7 +41,7 @@ def read_controls(file: str | None) -> list[Control]:
     for place, row in read_csv(file, "answer", "class", "verdict", "kind") if file is not None else []:
         for column, known in {"verdict": VERDICTS, "kind": KINDS}.items():
             if row[column] not in known:
-                msg = f"{place}: {column}: {row[column]!r} is none of {', '.join(known)}"
+                msg = f"{place}: {column}: {shown(row[column])} is none of {', '.join(known)}"
                 raise InputError(msg)
         found.append(Control(row["answer"], row["class"], row["verdict"], row["kind"]))
     return found

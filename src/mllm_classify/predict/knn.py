@@ -12,6 +12,7 @@ from mllm_classify.io.environment import environment
 from mllm_classify.io.files import InputError, file_sha256
 from mllm_classify.io.reading import Reading
 from mllm_classify.io.records import image_id, read_records
+from mllm_classify.io.text import short
 from mllm_classify.loading.devices import threads
 from mllm_classify.predict.rows import ranking_rows
 from mllm_classify.predict.vision import features
@@ -93,7 +94,7 @@ def training_images(
     if len(set(names)) < len(names):
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        msg = f"{train.images}: the image {twice!r} appears twice"
+        msg = f"{train.images}: the image {short(twice, 80)!r} appears twice"
         raise InputError(msg)
     return features.Files(names, train.folder, reading), np.array(labels, dtype=np.int64)
 

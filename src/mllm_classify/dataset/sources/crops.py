@@ -12,6 +12,7 @@ from mllm_classify.io import pictures, places
 from mllm_classify.io.borders import border
 from mllm_classify.io.files import InputError
 from mllm_classify.io.records import image_id, read_records
+from mllm_classify.io.text import short
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +39,7 @@ def registered(dataset: "CropsDataset", classes: "pl.DataFrame") -> list[Registe
             if not any(box.labels for box in drawn):
                 continue
             if name not in known:
-                msg = f"{place}: dataset.folder: {dataset.folder!r} and its folders lack {name}.JPEG"
+                msg = f"{place}: dataset.folder: {dataset.folder!r} and its folders lack {short(name, 80)}.JPEG"
                 raise InputError(msg)
             size = pictures.size(Path(dataset.folder) / known[name])
             for number, (label, part) in enumerate(crops(drawn, size, enlarged=dataset.extent == "enlarged")):

@@ -133,7 +133,7 @@ def candidates(train: "TrainingImages", classes: pl.DataFrame, evaluated: set[st
     for number, (place, record) in enumerate(read_records(train.images, "image_id", "class", "sha256")):
         name, digest = image_id(place, record), str(record["sha256"]).strip().lower()
         if name in known:
-            msg = f"{place}: the image {name!r} appears twice"
+            msg = f"{place}: the image {shown(name)} appears twice"
             raise InputError(msg)
         known.add(name)
         if not DIGEST.fullmatch(digest):
