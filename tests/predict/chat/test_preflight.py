@@ -25,6 +25,7 @@ from tests.predict.jobs import job
 NAMES = [f"class number {number}" for number in range(50)]
 COUNT = 8
 AT_ONCE = 2
+"""Questions that are begun beside one of the preflight's."""
 PRICES = {"input": 1, "output": 1}
 
 
@@ -51,7 +52,7 @@ def ask(tmp_path):
 
     def run(url, count=COUNT, **options):
         base = {"name": "m", "label": "M", "kind": "endpoint", "url": url, "model": "test", "tasks": ["OW"]}
-        model = EndpointModel(**base | {"retries": 0, "concurrency": AT_ONCE} | options)
+        model = EndpointModel(**base | {"retries": 0, "concurrency": 1 + AT_ONCE} | options)
         images = Images(pl.DataFrame(rows[:count]), str(tmp_path))
         return endpoint.predict(job(model, images, NAMES, tasks=tasks, journal=tmp_path / "journal"))[0]
 

@@ -133,7 +133,8 @@ async def _check_whole_preflight(
     begun: list[Question] = []
     if asker.early and all(firsts[: len(ways)]):
         chosen = {question.key for questions in ways for question in questions}
-        begun = [question for question in first if question.key not in chosen][: asker.model.concurrency]
+        room = max(0, asker.model.concurrency - len(ways))  # the next of each kind waits for none of them
+        begun = [question for question in first if question.key not in chosen][:room]
         asker.begin(begun)
     second = await _together(*(_ask(asker, questions[1]) for questions in ways if len(questions) > 1))
     got = [one for one in (*firsts, *second) if one is not None]
