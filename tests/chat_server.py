@@ -113,6 +113,8 @@ def application(
         seen.peak = max(seen.peak, seen.in_flight)
         try:
             reply = answer(body)
+            if asyncio.iscoroutine(reply):
+                reply = await reply
             stalled = stall_after is not None and len(seen.requests) > stall_after
             await asyncio.sleep(3600 if stalled else delay)
         finally:

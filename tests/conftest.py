@@ -1,3 +1,4 @@
+import gc
 import os
 from pathlib import Path
 
@@ -7,6 +8,9 @@ from hypothesis import HealthCheck, settings
 # no test depends on how busy the machine is
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+# most of what is made while modules are imported stays: it is not searched for garbage so often, and not once they are
+gc.set_threshold(10_000, 10, 10)
 
 # a make that a test starts is a user's, not part of the one that runs the tests
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKE_TERMOUT", "MAKE_TERMERR"):
@@ -48,6 +52,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.study)
         if item.nodeid.startswith(LONG):
             item.add_marker(pytest.mark.long)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -1,8 +1,11 @@
 """The stages on the command line: `python -m mllm_classify STAGE --help`. No frame is touched here."""
 
 import argparse
+import atexit
+import gc
 import importlib
 import logging
+import os
 import sys
 
 from mllm_classify import cli
@@ -38,6 +41,10 @@ COMMANDS = {
     "compare": "compare.command",
 }
 """Where each stage's command is: beside the stage, and imported when it is called, as jobs pay for their own libraries."""
+
+
+COLLECTED = 100_000, 50, 50
+"""How much is made between two searches for what nothing refers to: what is imported all stays, and is searched in vain."""
 
 
 def parser(stage: str | None) -> argparse.ArgumentParser:
@@ -88,5 +95,17 @@ def main() -> int:
     return 0
 
 
+def leave(status: list[int]) -> None:
+    """End the process, if it has a status, and free nothing before: that takes up to a third of a short job's time."""
+    if status:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status[0])
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    gc.set_threshold(*COLLECTED)
+    ended: list[int] = []
+    atexit.register(leave, ended)  # it comes after what libraries register, which are imported later
+    ended.append(main())
+    sys.exit(ended[0])

@@ -1,3 +1,4 @@
+import gc
 import re
 import shlex
 import subprocess
@@ -64,6 +65,8 @@ OUTPUTS_ACROSS = [ACROSS[name] for name in PLAN.across if name in ACROSS]
 MODELS = OUTLINE.models
 require_provenance()
 hand_on(PLAN)
+# what is there now stays: it is neither searched for garbage from now on, nor freed at the end
+gc.freeze()
 
 # jobs run under this interpreter and read this configuration, whatever is first on PATH
 shell.prefix(

@@ -1,5 +1,7 @@
 """What is looked at before the first of many requests, against a server that does one thing wrong at a time."""
 
+import asyncio
+import base64
 import hashlib
 import io
 import re
@@ -22,6 +24,9 @@ from tests.predict.jobs import job
 
 NAMES = [f"class number {number}" for number in range(50)]
 COUNT = 8
+AT_ONCE = 2
+"""Questions that are begun beside one of the preflight's."""
+PRICES = {"input": 1, "output": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +52,7 @@ def ask(tmp_path):
 
     def run(url, count=COUNT, **options):
         base = {"name": "m", "label": "M", "kind": "endpoint", "url": url, "model": "test", "tasks": ["OW"]}
-        model = EndpointModel(**base | {"retries": 0, "concurrency": 2} | options)
+        model = EndpointModel(**base | {"retries": 0, "concurrency": 1 + AT_ONCE} | options)
         images = Images(pl.DataFrame(rows[:count]), str(tmp_path))
         return endpoint.predict(job(model, images, NAMES, tasks=tasks, journal=tmp_path / "journal"))[0]
 
@@ -58,6 +63,12 @@ def ask(tmp_path):
 def seeing(body):
     """An answer that follows from the image."""
     return f"thing {hashlib.sha256(image_of(body).encode()).hexdigest()}"
+
+
+def shown(body):
+    """The number of the image."""
+    content = base64.b64decode(image_of(body).partition(",")[2])
+    return Image.open(io.BytesIO(content)).convert("RGB").getpixel((0, 0))[0]
 
 
 def caching(body, share=1.0, seen=None):
@@ -136,12 +147,48 @@ def test_a_model_that_sees_nothing_is_found_out(ask):
     named = re.search(r"preflight: the model says the same of different images \((.+?)\), asked", message)
     assert len(set(named[1].split(", "))) == preflight.IMAGES
     assert "'I see no image.'; does it see images, and does its chat template place them?" in message
-    assert len(server.requests) == 2 + preflight.IMAGES
+    # its own, and as many more as go at once
+    assert len(server.requests) == 2 + AT_ONCE + preflight.IMAGES
     # the answers to questions are kept, and those to the description are not the study's
     with chat_server(seeing) as server:
         frame = ask(server.url)
-    assert len(server.requests) == COUNT - 2
-    assert frame["text"].to_list().count("I see no image.") == 2
+    assert len(server.requests) == COUNT - 2 - AT_ONCE
+    assert frame["text"].to_list().count("I see no image.") == 2 + AT_ONCE
+
+
+@pytest.mark.parametrize("priced", [{"prices": PRICES}, {"prices": PRICES, "budget": 9}], ids=["prices", "budget"])
+def test_where_requests_cost_money_none_goes_before_all_is_well(ask, priced):
+    with (
+        chat_server(lambda _: completion("no image", usage={"prompt_tokens": 9, "completion_tokens": 1})) as server,
+        pytest.raises(InputError, match="the model says the same of different images"),
+    ):
+        ask(server.url, image_tokens=9, **priced)
+    assert len(server.requests) == 2 + preflight.IMAGES
+
+
+def test_none_goes_before_the_first_of_its_kind_is_answered(ask):
+    """Neither a wrong key nor a list that is too long is told to a whole batch."""
+    with chat_server(lambda body: error(400, "no") if "class number" in prompt_of(body) else seeing(body)) as server:
+        with pytest.raises(InputError, match="task CW: HTTP 400: no"):
+            ask(server.url, tasks=["OW", "CW"], min_cached_share=0)
+        assert len(server.requests) == 2 * 2
+
+
+def test_an_answer_that_comes_after_the_preflight_has_failed_is_kept(ask):
+    """What has begun is neither cut off nor asked again."""
+
+    async def answer(body):
+        begun = preflight.DESCRIBE not in prompt_of(body) and shown(body) >= 2
+        await asyncio.sleep(1 if begun else 0)
+        return "I see no image."
+
+    with chat_server(answer) as server, pytest.raises(InputError, match="the model says the same of different images"):
+        ask(server.url)
+    assert len(server.requests) == 2 + AT_ONCE + preflight.IMAGES
+    assert len(journal.read(ask.journal, check_record)) == len(server.requests)
+    with chat_server(seeing) as server:
+        ask(server.url)
+    assert len(server.requests) == COUNT - 2 - AT_ONCE
 
 
 def test_a_model_that_says_the_same_and_describes_differently_sees(ask):
@@ -174,7 +221,7 @@ def test_so_much_of_the_class_list_must_come_from_the_cache(ask, share, wanted, 
         )
         with pytest.raises(InputError, match=said):
             ask(server.url, tasks=["CW"], min_cached_share=wanted)
-    assert len(journal.read(ask.journal, check_record)) == 2 + 1
+    assert len(journal.read(ask.journal, check_record)) == 2 + AT_ONCE + 1
 
 
 def test_a_server_that_does_not_tell_of_its_cache_is_asked_to_or_waived(ask):

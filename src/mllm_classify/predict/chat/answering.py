@@ -210,7 +210,10 @@ async def _ask_missing(
     noted = await _note_environment(served.url, way.folder)
     async with way.means.transport(model, served.url) as carrier:
         with journal.Writer(way.folder) as writer:
-            asker = asking.Asker(questionnaire, carrier, writer, ledger, noted, way.report, way.done, served.ended)
+            early = way.means.instead is None and model.prices is None and model.budget is None
+            asker = asking.Asker(
+                questionnaire, carrier, writer, ledger, noted, way.report, way.done, served.ended, early=early
+            )
             way.report(way.done, "")
             with sending.until_terminated(asker):
                 await sending.within_grace(asker, _ask(asker, known, way))
@@ -242,6 +245,7 @@ async def _ask(asker: asking.Asker, known: journal.Answers, way: _Way) -> None:
             checked = await way.check(asker, known, taken, first)
     except StoppedError as error:
         asker.stop(error)
+        await asker.ask_all(iter(()))
         return
 
     def waiting() -> Iterator["Question"]:

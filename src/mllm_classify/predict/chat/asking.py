@@ -124,8 +124,12 @@ class Asker(Sender):
         report: Report,
         done: int = 0,
         ended: Callable[[], str | None] = lambda: None,
+        *,
+        early: bool = False,
     ) -> None:
         super().__init__(questionnaire.model, transport, ended=ended, answered=done > 0)
+        self.early = early  # whether some may be asked while a preflight goes on
+        self._begun: list[asyncio.Task[None]] = []
         self.questionnaire = questionnaire
         self.model: ChatModel = questionnaire.model
         self.ledger = ledger
@@ -219,17 +223,25 @@ class Asker(Sender):
         counts = {"tokens": self._tokens, "errors": len(self.failures), "retries": self.retried}
         self._report(self.done, ", ".join(f"{count:,} {what}" for what, count in counts.items() if count))
 
+    def begin(self, questions: "Iterable[Question]") -> None:
+        """Ask these, without waiting for the answers: `ask_all` does."""
+        self._begun += [asyncio.create_task(self._work(iter([question]))) for question in questions]
+
+    async def _work(self, waiting: Iterator["Question"]) -> None:
+        for question in waiting:
+            await self.ask(question)
+            if self.stopped is not None:
+                return
+            self.report(question)
+
     async def ask_all(self, waiting: Iterator["Question"]) -> None:
-        """Ask all of them, at most `concurrency` at a time. Each worker takes the next one when it is free."""
+        """Ask all of them, at most `concurrency` at a time. Each worker takes the next one when it is free.
 
-        async def work() -> None:
-            for question in waiting:
-                await self.ask(question)
-                if self.stopped is not None:
-                    return
-                self.report(question)
-
-        workers = [asyncio.create_task(work()) for _ in range(self.model.concurrency)]
+        Once asking has stopped, only what has begun is waited for.
+        """
+        workers = list(self._begun)
+        if self.stopped is None:
+            workers += [asyncio.create_task(self._work(waiting)) for _ in range(self.model.concurrency)]
         try:
             await asyncio.gather(*workers)
         finally:

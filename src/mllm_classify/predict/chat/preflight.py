@@ -1,6 +1,7 @@
 """Before the first of many requests: whether this is the model, sees the images, and does as it is told.
 
-What can be checked on questions that have to be asked anyway is: their answers are kept.
+What can be checked on questions that have to be asked anyway is: their answers are kept. Where requests cost nothing, as
+many as go at once are begun when the first of each kind is answered: a server is not idle while it is checked.
 """
 
 import asyncio
@@ -93,7 +94,7 @@ async def check(asker: "Asker", answered: "Answers", known: Container[str], firs
     if len(first) < MANY:
         await check_constraint(asker, first)
         return set()
-    return await _check_whole_preflight(asker, answered, known)
+    return await _check_whole_preflight(asker, answered, known, first)
 
 
 async def check_without_images(asker: "Asker", answered: "Answers", first: list["Question"], advice: str) -> None:
@@ -104,7 +105,9 @@ async def check_without_images(asker: "Asker", answered: "Answers", first: list[
     await _check_constrained(asker, 0, 0, advice)
 
 
-async def _check_whole_preflight(asker: "Asker", answered: "Answers", known: Container[str]) -> set[str]:
+async def _check_whole_preflight(
+    asker: "Asker", answered: "Answers", known: Container[str], first: list["Question"]
+) -> set[str]:
     _check_budget(asker, answered)
     length = await _check_models(asker)
     ways = questions_by_way(asker, known)
@@ -127,6 +130,12 @@ async def _check_whole_preflight(asker: "Asker", answered: "Answers", known: Con
         *(note(half, questions[0], every_second) for questions in long),
         check_constraint(asker, (questions[0] for questions in ways)),
     )
+    begun: list[Question] = []
+    if asker.early and all(firsts[: len(ways)]):
+        chosen = {question.key for questions in ways for question in questions}
+        room = max(0, asker.model.concurrency - len(ways))  # the next of each kind waits for none of them
+        begun = [question for question in first if question.key not in chosen][:room]
+        asker.begin(begun)
     second = await _together(*(_ask(asker, questions[1]) for questions in ways if len(questions) > 1))
     got = [one for one in (*firsts, *second) if one is not None]
     for questions in ways:
@@ -141,7 +150,8 @@ async def _check_whole_preflight(asker: "Asker", answered: "Answers", known: Con
     for questions in cached:
         got += await _check_cache(asker, questions, got, without[questions[0].key])
     log.info("preflight: %d questions answered, all is well", len(got))
-    return {question.key for questions in ways for question in questions if question.key in _keys(got, asker)}
+    checked = {question.key for questions in ways for question in questions if question.key in _keys(got, asker)}
+    return checked | {question.key for question in begun}
 
 
 def _keys(got: list[Answered], asker: "Asker") -> set[str]:
