@@ -35,6 +35,13 @@ def study(folder, **changes):
     return str(caught.value)
 
 
+def test_a_key_of_thousands_of_characters_does_not_fill_the_terminal(folder):
+    said = study(folder, **{"a" * 5000: 1})
+    assert said.startswith("config.yaml: models[2].aaa")
+    assert "unknown key (value 1)" in said
+    assert len(said) < 250
+
+
 def bomb(levels):
     lines = ["x0: &x0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
     lines += [f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 9)}]" for i in range(1, levels)]

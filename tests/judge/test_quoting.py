@@ -85,7 +85,9 @@ def test_a_tokenizer_finds_no_token_of_its_own_in_what_is_shown():
 
 @pytest.mark.parametrize(
     ("row", "said"),
-    [("a,b,Same,plain", "verdict: 'Same' is none of same, more general, more specific, sibling, other"),
+    [(",b,same,plain", "answer: empty; a judge is asked about words"),
+     ("a,,same,plain", "class: empty; a judge is asked about words"),
+     ("a,b,Same,plain", "verdict: 'Same' is none of same, more general, more specific, sibling, other"),
      ("a,b,same,hostile", "kind: 'hostile' is none of plain, instructing")],
 )  # fmt: skip
 def test_a_control_has_a_verdict_and_a_kind_that_are_known(tmp_path, row, said):

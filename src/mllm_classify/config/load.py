@@ -16,7 +16,7 @@ from mllm_classify.config.study import Config
 from mllm_classify.io.borders import border
 from mllm_classify.io.files import InputError, regular
 from mllm_classify.io.limits import CONFIGURATION_BYTES
-from mllm_classify.io.text import shown
+from mllm_classify.io.text import short, shown
 
 SHOWN = 20
 """How many of the things that are wrong are told."""
@@ -58,7 +58,7 @@ def _explain(detail: Any) -> str:
         if isinstance(part, int):
             key += f"[{part}]"
         elif number != chosen:
-            key += f".{part}" if key else part
+            key += f".{short(part, 80)}" if key else short(part, 80)
     section = "dataset" if further else section
     noun = {"dataset": "source of a data set", "encoder": "kind of encoder", "encoders": "kind of encoder"}.get(
         section, "kind of model"

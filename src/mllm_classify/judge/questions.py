@@ -36,12 +36,16 @@ class Control(NamedTuple):
 
 
 def read_controls(file: str | None) -> list[Control]:
-    """The controls of a file. Raises InputError where a verdict or a kind is none."""
+    """The controls of a file. Raises InputError where a verdict or a kind is none, or words are missing."""
     found = []
     for place, row in read_csv(file, "answer", "class", "verdict", "kind") if file is not None else []:
         for column, known in {"verdict": VERDICTS, "kind": KINDS}.items():
             if row[column] not in known:
                 msg = f"{place}: {column}: {shown(row[column])} is none of {', '.join(known)}"
+                raise InputError(msg)
+        for column in ("answer", "class"):
+            if not row[column]:
+                msg = f"{place}: {column}: empty; a judge is asked about words"
                 raise InputError(msg)
         found.append(Control(row["answer"], row["class"], row["verdict"], row["kind"]))
     return found
