@@ -76,9 +76,9 @@ check: lint
 test-workflow: .venv/installed-dev
 	$(BIN)/pytest tests/workflow/bad_input tests/workflow/demonstration tests/workflow/readme tests/workflow/relocated tests/workflow/rerun
 
-# Every stage broken in every way, and repaired.
+# Every stage broken in every way, and repaired; jobs of every command killed.
 test-faults: .venv/installed-dev
-	$(BIN)/pytest tests/workflow/failed_stage
+	$(BIN)/pytest tests/workflow/failed_stage tests/workflow/kills
 
 # Archives made, checked, extended, and tampered with; their metadata go to a public validator.
 test-bundle: .venv/installed-dev .venv-validator/installed
