@@ -28,6 +28,8 @@ LOG = "asked.log"
 """Where the engine notes each request."""
 FILES = {
     "predicted.csv": "image_id,class_id\ncoffee,1\ncat,2\nbrick,3\nrocket,5\n",
+    "small.csv": "image_id,text\ncoffee,black coffee\ncat,a tabby\nbrick,bricks\nrocket,a big rocket\n",
+    "further.csv": "image_id,text\ncat/1.png,a kitten\ndog/1.png,a puppy\n",
     "mc.txt": "Which?\n{options}\n",
     "descriptions.csv": "class,description\nespresso,strong black coffee\ntabby cat,a striped pet\nmissile,it is launched\n"
     "maze,one gets lost in it\ndaisy,a white flower\n",
@@ -111,7 +113,8 @@ def configuration(config: dict, servers: Servers) -> dict:
             "hierarchy": {"label": "things", "file": "small/hierarchy.csv"}, "answer_labels": "small/answers.csv",
         },
         "datasets": [
-            {"dataset": {"source": "folder", "name": "further", "label": "Further", "folder": "further"}, "models": ["siglip"]}
+            {"dataset": {"source": "folder", "name": "further", "label": "Further", "folder": "further"},
+             "models": ["siglip", "told"]},
         ],
         "encoder": {"name": "served"} | served | templates,
         "encoders": [
@@ -133,6 +136,7 @@ def configuration(config: dict, servers: Servers) -> dict:
              "tasks": ["OW", "CW", "MC", "CW-likelihood"], "variants": ["warm", "nothing"]},
             {"name": "own", "label": "Own", "kind": "engine", "model": "test", "command": engine, **asked, "tasks": ["OW", "CW"]},
             {"name": "said", "label": "Said", "kind": "recorded", "file": "small/predicted.csv"},
+            {"name": "told", "label": "Told", "kind": "recorded", "file": "small/{dataset}.csv", "column": "text"},
             {"name": "siglip", "label": "Tiny SigLIP", "kind": "open_clip", "model": "siglip", **templates, "batch_size": 1,
              "part": 1, "workers": 1, "shards": 2},
         ],

@@ -43,13 +43,17 @@ WORKFLOW = 20
 """Of so many kills one is of Snakemake."""
 LINGERING = 600
 """Seconds in which what a killed process has started must end, on a busy machine."""
+AFTER = {"ask": ("predict", "probe"), "ask-judge": ("judge",)}
+"""The commands that find their work done by one that asks about several data sets."""
+CHECKING = {"judge", "ask-judge"}
+"""What asks one question more whenever it begins to ask: whether the server is held to the verdicts."""
 FORMS = {name: output.form for name, output in (OUTPUTS | ACROSS).items()}
 
 
 def commands() -> set[str]:
     """The commands that rules of the workflow start."""
     rules = "\n".join(path.read_text() for path in sorted((PROJECT / "workflow/rules").glob("*.smk")))
-    return set(re.findall(r"python -m mllm_classify ([a-z]+(?: [a-z]+)*)", rules))
+    return set(re.findall(r"python -m mllm_classify ([a-z-]+(?: [a-z]+)*)", rules))
 
 
 class Job(NamedTuple):
@@ -117,7 +121,7 @@ class Killed:
         made = [(shlex.split(command), sorted(names)) for command, names in sorted(written.items()) if command]
         jobs = []
         for command, names in made:
-            after = [it for it in made if command[3] == "ask" and finds_done(it[0], command)]
+            after = [it for it in made if finds_done(it[0], command)]
             jobs.append(Job(command, [*names, *(name for it in after for name in it[1])], [it[0] for it in after]))
         return jobs
 
@@ -214,7 +218,7 @@ class Killed:
             wrong += self.ends([job.command, *job.after])
             wrong += self.lingering() + self.faults(job.files)
             asked = self.servers.asked()
-            if (again := (asked - alone.asked).total()) > CONCURRENCY:
+            if (again := (asked - alone.asked).total()) > CONCURRENCY + (job.stage in CHECKING):
                 wrong.append(f"{again} requests were sent again")
             if lacking := (alone.asked - asked).total():
                 wrong.append(f"{lacking} requests were never sent")
@@ -292,8 +296,8 @@ class Killed:
 
 def finds_done(command: list[str], asking: list[str]) -> bool:
     """Whether a job's work was done by one that asked before."""
-    same = all(option(command, name) == option(asking, name) for name in ("--model", "--shard"))
-    return command[3] in ("predict", "probe") and same
+    same = all(option(command, name) == option(asking, name) for name in ("--model", "--shard", "--judge"))
+    return command[3] in AFTER.get(asking[3], ()) and same
 
 
 def reads_no_journal(job: Job) -> bool:

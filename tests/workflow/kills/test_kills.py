@@ -9,7 +9,7 @@ from tests.kills import WORKFLOW, Killed, commands, undisturbed
 
 BY_HAND = {"new", "adopt", "compare"}
 """What no rule starts."""
-ASKING = {"predict chat", "predict own", "probe", "judge", "ask own", "embed answers served"}
+ASKING = {"predict chat", "predict own", "probe", "judge", "ask-judge", "ask own", "embed answers served"}
 """Kinds of jobs that send requests: a killed one sends few of them again."""
 OTHERS = ["annotate tasks", "ask siglip", "choices", "make figure", "report assemble"]
 NUMBERS = range(10 * WORKFLOW)
