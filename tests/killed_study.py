@@ -128,8 +128,10 @@ def configuration(config: dict, servers: Servers) -> dict:
         ],
         "choices": {"reference": "said", "n": 3, "repeats": 2, "per_class": "all"},
         "probe": {"models": ["own"], "descriptions": "small/descriptions.csv", "n": 3},
-        "judge": {"name": "rules", "label": "Rules", "kind": "endpoint", "url": servers.judge.url, "model": "test", "retries": 0, "concurrency": CONCURRENCY, "nearest": 3, "inclusion": True},
-        "annotate": {"model": "chat", "categories": ["S+", "S-", "M+", "M-"], "sources": ["chat", "said", "ImGT", "ReGT"], "vision": "siglip"},
+        "judge": {"name": "rules", "label": "Rules", "kind": "endpoint", "url": servers.judge.url,
+                  "model": "test", "retries": 0, "concurrency": CONCURRENCY, "nearest": 3, "inclusion": True},
+        "annotate": {"model": "chat", "categories": ["S+", "S-", "M+", "M-"],
+                     "sources": ["chat", "said", "ImGT", "ReGT"], "vision": "siglip"},
         "tables": {"resamples": 100},
         "models": [
             {"name": "chat", "label": "Chat", "kind": "endpoint", "model": "toy", "url": servers.model.url, **asked,

@@ -107,8 +107,8 @@ def read(file: str, classes: pl.DataFrame) -> pl.DataFrame:
         for class_id, name in confusions.select(kind, f"{kind}_name").unique().sort(kind).iter_rows():
             if class_id not in names or names[class_id] != name:
                 msg = (
-                    f"{place}: {kind} {class_id} is {shown(name)}, and {shown(names.get(class_id))} in the data set; it must be of the same "
-                    "class list"
+                    f"{place}: {kind} {class_id} is {shown(name)}, and {shown(names.get(class_id))} in the data "
+                    "set; it must be of the same class list"
                 )
                 raise InputError(msg)
     return confusions.select(list(CONFUSIONS))
