@@ -100,6 +100,15 @@ def test_it_opens_on_the_key_figures_whose_links_lead_on(page: Page, report: Pat
     assert [url for url in page.requests() if not url.startswith((report.parent.as_uri(), "data:", "blob:"))] == []
 
 
+def test_the_key_figures_fit_beside_the_menu_of_a_narrow_window(page: Page) -> None:
+    with page.sized(400, 900):
+        page.driver.switch_to.frame(entry(page, {}))
+        appears(page, lambda: page.one(".cards li"))
+        fits = "return innerWidth < 200 && document.documentElement.scrollWidth <= innerWidth"
+        assert page.driver.execute_script(fits)
+        page.driver.switch_to.default_content()
+
+
 def test_everything_appears_without_a_network(page: Page, report: Path) -> None:
     shown: dict[str, str] = {}
     for section in SECTIONS:
