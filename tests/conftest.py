@@ -70,6 +70,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if (study and "not study" in left_out) or (long and "not long" in left_out) else None
 
 
+@pytest.fixture(scope="session")
+def embedder():
+    """The address of a server that embeds texts (`served_encoder`)."""
+    from tests.fault_server import always, fault_server
+
+    with fault_server(always("good")) as server:
+        yield server.url
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty working directory."""

@@ -16,7 +16,7 @@ from tests.fault_server import Record, always, fault_server
 from tests.likelihood_server import Toy, likelihood_server
 from tests.mapping.test_cross_encoder import random_cross_encoder
 from tests.tiny_vlms import SIGLIP, save
-from tests.workflow.study import PROJECT, Study
+from tests.workflow.study import PROJECT, Study, served_encoder
 
 CONCURRENCY = 4
 DELAY = 0.03
@@ -99,13 +99,7 @@ def configuration(config: dict, servers: Servers) -> dict:
         f"--log={LOG}",
         f"--delay={DELAY}",
     ]
-    served = {
-        "kind": "openai",
-        "model": "words",
-        "url": servers.embedder.url,
-        "concurrency": CONCURRENCY,
-        "batch_size": 1,
-    }
+    served = served_encoder(servers.embedder.url) | {"concurrency": CONCURRENCY, "batch_size": 1}
     templates = {"templates": "small/templates.txt"}
     tasks = {"MC": {"prompt": "small/mc.txt"}, "CW-likelihood": config["tasks"]["CW"]}
     return {
@@ -116,7 +110,7 @@ def configuration(config: dict, servers: Servers) -> dict:
             {"dataset": {"source": "folder", "name": "further", "label": "Further", "folder": "further"},
              "models": ["siglip", "told"]},
         ],
-        "encoder": {"name": "served"} | served | templates,
+        "encoder": served,
         "encoders": [
             config["encoder"] | templates | {"name": "local", "reranker": {"path": "cross-encoder", "nearest": 3}},
         ],

@@ -46,7 +46,7 @@ def contents(name: str, content: bytes) -> Iterator[bytes]:
                 yield from contents(member, archive.read(member))
 
 
-def test_no_file_of_a_study_holds_a_key_that_servers_repeat(tmp_path):
+def test_no_file_of_a_study_holds_a_key_that_servers_repeat(tmp_path, embedder):
     asked = set()
 
     def answer(body):
@@ -64,7 +64,7 @@ def test_no_file_of_a_study_holds_a_key_that_servers_repeat(tmp_path):
 
     with chat_server(answer) as server:
         study = Study(tmp_path / "study")
-        study.shrink(kind="endpoint", url=server.url, api_key_env="PLANTED_KEY", max_errors=8)
+        study.shrink(embedder=embedder, kind="endpoint", url=server.url, api_key_env="PLANTED_KEY", max_errors=8)
         config = study.config
         config["models"].append(config["models"][0] | {"name": "other", "label": "Other", "kind": "openai"})
         study.write_config(config)

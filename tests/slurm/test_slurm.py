@@ -63,11 +63,11 @@ def finish(study: Study, process: subprocess.Popen[str]) -> None:
 class Small:
     """A study of one chat model, whose server says what it was asked."""
 
-    def __init__(self, folder: Path, cluster: Cluster, server: ChatServer, **model: object) -> None:
+    def __init__(self, folder: Path, cluster: Cluster, server: ChatServer, embedder: str, **model: object) -> None:
         self.server = server
         self.cluster = cluster
         self.study = on_slurm(Study(folder / "study"), cluster)
-        self.study.shrink(kind="endpoint", url=server.url, concurrency=1, **model)
+        self.study.shrink(embedder=embedder, kind="endpoint", url=server.url, concurrency=1, **model)
 
     def wait_for_answers(self, count: int) -> None:
         wait_until(lambda: len(self.server.requests) >= count, "the chat model was never asked")
@@ -90,13 +90,13 @@ class Small:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def undisturbed(embedder: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Tables of the small study, made on this machine without Slurm."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with chat_server() as server:
         study = Study(folder / "study")
-        study.shrink(kind="endpoint", url=server.url)
-        study.make("all")
+        study.shrink(embedder=embedder, kind="endpoint", url=server.url)
+        study.make(COMMAND[-1])
         return tables(study)
 
 
@@ -105,9 +105,9 @@ def tables(study: Study) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def small(tmp_path: Path, cluster: Cluster) -> Iterator[Small]:
+def small(tmp_path: Path, cluster: Cluster, embedder: str) -> Iterator[Small]:
     with chat_server(delay=DELAY) as server:
-        yield Small(tmp_path, cluster, server)
+        yield Small(tmp_path, cluster, server, embedder)
 
 
 def test_the_demonstrations_stages_run_as_jobs(tmp_path: Path, cluster: Cluster, capsys) -> None:
@@ -171,11 +171,11 @@ def test_a_killed_snakemake_is_started_again(small: Small, undisturbed: dict[str
 
 
 def test_a_job_at_its_time_limit_goes_on_where_it_was(
-    tmp_path: Path, cluster: Cluster, undisturbed: dict[str, bytes]
+    tmp_path: Path, cluster: Cluster, embedder: str, undisturbed: dict[str, bytes]
 ) -> None:
     """A minute is the shortest limit: the answers take a minute and a half."""
     with chat_server(delay=11) as server:
-        small = Small(tmp_path, cluster, server, resources={"runtime": 1})
+        small = Small(tmp_path, cluster, server, embedder, resources={"runtime": 1})
         finish(small.study, start(small.study))
         small.ends_as(undisturbed)
     states = [job["state"] for job in cluster.jobs() if "predict" in job["stage"]]
@@ -206,9 +206,11 @@ def test_a_configuration_edited_while_jobs_wait_stops_them(small: Small, undistu
     small.ends_as(undisturbed)
 
 
-def test_shards_are_jobs_of_their_own(tmp_path: Path, cluster: Cluster, undisturbed: dict[str, bytes]) -> None:
+def test_shards_are_jobs_of_their_own(
+    tmp_path: Path, cluster: Cluster, embedder: str, undisturbed: dict[str, bytes]
+) -> None:
     with chat_server(delay=DELAY) as server:
-        small = Small(tmp_path, cluster, server, shards=3)
+        small = Small(tmp_path, cluster, server, embedder, shards=3)
         before = {job["id"] for job in cluster.jobs()}
         finish(small.study, start(small.study))
         small.ends_as(undisturbed)

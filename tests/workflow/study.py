@@ -92,6 +92,11 @@ SMALL = {
 """A data set of four photographs and eight classes: with it, stages take little more than their imports."""
 
 
+def served_encoder(url: str) -> dict[str, str]:
+    """An encoder of a server, as `embedder` is: jobs that import sentence-transformers take ten times as long to begin."""
+    return {"name": "served", "kind": "openai", "model": "words", "url": url, "templates": "small/templates.txt"}
+
+
 class Study:
     """The files that git tracks or would track, copied to a folder of their own; the code is run from there."""
 
@@ -117,8 +122,8 @@ class Study:
     def write_config(self, config: dict) -> None:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
-    def shrink(self, **model: object) -> None:
-        """Configure the small data set and one chat model instead of the demonstration."""
+    def shrink(self, *, embedder: str | None = None, **model: object) -> None:
+        """Configure the small data set and one chat model instead of the demonstration; texts are embedded at `embedder`."""
         (self.folder / "small").mkdir()
         for name, content in SMALL.items():
             (self.folder / "small" / name).write_text(content)
@@ -134,6 +139,8 @@ class Study:
             "equivalences": {"label": "pairs", "file": "small/pairs.csv"},
         }
         config["encoder"]["templates"] = "small/templates.txt"
+        if embedder is not None:
+            config["encoder"] = served_encoder(embedder)
         config["models"] = [{"name": "chat", "label": "Chat", "model": "chat", **model}]
         config.pop("choices", None)
         for key in ("encoders", "similarity", "annotate"):

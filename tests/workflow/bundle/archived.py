@@ -15,7 +15,7 @@ from mllm_classify.bundle.archive import SUMS, digest, write
 from mllm_classify.io.files import locate
 from tests.chat_server import ChatServer
 from tests.waiting import PATIENCE
-from tests.workflow.study import SMALL, Study
+from tests.workflow.study import SMALL, Study, served_encoder
 
 KEY = "sk-1f0c55aa90"
 PICTURES = ["coffee.png", "chelsea.png", "brick.png", "rocket.jpg"]
@@ -24,7 +24,7 @@ PICTURES = ["coffee.png", "chelsea.png", "brick.png", "rocket.jpg"]
 class Archived:
     """A study whose files lie elsewhere, and its bundle."""
 
-    def __init__(self, folder: Path, server: ChatServer) -> None:
+    def __init__(self, folder: Path, server: ChatServer, embedder: str) -> None:
         self.study = Study(folder / "checkout")
         self.work = folder / "work"
         self.work.mkdir()
@@ -37,14 +37,14 @@ class Archived:
             (self.data / name).write_text(content.replace("package:skimage/data/", ""))
         (self.data / "ids.csv").write_text("image_id,class_id\ncoffee,0\ncat,2\nbrick,3\nrocket,4\n")
         self.config = folder / "mine.yaml"
-        self.config.write_text(yaml.safe_dump(self.configuration(server.url)))
+        self.config.write_text(yaml.safe_dump(self.configuration(server.url, embedder)))
         repository = {"GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z"}
         self.study.environment |= repository | {"MY_KEY": KEY, "HOME": str(folder / "home")}
         self.git("init", "-q")
         self.commit("a study")
         self.path = self.work / "results/bundle.zip"
 
-    def configuration(self, url: str) -> dict:
+    def configuration(self, url: str, embedder: str) -> dict:
         config = self.study.config
         named = {name.partition(".")[0]: str(self.data / name) for name in SMALL}
         config["dataset"] = {
@@ -59,6 +59,8 @@ class Archived:
             "equivalences": {"label": "pairs", "file": named["pairs"]},
         }
         config["encoder"]["templates"] = named["templates"]
+        config["encoders"] = [served_encoder(embedder) | {"templates": named["templates"]}]
+        config["similarity"] = "minilm"
         config["bundle"] = {
             "title": "Four photographs",
             "license": "https://creativecommons.org/licenses/by/4.0/",

@@ -8,9 +8,9 @@ from tests.workflow.bundle.archived import Archived
 
 
 @pytest.fixture(scope="session")
-def archived(tmp_path_factory: pytest.TempPathFactory) -> Archived:
+def archived(embedder: str, tmp_path_factory: pytest.TempPathFactory) -> Archived:
     with chat_server() as server:
-        study = Archived(tmp_path_factory.mktemp("bundle") / "author", server)
+        study = Archived(tmp_path_factory.mktemp("bundle") / "author", server, embedder)
         study.make("all", "results/bundle.zip")
     return study
 

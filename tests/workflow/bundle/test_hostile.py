@@ -23,7 +23,7 @@ def test_nothing_that_an_archive_names_is_started(archived: Archived, tmp_path: 
     }  # fmt: skip
     changes = {"config.yaml": yaml.safe_dump(config).encode()}
     found = verify(rebuilt(archived, tmp_path / "b.zip", changes, sums=True))
-    evil = ("predictions", "embeddings/minilm", "embeddings/minilm-bare", "concepts/minilm-bare")
+    evil = ("predictions", "embeddings/minilm", "embeddings/served", "concepts/minilm")
     assert found == [f"results/{it}/small/evil.parquet: missing" for it in evil]
     # nor where there are predictions, but older than what they were made from
     with zipfile.ZipFile(archived.path) as archive:
@@ -38,13 +38,11 @@ def test_no_key_is_sent_to_a_server_of_embeddings_that_an_archive_names(
     monkeypatch.setenv("MY_KEY", KEY)
     with zipfile.ZipFile(archived.path) as archive:
         config = yaml.safe_load(archive.read("config.yaml"))
-    templates = config["encoders"][0]["templates"]
     with chat_server() as server:
-        config["encoders"] = [{"name": "minilm-bare", "kind": "openai", "model": "m", "templates": templates,
-                               "url": server.url, "api_key_env": "MY_KEY"}]  # fmt: skip
+        config["encoders"][0] |= {"url": server.url, "api_key_env": "MY_KEY"}
         changes = {"config.yaml": yaml.safe_dump(config).encode()}
         done = command(rebuilt(archived, tmp_path / "b.zip", changes, sums=True), "--embed")
-        assert "not embedded anew, for servers would have to be asked: minilm-bare" in done.stderr
+        assert "not embedded anew, for servers would have to be asked: served" in done.stderr
         assert (server.requests, server.headers) == ([], [])
 
 

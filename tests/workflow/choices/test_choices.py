@@ -31,9 +31,9 @@ def new_prompts(server: ChatServer) -> list[str]:
     return prompts
 
 
-def set_up(folder: Path, url: str, **choices: object) -> Study:
+def set_up(folder: Path, url: str, embedder: str | None = None, **choices: object) -> Study:
     study = Study(folder)
-    study.shrink(kind="endpoint", url=url, tasks=["OW", "MC"], retries=0)
+    study.shrink(embedder=embedder, kind="endpoint", url=url, tasks=["OW", "MC"], retries=0)
     (folder / "small/predicted.csv").write_text(PREDICTED)
     (folder / "mc.txt").write_text("Which?\n{options}\n")
     config = study.config
@@ -134,9 +134,9 @@ def test_letters_are_asked_again_as_letters_and_the_long_lists_are_not(study: St
     assert {row["OOP"] for row in study.rows("table6")} == {"0.00"}
 
 
-def test_a_larger_sample_reuses_the_answers_of_a_smaller_one(server: ChatServer, tmp_path: Path) -> None:
+def test_a_larger_sample_reuses_the_answers_of_a_smaller_one(server: ChatServer, embedder: str, tmp_path: Path) -> None:
     """Three images of one class: first one of them, then two."""
-    study = set_up(tmp_path / "study", server.url, per_class=1, variants=["ImGT + random"], repeats=2)
+    study = set_up(tmp_path / "study", server.url, embedder, per_class=1, variants=["ImGT + random"], repeats=2)
     study.edit("small/imgt.csv", "coffee,tea cup", "coffee,tabby cat")
     study.edit("small/imgt.csv", "brick,stone wall", "brick,tabby cat")
     new_prompts(server)
@@ -147,9 +147,9 @@ def test_a_larger_sample_reuses_the_answers_of_a_smaller_one(server: ChatServer,
     assert len(new_prompts(server)) == 2
 
 
-def test_confusions_of_another_split_make_the_options(server: ChatServer, tmp_path: Path) -> None:
+def test_confusions_of_another_split_make_the_options(server: ChatServer, embedder: str, tmp_path: Path) -> None:
     """One study, of recorded predictions only, makes them; another takes the file, and does not need the classifier."""
-    training = set_up(tmp_path / "training", server.url)
+    training = set_up(tmp_path / "training", server.url, embedder)
     config = training.config
     labels = {"label": "one", "file": "small/imgt.csv"}
     config["dataset"] = {
@@ -161,7 +161,7 @@ def test_confusions_of_another_split_make_the_options(server: ChatServer, tmp_pa
     training.make("results/confusions.svg")
     made = training.folder / "results/choices/training.confusions.parquet"
 
-    study = set_up(tmp_path / "study", server.url)
+    study = set_up(tmp_path / "study", server.url, embedder)
     config = study.config
     config["models"] = config["models"][1:]
     config["choices"] |= {"reference": None, "confusions": str(made), "label": "Classifier on Training"}

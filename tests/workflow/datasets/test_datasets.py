@@ -27,8 +27,9 @@ class Studied(Several):
 
     model = "chat"
 
-    def prepare(self) -> None:
+    def prepare(self, embedder: str) -> None:
         self.shrink(
+            embedder=embedder,
             kind="engine",
             tasks=["OW", "CW"],
             min_cached_share=0,
@@ -55,10 +56,10 @@ def questions(*names: str, tasks: int = TASKS) -> int:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Studied:
+def prepared(embedder: str, tmp_path_factory: pytest.TempPathFactory) -> Studied:
     config = yaml.safe_load((PROJECT / "config.yaml").read_text())
     study = Studied(tmp_path_factory.mktemp("datasets") / "study", config)
-    study.prepare()
+    study.prepare(embedder)
     return study
 
 
@@ -120,10 +121,10 @@ def test_the_table_across_data_sets_is_all_that_one_more_or_less_makes_of_the_ot
         "Accuracy on every data set",
         "Asking chat",
         "Checking every image of the data set",
-        "Embedding the answers of chat with minilm",
-        "Embedding the class names with minilm",
+        "Embedding the answers of chat with served",
+        "Embedding the class names with served",
         "Every accuracy with its intervals",
-        "Mapping the answers of chat to classes with minilm",
+        "Mapping the answers of chat to classes with served",
         "Reading both label sets",
         "Scoring all models",
         "The protocols of earlier work",

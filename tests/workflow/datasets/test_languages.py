@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 from tests.chat_server import chat_server, prompt_of
-from tests.fault_server import always, fault_server
 from tests.plain.languages import Name, Said, other_language
 from tests.workflow.study import Study
 
@@ -35,10 +34,10 @@ def says(body: dict) -> str:
 
 
 @pytest.fixture
-def study(tmp_path: Path):
-    with fault_server(always("good")) as embedder, chat_server(says) as chat:
+def study(embedder: str, tmp_path: Path):
+    with chat_server(says) as chat:
         study = Study(tmp_path / "study")
-        study.shrink()
+        study.shrink(embedder=embedder)
         (study.folder / "small/de.txt").write_text("\n".join(GERMAN))
         for name, prompt in PROMPTS.items():
             (study.folder / f"small/{name}.de.txt").write_text(prompt)
@@ -51,7 +50,6 @@ def study(tmp_path: Path):
                 )
         config = study.config
         config |= {
-            "encoder": {"name": "served", "kind": "openai", "model": "words", "templates": "small/templates.txt", "url": embedder.url},
             "language": "English",
             "languages": [
                 {"name": "de", "label": "German", "names": "small/de.txt",

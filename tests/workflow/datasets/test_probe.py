@@ -16,8 +16,8 @@ DESCRIPTIONS = "class,description\ncat,it purrs\ndog,it barks\n"
 class Probed(Studied):
     """Its engine is asked about images, and about the classes of each data set but the small one's, which has no cats."""
 
-    def prepare(self) -> None:
-        super().prepare()
+    def prepare(self, embedder: str) -> None:
+        super().prepare(embedder)
         (self.folder / "descriptions.csv").write_text(DESCRIPTIONS)
 
         def probed(config: dict) -> None:
@@ -38,10 +38,10 @@ class Probed(Studied):
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Probed:
+def prepared(embedder: str, tmp_path_factory: pytest.TempPathFactory) -> Probed:
     config = yaml.safe_load((PROJECT / "config.yaml").read_text())
     study = Probed(tmp_path_factory.mktemp("probe") / "study", config)
-    study.prepare()
+    study.prepare(embedder)
     return study
 
 

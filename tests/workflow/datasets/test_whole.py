@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.workflow.datasets.several import COLOURS, Several
-from tests.workflow.study import PROJECT, reconfigure
+from tests.workflow.study import PROJECT, reconfigure, served_encoder
 
 pytestmark = pytest.mark.study
 EACH = 6
@@ -134,7 +134,7 @@ def test_an_appended_data_set_makes_pages_of_its_own_and_those_across(study):
             assert jobs.count(once) == 1
 
 
-def test_annotators_see_the_data_set_that_asks_for_it(study, tmp_path):
+def test_annotators_see_the_data_set_that_asks_for_it(study, embedder, tmp_path):
     """Its entry has a second label set, and says whose answers to look at: those of a model that answers in words."""
     with study.restored():
         images = [f"{of}/{number}.png" for of in ("cat", "dog") for number in range(1, EACH + 1)]
@@ -143,7 +143,7 @@ def test_annotators_see_the_data_set_that_asks_for_it(study, tmp_path):
         config = study.config
         config["datasets"][0]["dataset"]["regt"] = {"label": "second", "file": "second.csv"}
         config["datasets"][0]["annotate"] = {"model": "said", "sources": ["said", "ImGT", "ReGT"], "vision": "two"}
-        config["encoder"] = yaml.safe_load((PROJECT / "config.yaml").read_text())["encoder"]
+        config["encoder"] = served_encoder(embedder)
         said = {"name": "said", "label": "Said", "kind": "recorded", "column": "text", "file": "answers/{dataset}.csv"}
         config["models"].append(said)
         for name in ("small", "f", "g"):

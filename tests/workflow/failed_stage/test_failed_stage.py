@@ -9,7 +9,6 @@ import pytest
 
 from mllm_classify.io.files import locate
 from tests.chat_server import chat_server
-from tests.fault_server import always, fault_server
 from tests.workflow.study import SMALL, Study
 
 TARGETS = ["results/table2.csv", "results/table3.csv"]
@@ -24,13 +23,11 @@ def answer(body: dict) -> str:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+def finished(embedder: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     """A finished study with one chat model and one encoder, which servers in this process answer for."""
-    with chat_server(answer) as server, fault_server(always("good")) as embedder:
+    with chat_server(answer) as server:
         study = Study(tmp_path_factory.mktemp("failed_stage") / "study")
-        study.shrink(kind="endpoint", url=server.url, retries=0)
-        served = {"name": "served", "kind": "openai", "model": "words", "templates": "small/templates.txt"}
-        study.write_config(study.config | {"encoder": served | {"url": embedder.url}})
+        study.shrink(embedder=embedder, kind="endpoint", url=server.url, retries=0)
         (study.folder / "small/fewer.txt").write_text(SMALL["classes.txt"].removesuffix("daisy\n"))
         study.environment["PYTHONPATH"] = str(Path(__file__).parent / "faults")
         study.make(*TARGETS)

@@ -13,7 +13,6 @@ import pytest
 
 from mllm_classify.judge.verdicts import of_nearest, of_pairs
 from tests.fake_judge import verdict_of
-from tests.fault_server import always, fault_server
 from tests.plain.mapping_quality import mapping_quality
 from tests.waiting import wait_until
 from tests.workflow.study import PROJECT, Study
@@ -54,29 +53,26 @@ def asked(study: Study) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def study(tmp_path: Path):
-    with fault_server(always("good")) as embedder:
-        study = Study(tmp_path / "study")
-        study.shrink()
-        served = {"name": "served", "kind": "openai", "model": "words", "templates": "small/templates.txt"}
-        command = [
-            "{python}",
-            str(PROJECT / "tests/fake_judge.py"),
-            "--port",
-            "{port}",
-            "--log",
-            "asked.txt",
-            "--delay",
-            "0.2",
-        ]
-        judge = {"name": "rules", "label": "Rules", "kind": "engine", "model": "rules", "command": command,
-                 "nearest": NEAREST, "concurrency": AT_ONCE, "inclusion": True}  # fmt: skip
-        config = study.config | {"encoder": served | {"url": embedder.url}, "judge": judge, "tasks": {}, "variants": []}
-        config.pop("similarity", None)
-        (study.folder / "small/answers.csv").write_text(LABELS)
-        config["dataset"] = config["dataset"] | {"answer_labels": "small/answers.csv"}
-        study.write_config(config | {"models": [entry(study, name) for name in ("one", "two")]})
-        yield study
+def study(embedder: str, tmp_path: Path) -> Study:
+    study = Study(tmp_path / "study")
+    study.shrink(embedder=embedder)
+    command = [
+        "{python}",
+        str(PROJECT / "tests/fake_judge.py"),
+        "--port",
+        "{port}",
+        "--log",
+        "asked.txt",
+        "--delay",
+        "0.2",
+    ]
+    judge = {"name": "rules", "label": "Rules", "kind": "engine", "model": "rules", "command": command,
+             "nearest": NEAREST, "concurrency": AT_ONCE, "inclusion": True}  # fmt: skip
+    config = study.config | {"judge": judge, "tasks": {}, "variants": []}
+    (study.folder / "small/answers.csv").write_text(LABELS)
+    config["dataset"] = config["dataset"] | {"answer_labels": "small/answers.csv"}
+    study.write_config(config | {"models": [entry(study, name) for name in ("one", "two")]})
+    return study
 
 
 def judged(study: Study) -> pl.DataFrame:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +10,6 @@ import yaml
 
 from mllm_classify.judge.verdicts import of_pairs
 from tests.fake_judge import verdict_of
-from tests.fault_server import always, fault_server
 from tests.workflow.datasets.several import Several, copied
 from tests.workflow.study import PROJECT, reconfigure
 
@@ -45,20 +43,13 @@ class Judged(Several):
         return [f"results/judgements/rules/{name}.parquet" for name in names or self.names]
 
     def prepare(self, embedder: str) -> None:
-        self.shrink()
+        self.shrink(embedder=embedder)
         self.lay_out()
         for model in ("told", "twin"):
             for name, answers in ANSWERS.items():
                 more = "" if model == "told" or name != "f" else "y"
                 rows = [f"{image},OW,{text}{more}" for image, text in answers.items()]
                 (self.folder / f"{model}-{name}.csv").write_text("\n".join(["image_id,task,text", *rows, ""]))
-        served = {
-            "name": "served",
-            "kind": "openai",
-            "model": "words",
-            "templates": "small/templates.txt",
-            "url": embedder,
-        }
         server = [
             sys.executable,
             str(PROJECT / "tests/fake_judge.py"),
@@ -68,7 +59,7 @@ class Judged(Several):
         ]
         judge = {"name": "rules", "label": "Rules", "kind": "engine", "model": "rules", "command": server,
                  "nearest": NEAREST, "concurrency": AT_ONCE}  # fmt: skip
-        more = {"encoder": served, "judge": judge, "tasks": {}, "models": [recorded("told")]}
+        more = {"judge": judge, "tasks": {}, "models": [recorded("told")]}
         reconfigure(lambda config: config.update(more))(self)
 
     @property
@@ -95,15 +86,14 @@ def recorded(name: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
+def finished(embedder: str, tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """All judgements made, in one go: of the pairs of all data sets, each once."""
-    with fault_server(always("good")) as embedder:
-        config = yaml.safe_load((PROJECT / "config.yaml").read_text())
-        study = Judged(tmp_path_factory.mktemp("judged") / "study", config)
-        study.prepare(embedder.url)
-        assert study.jobs() == sorted([*UPSTREAM * 3, *[JUDGING] * 3, f"{JUDGING} about f g small"])
-        assert study.judge() == (CONTROLS + pairs("small", "f", "g"), 1)
-        yield study
+    config = yaml.safe_load((PROJECT / "config.yaml").read_text())
+    study = Judged(tmp_path_factory.mktemp("judged") / "study", config)
+    study.prepare(embedder)
+    assert study.jobs() == sorted([*UPSTREAM * 3, *[JUDGING] * 3, f"{JUDGING} about f g small"])
+    assert study.judge() == (CONTROLS + pairs("small", "f", "g"), 1)
+    return study
 
 
 @pytest.fixture

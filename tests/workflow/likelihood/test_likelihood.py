@@ -29,10 +29,10 @@ CONCURRENCY = 2
 KILLS = 3
 
 
-def set_up(folder: Path, toy: Toy) -> Study:
+def set_up(folder: Path, toy: Toy, embedder: str) -> Study:
     study = Study(folder)
     options = {"tasks": TASKS, "retries": 0, "concurrency": CONCURRENCY, "min_cached_share": 0}
-    study.shrink(kind="endpoint", url=toy.url, model="toy", request={"logprobs": True}, **options)
+    study.shrink(embedder=embedder, kind="endpoint", url=toy.url, model="toy", request={"logprobs": True}, **options)
     config = study.config | {"tables": {"resamples": 100}}
     config["tasks"] |= {f"{task}-likelihood": config["tasks"][task] for task in ("OW", "CW")}
     study.write_config(config)
@@ -47,8 +47,8 @@ def toy() -> Iterator[Toy]:
 
 
 @pytest.fixture(scope="module")
-def finished(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Study:
-    study = set_up(tmp_path_factory.mktemp("likelihood") / "study", toy)
+def finished(toy: Toy, embedder: str, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    study = set_up(tmp_path_factory.mktemp("likelihood") / "study", toy, embedder)
     study.make(*TABLES)
     study.make("results/estimate.csv")  # of what is asked by then
     return study
@@ -82,12 +82,12 @@ def kill(study: Study, number: int, toy: Toy, after: int) -> None:
 
 
 def test_killed_jobs_ask_again_only_for_what_was_on_its_way_and_write_the_same_bytes(
-    finished: Study, toy: Toy, tmp_path: Path
+    finished: Study, toy: Toy, embedder: str, tmp_path: Path
 ) -> None:
     undisturbed = nodes(toy.requests)
     assert set(undisturbed.values()) == {1}
     toy.requests.clear()
-    study = set_up(tmp_path / "study", toy)
+    study = set_up(tmp_path / "study", toy, embedder)
     toy.delay = 0.02
     for number in range(KILLS):
         kill(study, number, toy, after=sum(undisturbed.values()) // (KILLS + 1))
@@ -126,7 +126,7 @@ def test_what_it_took_equals_an_independent_computation(finished: Study) -> None
 
 
 def test_fewer_classes_are_read_from_the_journal_and_all_ask_for_the_new_nodes_only(
-    finished: Study, toy: Toy, tmp_path: Path
+    finished: Study, toy: Toy, embedder: str, tmp_path: Path
 ) -> None:
     study = finished.copy(tmp_path / "study")
     assert study.scheduled(*TABLES) == set()

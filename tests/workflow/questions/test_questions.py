@@ -28,7 +28,7 @@ def first_or_strong(body: dict) -> str:
     return "espresso" if "espresso" in names and "black coffee" in prompt_of(body) else (names or ["a cup"])[0]
 
 
-def set_up(folder: Path, url: str) -> Study:
+def set_up(folder: Path, url: str, embedder: str) -> Study:
     study = Study(folder)
     variants = [
         {"name": "nothing", "task": "CW", "pixels": "none", "classes": "shuffled", "repeats": 3},
@@ -38,7 +38,7 @@ def set_up(folder: Path, url: str) -> Study:
          "examples": {"train": {"folder": "train", "images": "train.csv"}, "choose": "random", "n": 2}},
     ]  # fmt: skip
     names = [variant["name"] for variant in variants]
-    study.shrink(kind="endpoint", url=url, tasks=["OW", "CW"], retries=0, variants=names)
+    study.shrink(embedder=embedder, kind="endpoint", url=url, tasks=["OW", "CW"], retries=0, variants=names)
     (folder / "train").mkdir()
     lines = ["image_id,class,sha256"]
     for number, (name, picture) in enumerate({"tea cup": data.coffee(), "tabby cat": data.chelsea()}.items()):
@@ -59,8 +59,8 @@ def server() -> Iterator[ChatServer]:
 
 
 @pytest.fixture(scope="module")
-def finished(server: ChatServer, tmp_path_factory: pytest.TempPathFactory) -> Study:
-    study = set_up(tmp_path_factory.mktemp("questions") / "study", server.url)
+def finished(server: ChatServer, embedder: str, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    study = set_up(tmp_path_factory.mktemp("questions") / "study", server.url, embedder)
     study.make("all", "results/estimate.csv")
     return study
 
@@ -118,7 +118,7 @@ def test_other_records_of_examples_and_descriptions_are_in_the_lineage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which questions are asked again, the journal's keys say."""
-    study = set_up(tmp_path / "study", "http://127.0.0.1:1/v1")
+    study = set_up(tmp_path / "study", "http://127.0.0.1:1/v1", "http://127.0.0.1:1/v1")
     monkeypatch.chdir(study.folder)
 
     def lineages() -> list[str]:

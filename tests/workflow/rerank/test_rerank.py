@@ -4,7 +4,6 @@ import csv
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import psutil
 import pytest
 
 from tests.cross_encoders import random_cross_encoder
-from tests.fault_server import always, fault_server
 from tests.plain.encoders import encoder_tables
 from tests.plain.mapping_quality import mapping_quality
 from tests.waiting import PATIENCE, wait_until
@@ -39,33 +37,29 @@ TABLES = {"encoders", "encoder_pairs", "mapping_quality"}
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Iterator[Study]:
-    with fault_server(always("good")) as embedder:
-        study = Study(tmp_path / "study")
-        study.shrink()
-        for seed in (0, 1):
-            random_cross_encoder(study.folder / f"small/cross-encoder-{seed}", seed=seed)
-        with (study.folder / "small/told.csv").open("w", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(["image_id", "task", "text"])
-            rows.writerows(
-                (image, task, text)
-                for task, texts in ANSWERS.items()
-                for image, text in zip(IMAGES, texts, strict=True)
-            )
-        (study.folder / "small/answers.csv").write_text(LABELS)
-        (study.folder / "small/pairs.csv").write_text(PAIRS)
-        served = {"kind": "openai", "model": "words", "templates": "small/templates.txt", "url": embedder.url}
-        crossed = served | {
-            "name": "crossed",
-            "reranker": {"path": "small/cross-encoder-0", "nearest": 4, "batch_size": 3},
-        }
-        told = {"name": "told", "label": "Told", "kind": "recorded", "file": "small/told.csv", "column": "text"}
-        config = study.config | {"encoder": served | {"name": "served"}, "encoders": [crossed], "models": [told]}
-        config |= {"tasks": {}, "variants": [], "tables": {"resamples": 100}}
-        config["dataset"] = config["dataset"] | {"answer_labels": "small/answers.csv"}
-        study.write_config(config)
-        yield study
+def study(embedder: str, tmp_path: Path) -> Study:
+    study = Study(tmp_path / "study")
+    study.shrink(embedder=embedder)
+    for seed in (0, 1):
+        random_cross_encoder(study.folder / f"small/cross-encoder-{seed}", seed=seed)
+    with (study.folder / "small/told.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["image_id", "task", "text"])
+        rows.writerows(
+            (image, task, text) for task, texts in ANSWERS.items() for image, text in zip(IMAGES, texts, strict=True)
+        )
+    (study.folder / "small/answers.csv").write_text(LABELS)
+    (study.folder / "small/pairs.csv").write_text(PAIRS)
+    crossed = study.config["encoder"] | {
+        "name": "crossed",
+        "reranker": {"path": "small/cross-encoder-0", "nearest": 4, "batch_size": 3},
+    }
+    told = {"name": "told", "label": "Told", "kind": "recorded", "file": "small/told.csv", "column": "text"}
+    config = study.config | {"encoders": [crossed], "models": [told]}
+    config |= {"tasks": {}, "variants": [], "tables": {"resamples": 100}}
+    config["dataset"] = config["dataset"] | {"answer_labels": "small/answers.csv"}
+    study.write_config(config)
+    return study
 
 
 def kill_the_job(study: Study) -> None:
