@@ -43,7 +43,8 @@ def fold(image_id: str) -> int:
 
 def soften(scores: list[float], temperature: float) -> list[float]:
     powers = [score ** (1 / temperature) for score in scores]
-    return [power / sum(powers) for power in powers]
+    total = sum(powers)
+    return [power / total for power in powers]
 
 
 def loss(probability: float) -> float:

@@ -244,20 +244,21 @@ def _make(work: Path, config: Config, kept: set[str]) -> str:
     with ThreadPoolExecutor(count) as pool:
         while order.is_active() and not done[-1].returncode:
             ready = order.get_ready()
-            parts = list(_shared(ready, count))
-            done += pool.map(lambda part: confined.run(work, "mllm_classify", "make", *part), parts)
+            shares = list(_shared(ready, count))
+            done += pool.map(lambda names: confined.run(work, "mllm_classify", "make", *names), shares)
             order.done(*ready)
     return next((_last_words(it) for it in done if it.returncode), "")
 
 
 def _shared(ready: Iterable[tuple[str, str]], count: int) -> Iterator[list[str]]:
-    """Arguments of so many processes, or fewer, for each data set: the outputs that it makes."""
+    """Arguments of processes that make these outputs: one for each data set, or more where that leaves some of `count` idle."""
     of_each: dict[str, list[str]] = {}
     for dataset, name in ready:
         of_each.setdefault(dataset, []).append(name)
+    parts = -(-count // len(of_each))
     for dataset, names in of_each.items():
         option = [f"--dataset={dataset}"] if dataset else []
-        yield from ([*names[number::count], *option] for number in range(min(count, len(names))))
+        yield from ([*names[number::parts], *option] for number in range(min(parts, len(names))))
 
 
 def _recorded_anew(archived: Path, work: Path, dataset: str, model: str, left: LeftOut) -> Iterator[str]:
