@@ -170,22 +170,22 @@ def test_an_edit_during_a_run_stops_the_jobs_that_follow(study: Study) -> None:
     """A job reads the configuration when it starts: it must not do other work than what will be recorded."""
     command = (
         "import pathlib, runpy, sys; p = pathlib.Path('config.yaml');"
-        " p.write_text(p.read_text().replace('minilm-bare', 'bare').replace('name: minilm', 'name: other'));"
+        " p.write_text(p.read_text().replace('name: minilm', 'name: other'));"
         f" sys.argv = {[SERVER, '--port', '{port}', '--log', 'asked']!r}; runpy.run_path({SERVER!r}, run_name='__main__')"
     )
-    entry("command", ["{python}", "-c", command])(study)
+    study.shrink(kind="engine", command=["{python}", "-c", command])
     done = study.snakemake("results/table5.csv", "--jobs", "1")
     assert done.returncode != 0
     assert "has changed since this run was started" in done.stdout + done.stderr
     assert not (study.folder / "results/table5.csv").exists()
 
 
-def test_odd_answers_are_reported_and_scored(study: Study) -> None:
+def test_odd_answers_are_reported_and_scored(study: Study, embedder: str) -> None:
     """Answers are data, not configuration: they are kept as they came and scored by the rules."""
     odd = {"empty": "", "longer than 1000 characters": "x" * 2**20, "with control characters": "tab\x00by \x1b[31mcat"}
     sorts = itertools.cycle(odd.values())
     with chat_server(lambda _: next(sorts)) as server:
-        study.shrink(kind="endpoint", url=server.url, tasks=["CW"])
+        study.shrink(embedder=embedder, kind="endpoint", url=server.url, tasks=["CW"])
         done = study.snakemake("results/table5.csv", "results/oop_texts.csv")
     printed = done.stdout + done.stderr
     assert done.returncode == 0, printed
