@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from mllm_classify.bundle import archive
-from mllm_classify.bundle.verify import verify
+from mllm_classify.bundle.verify import _shared, verify
 from mllm_classify.outputs import OUTPUTS
 from mllm_classify.tables.revealing import withheld_results
 from tests.bundle.made import Made, write_labels
@@ -152,6 +152,16 @@ def test_recorded_predictions_of_each_data_set_are_archived(tmp_path, monkeypatc
     assert str(tmp_path).encode() not in contents["config.yaml"]
     archive.write(contents, tmp_path / "b.zip")
     assert verify(tmp_path / "b.zip") == []
+
+
+@pytest.mark.parametrize(("datasets", "count", "processes"), [("d", 1, 1), ("d", 3, 3), ("def", 2, 3), ("def", 4, 6)])
+def test_each_output_is_made_once_and_data_sets_share_the_cores(datasets, count, processes):
+    names = [f"table{number}" for number in range(7)]
+    made = list(_shared([(dataset, name) for name in names for dataset in datasets], count))
+    assert len(made) == processes
+    for dataset in datasets:
+        mine = [it[:-1] for it in made if it[-1] == f"--dataset={dataset}"]
+        assert sorted(name for share in mine for name in share) == names
 
 
 def test_records_in_an_archive_know_no_marks_of_asking():

@@ -138,9 +138,8 @@ class Study:
             "regt": {"label": "all", "file": "small/regt.csv"},
             "equivalences": {"label": "pairs", "file": "small/pairs.csv"},
         }
-        config["encoder"]["templates"] = "small/templates.txt"
-        if embedder is not None:
-            config["encoder"] = served_encoder(embedder)
+        own = config["encoder"] | {"templates": "small/templates.txt"}
+        config["encoder"] = own if embedder is None else served_encoder(embedder)
         config["models"] = [{"name": "chat", "label": "Chat", "model": "chat", **model}]
         config.pop("choices", None)
         for key in ("encoders", "similarity", "annotate"):

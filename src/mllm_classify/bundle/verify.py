@@ -8,6 +8,7 @@ the archive's data (`confined`).
 import argparse
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -255,7 +256,7 @@ def _shared(ready: Iterable[tuple[str, str]], count: int) -> Iterator[list[str]]
     of_each: dict[str, list[str]] = {}
     for dataset, name in ready:
         of_each.setdefault(dataset, []).append(name)
-    parts = -(-count // len(of_each))
+    parts = math.ceil(count / len(of_each))
     for dataset, names in of_each.items():
         option = [f"--dataset={dataset}"] if dataset else []
         yield from ([*names[number::parts], *option] for number in range(min(parts, len(names))))

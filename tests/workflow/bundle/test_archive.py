@@ -30,7 +30,9 @@ def test_it_is_whole_and_its_tables_and_embeddings_follow(archived: Archived) ->
     done = command(archived.path, "--embed")
     assert done.returncode == 0, done.stderr
     assert "whole; every table" in done.stdout
-    assert "largest difference of a component" in done.stderr
+    for name in ("embeddings/minilm/small/classes", "embeddings/minilm/small/chat", "concepts/minilm/small/chat"):
+        assert f"results/{name}.parquet: the largest difference of a component" in done.stderr
+    assert "not embedded anew, for servers would have to be asked: served" in done.stderr
     # the study's checkout is a copy of this one
     assert "other code" not in done.stderr
 

@@ -126,7 +126,7 @@ def test_what_it_took_equals_an_independent_computation(finished: Study) -> None
 
 
 def test_fewer_classes_are_read_from_the_journal_and_all_ask_for_the_new_nodes_only(
-    finished: Study, toy: Toy, embedder: str, tmp_path: Path
+    finished: Study, toy: Toy, tmp_path: Path
 ) -> None:
     study = finished.copy(tmp_path / "study")
     assert study.scheduled(*TABLES) == set()
